@@ -1,0 +1,66 @@
+// Package report is what pkinit writes to /run/pkinit/boot.json and what others read from it: the stage that was
+// chosen for this boot and why, and what became of every step. It imports nothing, so that both ends can import it.
+package report
+
+// Path is where the report lies on the device.
+const Path = "/run/pkinit/boot.json"
+
+// Version is the version of the format; it is raised when a field changes its meaning.
+const Version = 1
+
+// Boot is the report of one boot.
+type Boot struct {
+	Version   int       `json:"version"`
+	Pkinit    string    `json:"pkinit"`          // version of the program
+	Initramfs bool      `json:"initramfs"`       // whether the steps ran before systemd
+	Root      Root      `json:"root"`            // the root file system
+	Choice    Choice    `json:"choice"`          // the stage of this boot: everything later reads it here
+	Degraded  bool      `json:"degraded"`        // something is not as it should be: see Problems
+	Problems  []string  `json:"problems"`        // each a sentence for the administrator
+	Steps     []Step    `json:"steps"`           // in the order in which they ran
+	Overlays  []Overlay `json:"overlays"`        // as found in mountinfo after the last step
+	Handoff   float64   `json:"handoff_seconds"` // from the start of the kernel to the start of systemd
+}
+
+// Root is the root file system.
+type Root struct {
+	Spec   string `json:"spec"`   // as on the kernel's command line, such as PARTUUID=…
+	Device string `json:"device"` // such as /dev/mmcblk0p2
+}
+
+// Choice is the outcome of selecting a stage.
+type Choice struct {
+	Stage   int    `json:"stage"`   // index of the bundle; 0 means the plain root
+	Bundle  string `json:"bundle"`  // its directory, "" without one
+	Reason  string `json:"reason"`  // why this one
+	Attempt int    `json:"attempt"` // which attempt at a stage not yet proven this is; 0 for a proven one
+}
+
+// State is how a step ended.
+type State string
+
+// The states of a step.
+const (
+	Done    State = "done"    // it did its work, or found it done
+	Skipped State = "skipped" // there was nothing for it to do; Note says why
+	Failed  State = "failed"  // Error says why
+	Undone  State = "undone"  // it had been done and was taken back because a later one failed
+)
+
+// Step is what became of one step.
+type Step struct {
+	Name    string  `json:"name"`
+	State   State   `json:"state"`
+	Seconds float64 `json:"seconds"`
+	Note    string  `json:"note,omitempty"`
+	Error   string  `json:"error,omitempty"`
+}
+
+// Overlay is one overlay mount.
+type Overlay struct {
+	Target    string   `json:"target"`
+	Source    string   `json:"source"`
+	Lowerdirs []string `json:"lowerdirs"` // nearest first
+	Upperdir  string   `json:"upperdir"`
+	Workdir   string   `json:"workdir"`
+}

@@ -1,0 +1,126 @@
+package layers
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Store keeps what layers made, one tar per key, in a directory that several builds may share.
+type Store struct {
+	Dir string
+}
+
+// Cached is a tree whose contents lie in an open file of the store.
+type Cached struct {
+	*Tree
+	file *os.File
+}
+
+// Close ends the use of the tree's contents.
+func (c *Cached) Close() error { return c.file.Close() }
+
+// Get opens the layer with a key; fs.ErrNotExist if it has not been made.
+func (s Store) Get(key Key) (*Cached, error) {
+	f, err := os.Open(s.path(key))
+	if err != nil {
+		return nil, err
+	}
+	t, err := ReadTar(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("layer %s: %w (delete it to have it made again)", f.Name(), err), f.Close())
+	}
+	now := time.Now()
+	_ = os.Chtimes(f.Name(), now, now) // a hint for pruning, of no other use
+	return &Cached{Tree: t, file: f}, nil
+}
+
+// Put makes the layer with a key unless it is there, and opens it. Of several builds that want the same layer one
+// makes it and the others wait; a build that is killed leaves at most a temporary file, which the next one replaces.
+// The result tells whether the layer was there already.
+func (s Store) Put(ctx context.Context, key Key, latest time.Time, make func(context.Context) (*Tree, error)) (c *Cached, hit bool, err error) {
+	if c, err = s.Get(key); !errors.Is(err, fs.ErrNotExist) {
+		return c, err == nil, err
+	}
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return nil, false, err
+	}
+	unlock, err := lock(ctx, s.path(key)+".lock")
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if c, err = s.Get(key); !errors.Is(err, fs.ErrNotExist) {
+		return c, err == nil, err
+	}
+	t, err := make(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := s.write(key, t, latest); err != nil {
+		return nil, false, err
+	}
+	c, err = s.Get(key)
+	return c, false, err
+}
+
+func (s Store) path(key Key) string { return filepath.Join(s.Dir, key.String()+".tar") }
+
+func (s Store) write(key Key, t *Tree, latest time.Time) (err error) {
+	tmp := s.path(key) + ".tmp"
+	f, err := os.Create(tmp)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(tmp))
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	if err := errors.Join(t.WriteTar(w, latest), w.Flush(), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write layer %s: %w", tmp, err)
+	}
+	if err := os.Rename(tmp, s.path(key)); err != nil {
+		return err
+	}
+	return syncDir(s.Dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// lock takes an exclusive lock on a file and returns the function that gives it back. The kernel gives it back when
+// the process dies.
+func lock(ctx context.Context, name string) (func() error, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return f.Close, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

@@ -38,8 +38,12 @@ type Content struct {
 
 // Reader reads the content from its beginning.
 func (c Content) Reader() io.Reader {
+	return c.section()
+}
+
+func (c Content) section() *io.SectionReader {
 	if c.Size == 0 {
-		return strings.NewReader("")
+		return io.NewSectionReader(strings.NewReader(""), 0, 0)
 	}
 	return io.NewSectionReader(c.ReaderAt, c.Offset, c.Size)
 }
@@ -297,4 +301,15 @@ func (t *Tree) Apply(upper *Tree) error {
 		}
 	}
 	return nil
+}
+
+// Cut takes what lies below a directory out of t and returns it as a tree of its own; the directory stays, empty.
+func (t *Tree) Cut(name string) *Tree {
+	n := t.Get(name)
+	if n == nil || n.Type != Directory {
+		return NewTree()
+	}
+	cut := &Tree{Root: &Node{Mode: n.Mode, children: n.children}}
+	n.children = nil
+	return cut
 }

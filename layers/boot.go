@@ -1,0 +1,145 @@
+package layers
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Boot fills /boot/firmware, which becomes the FAT partition that a Pi's firmware reads: the firmware itself, the
+// kernel, its device trees, config.txt, cmdline.txt and an initramfs with pkinit as its /init. It also installs pkinit
+// in the tree, and /etc/fstab, since that names the same partitions.
+type Boot struct {
+	Signature string   `json:"signature"` // of the disk: eight hexadecimal digits
+	Config    []string `json:"config,omitempty"`
+	Cmdline   []string `json:"cmdline,omitempty"`
+	Modules   []string `json:"modules,omitempty"` // kernel modules that the initramfs loads
+	Pkinit    string   `json:"pkinit"`            // SHA-256 of the helper program
+}
+
+// The names that the layer and the firmware agree on.
+const (
+	Firmware      = "boot/firmware" // the tree's part that becomes the boot partition
+	kernelName    = "vmlinuz"
+	initramfsName = "initramfs.img"
+	pkinitPath    = "usr/lib/pkinit/pkinit"
+)
+
+// PkinitHelper is the file name of the boot helper among the helper programs.
+func PkinitHelper(architecture string) string { return "pkinit-" + architecture }
+
+// Kind implements Layer.
+func (Boot) Kind() Kind { return Kind{Name: "boot", Version: 1} }
+
+// Make implements Layer.
+func (b Boot) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {
+	version, err := kernelVersion(below)
+	if err != nil {
+		return nil, err
+	}
+	pkinit, err := openSource(filepath.Join(env.Helpers, PkinitHelper("arm64")), b.Pkinit)
+	if err != nil {
+		return nil, err
+	}
+	initramfs, err := initramfs{kernel: version, modules: b.Modules, pkinit: pkinit}.build(below)
+	if err != nil {
+		return nil, fmt.Errorf("initramfs: %w", err)
+	}
+	t := NewTree()
+	file := func(name string, mode uint32, c Content) error {
+		return t.Put(name, &Node{Type: Regular, Mode: mode, ModTime: env.Latest, Content: c})
+	}
+	for name, c := range map[string]Content{
+		Firmware + "/config.txt":       Inline(b.config()),
+		Firmware + "/cmdline.txt":      Inline(b.cmdline()),
+		Firmware + "/" + initramfsName: Inline(initramfs),
+		"etc/fstab":                    Inline(b.fstab()),
+	} {
+		if err := file(name, 0o644, c); err != nil {
+			return nil, err
+		}
+	}
+	if err := file(pkinitPath, 0o755, pkinit); err != nil {
+		return nil, err
+	}
+	return t, copyFirmware(t, below, version)
+}
+
+// kernelVersion is the version of the one kernel in the tree.
+func kernelVersion(t *Tree) (string, error) {
+	var versions []string
+	for base := range t.dir("boot").Children() {
+		if v, ok := strings.CutPrefix(base, "vmlinuz-"); ok {
+			versions = append(versions, v)
+		}
+	}
+	switch len(versions) {
+	case 0:
+		return "", fmt.Errorf("no /boot/vmlinuz-* in the tree: add a kernel, such as the package linux-image-arm64")
+	case 1:
+		return versions[0], nil
+	}
+	return "", fmt.Errorf("%d kernels in the tree (%s): keep one", len(versions), strings.Join(versions, ", "))
+}
+
+// copyFirmware puts the firmware's files, the kernel and the device trees in the boot partition.
+func copyFirmware(t, below *Tree, version string) error {
+	from := map[string]string{"boot/vmlinuz-" + version: kernelName}
+	sources := []struct{ dir, to string }{
+		{"usr/lib/raspi-firmware", ""},
+		{"usr/lib/linux-image-" + version + "/broadcom", ""},
+		{"usr/lib/linux-image-" + version + "/overlays", "overlays"},
+	}
+	for _, s := range sources {
+		sub := below.Sub(s.dir)
+		if sub == nil {
+			continue
+		}
+		for name, n := range sub.Walk() {
+			if n.Type != Directory {
+				from[path.Join(s.dir, name)] = path.Join(s.to, name)
+			}
+		}
+	}
+	for source, target := range from {
+		_, n := below.Resolve(source)
+		if n == nil || n.Type != Regular {
+			return fmt.Errorf("boot file /%s is no regular file of the tree", source)
+		}
+		bare := *n // FAT knows no hard links
+		if err := t.Put(path.Join(Firmware, target), &bare); err != nil {
+			return err
+		}
+	}
+	if t.Get(Firmware+"/start4.elf") == nil {
+		return fmt.Errorf("no start4.elf in /usr/lib/raspi-firmware: add the firmware, such as the package raspi-firmware")
+	}
+	return nil
+}
+
+// config is config.txt: kernel and initramfs by name, since what the firmware would choose by itself differs by model.
+func (b Boot) config() string {
+	lines := append([]string{
+		"# Written by pkbuild from the recipe of this image.",
+		"arm_64bit=1",
+		"upstream_kernel=1",
+		"kernel=" + kernelName,
+		"initramfs " + initramfsName + " followkernel",
+	}, b.Config...)
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func (b Boot) cmdline() string {
+	args := slices.Concat([]string{"root=" + b.partition(2), "rootfstype=ext4", "rootwait"}, b.Cmdline)
+	return strings.Join(args, " ") + "\n"
+}
+
+func (b Boot) partition(n int) string { return fmt.Sprintf("PARTUUID=%s-%02d", b.Signature, n) }
+
+func (b Boot) fstab() string {
+	return b.partition(2) + " / ext4 defaults,noatime 0 1\n" +
+		b.partition(1) + " /boot/firmware vfat defaults,noatime 0 2\n"
+}

@@ -1,0 +1,98 @@
+package layers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Files puts files, directories and symlinks in place.
+type Files struct {
+	Entries []File `json:"entries"`
+}
+
+// File is one entry of a Files layer. A source is named by its path for whoever makes the layer, and by its digest for
+// the layer's key: making the layer from a source that has changed since is an error.
+type File struct {
+	Path    string `json:"path"` // in the tree
+	Type    string `json:"type"` // "file", "directory" or "symlink"
+	Mode    uint32 `json:"mode"`
+	UID     uint32 `json:"uid,omitempty"`
+	GID     uint32 `json:"gid,omitempty"`
+	Content string `json:"content,omitempty"` // of a file without a source
+	Target  string `json:"target,omitempty"`  // of a symlink
+	Source  string `json:"source,omitempty"`  // relative to Env.Dir
+	SHA256  string `json:"sha256,omitempty"`  // of the source
+}
+
+// Kind implements Layer.
+func (Files) Kind() Kind { return Kind{Name: "files", Version: 1} }
+
+// Make implements Layer.
+func (f Files) Make(ctx context.Context, env *Env, _ *Tree) (*Tree, error) {
+	t := NewTree()
+	for _, e := range f.Entries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n, err := e.node(env)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.Put(e.Path, n); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+func (e File) node(env *Env) (*Node, error) {
+	n := &Node{Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: env.Latest}
+	switch e.Type {
+	case "directory":
+	case "symlink":
+		n.Type, n.Mode, n.Target = Symlink, 0o777, e.Target
+	case "file":
+		n.Type, n.Content = Regular, Inline(e.Content)
+		if e.Source != "" {
+			var err error
+			n.Content, err = openSource(filepath.Join(env.Dir, e.Source), e.SHA256)
+			return n, err
+		}
+	default:
+		return nil, fmt.Errorf("file %s: unknown type %q", e.Path, e.Type)
+	}
+	return n, nil
+}
+
+// inlineLimit is the size up to which a source is read into memory rather than kept open.
+const inlineLimit = 1 << 20
+
+// openSource opens a file whose content must have a digest. A large one stays open until nothing refers to it.
+func openSource(name, digest string) (Content, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return Content{}, err
+	}
+	h := sha256.New()
+	size, err := io.Copy(h, f)
+	if err != nil {
+		return Content{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != digest {
+		return Content{}, fmt.Errorf("%s changed since the plan was made: its SHA-256 is %s, not %s", name, got, digest)
+	}
+	c := Content{ReaderAt: f, Size: size}
+	if size > inlineLimit {
+		return c, nil
+	}
+	data, err := io.ReadAll(c.Reader())
+	if err != nil {
+		return Content{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	return Inline(data), f.Close()
+}

@@ -1,0 +1,244 @@
+package layers
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-crypt/crypt/algorithm/shacrypt"
+)
+
+// Users creates accounts in /etc/passwd and its companions, and their home directories from /etc/skel. It runs no
+// program of the tree.
+type Users struct {
+	Users []User `json:"users"`
+}
+
+// User is one account with a group of its own.
+type User struct {
+	Name           string   `json:"name"`
+	UID            uint32   `json:"uid"`
+	Comment        string   `json:"comment,omitempty"`
+	Shell          string   `json:"shell"`
+	Groups         []string `json:"groups,omitempty"`   // made as system groups where the tree has none of the name
+	Password       string   `json:"password,omitempty"` // name of the secret; without a value the account is locked
+	AuthorizedKeys []string `json:"authorizedKeys,omitempty"`
+}
+
+// Kind implements Layer.
+func (Users) Kind() Kind { return Kind{Name: "users", Version: 1, Secret: true} }
+
+// Make implements Layer.
+func (u Users) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {
+	db, err := readAccounts(below)
+	if err != nil {
+		return nil, err
+	}
+	t := NewTree()
+	for _, user := range u.Users {
+		hash, err := user.hash(env)
+		if err != nil {
+			return nil, fmt.Errorf("user %s: password: %w", user.Name, err)
+		}
+		if err := db.add(user, hash, env.Latest.Unix()/86400); err != nil {
+			return nil, fmt.Errorf("user %s: %w", user.Name, err)
+		}
+		if err := user.home(t, env, below); err != nil {
+			return nil, fmt.Errorf("user %s: home: %w", user.Name, err)
+		}
+	}
+	return t, db.write(t, env, below)
+}
+
+// locked is a password field that no password matches.
+const locked = "!"
+
+// rounds of SHA-512: a tenth of a second on the slowest Pi.
+const rounds = 100_000
+
+// hash is the user's password field. Its salt is derived from the name, so that equal images are equal; a secret that
+// is a crypt(3) hash already is taken as it is.
+func (u User) hash(env *Env) (string, error) {
+	if u.Password == "" {
+		env.progress(Progress{Warning: true, Message: fmt.Sprintf("user %s is locked: the recipe names no password for it", u.Name)})
+		return locked, nil
+	}
+	secret, err := env.Secret(u.Password)
+	if err != nil {
+		return "", err
+	}
+	if len(secret) == 0 {
+		env.progress(Progress{Warning: true, Message: fmt.Sprintf("user %s is locked: the secret %s has no value", u.Name, u.Password)})
+		return locked, nil
+	}
+	if strings.ContainsAny(string(secret), ":\n") {
+		return "", fmt.Errorf("the secret %s contains a colon or a line break", u.Password)
+	}
+	if strings.HasPrefix(string(secret), "$") && strings.Count(string(secret), "$") >= 3 {
+		return string(secret), nil
+	}
+	hasher, err := shacrypt.New(shacrypt.WithSHA512(), shacrypt.WithIterations(rounds))
+	if err != nil {
+		return "", err
+	}
+	digest, err := hasher.HashWithSalt(string(secret), salt(u.Name))
+	if err != nil {
+		return "", err
+	}
+	return digest.Encode(), nil
+}
+
+// salt is 16 characters of crypt's alphabet.
+func salt(name string) []byte {
+	const alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	sum := sha256.Sum256([]byte("pkbuild password salt of " + name))
+	out := make([]byte, 16)
+	for i := range out {
+		out[i] = alphabet[sum[i]%64]
+	}
+	return out
+}
+
+func (u User) home(t *Tree, env *Env, below *Tree) error {
+	home := path.Join("home", u.Name)
+	own := func(n Node) *Node {
+		n.UID, n.GID, n.ModTime = u.UID, u.UID, env.Latest
+		return &n
+	}
+	if err := t.Put(home, own(Node{Mode: 0o700})); err != nil {
+		return err
+	}
+	if skel := below.Sub("etc/skel"); skel != nil {
+		for name, n := range skel.Walk() {
+			copied := *n
+			copied.children = nil
+			if name == "" {
+				continue
+			}
+			if err := t.Put(path.Join(home, name), own(copied)); err != nil {
+				return err
+			}
+		}
+	}
+	if len(u.AuthorizedKeys) == 0 {
+		return nil
+	}
+	if err := t.Put(path.Join(home, ".ssh"), own(Node{Mode: 0o700})); err != nil {
+		return err
+	}
+	keys := strings.Join(u.AuthorizedKeys, "\n") + "\n"
+	return t.Put(path.Join(home, ".ssh/authorized_keys"), own(Node{Type: Regular, Mode: 0o600, Content: Inline(keys)}))
+}
+
+// accounts are the lines of the four files, each split at its colons: passwd(5), shadow(5), group(5), gshadow(5).
+type accounts map[string][][]string
+
+var accountFiles = []string{"etc/passwd", "etc/shadow", "etc/group", "etc/gshadow"}
+
+func readAccounts(t *Tree) (accounts, error) {
+	db := accounts{}
+	for _, name := range accountFiles {
+		data, err := t.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w (users need a base with accounts)", err)
+		}
+		for line := range strings.Lines(string(data)) {
+			db[name] = append(db[name], strings.Split(strings.TrimSuffix(line, "\n"), ":"))
+		}
+	}
+	return db, nil
+}
+
+func (db accounts) find(file, name string) []string {
+	for _, fields := range db[file] {
+		if fields[0] == name {
+			return fields
+		}
+	}
+	return nil
+}
+
+func (db accounts) used(file, id string) bool {
+	return slices.ContainsFunc(db[file], func(fields []string) bool { return len(fields) > 2 && fields[2] == id })
+}
+
+// add adds a user; day is that of the password's last change, in days since 1970.
+func (db accounts) add(u User, hash string, day int64) error {
+	id := strconv.FormatUint(uint64(u.UID), 10)
+	switch {
+	case db.find("etc/passwd", u.Name) != nil:
+		return fmt.Errorf("the base has a user of that name")
+	case db.find("etc/group", u.Name) != nil:
+		return fmt.Errorf("the base has a group of that name")
+	case db.used("etc/passwd", id) || db.used("etc/group", id):
+		return fmt.Errorf("the base uses the number %s", id)
+	}
+	db.append("etc/passwd", u.Name, "x", id, id, u.Comment, "/home/"+u.Name, u.Shell)
+	db.append("etc/shadow", u.Name, hash, strconv.FormatInt(day, 10), "0", "99999", "7", "", "", "")
+	db.append("etc/group", u.Name, "x", id, "")
+	db.append("etc/gshadow", u.Name, locked, "", "")
+	for _, group := range u.Groups {
+		if err := db.join(group, u.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db accounts) append(file string, fields ...string) { db[file] = append(db[file], fields) }
+
+// join makes a user a member of a group, and the group where there is none.
+func (db accounts) join(group, user string) error {
+	if db.find("etc/group", group) == nil {
+		gid := 999 // system groups are counted down from here: adduser's LAST_SYSTEM_GID
+		for db.used("etc/group", strconv.Itoa(gid)) {
+			gid--
+		}
+		db.append("etc/group", group, "x", strconv.Itoa(gid), "")
+		db.append("etc/gshadow", group, locked, "", "")
+	}
+	for _, file := range []string{"etc/group", "etc/gshadow"} {
+		fields := db.find(file, group)
+		if len(fields) != 4 {
+			return fmt.Errorf("group %s has no line of four fields in /%s", group, file)
+		}
+		members := strings.FieldsFunc(fields[3], func(r rune) bool { return r == ',' })
+		if !slices.Contains(members, user) {
+			fields[3] = strings.Join(append(members, user), ",")
+		}
+	}
+	return nil
+}
+
+func (db accounts) write(t *Tree, env *Env, below *Tree) error {
+	for _, name := range accountFiles {
+		var text strings.Builder
+		for _, fields := range db[name] {
+			text.WriteString(strings.Join(fields, ":") + "\n")
+		}
+		_, old := below.Resolve(name)
+		n := *old
+		n.ModTime, n.Content = env.Latest, Inline(text.String())
+		if err := t.Put(name, &n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadFile reads a regular file of the tree; symlinks are followed.
+func (t *Tree) ReadFile(name string) ([]byte, error) {
+	_, n := t.Resolve(name)
+	if n == nil {
+		return nil, fmt.Errorf("/%s is not in the tree", name)
+	}
+	if n.Type != Regular {
+		return nil, fmt.Errorf("/%s is a %s, not a regular file", name, n.Type)
+	}
+	return io.ReadAll(n.Content.Reader())
+}

@@ -1,0 +1,90 @@
+package initsteps
+
+import (
+	"path"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+)
+
+// directory is how a directory is made that only serves as a place to mount on.
+var directory = Info{Mode: 0o755}
+
+// BindRoot shows the root file system as it was built, read-only, without what is mounted in it.
+type BindRoot struct {
+	Target string
+}
+
+func (BindRoot) String() string { return "overlay-sysroot" }
+
+// Done implements Step.
+func (s BindRoot) Done(b *Boot) (bool, error) {
+	m, err := b.mountAt(s.Target)
+	return m != nil, err
+}
+
+// Do implements Step.
+func (s BindRoot) Do(b *Boot) error {
+	if err := b.Mkdir(s.Target, directory); err != nil {
+		return err
+	}
+	return b.Bind(Bind{Source: "/", Target: s.Target, ReadOnly: true})
+}
+
+// Undo implements Step.
+func (s BindRoot) Undo(b *Boot) error { return b.Unmount(s.Target) }
+
+// BindStage shows the bundle of the chosen stage, read-only.
+type BindStage struct {
+	Target string
+}
+
+func (BindStage) String() string { return "bindro-run-forklift-stages-current" }
+
+// Done implements Step.
+func (s BindStage) Done(b *Boot) (bool, error) {
+	m, err := b.mountAt(s.Target)
+	return m != nil, err
+}
+
+// Do implements Step.
+func (s BindStage) Do(b *Boot) error {
+	if b.Report.Choice.Stage == 0 {
+		return Skip("there is no stage")
+	}
+	if err := b.Mkdir(s.Target, directory); err != nil {
+		return err
+	}
+	return b.Bind(Bind{Source: b.Report.Choice.Bundle, Target: s.Target, ReadOnly: true})
+}
+
+// Undo implements Step.
+func (s BindStage) Undo(b *Boot) error { return b.Unmount(s.Target) }
+
+// BindHome shows the stage store in a home directory, writable: root's files appear as those of the owner of the home
+// directory, and what the owner writes is root's. It needs the owner to be in the group, which is the grant.
+type BindHome struct {
+	Home  string
+	Group string
+}
+
+func (s BindHome) String() string { return "bind-.local-share-forklift-stages@" + instance(s.Home) }
+
+func (s BindHome) target() string { return path.Join(s.Home, ".local/share/forklift/stages") }
+
+// Done implements Step.
+func (s BindHome) Done(b *Boot) (bool, error) {
+	m, err := b.mountAt(s.target())
+	return m != nil, err
+}
+
+// Do implements Step.
+func (s BindHome) Do(b *Boot) error {
+	ids, err := s.ids(b)
+	if err != nil {
+		return err
+	}
+	return b.Bind(Bind{Source: stages.Dir, Target: s.target(), Within: s.Home, IDs: &ids})
+}
+
+// Undo implements Step.
+func (s BindHome) Undo(b *Boot) error { return b.Unmount(s.target()) }

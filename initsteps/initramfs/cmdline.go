@@ -1,0 +1,73 @@
+package initramfs
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Cmdline is what pkinit heeds of the kernel's command line.
+type Cmdline struct {
+	Root    string            // PARTUUID=…, UUID=…, LABEL=… or a device
+	Type    string            // of the root file system; "" means to find out
+	Flags   string            // mount options of the root file system
+	Delay   time.Duration     // to wait before looking for it
+	Init    string            // program to start; "" means the usual
+	Modules map[string]string // parameters by name of the module, with _ for -
+}
+
+// ParseCmdline reads a command line. Of an argument given twice the last counts, as in the kernel.
+func ParseCmdline(line string) Cmdline {
+	c := Cmdline{Modules: map[string]string{}}
+	for _, arg := range splitArgs(line) {
+		if arg == "--" {
+			break // the rest is for init
+		}
+		key, value, _ := strings.Cut(arg, "=")
+		switch key {
+		case "root":
+			c.Root = value
+		case "rootfstype":
+			c.Type = value
+		case "rootflags":
+			c.Flags = value
+		case "rootdelay":
+			if n, err := strconv.ParseUint(value, 10, 16); err == nil {
+				c.Delay = time.Duration(n) * time.Second
+			}
+		case "init":
+			c.Init = value
+		}
+		if module, param, ok := strings.Cut(key, "."); ok {
+			name := moduleName(module)
+			c.Modules[name] = strings.TrimSpace(c.Modules[name] + " " + param + strings.TrimPrefix(arg, key))
+		}
+	}
+	return c
+}
+
+// splitArgs splits at white space outside of double quotes and drops the quotes.
+func splitArgs(line string) []string {
+	var args []string
+	var arg strings.Builder
+	quoted, any := false, false
+	for _, c := range line {
+		switch {
+		case c == '"':
+			quoted, any = !quoted, true
+		case !quoted && strings.ContainsRune(" \t\n", c):
+			if any {
+				args = append(args, arg.String())
+			}
+			arg.Reset()
+			any = false
+		default:
+			arg.WriteRune(c)
+			any = true
+		}
+	}
+	if any {
+		args = append(args, arg.String())
+	}
+	return args
+}

@@ -1,0 +1,104 @@
+package initramfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Devices are the block devices of a system.
+type Devices struct {
+	Sys string // its directory of block devices, /sys/class/block
+	Dev string // its directory of device nodes, /dev
+}
+
+// Find returns the device that a root= means; an error says what is missing and which block devices exist.
+func (d Devices) Find(spec string) (string, error) {
+	entries, err := os.ReadDir(d.Sys)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, e := range entries {
+		if d.matches(e.Name(), spec) {
+			return filepath.Join(d.Dev, e.Name()), nil
+		}
+		names = append(names, e.Name())
+	}
+	if len(names) == 0 {
+		return "", fmt.Errorf("no block device is %s: there are none", spec)
+	}
+	return "", fmt.Errorf("no block device is %s: there are %s", spec, strings.Join(names, ", "))
+}
+
+func (d Devices) matches(name, spec string) bool {
+	tag, value, tagged := strings.Cut(spec, "=")
+	if !tagged {
+		return filepath.Join(d.Dev, name) == filepath.Clean(spec)
+	}
+	var is string
+	switch tag {
+	case "PARTUUID":
+		is = d.partUUID(name)
+	case "UUID", "LABEL":
+		uuid, label := d.ext4(name)
+		is = map[string]string{"UUID": uuid, "LABEL": label}[tag]
+	}
+	return is != "" && strings.EqualFold(is, value)
+}
+
+// partUUID reads the partition table of the disk on which a partition lies: its directory in sysfs is in the disk's.
+func (d Devices) partUUID(name string) string {
+	number, err := os.ReadFile(filepath.Join(d.Sys, name, "partition"))
+	if err != nil {
+		return "" // a whole disk
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(number)))
+	if err != nil {
+		return ""
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Join(d.Sys, name))
+	if err != nil {
+		return ""
+	}
+	disk, err := os.Open(filepath.Join(d.Dev, filepath.Base(filepath.Dir(dir))))
+	if err != nil {
+		return ""
+	}
+	defer disk.Close()
+	return PartUUID(disk, n)
+}
+
+func (d Devices) ext4(name string) (uuid, label string) {
+	f, err := os.Open(filepath.Join(d.Dev, name))
+	if err != nil {
+		return "", ""
+	}
+	defer f.Close()
+	return Ext4(f)
+}
+
+// fileSystems are the types that the kernel can mount from a block device, ext4 first.
+func fileSystems() ([]string, error) {
+	data, err := os.ReadFile("/proc/filesystems")
+	if err != nil {
+		return nil, err
+	}
+	var types []string
+	for line := range strings.Lines(string(data)) {
+		if t, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "\t"); ok {
+			types = append(types, t)
+		}
+	}
+	if len(types) == 0 {
+		return nil, errors.New("the kernel knows no file system for block devices")
+	}
+	slices.SortStableFunc(types, func(a, b string) int {
+		return strings.Compare(strings.TrimPrefix(b, "ext4"), strings.TrimPrefix(a, "ext4"))
+	})
+	return types, nil
+}

@@ -1,0 +1,106 @@
+package initsteps
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/stages"
+)
+
+// Linux is the System that runs.
+type Linux struct{}
+
+// Stat implements System.
+func (Linux) Stat(name string) (Info, error) {
+	i, err := os.Stat(name)
+	if err != nil {
+		return Info{}, err
+	}
+	s := i.Sys().(*syscall.Stat_t)
+	return Info{Mode: i.Mode(), UID: int(s.Uid), GID: int(s.Gid)}, nil
+}
+
+// ReadFile implements System.
+func (Linux) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
+
+// DirFS implements System.
+func (Linux) DirFS(dir string) fs.FS { return os.DirFS(dir) }
+
+// MountInfo implements System.
+func (Linux) MountInfo() ([]*mountinfo.Info, error) {
+	infos, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return nil, fmt.Errorf("read mountinfo: %w", err)
+	}
+	return infos, nil
+}
+
+// Mkdir implements System.
+func (Linux) Mkdir(name string, as Info) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	err := os.Mkdir(name, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.Chown(name, as.UID, as.GID), os.Chmod(name, as.Mode.Perm()))
+}
+
+// WriteFile implements System.
+func (Linux) WriteFile(name string, data []byte, mode fs.FileMode) error {
+	return stages.WriteFile(name, data, mode)
+}
+
+// MountOverlay implements System.
+func (Linux) MountOverlay(m overlays.Mount) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	if err := unix.Mount(m.Source, m.Target, "overlay", 0, m.Options()); err != nil {
+		return fmt.Errorf("mount overlay at %s (%s): %w", m.Target, m.Options(), err)
+	}
+	return nil
+}
+
+// Unmount implements System.
+func (Linux) Unmount(target string) error {
+	if err := unix.Unmount(target, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+		return fmt.Errorf("unmount %s: %w", target, err)
+	}
+	return nil
+}
+
+// Command implements System.
+func (Linux) Command(name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", cmd, err, out)
+	}
+	return nil
+}
+
+// Now implements System.
+func (Linux) Now() time.Time { return time.Now() }
+
+// SinceBoot implements System.
+func (Linux) SinceBoot() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}

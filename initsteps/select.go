@@ -1,0 +1,58 @@
+package initsteps
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/stages"
+)
+
+// SelectStage chooses the stage of this boot, once, and records the attempt if the stage is not yet proven. Everything
+// later reads the choice from the report.
+type SelectStage struct{}
+
+func (SelectStage) String() string { return "select-stage" }
+
+// Done implements Step.
+func (SelectStage) Done(b *Boot) (bool, error) { return b.Report.Choice.Reason != "", nil }
+
+// Do implements Step. What is wrong with the store is a problem, never a failure.
+func (SelectStage) Do(b *Boot) error {
+	snapshot, err := stages.Load(b.DirFS(stages.Dir))
+	if err != nil {
+		b.Problem("%s", oneLine(err))
+	}
+	choice := stages.Select(snapshot)
+	if choice.Attempt > 0 {
+		if err := record(b, snapshot, choice); err != nil {
+			// An attempt that is not counted could be repeated for ever.
+			choice = stages.Fallback(snapshot, "the attempt at it could not be recorded: "+oneLine(err))
+		}
+	}
+	if choice.Problem != "" {
+		b.Problem("%s", choice.Problem)
+	}
+	b.Report.Choice = report.Choice{Stage: choice.Stage, Reason: choice.Reason, Attempt: choice.Attempt}
+	if choice.Stage != 0 {
+		b.Report.Choice.Bundle = path.Join(stages.Dir, strconv.Itoa(choice.Stage))
+	}
+	return nil
+}
+
+// Undo implements Step.
+func (SelectStage) Undo(*Boot) error { return nil }
+
+func record(b *Boot, s stages.Snapshot, c stages.Choice) error {
+	data, err := s.State.Attempted(c.Stage, b.Now()).Marshal()
+	if err != nil {
+		return err
+	}
+	return b.WriteFile(path.Join(stages.Dir, stages.StateFile), data, 0o644)
+}
+
+// oneLine writes joined errors, and those of the YAML parser, in one line.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+}

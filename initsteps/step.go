@@ -1,0 +1,80 @@
+package initsteps
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moby/sys/mountinfo"
+
+	"github.com/PlanktoScope/pkbuild/initsteps/report"
+)
+
+// Step is one thing to do. Steps are comparable values; their names are those of the systemd services that run them.
+type Step interface {
+	fmt.Stringer
+	// Done says whether there is nothing left to do, because this boot has done it before.
+	Done(b *Boot) (bool, error)
+	// Do does it, wholly or not at all. A Skip says that there is nothing to do at all.
+	Do(b *Boot) error
+	// Undo takes back what Do did.
+	Undo(b *Boot) error
+}
+
+// Transactions are all steps, in the order in which they run. A step that fails is undone with those before it in its
+// transaction; the other transactions run all the same.
+func Transactions() [][]Step {
+	return [][]Step{
+		{SelectStage{}},
+		{
+			BindRoot{Target: "/sysroot"},
+			BindStage{Target: CurrentStage},
+			Overlay{Dir: "usr"},
+			Overlay{Dir: "etc"},
+		},
+		{BindHome{Home: "/home/pi", Group: "pkctl"}},
+		{Verify{}},
+		{StartUnits{}},
+	}
+}
+
+// CurrentStage is where the bundle of the chosen stage is bound.
+const CurrentStage = "/run/forklift/stages/current"
+
+// Boot is what a step knows: the system, and the report that it reads the choice from and adds to.
+type Boot struct {
+	System
+	Report *report.Boot
+}
+
+// Problem adds to what the administrator should know.
+func (b *Boot) Problem(format string, args ...any) {
+	p := fmt.Sprintf(format, args...)
+	if slices.Contains(b.Report.Problems, p) {
+		return
+	}
+	b.Report.Problems = append(b.Report.Problems, p)
+	b.Report.Degraded = true
+}
+
+// Skip is the error of a step that has nothing to do; it says why.
+type Skip string
+
+func (s Skip) Error() string { return string(s) }
+
+// mountAt finds what is mounted on a path, as the last mount on it shows; nil if nothing is.
+func (b *Boot) mountAt(target string) (*mountinfo.Info, error) {
+	infos, err := b.MountInfo()
+	if err != nil {
+		return nil, err
+	}
+	return lastAt(infos, target), nil
+}
+
+func lastAt(infos []*mountinfo.Info, target string) *mountinfo.Info {
+	for _, i := range slices.Backward(infos) {
+		if i.Mountpoint == target {
+			return i
+		}
+	}
+	return nil
+}

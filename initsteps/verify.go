@@ -1,0 +1,117 @@
+package initsteps
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+
+	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/overlays"
+)
+
+// Verify reads back from the kernel what the steps before it mounted, compares it with what was meant, and puts the
+// overlays into the report.
+type Verify struct{}
+
+func (Verify) String() string { return "verify" }
+
+// Done implements Step. What was true a moment ago need not be true now.
+func (Verify) Done(*Boot) (bool, error) { return false, nil }
+
+// Do implements Step.
+func (Verify) Do(b *Boot) error {
+	infos, err := b.MountInfo()
+	if err != nil {
+		return err
+	}
+	if b.Report.Overlays, err = found(infos); err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range Transactions() {
+		for _, s := range t {
+			if v, ok := s.(verifier); ok && b.state(s) == report.Done {
+				errs = append(errs, v.verify(b, infos))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Undo implements Step.
+func (Verify) Undo(*Boot) error { return nil }
+
+// verifier is a step that can tell whether the kernel did what it meant.
+type verifier interface {
+	verify(b *Boot, infos []*mountinfo.Info) error
+}
+
+// state is what the report says of a step; "" if it has not run.
+func (b *Boot) state(s Step) report.State {
+	i := slices.IndexFunc(b.Report.Steps, func(r report.Step) bool { return r.Name == s.String() })
+	if i < 0 {
+		return ""
+	}
+	return b.Report.Steps[i].State
+}
+
+// found are the overlays that are ours.
+func found(infos []*mountinfo.Info) ([]report.Overlay, error) {
+	list := []report.Overlay{}
+	for _, i := range infos {
+		if i.FSType != "overlay" || !strings.HasPrefix(i.Source, "pkinit:") {
+			continue
+		}
+		m, err := overlays.ParseOptions(i.VFSOptions)
+		if err != nil {
+			return list, fmt.Errorf("mountinfo of %s: %w", i.Mountpoint, err)
+		}
+		list = append(list, report.Overlay{Target: i.Mountpoint, Source: i.Source, Lowerdirs: m.Lowerdirs, Upperdir: m.Upperdir, Workdir: m.Workdir})
+	}
+	return list, nil
+}
+
+func (s BindRoot) verify(_ *Boot, infos []*mountinfo.Info) error {
+	return readOnly(infos, s.Target, "")
+}
+
+func (s BindStage) verify(b *Boot, infos []*mountinfo.Info) error {
+	return readOnly(infos, s.Target, path.Base(b.Report.Choice.Bundle))
+}
+
+func readOnly(infos []*mountinfo.Info, target, root string) error {
+	m := lastAt(infos, target)
+	switch {
+	case m == nil:
+		return fmt.Errorf("nothing is mounted on %s", target)
+	case root != "" && path.Base(m.Root) != root:
+		return fmt.Errorf("%s shows %s, want %s", target, m.Root, root)
+	case !slices.Contains(strings.Split(m.Options, ","), "ro"):
+		return fmt.Errorf("%s is not read-only (%s)", target, m.Options)
+	}
+	return nil
+}
+
+func (s Overlay) verify(b *Boot, infos []*mountinfo.Info) error {
+	want, err := s.mount(b)
+	if err != nil {
+		return err
+	}
+	m := lastAt(infos, s.target())
+	if m == nil {
+		return fmt.Errorf("nothing is mounted on %s", s.target())
+	}
+	got, err := overlays.ParseOptions(m.VFSOptions)
+	if err != nil {
+		return err
+	}
+	got.Source, got.Target = m.Source, m.Mountpoint
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		return fmt.Errorf("%s is %v, want %v", s.target(), got, want)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package overlays
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Limits of the kernel.
+const (
+	MaxLowerdirs = 500  // OVL_MAX_STACK in fs/overlayfs
+	MaxOptions   = 4095 // bytes: mount(2) copies one page with a zero at its end, and the smallest pages have 4 KiB
+)
+
+// Mount is one writable overlay.
+type Mount struct {
+	Source    string   // name that mountinfo shows, such as pkinit:/usr
+	Target    string   // directory on which it is mounted
+	Lowerdirs []string // nearest first
+	Upperdir  string
+	Workdir   string
+}
+
+// Validate says everything that makes the kernel refuse the mount or do something else than was meant, as far as the
+// paths alone can tell.
+func (m Mount) Validate() error {
+	errs := []error{checkPath("target", m.Target), checkPath("upperdir", m.Upperdir), checkPath("workdir", m.Workdir)}
+	for _, l := range m.Lowerdirs {
+		errs = append(errs, checkPath("lowerdir", l))
+	}
+	if m.Source == "" {
+		errs = append(errs, errors.New("source is empty"))
+	}
+	if n := len(m.Lowerdirs); n == 0 || n > MaxLowerdirs {
+		errs = append(errs, fmt.Errorf("%d lowerdirs, want 1 to %d", n, MaxLowerdirs))
+	}
+	errs = append(errs, m.checkOverlap())
+	if n := len(m.Options()); n > MaxOptions {
+		errs = append(errs, fmt.Errorf("options have %d bytes, mount(2) takes %d", n, MaxOptions))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("overlay at %s: %w", m.Target, err)
+	}
+	return nil
+}
+
+// checkOverlap: the kernel refuses, or calls undefined, layers that lie in one another.
+func (m Mount) checkOverlap() error {
+	var errs []error
+	if within(m.Upperdir, m.Workdir) || within(m.Workdir, m.Upperdir) {
+		errs = append(errs, fmt.Errorf("upperdir %s and workdir %s lie in one another", m.Upperdir, m.Workdir))
+	}
+	for i, l := range m.Lowerdirs {
+		if slices.Contains(m.Lowerdirs[:i], l) {
+			errs = append(errs, fmt.Errorf("lowerdir %s is named twice", l))
+		}
+		for _, w := range []string{m.Upperdir, m.Workdir} {
+			if within(l, w) || within(w, l) {
+				errs = append(errs, fmt.Errorf("lowerdir %s and %s lie in one another", l, w))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func checkPath(what, p string) error {
+	switch {
+	case p == "":
+		return fmt.Errorf("%s is empty", what)
+	case !path.IsAbs(p):
+		return fmt.Errorf("%s %s is not absolute", what, p)
+	case path.Clean(p) != p:
+		return fmt.Errorf("%s %s is not clean: %s", what, p, path.Clean(p))
+	case strings.ContainsRune(p, 0):
+		return fmt.Errorf("%s %q holds a zero byte", what, p)
+	}
+	return nil
+}
+
+// within says whether a path is another one or lies below it. Paths are compared by whole names.
+func within(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}

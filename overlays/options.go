@@ -1,0 +1,88 @@
+package overlays
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Options writes the options for mount(2).
+func (m Mount) Options() string {
+	lower := make([]string, len(m.Lowerdirs))
+	for i, l := range m.Lowerdirs {
+		lower[i] = escapeLower.Replace(l)
+	}
+	return "lowerdir=" + strings.Join(lower, ":") +
+		",upperdir=" + escape.Replace(m.Upperdir) +
+		",workdir=" + escape.Replace(m.Workdir)
+}
+
+// The kernel splits options at commas and lowerdir at colons, and takes a backslash before either as an escape.
+var (
+	escape      = strings.NewReplacer(`\`, `\\`, `,`, `\,`)
+	escapeLower = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `:`, `\:`)
+)
+
+// ParseOptions reads the layers from the super options of an overlay in mountinfo, whose source and target stand
+// elsewhere in the line. Options that it does not know are left aside: the kernel adds its own.
+func ParseOptions(options string) (Mount, error) {
+	var m Mount
+	for field := range strings.SplitSeq(options, ",") {
+		key, value, _ := strings.Cut(field, "=")
+		value, err := unescapeOctal(value)
+		if err != nil {
+			return Mount{}, fmt.Errorf("overlay option %s: %w", field, err)
+		}
+		switch key {
+		case "lowerdir":
+			m.Lowerdirs = splitLower(value)
+		case "lowerdir+": // one layer given by fsconfig(2), taken as it is
+			m.Lowerdirs = append(m.Lowerdirs, value)
+		case "upperdir":
+			m.Upperdir = value
+		case "workdir":
+			m.Workdir = value
+		}
+	}
+	return m, nil
+}
+
+// unescapeOctal undoes the \ooo with which the kernel writes commas, white space and backslashes in mountinfo.
+func unescapeOctal(s string) (string, error) {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(s, `\`)
+		b.WriteString(before)
+		if !found {
+			return b.String(), nil
+		}
+		if len(after) < 3 {
+			return "", fmt.Errorf("escape \\%s is cut short", after)
+		}
+		c, err := strconv.ParseUint(after[:3], 8, 8)
+		if err != nil {
+			return "", fmt.Errorf("escape \\%s is not octal", after[:3])
+		}
+		b.WriteByte(byte(c))
+		s = after[3:]
+	}
+}
+
+// splitLower splits at colons that no backslash escapes, and drops the backslashes.
+func splitLower(s string) []string {
+	var dirs []string
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+			b.WriteByte(s[i])
+		case s[i] == ':':
+			dirs = append(dirs, b.String())
+			b.Reset()
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return append(dirs, b.String())
+}

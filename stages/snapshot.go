@@ -1,0 +1,78 @@
+package stages
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Snapshot is a stage store as it was at one moment: all that Select needs.
+type Snapshot struct {
+	Staged  Staged
+	State   BootState
+	Bundles map[int]error // of each stage that Staged names: nil if its bundle is complete, else why it is not
+}
+
+// Load reads a store from its directory. The snapshot can be used whatever the error, which joins all that could not
+// be read: an unreadable store names no stage, an unreadable state file knows of no attempts.
+func Load(dir fs.FS) (Snapshot, error) {
+	var s Snapshot
+	store, err := readStore(dir)
+	s.Staged = store.Staged
+	state, stateErr := readBootState(dir)
+	s.State = state
+	s.Bundles = map[int]error{}
+	for _, n := range append(slices.Clone(s.Staged.History), s.Staged.Next) {
+		if _, seen := s.Bundles[n]; !seen && n != 0 {
+			s.Bundles[n] = CheckBundle(dir, n)
+		}
+	}
+	return s, errors.Join(err, stateErr)
+}
+
+func readStore(dir fs.FS) (Store, error) {
+	data, err := fs.ReadFile(dir, StoreFile)
+	if err != nil {
+		return Store{}, fmt.Errorf("stage store: %w", err)
+	}
+	return ParseStore(data)
+}
+
+// readBootState: a device on which nothing was ever attempted has no such file.
+func readBootState(dir fs.FS) (BootState, error) {
+	data, err := fs.ReadFile(dir, StateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return BootState{}, nil
+	}
+	if err != nil {
+		return BootState{}, fmt.Errorf("stage store: %w", err)
+	}
+	return ParseBootState(data)
+}
+
+// CheckBundle says why the bundle of a stage is not complete; nil if it is. The manifest is what tells: it is written
+// last.
+func CheckBundle(dir fs.FS, stage int) error {
+	if stage < 1 {
+		return fmt.Errorf("%d is not the number of a stage", stage)
+	}
+	data, err := fs.ReadFile(dir, path.Join(strconv.Itoa(stage), ManifestFile))
+	if err != nil {
+		return err
+	}
+	var manifest struct {
+		ForkliftVersion string `yaml:"forklift-version"`
+	}
+	if err := yaml.Unmarshal(data, &manifest); err != nil {
+		return fmt.Errorf("parse %s: %w", ManifestFile, err)
+	}
+	if manifest.ForkliftVersion == "" {
+		return fmt.Errorf("%s has no forklift-version", ManifestFile)
+	}
+	return nil
+}

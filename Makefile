@@ -1,0 +1,48 @@
+# What a maintainer runs: `make image`, `make test`. `make help` lists all.
+SHELL   := /bin/bash
+GO      ?= go
+OUT     ?= out
+RECIPE  ?= recipes/planktoscope.yml
+IMAGE   ?= $(OUT)/planktoscope.img
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+TAGS    := containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
+
+.DEFAULT_GOAL := help
+.PHONY: help image build boot test unit lint docs deps clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+image: deps build ## Build out/planktoscope.img from recipes/planktoscope.yml
+	$(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
+
+build: ## Compile pkbuild and the helpers that go into images
+	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkbuild ./cmd/pkbuild
+	GOARCH=arm64 $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkinit-arm64 ./cmd/pkinit
+
+boot: image ## Boot the image in QEMU and report what was found
+	$(OUT)/bin/pkbuild boot $(IMAGE)
+
+test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and boots of the image in QEMU
+	PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
+		$(GO) test -timeout 30m ./...
+
+unit: ## Run the tests that need no image; those that lack something else say so and are skipped
+	$(GO) test ./...
+
+lint: ## Check formatting, vet and staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+docs: build ## Write the generated parts of docs/
+	$(OUT)/bin/pkbuild docs docs
+
+deps: ## Install what is missing, with apt
+	@.ci/deps
+
+clean: ## Remove what was built here; the cache of layers stays
+	rm -rf $(OUT)

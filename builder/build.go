@@ -1,0 +1,179 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Options are where a build takes place. None of them changes a byte of the image.
+type Options struct {
+	Output  string      // path of the image
+	Dir     string      // the recipe's directory, to which the plan's sources are relative
+	Cache   string      // directory of the layers, shared between builds
+	Helpers string      // directory of the prebuilt helper programs
+	Mirror  string      // of Debian, where the recipe names none
+	Events  func(Event) // may be nil
+}
+
+// Build makes the image that a plan describes. The file appears under its name only when it is complete.
+func Build(ctx context.Context, p *Plan, o Options) (err error) {
+	b := &build{plan: p, opts: o, store: layers.Store{Dir: filepath.Join(o.Cache, "layers")}, tree: layers.NewTree()}
+	defer func() { err = errors.Join(err, b.close()) }()
+	for _, l := range p.Layers {
+		if err := b.layer(ctx, l); err != nil {
+			return fmt.Errorf("layer %s: %w", l.Name, err)
+		}
+	}
+	if err := b.image(ctx); err != nil {
+		return fmt.Errorf("write %s: %w", o.Output, err)
+	}
+	return nil
+}
+
+type build struct {
+	plan  *Plan
+	opts  Options
+	store layers.Store
+	tree  *layers.Tree // of the layers so far
+	key   layers.Key   // of the layers so far
+	open  []*layers.Cached
+}
+
+func (b *build) close() error {
+	var errs []error
+	for _, c := range b.open {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// layer makes one layer, or takes it from the cache, and lays it over the tree.
+func (b *build) layer(ctx context.Context, l Layer) error {
+	key, err := layers.KeyOf(l.Layer, b.key)
+	if err != nil {
+		return err
+	}
+	b.key = key
+	e := b.begin(l.Name)
+	e.Key = key.String()
+	tree, cached, err := b.get(ctx, l, key)
+	if err == nil {
+		err = b.tree.Apply(tree)
+	}
+	b.end(e, cached, err)
+	return err
+}
+
+// get takes a layer from the store, which has it made where it is missing. What holds secrets is never stored.
+func (b *build) get(ctx context.Context, l Layer, key layers.Key) (t *layers.Tree, cached bool, err error) {
+	if l.Layer.Kind().Secret {
+		t, err = l.Layer.Make(ctx, b.env(l.Name, ""), b.tree)
+		return t, false, err
+	}
+	scratch := filepath.Join(b.opts.Cache, "scratch", key.String())
+	c, cached, err := b.store.Put(ctx, key, b.plan.Date, func(ctx context.Context) (*layers.Tree, error) {
+		// Nobody else makes this layer now: what is there was left behind by a build that was killed.
+		if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755)); err != nil {
+			return nil, err
+		}
+		return l.Layer.Make(ctx, b.env(l.Name, scratch), b.tree)
+	})
+	err = errors.Join(err, os.RemoveAll(scratch))
+	if err != nil {
+		return nil, false, err
+	}
+	b.open = append(b.open, c)
+	return c.Tree, cached, nil
+}
+
+func (b *build) env(step, scratch string) *layers.Env {
+	return &layers.Env{
+		Dir:     b.opts.Dir,
+		Helpers: b.opts.Helpers,
+		Scratch: scratch,
+		Mirror:  b.opts.Mirror,
+		Latest:  b.plan.Date,
+		Secret:  b.secret,
+		Progress: func(p layers.Progress) {
+			state := Running
+			if p.Warning {
+				state = Warning
+			}
+			b.emit(Event{Step: step, State: state, Message: p.Message, Done: p.Done, Total: p.Total})
+		},
+	}
+}
+
+// secret looks up the value of a secret where the plan says; nil if there is none.
+func (b *build) secret(name string) ([]byte, error) {
+	s, ok := b.plan.Secrets[name]
+	if !ok {
+		return nil, fmt.Errorf("the plan knows no secret %s", name)
+	}
+	if s.Env != "" {
+		return []byte(os.Getenv(s.Env)), nil
+	}
+	data, err := os.ReadFile(filepath.Join(b.opts.Dir, s.File))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return []byte(strings.TrimRight(string(data), "\r\n")), err
+}
+
+// image writes the disk to a temporary file beside the output and renames it when it is complete.
+func (b *build) image(ctx context.Context) (err error) {
+	e := b.begin("disk")
+	defer func() { b.end(e, false, err) }()
+	if err := os.MkdirAll(filepath.Dir(b.opts.Output), 0o755); err != nil {
+		return err
+	}
+	tmp := b.opts.Output + ".tmp"
+	f, err := os.Create(tmp)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(tmp))
+		}
+	}()
+	progress := func(done, total int64) { b.emit(Event{Step: "disk", State: Running, Done: done, Total: total}) }
+	err = disk.Write(ctx, f, b.tree, b.plan.Disk, progress)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp, b.opts.Output)
+}
+
+func (b *build) emit(e Event) {
+	e.Time = time.Now()
+	if b.opts.Events != nil {
+		b.opts.Events(e)
+	}
+}
+
+func (b *build) begin(step string) Event {
+	e := Event{Time: time.Now(), Step: step, State: Started}
+	b.emit(e)
+	return e
+}
+
+func (b *build) end(e Event, cached bool, err error) {
+	e.State = Finished
+	if cached {
+		e.State = Cached
+	}
+	if err != nil {
+		e.State, e.Message = Failed, err.Error()
+	}
+	e.Seconds = time.Since(e.Time).Seconds()
+	b.emit(e)
+}

@@ -1,0 +1,148 @@
+package builder
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/recipes"
+)
+
+// Inputs are what a plan is compiled from besides the recipe and the sources that it names.
+type Inputs struct {
+	Pkinit string // SHA-256 of the boot helper for the recipe's architecture
+}
+
+// Compile turns a recipe into a plan. It reads the sources that the recipe names, to record their digests, and nothing
+// else: the same recipe, sources and inputs give the same plan.
+func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
+	date, err := recipes.ParseDate(r.Date)
+	if err != nil {
+		return nil, err
+	}
+	signature := r.Disk.Signature
+	if signature == "" {
+		signature = fmt.Sprintf("%.4x", derive(r.Name, "disk signature"))
+	}
+	layout, err := diskLayout(r, signature)
+	if err != nil {
+		return nil, err
+	}
+	layout.Time = date
+	p := &Plan{
+		Version:      PlanVersion,
+		Name:         r.Name,
+		Architecture: r.Architecture,
+		Date:         date,
+		Disk:         layout,
+		Secrets:      r.Secrets,
+	}
+	p.add("debian", layers.Debian{
+		Architecture: r.Architecture,
+		Suite:        r.Base.Debian.Suite,
+		Components:   r.Base.Debian.Components,
+		Mirror:       r.Base.Debian.Mirror,
+		Packages:     packages(r.Layers),
+		Date:         date,
+	})
+	for _, l := range r.Layers {
+		if err := p.addLayer(r.Dir, l); err != nil {
+			return nil, err
+		}
+	}
+	p.add("boot", layers.Boot{
+		Signature: signature,
+		Config:    r.Boot.Config,
+		Cmdline:   r.Boot.Cmdline,
+		Modules:   r.Boot.Modules,
+		Pkinit:    in.Pkinit,
+	})
+	return p, nil
+}
+
+func (p *Plan) add(name string, l layers.Layer) {
+	p.Layers = append(p.Layers, Layer{Name: name, Layer: l})
+}
+
+func (p *Plan) addLayer(dir string, l recipes.Layer) error {
+	switch {
+	case l.Files != nil:
+		entries, err := fileEntries(dir, l.Files)
+		if err != nil {
+			return err
+		}
+		p.add("files", layers.Files{Entries: entries})
+	case l.Users != nil:
+		p.add("users", layers.Users{Users: users(l.Users)})
+	case l.Stage != nil:
+		entries, err := stageEntries(dir, *l.Stage)
+		if err != nil {
+			return err
+		}
+		p.add("stage", layers.Files{Entries: entries})
+	}
+	return nil
+}
+
+// packages are those of all layers, each once, in alphabetical order: they are installed in one transaction.
+func packages(all []recipes.Layer) []string {
+	var names []string
+	for _, l := range all {
+		names = append(names, l.Packages...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func users(in []recipes.User) []layers.User {
+	var out []layers.User
+	for _, u := range in {
+		out = append(out, layers.User{
+			Name:           u.Name,
+			UID:            u.UID,
+			Comment:        u.Comment,
+			Shell:          u.Shell,
+			Groups:         u.Groups,
+			Password:       u.Password,
+			AuthorizedKeys: u.AuthorizedKeys,
+		})
+	}
+	return out
+}
+
+func diskLayout(r *recipes.Recipe, signature string) (disk.Layout, error) {
+	id, err := strconv.ParseUint(signature, 16, 32)
+	if err != nil {
+		return disk.Layout{}, fmt.Errorf("disk signature: %w", err)
+	}
+	boot, err := recipes.ParseSize(r.Disk.BootSize)
+	if err != nil {
+		return disk.Layout{}, fmt.Errorf("disk boot-size: %w", err)
+	}
+	free, err := recipes.ParseSize(r.Disk.Free)
+	if err != nil {
+		return disk.Layout{}, fmt.Errorf("disk free: %w", err)
+	}
+	root := uuid(derive(r.Name, "root file system"))
+	serial := derive(r.Name, "boot file system")
+	return disk.Layout{
+		Signature: uint32(id),
+		Boot:      disk.Boot{Label: "bootfs", Size: boot, Serial: uint32(serial[0])<<24 | uint32(serial[1])<<16 | uint32(serial[2])<<8 | uint32(serial[3])},
+		Root:      disk.Root{Label: "rootfs", Free: free, UUID: root},
+	}, nil
+}
+
+// derive makes the numbers of an image that must differ between images and be equal between builds of one.
+func derive(name, purpose string) [sha256.Size]byte {
+	return sha256.Sum256([]byte("pkbuild " + purpose + " of " + name))
+}
+
+// uuid formats 16 bytes as a version 8 UUID (RFC 9562: by a hash of one's own).
+func uuid(b [sha256.Size]byte) string {
+	b[6] = b[6]&0x0f | 0x80
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}

@@ -1,0 +1,72 @@
+package builder
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/recipes"
+)
+
+// PlanVersion is the version of the plan's format.
+const PlanVersion = 1
+
+// Plan is all that a build obeys. Its JSON is what `pkbuild plan` prints.
+type Plan struct {
+	Version      int                       `json:"version"`
+	Name         string                    `json:"name"`
+	Architecture string                    `json:"architecture"`
+	Date         time.Time                 `json:"date"` // the time of the image: no file is younger
+	Layers       []Layer                   `json:"layers"`
+	Disk         disk.Layout               `json:"disk"`
+	Secrets      map[string]recipes.Secret `json:"secrets,omitempty"` // where values are found, never the values
+}
+
+// Layer is one layer of a plan, lowest first.
+type Layer struct {
+	Name  string // what the maintainer sees
+	Layer layers.Layer
+}
+
+// kinds lists every kind of layer that a plan can hold.
+func kinds() []layers.Layer {
+	return []layers.Layer{layers.Debian{}, layers.Files{}, layers.Users{}, layers.Boot{}}
+}
+
+type layerJSON struct {
+	Name string          `json:"name"`
+	Kind string          `json:"kind"`
+	Spec json.RawMessage `json:"spec"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (l Layer) MarshalJSON() ([]byte, error) {
+	spec, err := json.Marshal(l.Layer)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(layerJSON{Name: l.Name, Kind: l.Layer.Kind().Name, Spec: spec})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *Layer) UnmarshalJSON(data []byte) error {
+	var raw layerJSON
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	for _, kind := range kinds() {
+		if kind.Kind().Name != raw.Kind {
+			continue
+		}
+		spec := reflect.New(reflect.TypeOf(kind))
+		if err := json.Unmarshal(raw.Spec, spec.Interface()); err != nil {
+			return fmt.Errorf("layer %s: %w", raw.Name, err)
+		}
+		l.Name, l.Layer = raw.Name, spec.Elem().Interface().(layers.Layer)
+		return nil
+	}
+	return fmt.Errorf("layer %s: unknown kind %q", raw.Name, raw.Kind)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/builder"
+)
+
+func imageCommand() *cobra.Command {
+	var flags recipeFlags
+	var output, cache string
+	var face faceFlags
+	cmd := &cobra.Command{
+		Use:   "image RECIPE",
+		Short: "Build the image that a recipe describes",
+		Long: "Build the image that a recipe describes. Layers that have not changed are taken from the cache. The image\n" +
+			"appears under its name only when it is complete.",
+		Args: exactly("RECIPE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, p, err := flags.compile(args[0])
+			if err != nil {
+				return err
+			}
+			o := builder.Options{Output: output, Dir: r.Dir, Cache: cache, Mirror: builder.Mirror(cmd.Context())}
+			if o.Output == "" {
+				o.Output = r.Name + ".img"
+			}
+			if o.Helpers, err = flags.helperDir(); err != nil {
+				return err
+			}
+			if o.Cache == "" {
+				if o.Cache, err = defaultCache(); err != nil {
+					return err
+				}
+			}
+			show := face.open(cmd)
+			o.Events = show.event
+			err = builder.Build(cmd.Context(), p, o)
+			show.close()
+			return err
+		},
+	}
+	flags.add(cmd)
+	face.add(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the recipe's name with .img, here)")
+	cmd.Flags().StringVar(&cache, "cache", "", "`directory` of the layers (default: $PKBUILD_CACHE, else pkbuild in the user's cache)")
+	return cmd
+}
+
+func defaultCache() (string, error) {
+	if dir := os.Getenv("PKBUILD_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	return filepath.Join(dir, "pkbuild"), err
+}

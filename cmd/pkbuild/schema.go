@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/recipes"
+)
+
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON schema of recipes, for editors",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			schema, err := recipes.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(schema)
+			return err
+		},
+	}
+}
+
+// docsCommand writes the parts of docs/ that are made from the code.
+func docsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "docs DIRECTORY",
+		Short:  "Write the generated parts of the documentation",
+		Hidden: true,
+		Args:   exactly("DIRECTORY"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			schema, err := recipes.Schema()
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(args[0], "recipe.schema.json"), schema, 0o644); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(args[0], "recipe.md"), recipes.Reference(), 0o644)
+		},
+	}
+}

@@ -1,0 +1,130 @@
+package layers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// tree makes a tree of lines such as "d usr", "f usr/x content", "l bin usr/bin", "w gone" (a whiteout), "h b a".
+func tree(t *testing.T, lines ...string) *Tree {
+	t.Helper()
+	out := NewTree()
+	for _, line := range lines {
+		f := append(strings.SplitN(line, " ", 3), "")
+		var n *Node
+		switch f[0] {
+		case "d":
+			n = &Node{Mode: 0o755}
+		case "f":
+			n = &Node{Type: Regular, Mode: 0o644, Content: Inline(f[2])}
+		case "l":
+			n = &Node{Type: Symlink, Mode: 0o777, Target: f[2]}
+		case "w":
+			n = &Node{Type: Char}
+		case "h":
+			n = out.Get(f[2])
+		}
+		require.NotNil(t, n, line)
+		require.NoError(t, out.Put(f[1], n))
+	}
+	return out
+}
+
+// list is what tree takes.
+func list(t *testing.T, tree *Tree) []string {
+	t.Helper()
+	var out []string
+	for name, n := range tree.Walk() {
+		switch {
+		case name == "":
+		case n.Type == Directory:
+			out = append(out, "d "+name)
+		case n.Type == Symlink:
+			out = append(out, "l "+name+" "+n.Target)
+		case n.IsWhiteout():
+			out = append(out, "w "+name)
+		default:
+			data, err := tree.ReadFile(name)
+			require.NoError(t, err)
+			out = append(out, "f "+name+" "+string(data))
+		}
+	}
+	return out
+}
+
+func TestApply(t *testing.T) {
+	base := []string{"d usr", "d usr/lib", "f usr/lib/a old", "l lib usr/lib", "d etc", "f etc/x old"}
+	for name, c := range map[string]struct{ upper, want []string }{
+		"a file replaces":              {[]string{"f etc/x new"}, []string{"d etc", "f etc/x new", "l lib usr/lib", "d usr", "d usr/lib", "f usr/lib/a old"}},
+		"a symlinked parent":           {[]string{"f lib/b new"}, []string{"d etc", "f etc/x old", "l lib usr/lib", "d usr", "d usr/lib", "f usr/lib/a old", "f usr/lib/b new"}},
+		"a directory over a symlink":   {[]string{"d lib", "f lib/b new"}, []string{"d etc", "f etc/x old", "l lib usr/lib", "d usr", "d usr/lib", "f usr/lib/a old", "f usr/lib/b new"}},
+		"a whiteout":                   {[]string{"w usr"}, []string{"d etc", "f etc/x old", "l lib usr/lib"}},
+		"a whiteout of nothing":        {[]string{"w none"}, []string{"d etc", "f etc/x old", "l lib usr/lib", "d usr", "d usr/lib", "f usr/lib/a old"}},
+		"a file replaces a directory":  {[]string{"f usr/lib x"}, []string{"d etc", "f etc/x old", "l lib usr/lib", "d usr", "f usr/lib x"}},
+		"a directory replaces a file":  {[]string{"d etc/x", "f etc/x/y z"}, []string{"d etc", "d etc/x", "f etc/x/y z", "l lib usr/lib", "d usr", "d usr/lib", "f usr/lib/a old"}},
+		"an implied directory follows": {[]string{"f usr/share/doc d"}, []string{"d etc", "f etc/x old", "l lib usr/lib", "d usr", "d usr/lib", "f usr/lib/a old", "d usr/share", "f usr/share/doc d"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lower := tree(t, base...)
+			require.NoError(t, lower.Apply(tree(t, c.upper...)))
+			require.Equal(t, c.want, list(t, lower))
+		})
+	}
+}
+
+func TestApplyKeepsMetadataUnderImpliedDirectories(t *testing.T) {
+	lower := tree(t)
+	require.NoError(t, lower.Put("tmp", &Node{Mode: 0o1777}))
+	require.NoError(t, lower.Apply(tree(t, "f tmp/x y")))
+	require.Equal(t, uint32(0o1777), lower.Get("tmp").Mode)
+	require.NoError(t, lower.Apply(tree(t, "d tmp")))
+	require.Equal(t, uint32(0o755), lower.Get("tmp").Mode)
+	require.NotNil(t, lower.Get("tmp/x"))
+}
+
+func TestApplyOpaqueDirectoryHides(t *testing.T) {
+	lower, upper := tree(t, "d a", "f a/old 1"), NewTree()
+	require.NoError(t, upper.Put("a", &Node{Mode: 0o700, Xattrs: map[string]string{opaque: "y"}}))
+	require.NoError(t, upper.Put("a/new", &Node{Type: Regular, Content: Inline("2")}))
+	require.NoError(t, lower.Apply(upper))
+	require.Equal(t, []string{"d a", "f a/new 2"}, list(t, lower))
+	require.Empty(t, lower.Get("a").Xattrs)
+}
+
+func TestPutErrors(t *testing.T) {
+	for name, c := range map[string]struct{ path, want string }{
+		"out of the root":  {"a/../../x", `path "a/../../x" contains ".."`},
+		"through a file":   {"etc/x/y", "put etc/x/y: /etc/x is a regular file, not a directory"},
+		"dangling symlink": {"gone/x", "put gone/x: /gone is a symlink to nowhere, which is no directory of the tree"},
+		"symlink loop":     {"loop/x", "put loop/x: /loop is a symlink to loop, which is no directory of the tree"},
+		"NUL":              {"a\x00b", `path "a\x00b" contains a NUL byte`},
+		"long name":        {strings.Repeat("n", 256), fmt.Sprintf("path %q has a name of more than 255 bytes", strings.Repeat("n", 256))},
+		"the root":         {"/", "put regular file at the root: the root is a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := tree(t, "f etc/x y", "l gone nowhere", "l loop loop")
+			require.EqualError(t, to.Put(c.path, &Node{Type: Regular}), c.want)
+		})
+	}
+}
+
+func TestResolve(t *testing.T) {
+	in := tree(t, "f usr/lib/a x", "l lib usr/lib", "l usr/abs /lib/a", "l usr/up ../lib/a", "l out ../../../usr/lib/a")
+	for path, want := range map[string]string{
+		"lib/a": "usr/lib/a", "/usr/abs": "usr/lib/a", "usr/up": "usr/lib/a", "out": "usr/lib/a", "none": "",
+	} {
+		got, n := in.Resolve(path)
+		require.Equal(t, want, got, path)
+		require.Equal(t, want != "", n != nil, path)
+	}
+}
+
+func TestCut(t *testing.T) {
+	from := tree(t, "f boot/firmware/a 1", "f boot/x 2")
+	require.Equal(t, []string{"f a 1"}, list(t, from.Cut("boot/firmware")))
+	require.Equal(t, []string{"d boot", "d boot/firmware", "f boot/x 2"}, list(t, from))
+	require.Empty(t, list(t, from.Cut("none")))
+}

@@ -1,0 +1,99 @@
+package layers
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func accountTree(t *testing.T) *Tree {
+	return tree(t,
+		"f etc/passwd root:x:0:0:root:/root:/bin/bash\n",
+		"f etc/shadow root:*:20454:0:99999:7:::\n",
+		"f etc/group root:x:0:\nsudo:x:27:\ndocker:x:999:\n",
+		"f etc/gshadow root:*::\nsudo:*::\ndocker:!::\n",
+		"f etc/skel/.profile umask 022\n")
+}
+
+// env is one in which secrets have the given values; warnings are collected.
+func env(secrets map[string]string, warnings *[]string) *Env {
+	return &Env{
+		Latest: latest,
+		Secret: func(name string) ([]byte, error) { return []byte(secrets[name]), nil },
+		Progress: func(p Progress) {
+			if p.Warning {
+				*warnings = append(*warnings, p.Message)
+			}
+		},
+	}
+}
+
+func TestUsers(t *testing.T) {
+	below := accountTree(t)
+	var warnings []string
+	u := Users{Users: []User{{Name: "pi", UID: 1000, Shell: "/bin/sh", Groups: []string{"sudo", "pkctl"}, Password: "p", AuthorizedKeys: []string{"ssh-ed25519 AAAA me"}}}}
+	out, err := u.Make(t.Context(), env(map[string]string{"p": "secret"}, &warnings), below)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	read := func(name string) string {
+		data, err := out.ReadFile(name)
+		require.NoError(t, err)
+		return string(data)
+	}
+	require.Equal(t, "root:x:0:0:root:/root:/bin/bash\npi:x:1000:1000::/home/pi:/bin/sh\n", read("etc/passwd"))
+	require.Equal(t, "root:x:0:\nsudo:x:27:pi\ndocker:x:999:\npi:x:1000:\npkctl:x:998:pi\n", read("etc/group"))
+	require.Equal(t, "root:*::\nsudo:*::pi\ndocker:!::\npi:!::\npkctl:!::pi\n", read("etc/gshadow"))
+	require.Regexp(t, `^root:\*:20454:0:99999:7:::\npi:\$6\$rounds=100000\$[./0-9A-Za-z]{16}\$[./0-9A-Za-z]{86}:20454:0:99999:7:::\n$`, read("etc/shadow"))
+	require.Equal(t, "umask 022\n", read("home/pi/.profile"))
+	require.Equal(t, "ssh-ed25519 AAAA me\n", read("home/pi/.ssh/authorized_keys"))
+	require.Equal(t, uint32(0o600), out.Get("home/pi/.ssh/authorized_keys").Mode)
+	for name, n := range out.Sub("home/pi").Walk() {
+		require.Equal(t, [2]uint32{1000, 1000}, [2]uint32{n.UID, n.GID}, name)
+	}
+}
+
+func TestUsersPassword(t *testing.T) {
+	for name, c := range map[string]struct {
+		secret, field, warning, err string
+	}{
+		"no value":     {"", "!", "user pi is locked: the secret p has no value", ""},
+		"a hash":       {"$y$j9T$salt$hash", "$y$j9T$salt$hash", "", ""},
+		"a line break": {"a\nb", "", "", "user pi: password: the secret p contains a colon or a line break"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var warnings []string
+			u := Users{Users: []User{{Name: "pi", UID: 1000, Password: "p"}}}
+			out, err := u.Make(t.Context(), env(map[string]string{"p": c.secret}, &warnings), accountTree(t))
+			if c.err != "" {
+				require.EqualError(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			shadow, err := out.ReadFile("etc/shadow")
+			require.NoError(t, err)
+			require.Contains(t, string(shadow), "pi:"+c.field+":20454:")
+			if c.warning != "" {
+				require.Equal(t, []string{c.warning}, warnings)
+			}
+		})
+	}
+}
+
+func TestUsersErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		user User
+		want string
+	}{
+		"the name of a user":  {User{Name: "root", UID: 1000}, "user root: the base has a user of that name"},
+		"the name of a group": {User{Name: "sudo", UID: 1000}, "user sudo: the base has a group of that name"},
+		"a number in use":     {User{Name: "pi", UID: 27}, "user pi: the base uses the number 27"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var warnings []string
+			_, err := Users{Users: []User{c.user}}.Make(t.Context(), env(nil, &warnings), accountTree(t))
+			require.EqualError(t, err, c.want)
+		})
+	}
+	_, err := Users{}.Make(t.Context(), env(nil, nil), NewTree())
+	require.EqualError(t, err, "/etc/passwd is not in the tree (users need a base with accounts)")
+}

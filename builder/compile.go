@@ -38,7 +38,10 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 		Architecture: r.Architecture,
 		Date:         date,
 		Disk:         layout,
-		Secrets:      r.Secrets,
+		Secrets:      map[string]Secret{},
+	}
+	for name, s := range r.Secrets {
+		p.Secrets[name] = Secret(s)
 	}
 	p.add("debian", layers.Debian{
 		Architecture: r.Architecture,

@@ -8,7 +8,6 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
 // PlanVersion is the version of the plan's format.
@@ -16,13 +15,19 @@ const PlanVersion = 1
 
 // Plan is all that a build obeys. Its JSON is what `pkbuild plan` prints.
 type Plan struct {
-	Version      int                       `json:"version"`
-	Name         string                    `json:"name"`
-	Architecture string                    `json:"architecture"`
-	Date         time.Time                 `json:"date"` // the time of the image: no file is younger
-	Layers       []Layer                   `json:"layers"`
-	Disk         disk.Layout               `json:"disk"`
-	Secrets      map[string]recipes.Secret `json:"secrets,omitempty"` // where values are found, never the values
+	Version      int               `json:"version"`
+	Name         string            `json:"name"`
+	Architecture string            `json:"architecture"`
+	Date         time.Time         `json:"date"` // the time of the image: no file is younger
+	Layers       []Layer           `json:"layers"`
+	Disk         disk.Layout       `json:"disk"`
+	Secrets      map[string]Secret `json:"secrets,omitempty"`
+}
+
+// Secret is where the value of a secret is found, never the value. One field is set.
+type Secret struct {
+	Env  string `json:"env,omitempty"`  // environment variable
+	File string `json:"file,omitempty"` // relative to the recipe's directory
 }
 
 // Layer is one layer of a plan, lowest first.

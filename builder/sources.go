@@ -59,8 +59,8 @@ func sourceEntries(dir string, base layers.File, f recipes.File) ([]layers.File,
 		}
 		e := base
 		e.Path = path.Join(base.Path, filepath.ToSlash(below))
-		if d.IsDir() && e.Path == base.Path {
-			return nil // the directory that it is merged into keeps its own owner and mode
+		if d.IsDir() && (e.Path == base.Path || e.UID == 0 && e.GID == 0) {
+			return nil // a directory that is there already keeps its owner and mode
 		}
 		if err := describe(dir, name, &e, f.Mode == ""); err != nil {
 			return err

@@ -1,0 +1,95 @@
+package builder
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/recipes"
+)
+
+var update = flag.Bool("update", false, "write the golden plans anew")
+
+// compileShipped compiles a recipe that ships, with a stand-in for the boot helper.
+func compileShipped(t *testing.T, name string) *Plan {
+	r, err := recipes.Load(filepath.Join("../recipes", name+".yml"), recipes.Options{})
+	require.NoError(t, err)
+	p, err := Compile(r, Inputs{Pkinit: "0000"})
+	require.NoError(t, err)
+	return p
+}
+
+func TestPlansOfShippedRecipes(t *testing.T) {
+	for _, name := range []string{"planktoscope"} {
+		got, err := json.MarshalIndent(compileShipped(t, name), "", "  ")
+		require.NoError(t, err)
+		golden := filepath.Join("testdata", name+".plan.json")
+		if *update {
+			require.NoError(t, os.WriteFile(golden, append(got, '\n'), 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got)+"\n", "if the change is meant: go test ./builder -update")
+	}
+}
+
+func TestPlanReadsBack(t *testing.T) {
+	want := compileShipped(t, "planktoscope")
+	data, err := json.Marshal(want)
+	require.NoError(t, err)
+	var got Plan
+	require.NoError(t, json.Unmarshal(data, &got))
+	require.Equal(t, want, &got)
+	require.EqualError(t, json.Unmarshal([]byte(`{"layers":[{"name":"x","kind":"y"}]}`), &got), `layer x: unknown kind "y"`)
+}
+
+// write makes files below a new directory and returns it.
+func write(t *testing.T, files map[string]string) string {
+	dir := t.TempDir()
+	for name, content := range files {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+	}
+	return dir
+}
+
+func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
+	dir := write(t, map[string]string{"src/bin/run": "#!/bin/sh\n", "src/etc/conf": "x\n"})
+	require.NoError(t, os.Chmod(filepath.Join(dir, "src/bin/run"), 0o700))
+	require.NoError(t, os.Symlink("../bin/run", filepath.Join(dir, "src/etc/link")))
+	got, err := fileEntries(dir, []recipes.File{
+		{Target: "/", Source: "src"},
+		{Target: "/etc/single", Source: "src/etc/conf", Mode: "0600", UID: 7},
+		{Target: "/etc/text", Content: "text\n"},
+		{Target: "/etc/to", Link: "text"},
+		{Target: "/home", Source: "src", UID: 7, GID: 7},
+	})
+	require.NoError(t, err)
+	const conf, run = "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac", "a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf"
+	require.Equal(t, []layers.File{
+		{Path: "/bin/run", Type: "file", Mode: 0o755, Source: "src/bin/run", SHA256: run},
+		{Path: "/etc/conf", Type: "file", Mode: 0o644, Source: "src/etc/conf", SHA256: conf},
+		{Path: "/etc/link", Type: "symlink", Mode: 0o777, Target: "../bin/run"},
+		{Path: "/etc/single", Type: "file", Mode: 0o600, UID: 7, Source: "src/etc/conf", SHA256: conf},
+		{Path: "/etc/text", Type: "file", Mode: 0o644, Content: "text\n"},
+		{Path: "/etc/to", Type: "symlink", Mode: 0o777, Target: "text"},
+		{Path: "/home/bin", Type: "directory", Mode: 0o755, UID: 7, GID: 7},
+		{Path: "/home/bin/run", Type: "file", Mode: 0o755, UID: 7, GID: 7, Source: "src/bin/run", SHA256: run},
+		{Path: "/home/etc", Type: "directory", Mode: 0o755, UID: 7, GID: 7},
+		{Path: "/home/etc/conf", Type: "file", Mode: 0o644, UID: 7, GID: 7, Source: "src/etc/conf", SHA256: conf},
+		{Path: "/home/etc/link", Type: "symlink", Mode: 0o777, UID: 7, GID: 7, Target: "../bin/run"},
+	}, got)
+}
+
+func TestAptMirror(t *testing.T) {
+	require.Equal(t, "http://mirror.example/debian", aptMirror("Ubuntu Ubuntu http://u.example\n"+
+		"Debian Debian-Security http://s.example/debian-security/\nDebian Debian http://mirror.example/debian/\n"))
+	require.Equal(t, layers.DefaultMirror, aptMirror("Ubuntu Ubuntu http://u.example\n"))
+	require.Equal(t, layers.DefaultMirror, aptMirror(""))
+}

@@ -1,0 +1,48 @@
+package testscripts
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+)
+
+// TestScripts runs every story with the programs on the PATH: those that `make build` made, where PKBUILD_TEST_BIN
+// names their directory, else ones compiled now.
+func TestScripts(t *testing.T) {
+	bin := os.Getenv("PKBUILD_TEST_BIN")
+	if bin == "" {
+		bin = compile(t)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("PKBUILD_CACHE", filepath.Join(env.WorkDir, ".cache"))
+			return nil
+		},
+	})
+}
+
+// compile builds the commands as make does.
+func compile(t *testing.T) (dir string) {
+	dir = t.TempDir()
+	for _, c := range []struct{ name, pkg, arch string }{
+		{"pkbuild", "../cmd/pkbuild", ""},
+		{"pkinit-arm64", "../cmd/pkinit", "arm64"},
+	} {
+		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, c.name), c.pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if c.arch != "" {
+			cmd.Env = append(cmd.Env, "GOARCH="+c.arch)
+		}
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s: %s", cmd, out)
+	}
+	return dir
+}

@@ -49,7 +49,7 @@ func (m Mount) Validate() error {
 // checkOverlap: the kernel refuses, or calls undefined, layers that lie in one another.
 func (m Mount) checkOverlap() error {
 	var errs []error
-	if within(m.Upperdir, m.Workdir) || within(m.Workdir, m.Upperdir) {
+	if m.Upperdir != "" && (within(m.Upperdir, m.Workdir) || within(m.Workdir, m.Upperdir)) {
 		errs = append(errs, fmt.Errorf("upperdir %s and workdir %s lie in one another", m.Upperdir, m.Workdir))
 	}
 	for i, l := range m.Lowerdirs {

@@ -30,7 +30,7 @@ func Select(s Snapshot) Choice {
 // Fallback chooses as if the next stage were not there, because of a problem.
 func Fallback(s Snapshot, problem string) Choice {
 	for _, n := range slices.Backward(s.Staged.History) {
-		if s.Bundles[n] == nil && n > 0 {
+		if s.incomplete(n) == nil {
 			return Choice{Stage: n, Reason: fmt.Sprintf("stage %d is the last proven one", n), Problem: problem}
 		}
 	}
@@ -53,11 +53,12 @@ func chooseNext(s Snapshot) Choice {
 // unfit says why the next stage cannot be used, "" if it can.
 func unfit(s Snapshot) string {
 	next := s.Staged.Next
+	incomplete := s.incomplete(next)
 	switch {
 	case next == 0:
 		return "no stage is next"
-	case s.Bundles[next] != nil:
-		return fmt.Sprintf("stage %d is next but not complete: %v", next, s.Bundles[next])
+	case incomplete != nil:
+		return fmt.Sprintf("stage %d is next but not complete: %v", next, incomplete)
 	case s.Staged.NextFailed:
 		return fmt.Sprintf("stage %d is next but was found bad", next)
 	case next != s.Staged.Current() && s.State.Stages[next].Attempts >= MaxAttempts:

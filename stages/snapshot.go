@@ -7,15 +7,22 @@ import (
 	"path"
 	"slices"
 	"strconv"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Snapshot is a stage store as it was at one moment: all that Select needs.
 type Snapshot struct {
 	Staged  Staged
 	State   BootState
-	Bundles map[int]error // of each stage that Staged names: nil if its bundle is complete, else why it is not
+	Bundles map[int]error // of each stage that is next or in the history: nil if complete, else why it is not
+}
+
+// incomplete says why a stage cannot be used; nil if it can.
+func (s Snapshot) incomplete(stage int) error {
+	err, known := s.Bundles[stage]
+	if !known {
+		return fmt.Errorf("%d is not the number of a known stage", stage)
+	}
+	return err
 }
 
 // Load reads a store from its directory. The snapshot can be used whatever the error, which joins all that could not
@@ -68,8 +75,8 @@ func CheckBundle(dir fs.FS, stage int) error {
 	var manifest struct {
 		ForkliftVersion string `yaml:"forklift-version"`
 	}
-	if err := yaml.Unmarshal(data, &manifest); err != nil {
-		return fmt.Errorf("parse %s: %w", ManifestFile, err)
+	if err := parseYAML(ManifestFile, data, &manifest); err != nil {
+		return err
 	}
 	if manifest.ForkliftVersion == "" {
 		return fmt.Errorf("%s has no forklift-version", ManifestFile)

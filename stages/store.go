@@ -46,10 +46,18 @@ func NewStore(bundle int, names ...string) Store {
 // ParseStore reads a store file. Keys that it does not know are ignored, as Forklift ignores them.
 func ParseStore(data []byte) (Store, error) {
 	var s Store
-	if err := yaml.Unmarshal(data, &s); err != nil {
-		return Store{}, fmt.Errorf("parse %s: %w", StoreFile, err)
+	if err := parseYAML(StoreFile, data, &s); err != nil {
+		return Store{}, err
 	}
 	return s, nil
+}
+
+// parseYAML gives errors in one line: the parser's own quote the text.
+func parseYAML(name string, data []byte, v any) error {
+	if err := yaml.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("parse %s: %s", name, yaml.FormatError(err, false, false))
+	}
+	return nil
 }
 
 // Marshal writes the store file, indented as Forklift does.

@@ -1,0 +1,79 @@
+package overlays_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/overlays"
+)
+
+func TestOptions(t *testing.T) {
+	require.Equal(t, "lowerdir=/run/stage/etc:/sysroot/etc,"+
+		"upperdir=/var/lib/overlays/overrides/etc,workdir=/var/lib/overlays/workdirs/etc", etc().Options())
+	require.Equal(t, `lowerdir=/a\:b\,c\\d:/e,upperdir=/f:g\,h\\i,workdir=/w`, overlays.Mount{
+		Lowerdirs: []string{`/a:b,c\d`, "/e"}, Upperdir: `/f:g,h\i`, Workdir: "/w",
+	}.Options())
+}
+
+func TestParseOptions(t *testing.T) {
+	for what, c := range map[string]struct {
+		options string
+		want    overlays.Mount
+	}{
+		"plain": {"rw,lowerdir=/a:/b,upperdir=/u,workdir=/w,uuid=on,xino=off",
+			overlays.Mount{Lowerdirs: []string{"/a", "/b"}, Upperdir: "/u", Workdir: "/w"}},
+		"read-only": {"ro,lowerdir=/a:/b", overlays.Mount{Lowerdirs: []string{"/a", "/b"}}},
+		"fsconfig": {`ro,lowerdir+=/a:a,lowerdir+=/b\040b`,
+			overlays.Mount{Lowerdirs: []string{"/a:a", "/b b"}}},
+		"escapes": {`rw,lowerdir=/a\134:a:/b\134\054b:/c\134\134c,upperdir=/u\054u,workdir=/w\134w`,
+			overlays.Mount{Lowerdirs: []string{"/a:a", "/b,b", `/c\c`}, Upperdir: "/u,u", Workdir: `/w\w`}},
+		"nothing": {"", overlays.Mount{}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			got, err := overlays.ParseOptions(c.options)
+			require.NoError(t, err)
+			require.Equal(t, c.want, got)
+		})
+	}
+}
+
+func TestParseOptionsErrors(t *testing.T) {
+	for options, message := range map[string]string{
+		`upperdir=/a\04`:    `overlay option upperdir=/a\04: escape \04 is cut short`,
+		`lowerdir=/a\:/b`:   `overlay option lowerdir=/a\:/b: escape \:/b is not octal`,
+		`workdir=/a\777b,x`: `overlay option workdir=/a\777b: escape \777 is not octal`,
+	} {
+		_, err := overlays.ParseOptions(options)
+		require.EqualError(t, err, message)
+	}
+}
+
+// FuzzOptions: what is written for mount(2) and shown in mountinfo is read back as it was.
+func FuzzOptions(f *testing.F) {
+	f.Add("/a", "/b", "/u")
+	f.Add(`/a:b,c\d e`, `/\:`, "/u\tx\ny,=")
+	f.Fuzz(func(t *testing.T, a, b, upper string) {
+		m := overlays.Mount{Source: "s", Target: "/t", Lowerdirs: []string{a, b}, Upperdir: upper, Workdir: "/work"}
+		if m.Validate() != nil {
+			return
+		}
+		got, err := overlays.ParseOptions(shown(m))
+		require.NoError(t, err)
+		got.Source, got.Target = m.Source, m.Target
+		require.Equal(t, m, got)
+	})
+}
+
+func FuzzParseOptions(f *testing.F) {
+	f.Add(`rw,lowerdir=/a\134:a:/b,upperdir=/u\054u`)
+	f.Fuzz(func(_ *testing.T, options string) { _, _ = overlays.ParseOptions(options) })
+}
+
+// shown are the options as the kernel shows them: lowerdir as it was given, upperdir and workdir without the escapes.
+func shown(m overlays.Mount) string {
+	lower := strings.TrimPrefix(strings.Split(overlays.Mount{Lowerdirs: m.Lowerdirs}.Options(), ",upperdir=")[0], "lowerdir=")
+	octal := strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`, ",", `\054`)
+	return "rw,lowerdir=" + octal.Replace(lower) + ",upperdir=" + octal.Replace(m.Upperdir) + ",workdir=" + octal.Replace(m.Workdir)
+}

@@ -2,9 +2,12 @@ package builder
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/google/uuid"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
@@ -129,11 +132,11 @@ func diskLayout(r *recipes.Recipe, signature string) (disk.Layout, error) {
 	if err != nil {
 		return disk.Layout{}, fmt.Errorf("disk free: %w", err)
 	}
-	root := uuid(derive(r.Name, "root file system"))
+	root := uuid.NewSHA1(uuid.NameSpaceURL, []byte("pkbuild root file system of "+r.Name))
 	serial := derive(r.Name, "boot file system")
 	return disk.Layout{
 		Signature: uint32(id),
-		Boot:      disk.Boot{Label: "bootfs", Size: boot, Serial: uint32(serial[0])<<24 | uint32(serial[1])<<16 | uint32(serial[2])<<8 | uint32(serial[3])},
+		Boot:      disk.Boot{Label: "bootfs", Size: boot, Serial: binary.BigEndian.Uint32(serial[:])},
 		Root:      disk.Root{Label: "rootfs", Free: free, UUID: root},
 	}, nil
 }
@@ -141,11 +144,4 @@ func diskLayout(r *recipes.Recipe, signature string) (disk.Layout, error) {
 // derive makes the numbers of an image that must differ between images and be equal between builds of one.
 func derive(name, purpose string) [sha256.Size]byte {
 	return sha256.Sum256([]byte("pkbuild " + purpose + " of " + name))
-}
-
-// uuid formats 16 bytes as a version 8 UUID (RFC 9562: by a hash of one's own).
-func uuid(b [sha256.Size]byte) string {
-	b[6] = b[6]&0x0f | 0x80
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }

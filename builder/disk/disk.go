@@ -10,6 +10,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -31,9 +34,9 @@ type Boot struct {
 
 // Root is the root partition. Its size follows from the tree.
 type Root struct {
-	Label string `json:"label"`
-	UUID  string `json:"uuid"`
-	Free  int64  `json:"free"` // room for more
+	Label string    `json:"label"`
+	UUID  uuid.UUID `json:"uuid"`
+	Free  int64     `json:"free"` // room for more
 }
 
 // align is where partitions start: a multiple of the erase blocks of SD cards.
@@ -45,7 +48,8 @@ const firmware = "boot/firmware"
 // Write writes the disk to an empty file. The tree's boot directory is cut out of it.
 func Write(ctx context.Context, f *os.File, t *layers.Tree, l Layout, progress func(done, total int64)) error {
 	boot := t.Cut(firmware)
-	size, err := rootSize(t, l.Root.Free)
+	root := l.root()
+	size, err := ext4.MinSize(t, root, l.Root.Free)
 	if err != nil {
 		return fmt.Errorf("root partition: %w", err)
 	}
@@ -53,7 +57,8 @@ func Write(ctx context.Context, f *os.File, t *layers.Tree, l Layout, progress f
 		{kind: typeFAT32, start: align, size: roundUp(l.Boot.Size, align)},
 		{kind: typeLinux, start: align + roundUp(l.Boot.Size, align), size: roundUp(size, align)},
 	}
-	total := parts[1].start + parts[1].size
+	root.Size = parts[1].size
+	total := parts[1].start + root.Size
 	if err := f.Truncate(total); err != nil {
 		return fmt.Errorf("make room for %d bytes: %w", total, err)
 	}
@@ -65,11 +70,18 @@ func Write(ctx context.Context, f *os.File, t *layers.Tree, l Layout, progress f
 		return fmt.Errorf("boot partition: %w", err)
 	}
 	progress(parts[1].start, total)
-	if err := writeRoot(ctx, f, parts[1], t, l); err != nil {
+	if err := ext4.Write(ctx, f, parts[1].start, t, root); err != nil {
 		return fmt.Errorf("root partition: %w", err)
 	}
 	progress(total, total)
 	return nil
+}
+
+// reservedPercent of the root file system are for root alone, so that a full one can still be logged in to.
+const reservedPercent = 5
+
+func (l Layout) root() ext4.Options {
+	return ext4.Options{UUID: l.Root.UUID, Label: l.Root.Label, Now: l.Time, ReservedPercent: reservedPercent}
 }
 
 func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }

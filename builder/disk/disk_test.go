@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/layers"
@@ -23,7 +24,7 @@ func TestWrite(t *testing.T) {
 	require.NoError(t, err)
 	start := time.Now()
 	require.NoError(t, Write(t.Context(), f, tree, Layout{Signature: 0x12345678, Time: time.Unix(1735689600, 0),
-		Boot: Boot{Label: "bootfs", Size: 512 << 20, Serial: 0xcafebabe}, Root: Root{Label: "rootfs", UUID: "6d9e5a0c-0000-8000-8000-000000000001"}}, func(int64, int64) {}))
+		Boot: Boot{Label: "bootfs", Size: 512 << 20, Serial: 0xcafebabe}, Root: Root{Label: "rootfs", UUID: uuid.MustParse("6d9e5a0c-0000-8000-8000-000000000001")}}, func(int64, int64) {}))
 	t.Log(time.Since(start))
 	os.Rename(name, "/tmp/x.img")
 }

@@ -1,0 +1,167 @@
+package ext4
+
+import (
+	"cmp"
+	"slices"
+)
+
+// groupBlocks are the places of a group's bitmaps and inode table. With flex_bg those of 16 groups lie together, in
+// the first of them.
+// https://docs.kernel.org/filesystems/ext4/blockgroup.html#flexible-block-groups
+type groupBlocks struct {
+	blockBitmap, inodeBitmap, inodeTable uint64
+}
+
+// plan is a survey laid out on a number of blocks.
+type plan struct {
+	*survey
+	geometry
+	Options
+	places  []groupBlocks
+	fixed   []run  // blocks of the groups' own, in ascending order
+	next    uint64 // what is not fixed is in use up to here
+	dirs    []uint32
+	resize  uint64 // the doubly indirect block of the resize inode
+	gdtData []byte // the group descriptors, once they are known
+}
+
+// layout places all that a survey found. It does not fail: see missing.
+func layout(s *survey, blocks uint64, o Options) *plan {
+	p := &plan{survey: s, geometry: newGeometry(blocks, s.wantedInodes()), Options: o}
+	p.placeGroups()
+	p.setSpecialSizes()
+	a := newAllocator(p.fixed)
+	for number := range p.inodes {
+		switch {
+		case number != resizeInode:
+			p.inodes[number].allocate(&a)
+		case p.reserved > 0:
+			p.resize = a.one()
+		}
+	}
+	p.next = a.next
+	p.countDirectories()
+	return p
+}
+
+// placeGroups fixes the place of superblocks, descriptors, bitmaps and inode tables.
+func (p *plan) placeGroups() {
+	for g := range p.groups {
+		if start, _ := p.bounds(g); hasSuper(g) {
+			p.fixed = append(p.fixed, run{start, start + uint64(p.baseBlocks())})
+		}
+	}
+	copies := p.fixed
+	p.places = make([]groupBlocks, p.groups)
+	for first := uint32(0); first < p.groups; first += groupsPerFlex {
+		start, _ := p.bounds(first)
+		p.placeFlex(p.places[first:min(first+groupsPerFlex, p.groups)], start, copies)
+	}
+	slices.SortFunc(p.fixed, func(a, b run) int { return cmp.Compare(a.start, b.start) })
+}
+
+// placeFlex places the bitmaps and tables of the groups of one flexible group, from a block on.
+func (p *plan) placeFlex(places []groupBlocks, from uint64, copies []run) {
+	place := func(n uint32) uint64 {
+		for _, c := range copies {
+			if c.start < from+uint64(n) && from < c.end {
+				from = c.end
+			}
+		}
+		at := from
+		from += uint64(n)
+		p.fixed = append(p.fixed, run{at, from})
+		return at
+	}
+	for i := range places {
+		places[i].blockBitmap = place(1)
+	}
+	for i := range places {
+		places[i].inodeBitmap = place(1)
+	}
+	for i := range places {
+		places[i].inodeTable = place(p.tableBlocks())
+	}
+}
+
+func (p *plan) countDirectories() {
+	p.dirs = make([]uint32, p.groups)
+	for number := range p.inodes {
+		if g := p.groupOf(uint32(number)); p.inodes[number].dir != nil && g < p.groups {
+			p.dirs[g]++
+		}
+	}
+}
+
+func (p *plan) groupOf(inode uint32) uint32 { return (inode - 1) / p.inodesPerGroup }
+
+// missing is the number of blocks that the file system is too small by, if so many are to be left over for ordinary
+// users.
+func (p *plan) missing(free uint64) uint64 {
+	end := p.next
+	if n := len(p.fixed); n > 0 {
+		end = max(end, p.fixed[n-1].end) // the tables of the last groups may run over, too
+	}
+	need := uint64(0)
+	if end > p.blocks {
+		need = end - p.blocks
+	} else if left := p.freeBlocks(); left < free+p.rootBlocks() {
+		need = free + p.rootBlocks() - left
+	}
+	if have, want := p.inodeCount(), p.wantedInodes(); have < want {
+		groups := uint64(ceil(want-have, maxInodes))
+		need = max(need, groups*blocksPerGroup)
+	}
+	return need
+}
+
+// rootBlocks is the number of blocks that only root may fill.
+func (p *plan) rootBlocks() uint64 { return p.blocks * uint64(p.ReservedPercent) / 100 }
+
+func (p *plan) fixedBlocks() uint64 {
+	n := uint64(0)
+	for _, r := range p.fixed {
+		n += r.end - r.start
+	}
+	return n
+}
+
+func (p *plan) freeBlocks() uint64 {
+	free := uint64(0)
+	for g := range p.groups {
+		free += uint64(p.groupFree(g))
+	}
+	return free
+}
+
+// groupFree is the number of free blocks of a group: those behind the last one handed out that are not fixed.
+func (p *plan) groupFree(group uint32) uint32 {
+	start, end := p.bounds(group)
+	start = min(max(start, p.next), end)
+	free := end - start
+	for _, r := range p.fixedFrom(start) {
+		if r.start >= end {
+			break
+		}
+		free -= min(r.end, end) - max(r.start, start)
+	}
+	return uint32(free)
+}
+
+// fixedFrom are the fixed runs that end behind a block.
+func (p *plan) fixedFrom(block uint64) []run {
+	i, _ := slices.BinarySearchFunc(p.fixed, block, func(r run, b uint64) int { return cmp.Compare(r.end, b+1) })
+	return p.fixed[i:]
+}
+
+// setSpecialSizes sets the sizes of the inodes that depend on that of the disk.
+func (p *plan) setSpecialSizes() {
+	p.inodes[journalInode].size = int64(journalBlocks(p.blocks)) * blockSize
+	p.inodes[resizeInode].size = 0
+	if p.reserved > 0 {
+		p.inodes[resizeInode].size = resizeSize
+	}
+	if p.orphanInode != 0 {
+		p.inodes[p.orphanInode].size = int64(orphanBlocks(p.blocks)) * blockSize
+	}
+}

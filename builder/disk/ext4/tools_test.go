@@ -1,0 +1,51 @@
+package ext4
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// strict is set where tests may not be skipped for want of programs or rights.
+var strict = os.Getenv("PKBUILD_TEST_STRICT") != ""
+
+// lack ends a test that cannot run here.
+func lack(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if strict {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// tool runs a program of e2fsprogs or util-linux and returns all that it says.
+func tool(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		lack(t, "%v", err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC", "DEBUGFS_PAGER=cat")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s: %s", cmd, out)
+	return string(out)
+}
+
+var cleanFsck = regexp.MustCompile(`^e2fsck 1\.\S+ \(\S+\)
+Pass 1: Checking inodes, blocks, and sizes
+Pass 2: Checking directory structure
+Pass 3: Checking directory connectivity
+Pass 4: Checking reference counts
+Pass 5: Checking group summary information
+.*: \d+/\d+ files \(\d+\.\d% non-contiguous\), \d+/\d+ blocks
+$`)
+
+// fsck requires that e2fsck finds nothing to say.
+func fsck(t *testing.T, image string) {
+	t.Helper()
+	require.Regexp(t, cleanFsck, tool(t, "e2fsck", "-fn", image))
+}

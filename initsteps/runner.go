@@ -1,11 +1,8 @@
 package initsteps
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -13,156 +10,34 @@ import (
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
 )
 
-// Runner runs steps and keeps the report of them.
-type Runner struct {
-	Boot
-	Print func(line string) // what happens, for the console
-}
-
-// All runs every step. The error joins those of the steps, which are in the report too; the boot can go on whatever
-// it is.
-func (r *Runner) All() error {
+// All runs every step. The error joins those of the steps, all of which are in the report too; the boot can go on
+// whatever it is.
+func (b *Boot) All() error {
 	var errs []error
 	for _, t := range Transactions() {
-		errs = append(errs, r.transaction(t))
+		errs = append(errs, b.transaction(t))
 	}
 	return errors.Join(errs...)
 }
 
-// transaction runs steps, and undoes those that are done when one fails.
-func (r *Runner) transaction(steps []Step) error {
-	for i, s := range steps {
-		if err := r.run(s); err != nil {
-			return errors.Join(err, r.rollback(steps[:i]))
-		}
-	}
-	return nil
-}
-
-// rollback undoes the steps that are done, the last first.
-func (r *Runner) rollback(steps []Step) error {
-	var errs []error
-	for _, s := range slices.Backward(steps) {
-		if r.state(s) != report.Done {
-			continue
-		}
-		entry := report.Step{Name: s.String(), State: report.Undone}
-		if err := guard(func() error { return s.Undo(&r.Boot) }); err != nil {
-			err = fmt.Errorf("undo %s: %w", s, err)
-			entry.State, entry.Error = report.Failed, oneLine(err)
-			r.Problem("%s", entry.Error)
-			errs = append(errs, err)
-		}
-		r.enter(entry)
-	}
-	return errors.Join(errs...)
-}
-
-// run runs one step and enters what became of it.
-func (r *Runner) run(s Step) error {
-	start := r.SinceBoot()
-	entry := report.Step{Name: s.String(), State: report.Done}
-	err := guard(func() error {
-		done, err := s.Done(&r.Boot)
-		if err != nil || done {
-			return err
-		}
-		return s.Do(&r.Boot)
-	})
-	entry.Seconds = seconds(r.SinceBoot() - start)
-	var skip Skip
-	switch {
-	case errors.As(err, &skip):
-		entry.State, entry.Note, err = report.Skipped, skip.Error(), nil
-	case err != nil:
-		err = fmt.Errorf("%s: %w", s, err)
-		entry.State, entry.Error = report.Failed, oneLine(err)
-		r.Problem("%s", entry.Error)
-	}
-	r.enter(entry)
-	return err
-}
-
-// enter puts the outcome of a step into the report, in place of an earlier one.
-func (r *Runner) enter(entry report.Step) {
-	r.Print(line(entry))
-	i := slices.IndexFunc(r.Report.Steps, func(s report.Step) bool { return s.Name == entry.Name })
-	if i < 0 {
-		r.Report.Steps = append(r.Report.Steps, entry)
-		return
-	}
-	r.Report.Steps[i] = entry
-}
-
-func line(s report.Step) string {
-	text := fmt.Sprintf("%s: %s", s.Name, s.State)
-	if s.Note != "" {
-		text += " (" + s.Note + ")"
-	}
-	if s.Error != "" {
-		text += ": " + s.Error
-	}
-	return text
-}
-
-// Save writes the report.
-func (r *Runner) Save() error {
-	data, err := json.MarshalIndent(r.Report, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	if err := r.Mkdir(path.Dir(report.Path), directory); err != nil {
-		return err
-	}
-	return r.WriteFile(report.Path, append(data, '\n'), 0o644)
-}
-
-// Load reads the report of this boot; an empty one if there is none yet.
-func Load(s System) (*report.Boot, error) {
-	data, err := s.ReadFile(report.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &report.Boot{Version: report.Version, Problems: []string{}}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	b := &report.Boot{}
-	if err := json.Unmarshal(data, b); err != nil {
-		return nil, fmt.Errorf("parse %s: %w", report.Path, err)
-	}
-	return b, nil
-}
-
-// guard turns a panic into an error: none may end the boot.
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return f()
-}
-
-func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
-
-// One runs the step of a name and writes the report. The first step of a boot has the stage selected before it; one
-// whose transaction has failed is skipped.
-func (r *Runner) One(name string) error {
+// One runs the step of a name and writes the report. Whichever step is the first of a boot has the stage selected
+// before it; one whose transaction has failed is skipped.
+func (b *Boot) One(name string) error {
 	before, step, err := find(name)
 	if err != nil {
 		return err
 	}
-	err = r.run(SelectStage{})
-	for _, s := range before {
-		if st := r.state(s); st == report.Failed || st == report.Undone {
-			r.enter(report.Step{Name: name, State: report.Skipped, Note: fmt.Sprintf("%s is %s", s, st)})
-			return errors.Join(err, r.Save())
-		}
+	if b.state(SelectStage{}) == "" && name != (SelectStage{}).String() {
+		err = b.run(SelectStage{})
 	}
-	if stepErr := r.run(step); stepErr != nil {
-		err = errors.Join(err, stepErr, r.rollback(before))
+	if s := b.broken(before); s != nil {
+		b.enter(report.Step{Name: name, State: report.Skipped, Note: fmt.Sprintf("%s is %s", s, b.state(s))})
+		return errors.Join(err, b.Save())
 	}
-	return errors.Join(err, r.Save())
+	if stepErr := b.run(step); stepErr != nil {
+		err = errors.Join(err, stepErr, b.rollback(before))
+	}
+	return errors.Join(err, b.Save())
 }
 
 // find returns the step of a name and those before it in its transaction.
@@ -177,4 +52,87 @@ func find(name string) (before []Step, step Step, err error) {
 		}
 	}
 	return nil, nil, fmt.Errorf("no step is called %s; there are %s", name, strings.Join(names, ", "))
+}
+
+// broken is the first of the steps that failed or was undone; nil if none was.
+func (b *Boot) broken(steps []Step) Step {
+	for _, s := range steps {
+		if st := b.state(s); st == report.Failed || st == report.Undone {
+			return s
+		}
+	}
+	return nil
+}
+
+// transaction runs steps, and undoes those that are done when one fails.
+func (b *Boot) transaction(steps []Step) error {
+	for i, s := range steps {
+		if err := b.run(s); err != nil {
+			return errors.Join(err, b.rollback(steps[:i]))
+		}
+	}
+	return nil
+}
+
+// rollback undoes the steps that are done, the last first. One that cannot be undone keeps none from it.
+func (b *Boot) rollback(steps []Step) error {
+	var errs []error
+	for _, s := range slices.Backward(steps) {
+		entry := b.entry(s)
+		if entry.State != report.Done {
+			continue
+		}
+		entry.State = report.Undone
+		if err := guard(func() error { return s.Undo(b) }); err != nil {
+			err = fmt.Errorf("undo %s: %w", s, err)
+			entry.State, entry.Error = report.Failed, OneLine(err)
+			errs = append(errs, err)
+		}
+		b.enter(entry)
+	}
+	return errors.Join(errs...)
+}
+
+// run runs one step and enters what became of it. One that this boot has done before keeps its entry.
+func (b *Boot) run(s Step) error {
+	entry := report.Step{Name: s.String(), State: report.Done}
+	start := b.SinceBoot()
+	err := guard(func() error {
+		done, err := s.Done(b)
+		if err != nil {
+			return err
+		}
+		if done {
+			entry.Note = doneBefore
+			return nil
+		}
+		return s.Do(b)
+	})
+	if entry.Note == doneBefore && b.state(s) == report.Done {
+		return nil
+	}
+	entry.Seconds = (b.SinceBoot() - start).Round(time.Millisecond).Seconds()
+	var skip Skip
+	switch {
+	case errors.As(err, &skip):
+		entry.State, entry.Note, err = report.Skipped, skip.Error(), nil
+	case err != nil:
+		err = fmt.Errorf("%s: %w", s, err)
+		entry.State, entry.Error = report.Failed, OneLine(err)
+	}
+	b.enter(entry)
+	return err
+}
+
+// doneBefore is the note of a step that found its work done, where the report did not know of it.
+const doneBefore = "was done before"
+
+// guard turns a panic into an error: none may end the boot.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return f()
 }

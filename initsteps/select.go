@@ -1,9 +1,9 @@
 package initsteps
 
 import (
+	"fmt"
 	"path"
 	"strconv"
-	"strings"
 
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/stages"
@@ -20,19 +20,21 @@ func (SelectStage) Done(b *Boot) (bool, error) { return b.Report.Choice.Reason !
 
 // Do implements Step. What is wrong with the store is a problem, never a failure.
 func (SelectStage) Do(b *Boot) error {
+	b.Report.Choice.Reason = "no stage: the selection did not end" // for where it panics
 	snapshot, err := stages.Load(b.DirFS(stages.Dir))
 	if err != nil {
-		b.Problem("%s", oneLine(err))
+		b.Problem(OneLine(err))
 	}
 	choice := stages.Select(snapshot)
 	if choice.Attempt > 0 {
 		if err := record(b, snapshot, choice); err != nil {
 			// An attempt that is not counted could be repeated for ever.
-			choice = stages.Fallback(snapshot, "the attempt at it could not be recorded: "+oneLine(err))
+			choice = stages.Fallback(snapshot, fmt.Sprintf("stage %d is next but the attempt at it could not be recorded: %s",
+				choice.Stage, OneLine(err)))
 		}
 	}
 	if choice.Problem != "" {
-		b.Problem("%s", choice.Problem)
+		b.Problem(choice.Problem)
 	}
 	b.Report.Choice = report.Choice{Stage: choice.Stage, Reason: choice.Reason, Attempt: choice.Attempt}
 	if choice.Stage != 0 {
@@ -41,8 +43,12 @@ func (SelectStage) Do(b *Boot) error {
 	return nil
 }
 
-// Undo implements Step.
-func (SelectStage) Undo(*Boot) error { return nil }
+// Undo implements Step. Where the stage could not be laid over the root file system, this boot has none, and nothing
+// that comes later may think that it has.
+func (SelectStage) Undo(b *Boot) error {
+	b.Report.Choice = report.Choice{Reason: fmt.Sprintf("no stage: %s, but it could not be mounted", b.Report.Choice.Reason)}
+	return nil
+}
 
 func record(b *Boot, s stages.Snapshot, c stages.Choice) error {
 	data, err := s.State.Attempted(c.Stage, b.Now()).Marshal()
@@ -50,9 +56,4 @@ func record(b *Boot, s stages.Snapshot, c stages.Choice) error {
 		return err
 	}
 	return b.WriteFile(path.Join(stages.Dir, stages.StateFile), data, 0o644)
-}
-
-// oneLine writes joined errors, and those of the YAML parser, in one line.
-func oneLine(err error) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
 }

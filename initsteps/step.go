@@ -3,6 +3,7 @@ package initsteps
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/moby/sys/mountinfo"
 
@@ -24,8 +25,8 @@ type Step interface {
 // transaction; the other transactions run all the same.
 func Transactions() [][]Step {
 	return [][]Step{
-		{SelectStage{}},
 		{
+			SelectStage{},
 			BindRoot{Target: "/sysroot"},
 			BindStage{Target: CurrentStage},
 			Overlay{Dir: "usr"},
@@ -44,16 +45,16 @@ const CurrentStage = "/run/forklift/stages/current"
 type Boot struct {
 	System
 	Report *report.Boot
+	Print  func(line string) // what happens, for the console
 }
 
-// Problem adds to what the administrator should know.
-func (b *Boot) Problem(format string, args ...any) {
-	p := fmt.Sprintf(format, args...)
-	if slices.Contains(b.Report.Problems, p) {
-		return
+// OneLine writes an error that has several lines, as joined ones have, in one.
+func OneLine(err error) string {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		lines = append(lines, strings.TrimSpace(line))
 	}
-	b.Report.Problems = append(b.Report.Problems, p)
-	b.Report.Degraded = true
+	return strings.Join(lines, "; ")
 }
 
 // Skip is the error of a step that has nothing to do; it says why.

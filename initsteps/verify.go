@@ -50,15 +50,6 @@ type verifier interface {
 	verify(b *Boot, infos []*mountinfo.Info) error
 }
 
-// state is what the report says of a step; "" if it has not run.
-func (b *Boot) state(s Step) report.State {
-	i := slices.IndexFunc(b.Report.Steps, func(r report.Step) bool { return r.Name == s.String() })
-	if i < 0 {
-		return ""
-	}
-	return b.Report.Steps[i].State
-}
-
 // found are the overlays that are ours.
 func found(infos []*mountinfo.Info) ([]report.Overlay, error) {
 	list := []report.Overlay{}

@@ -2,9 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/PlanktoScope/pkbuild/initsteps"
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
@@ -48,18 +52,35 @@ func exit(err error, stderr io.Writer) int {
 	return done
 }
 
-func step(name string, stderr io.Writer) error {
+func step(name string, stderr io.Writer) (err error) {
 	system := initsteps.Linux{}
-	b, err := initsteps.Load(system)
+	unlock, err := lock()
 	if err != nil {
 		return err
 	}
-	b.Pkinit = version
-	r := initsteps.Runner{
-		Boot:  initsteps.Boot{System: system, Report: b},
-		Print: func(line string) { fmt.Fprintln(stderr, line) },
+	defer func() { err = errors.Join(err, unlock()) }()
+	r, err := initsteps.LoadReport(system, version)
+	if err != nil {
+		return err
 	}
-	return r.One(name)
+	b := initsteps.Boot{System: system, Report: r, Print: func(line string) { fmt.Fprintln(stderr, line) }}
+	return b.One(name)
+}
+
+// lock waits until no other step runs: each reads the report, adds to it and writes it.
+func lock() (unlock func() error, err error) {
+	dir := filepath.Dir(report.Path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), d.Close())
+	}
+	return d.Close, nil
 }
 
 func printJSON(w io.Writer) error {

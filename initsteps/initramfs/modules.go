@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ModulesFile lists the modules to load, one path to a line, each after those that it needs.
-const ModulesFile = "/etc/pkinit/modules"
+// modulesFile lists the modules to load, one path to a line, each after those that it needs.
+const modulesFile = "/etc/pkinit/modules"
 
-// LoadModules loads the modules of the list with their parameters. One that does not load keeps none of the others
+// loadModules loads the modules of the list with their parameters. One that does not load keeps none of the others
 // from it; the error joins them all.
-func LoadModules(list string, params map[string]string) error {
+func loadModules(list string, params map[string]string) error {
 	data, err := os.ReadFile(list)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the kernel has all built in
@@ -43,8 +43,11 @@ func loadModule(name, params string) error {
 		flags = unix.MODULE_INIT_COMPRESSED_FILE
 	}
 	err = unix.FinitModule(int(f.Fd()), params, flags)
-	if errors.Is(err, unix.EEXIST) {
+	switch {
+	case errors.Is(err, unix.EEXIST):
 		err = nil
+	case errors.Is(err, unix.EOPNOTSUPP) && flags != 0:
+		err = fmt.Errorf("%w: this kernel wants modules that are not compressed", err)
 	}
 	return errors.Join(err, f.Close())
 }

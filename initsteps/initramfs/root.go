@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +17,9 @@ type Devices struct {
 
 // Find returns the device that a root= means; an error says what is missing and which block devices exist.
 func (d Devices) Find(spec string) (string, error) {
+	if spec == "" {
+		return "", errors.New("the kernel's command line has no root=")
+	}
 	entries, err := os.ReadDir(d.Sys)
 	if err != nil {
 		return "", err
@@ -36,6 +38,9 @@ func (d Devices) Find(spec string) (string, error) {
 }
 
 func (d Devices) matches(name, spec string) bool {
+	if _, err := os.Stat(filepath.Join(d.Dev, name)); err != nil {
+		return false // its node follows in a moment
+	}
 	tag, value, tagged := strings.Cut(spec, "=")
 	if !tagged {
 		return filepath.Join(d.Dev, name) == filepath.Clean(spec)
@@ -80,25 +85,4 @@ func (d Devices) ext4(name string) (uuid, label string) {
 	}
 	defer f.Close()
 	return Ext4(f)
-}
-
-// fileSystems are the types that the kernel can mount from a block device, ext4 first.
-func fileSystems() ([]string, error) {
-	data, err := os.ReadFile("/proc/filesystems")
-	if err != nil {
-		return nil, err
-	}
-	var types []string
-	for line := range strings.Lines(string(data)) {
-		if t, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "\t"); ok {
-			types = append(types, t)
-		}
-	}
-	if len(types) == 0 {
-		return nil, errors.New("the kernel knows no file system for block devices")
-	}
-	slices.SortStableFunc(types, func(a, b string) int {
-		return strings.Compare(strings.TrimPrefix(b, "ext4"), strings.TrimPrefix(a, "ext4"))
-	})
-	return types, nil
 }

@@ -8,33 +8,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moved are the mounts that go along into the real root.
-var moved = [...]string{"/dev", "/proc", "/sys", "/run"}
-
-// switchRoot makes a directory the root of this process and of all to come, and frees the memory of the initramfs.
-func switchRoot(root string) error {
-	for _, m := range moved {
-		if err := os.MkdirAll(root+m, 0o755); err != nil {
-			return err
-		}
-		if err := unix.Mount(m, root+m, "", unix.MS_MOVE, ""); err != nil {
-			return fmt.Errorf("move %s to %s: %w", m, root+m, err)
-		}
-	}
+// switchRoot makes a directory the root of this process and of all to come, takes the early mounts along and frees the
+// memory of the initramfs. What does not keep the system from starting is returned as a problem.
+func switchRoot(root string) (problem, err error) {
 	old, err := os.OpenRoot("/")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	problem = moveEarly(root)
 	if err := os.Chdir(root); err != nil {
-		return err
+		return problem, errors.Join(err, old.Close())
 	}
 	if err := unix.Mount(root, "/", "", unix.MS_MOVE, ""); err != nil {
-		return fmt.Errorf("move %s to /: %w", root, err)
+		return problem, errors.Join(fmt.Errorf("move %s to /: %w", root, err), old.Close())
 	}
 	if err := unix.Chroot("."); err != nil {
-		return fmt.Errorf("chroot to %s: %w", root, err)
+		return problem, errors.Join(fmt.Errorf("chroot to %s: %w", root, err), old.Close())
 	}
-	return errors.Join(os.Chdir("/"), empty(old), old.Close())
+	return errors.Join(problem, os.Chdir("/"), empty(old), old.Close()), nil
+}
+
+// moveEarly: what cannot be moved, the real init mounts anew.
+func moveEarly(root string) error {
+	var errs []error
+	for _, m := range early {
+		to := root + m.Target
+		errs = append(errs, os.MkdirAll(to, 0o755))
+		if err := unix.Mount(m.Target, to, "", unix.MS_MOVE, ""); err != nil {
+			errs = append(errs, fmt.Errorf("move %s to %s: %w", m.Target, to, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // empty deletes the files of the initramfs, which keep memory for as long as the system runs. It makes sure that it

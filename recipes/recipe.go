@@ -2,21 +2,21 @@
 // place. The recipes and pallets that ship lie beside the code.
 //
 // The types below are the one source of the format: the loader, the JSON schema and docs/recipe.md are made from their
-// fields and tags. The package runs nothing, downloads nothing and knows nothing of disks.
+// fields and tags (see field). The package runs nothing, downloads nothing and knows nothing of disks.
 package recipes
 
 // Recipe describes one image.
 type Recipe struct {
-	Name         string            `yaml:"name" doc:"Name of the image: lower-case letters, digits and dashes. The host name, the disk signature and the file system UUIDs are derived from it." required:"true" pattern:"^[a-z][a-z0-9-]{0,62}$"`
-	Include      []string          `yaml:"include" doc:"Recipes to start from, by path relative to this file. What this file says wins; layers and lists of boot lines are appended."`
-	Vars         map[string]string `yaml:"vars" doc:"Variables: ${name} in any string stands for the value, $${ for a literal ${. What includes set can be set anew here, and --set wins over both."`
+	Name         string            `yaml:"name" doc:"Name of the image. The host name, the disk signature and the file system UUIDs are derived from it." required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$" hint:"up to 63 lower-case letters, digits and inner dashes, such as planktoscope"`
+	Include      []string          `yaml:"include" doc:"Recipes to start from, by path relative to this file, without variables. What this file says wins over them, and later ones win over earlier ones; lists marked as appended begin with theirs. A file that is included twice counts once."`
+	Vars         map[string]string `yaml:"vars" doc:"Variables: ${name} in any string stands for the value, $${ for a literal ${. What includes set can be set anew here, and --set wins over both." pattern:"^[a-z][a-z0-9_-]*$" hint:"lower-case letters, digits, dashes and underscores, such as user"`
 	Architecture string            `yaml:"architecture" doc:"Debian's name of the processor architecture." enum:"arm64" default:"arm64"`
-	Date         string            `yaml:"date" doc:"The time of the image, as in RFC 3339 or as a date: no file in it is younger, and the device's clock starts no earlier." default:"2026-01-01"`
-	Base         Base              `yaml:"base" doc:"What lies below all layers." required:"true"`
-	Layers       []Layer           `yaml:"layers" doc:"What is laid over the base, in this order."`
-	Secrets      map[string]Secret `yaml:"secrets" doc:"Where values come from that may be in the image but in no recipe, plan, cache or log."`
+	Date         string            `yaml:"date" doc:"The time of the image: no file in it is younger, and the device's clock starts no earlier." default:"2026-01-01" format:"date" pattern:"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?$" hint:"a date such as 2026-01-31, or a time as in RFC 3339, such as 2026-01-31T12:00:00Z"`
+	Base         Base              `yaml:"base" doc:"What lies below all layers." required:"true" hint:"the kind of base, such as {debian: {suite: trixie}}"`
+	Layers       []Layer           `yaml:"layers" doc:"What is laid over the base, in this order." merge:"append"`
+	Secrets      map[string]Secret `yaml:"secrets" doc:"Where values come from that may be in the image but in no recipe, plan, cache or log." pattern:"^[a-z][a-z0-9_-]*$" hint:"lower-case letters, digits, dashes and underscores, such as pi-password"`
 	Boot         Boot              `yaml:"boot" doc:"How the device starts."`
-	Disk         Disk              `yaml:"disk" doc:"The layout of the image."`
+	Disk         Disk              `yaml:"disk" doc:"The layout of the image. Sizes are numbers of bytes with an optional unit B, KiB, MiB, GiB or TiB."`
 
 	Dir string `yaml:"-"` // directory of the recipe's file: all paths in the recipe are relative to it
 }
@@ -28,63 +28,64 @@ type Base struct {
 
 // Debian is a base made of a suite's packages.
 type Debian struct {
-	Suite      string   `yaml:"suite" doc:"Code name of the suite, such as trixie." required:"true" pattern:"^[a-z][a-z0-9-]*$"`
-	Components []string `yaml:"components" doc:"Components of the archive." default:"[main]"`
-	Mirror     string   `yaml:"mirror" doc:"URL of the archive. Without it: the environment's PKBUILD_MIRROR, else the mirror that apt uses on the building machine, else Debian's own." pattern:"^(https?|file)://"`
+	Suite      string   `yaml:"suite" doc:"Code name of the suite." required:"true" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as trixie"`
+	Components []string `yaml:"components" doc:"Components of the archive." default:"[main]" pattern:"^[a-z][a-z0-9/-]*$" hint:"the name of a component, such as non-free-firmware"`
+	Mirror     string   `yaml:"mirror" doc:"URL of the archive. Without it: the environment's PKBUILD_MIRROR, else the mirror that apt uses on the building machine, else Debian's own." pattern:"^(https?|file)://[^ ]+$" hint:"a URL that starts with http://, https:// or file://"`
 }
 
 // Layer is laid over those before it: exactly one of its fields is set.
 type Layer struct {
-	Packages []string `yaml:"packages" doc:"Debian packages to install, without what they only recommend. The packages of all layers are installed with the base, in one transaction." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$"`
+	Packages []string `yaml:"packages" doc:"Debian packages to install, without what they only recommend. The packages of all layers are installed with the base, in one transaction." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
 	Files    []File   `yaml:"files" doc:"Files, directories and links to put in place." oneof:"layer"`
 	Users    []User   `yaml:"users" doc:"Users to create." oneof:"layer"`
 	Stage    *Stage   `yaml:"stage" doc:"A pallet to stage as the bundle that the device starts with." oneof:"layer"`
 }
 
-// File is one entry of a files layer. Exactly one of Source, Content and Link is set.
+// File is one entry of a files layer. Exactly one of Source, Content and Link is given; where Source and Link are
+// empty it is Content, which may be the empty text.
 type File struct {
-	Target  string `yaml:"target" doc:"Absolute path in the image." required:"true" pattern:"^/"`
-	Source  string `yaml:"source" doc:"File or directory to copy, relative to the recipe. A directory is merged into the target with all below it." oneof:"file" file:"true"`
+	Target  string `yaml:"target" doc:"Where it lies in the image." required:"true" format:"target" pattern:"^/" hint:"an absolute path without .., such as /etc/hostname"`
+	Source  string `yaml:"source" doc:"File or directory to copy, relative to the recipe. A directory is merged into the target with all below it; directories that are there already keep their owner and mode." oneof:"file" path:"exists"`
 	Content string `yaml:"content" doc:"The text of the file." oneof:"file"`
-	Link    string `yaml:"link" doc:"Target of a symlink." oneof:"file"`
-	Mode    string `yaml:"mode" doc:"Permissions in octal, quoted. Without it: those of the source, or 0644." pattern:"^0?[0-7]{3,4}$"`
-	UID     uint32 `yaml:"uid" doc:"Number of the owning user."`
-	GID     uint32 `yaml:"gid" doc:"Number of the owning group."`
+	Link    string `yaml:"link" doc:"Target of a symlink." oneof:"file" pattern:"^[^\r\n]+$" hint:"the path that the link leads to, such as ../usr/lib/os-release"`
+	Mode    string `yaml:"mode" doc:"Permissions. Without it: those of the source, or 0644." pattern:"^0?[0-7]{3,4}$" hint:"octal permissions in quotes, such as \"0644\""`
+	UID     uint32 `yaml:"uid" doc:"Number of the owning user." default:"0"`
+	GID     uint32 `yaml:"gid" doc:"Number of the owning group." default:"0"`
 }
 
 // User is an account of the image.
 type User struct {
-	Name           string   `yaml:"name" doc:"Login name." required:"true" pattern:"^[a-z_][a-z0-9_-]{0,31}$"`
+	Name           string   `yaml:"name" doc:"Login name." required:"true" pattern:"^[a-z_][a-z0-9_-]{0,31}$" hint:"up to 32 lower-case letters, digits, dashes and underscores, such as pi"`
 	UID            uint32   `yaml:"uid" doc:"Number of the user and of the group of the same name." default:"1000"`
-	Comment        string   `yaml:"comment" doc:"Full name or purpose." pattern:"^[^:\n]*$"`
-	Shell          string   `yaml:"shell" doc:"Login shell." default:"/bin/bash" pattern:"^/[^:\n]*$"`
-	Groups         []string `yaml:"groups" doc:"Further groups; a group that the packages do not bring is made as a system group." pattern:"^[a-z_][a-z0-9_-]{0,31}$"`
-	Password       string   `yaml:"password" doc:"Name of the secret that holds the password, or its crypt(3) hash. Without a value for it the account is locked."`
-	AuthorizedKeys []string `yaml:"authorized-keys" doc:"Public keys that may log in over SSH."`
+	Comment        string   `yaml:"comment" doc:"Full name or purpose." pattern:"^[^:\r\n]*$" hint:"one line without colons, such as Microscope operator"`
+	Shell          string   `yaml:"shell" doc:"Login shell." default:"/bin/bash" pattern:"^/[^:\r\n]*$" hint:"an absolute path, such as /bin/bash"`
+	Groups         []string `yaml:"groups" doc:"Further groups; a group that the packages do not bring is made as a system group." pattern:"^[a-z_][a-z0-9_-]{0,31}$" hint:"the name of a group, such as sudo"`
+	Password       string   `yaml:"password" doc:"Name of the secret that holds the password, or its crypt(3) hash. Without a value for it the account is locked." private:"true"`
+	AuthorizedKeys []string `yaml:"authorized-keys" doc:"Public keys that may log in over SSH." pattern:"^[^\r\n]+$" hint:"one public key in one line, as in id_ed25519.pub"`
 }
 
 // Stage is a pallet staged in the image.
 type Stage struct {
-	Pallet string   `yaml:"pallet" doc:"Directory of the pallet, relative to the recipe." required:"true" dir:"true"`
-	Names  []string `yaml:"names" doc:"Names to give the bundle in the stage store." default:"[factory-reset]"`
+	Pallet string   `yaml:"pallet" doc:"Directory of the pallet, relative to the recipe." required:"true" path:"dir" hint:"the pallet's directory, such as pallets/standard"`
+	Names  []string `yaml:"names" doc:"Names to give the bundle in the stage store." default:"[factory-reset]" format:"bundle" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as factory-reset"`
 }
 
 // Secret says where the value of a secret is found when an image is built. Exactly one field is set.
 type Secret struct {
-	Env  string `yaml:"env" doc:"Environment variable that holds it." oneof:"secret" pattern:"^[A-Za-z_][A-Za-z0-9_]*$"`
-	File string `yaml:"file" doc:"File that holds it, relative to the recipe; it need not exist. A line break at its end does not count." oneof:"secret"`
+	Env  string `yaml:"env" doc:"Environment variable that holds it." oneof:"secret" private:"true" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" hint:"the name of an environment variable, such as PKBUILD_PI_PASSWORD"`
+	File string `yaml:"file" doc:"File that holds it, relative to the recipe; it need not exist. A line break at its end does not count." oneof:"secret" path:"optional"`
 }
 
 // Boot is how the device starts.
 type Boot struct {
-	Config  []string `yaml:"config" doc:"Lines of config.txt after those that name the kernel and the initramfs."`
-	Cmdline []string `yaml:"cmdline" doc:"Arguments of the kernel after root= and rootfstype=."`
-	Modules []string `yaml:"modules" doc:"Kernel modules that the initramfs loads, with those that they depend on. A name that the kernel has built in costs nothing; one that it does not have at all is an error." pattern:"^[A-Za-z0-9_-]+$"`
+	Config  []string `yaml:"config" doc:"Lines of config.txt after those that name the kernel and the initramfs." merge:"append" pattern:"^[^\r\n]*$" hint:"one line of config.txt, such as arm_boost=1"`
+	Cmdline []string `yaml:"cmdline" doc:"Arguments of the kernel after root= and rootfstype=." merge:"append" pattern:"^[^\r\n]+$" hint:"one argument of the kernel, such as console=tty1"`
+	Modules []string `yaml:"modules" doc:"Kernel modules that the initramfs loads, with those that they depend on. A name that the kernel has built in costs nothing; one that it does not have at all is an error." merge:"append" pattern:"^[A-Za-z0-9_-]+$" hint:"the name of a kernel module, such as overlay"`
 }
 
-// Disk is the layout of the image. Sizes are numbers of bytes with an optional unit KiB, MiB, GiB or TiB.
+// Disk is the layout of the image: see ParseSize for its sizes.
 type Disk struct {
-	BootSize  string `yaml:"boot-size" doc:"Size of the FAT32 partition, at least 256MiB." default:"512MiB" pattern:"^[0-9]+([KMGT]iB)?$"`
-	Free      string `yaml:"free" doc:"Room left in the root file system. It grows to the card on the device." default:"512MiB" pattern:"^[0-9]+([KMGT]iB)?$"`
-	Signature string `yaml:"signature" doc:"Disk signature, eight hexadecimal digits. Without it one is derived from the name." pattern:"^[0-9a-f]{8}$"`
+	BootSize  string `yaml:"boot-size" doc:"Size of the FAT32 partition, at least 256MiB." default:"512MiB" format:"boot-size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
+	Free      string `yaml:"free" doc:"Room left in the root file system. It grows to the card on the device." default:"512MiB" format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
+	Signature string `yaml:"signature" doc:"Disk signature. Without it one is derived from the name." pattern:"^[0-9a-f]{8}$" hint:"eight hexadecimal digits in lower case and in quotes, such as \"5e2a91c4\""`
 }

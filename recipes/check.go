@@ -1,0 +1,86 @@
+package recipes
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// check reports what is wrong between values that are each right.
+func (d *decoder) check(r *Recipe) {
+	var users []*User
+	for i := range r.Layers {
+		layer := &r.Layers[i]
+		for j := range layer.Users {
+			users = append(users, &layer.Users[j])
+		}
+		for j := range layer.Files {
+			d.checkFile(&layer.Files[j])
+		}
+	}
+	d.checkUsers(users)
+	d.checkSecrets(users, r)
+}
+
+// checkFile reports a directory where a file is meant.
+func (d *decoder) checkFile(f *File) {
+	if d.from[&f.Source] == nil && strings.HasSuffix(f.Target, "/") {
+		d.problems.add(d.from[&f.Target].place, "%s is a directory; add the name of the file", quote(f.Target))
+	}
+}
+
+// checkUsers reports users that share a name or a number.
+func (d *decoder) checkUsers(users []*User) {
+	for i, user := range users {
+		for _, earlier := range users[:i] {
+			if user.Name != "" && user.Name == earlier.Name {
+				d.problems.add(d.from[&user.Name].place, "user %s is already in %s; rename or remove one of them",
+					quote(user.Name), d.from[earlier].where())
+				break
+			}
+			if user.UID != 0 && user.UID == earlier.UID {
+				d.problems.add(d.nearest(&user.UID, user).place, "uid %d is already that of the user in %s; write another",
+					user.UID, d.from[earlier].where())
+				break
+			}
+		}
+	}
+}
+
+// nearest is what a value was made from, or what its owner was made from where it has its default.
+func (d *decoder) nearest(value, owner any) *node {
+	if n := d.from[value]; n != nil {
+		return n
+	}
+	return d.from[owner]
+}
+
+// checkSecrets reports secrets that are used and not declared, or declared and not used.
+func (d *decoder) checkSecrets(users []*User, r *Recipe) {
+	used := map[string]bool{}
+	declared := slices.Sorted(maps.Keys(r.Secrets))
+	for _, user := range users {
+		at := d.from[&user.Password]
+		if at == nil || at.kind != text {
+			continue
+		}
+		used[user.Password] = true
+		if slices.Contains(declared, user.Password) {
+			continue
+		}
+		// The text is not shown: it may be the password itself.
+		if near := nearest(user.Password, declared); near != "" {
+			used[near] = true
+			d.problems.add(at.place, "no such secret is declared; did you mean %s?", quote(near))
+			continue
+		}
+		d.problems.add(at.place, "no such secret is declared; add its name to secrets, and write no password here")
+	}
+	if secrets := d.from[&r.Secrets]; secrets != nil {
+		for _, e := range secrets.entries {
+			if !used[e.key] {
+				d.problems.add(e.at, "the secret is not used; name it as a user's password, or remove it")
+			}
+		}
+	}
+}

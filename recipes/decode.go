@@ -1,0 +1,247 @@
+package recipes
+
+import (
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// decoder makes a Recipe from nodes by its types, and reports what does not fit them.
+type decoder struct {
+	isDir    func(name string) (bool, error)
+	dir      string                   // of the recipe
+	whole    bool                     // all files are merged: what is missing now is missing
+	from     map[any]*node            // what a value was made from, by pointer to the value
+	fields   map[reflect.Type][]field // as known already
+	problems *Problems
+}
+
+func (l *loader) decoder(dir string) *decoder {
+	return &decoder{
+		isDir: l.isDir, dir: dir, from: map[any]*node{}, fields: map[reflect.Type][]field{}, problems: &l.problems,
+	}
+}
+
+// recipe decodes the root of a file.
+func (d *decoder) recipe(root *node) *Recipe {
+	r := &Recipe{}
+	d.value(root, field{}, reflect.ValueOf(r).Elem())
+	return r
+}
+
+// value decodes a node into a value of any type, under the constraints of the field to which it belongs.
+func (d *decoder) value(n *node, f field, v reflect.Value) {
+	if v.CanAddr() {
+		d.from[v.Addr().Interface()] = n
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(n, f, v.Elem())
+	case reflect.Struct:
+		d.structure(n, v)
+	case reflect.Map:
+		d.mapping(n, f, v)
+	case reflect.Slice:
+		d.list(n, f, v)
+	case reflect.Uint32:
+		d.number(n, v)
+	case reflect.String:
+		d.text(n, f, v)
+	default:
+		panic("recipes cannot hold " + v.Type().String())
+	}
+}
+
+// structure decodes a mapping with known keys.
+func (d *decoder) structure(n *node, v reflect.Value) {
+	fields := d.fieldsOf(v.Type())
+	if n.kind != mapping {
+		d.mismatch(n, mapping, "its keys are "+enumerate(namesOf(fields, "")))
+		return
+	}
+	for _, e := range n.entries {
+		if _, ok := findField(fields, e.key); !ok {
+			d.unknown(e, namesOf(fields, ""))
+		}
+	}
+	for _, group := range groupsOf(fields) {
+		d.exactlyOne(n, namesOf(fields, group))
+	}
+	for _, f := range fields {
+		if value := n.get(f.name); value != nil {
+			d.value(value, f, v.Field(f.index))
+		} else {
+			d.absent(n, f, v.Field(f.index))
+		}
+	}
+}
+
+// absent deals with a key that is not there.
+func (d *decoder) absent(n *node, f field, v reflect.Value) {
+	switch {
+	case f.required && d.whole:
+		d.problems.add(n.place, "%s is missing; add it: %s", quote(f.name), f.hint)
+	case v.Kind() == reflect.Struct:
+		for _, inner := range d.fieldsOf(v.Type()) {
+			d.absent(n, inner, v.Field(inner.index))
+		}
+	default:
+		f.setDefault(v)
+	}
+}
+
+// unknown reports a key that is none of the names.
+func (d *decoder) unknown(e entry, names []string) {
+	if near := nearest(e.key, names); near != "" {
+		d.problems.add(e.at, "unknown key; did you mean %s?", quote(near))
+		return
+	}
+	d.problems.add(e.at, "unknown key; the keys here are %s", enumerate(names))
+}
+
+// exactlyOne reports a mapping that has none or several of the names.
+func (d *decoder) exactlyOne(n *node, names []string) {
+	var given []entry
+	for _, e := range n.entries {
+		if slices.Contains(names, e.key) {
+			given = append(given, e)
+		}
+	}
+	if len(given) == 0 {
+		d.problems.add(n.place, "needs %s; add it", oneOf(names))
+		return
+	}
+	for _, e := range given[1:] {
+		at := place{e.at.file, e.at.line, e.at.column, n.path}
+		d.problems.add(at, "cannot have both %s and %s; keep one of them", given[0].key, e.key)
+	}
+}
+
+// oneOf is what a mapping needs.
+func oneOf(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return "exactly one of " + enumerate(names)
+}
+
+// mapping decodes a mapping with free keys.
+func (d *decoder) mapping(n *node, f field, v reflect.Value) {
+	if n.kind != mapping {
+		d.mismatch(n, mapping, "write name: value")
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for _, e := range n.entries {
+		if f.pattern != nil && !f.pattern.MatchString(e.key) {
+			d.problems.add(e.at, "the name does not fit; write %s", f.hint)
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		d.value(e.value, field{}, value)
+		v.SetMapIndex(reflect.ValueOf(e.key), value)
+	}
+}
+
+// list decodes a list.
+func (d *decoder) list(n *node, f field, v reflect.Value) {
+	if n.kind != list {
+		d.mismatch(n, list, "put it in brackets, or behind a dash in a line of its own")
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
+	for i, one := range n.items {
+		d.value(one, f, v.Index(i))
+	}
+}
+
+// number decodes a whole number of 32 bits, written out or as a variable.
+func (d *decoder) number(n *node, v reflect.Value) {
+	value, err := strconv.ParseUint(n.text, 10, 32)
+	decimal := err == nil && strconv.FormatUint(value, 10) == n.text
+	switch {
+	case n.kind == text && !n.varied && decimal:
+		d.mismatch(n, number, "remove the quotes")
+	case n.kind != number && !(n.kind == text && n.varied):
+		d.mismatch(n, number, "write decimal digits")
+	case !decimal:
+		d.problems.add(n.place, "%s is no number from 0 to 4294967295; write decimal digits", quote(n.text))
+	default:
+		v.SetUint(value)
+	}
+}
+
+// text decodes a string.
+func (d *decoder) text(n *node, f field, v reflect.Value) {
+	shown := quote(n.text)
+	if f.private {
+		shown = "the value"
+	}
+	switch {
+	case n.kind == number || n.kind == boolean:
+		d.mismatch(n, text, "put it in quotes")
+	case n.kind != text:
+		d.mismatch(n, text, "write a single value")
+	case strings.ContainsRune(n.text, 0):
+		d.problems.add(n.place, "holds a NUL byte; remove it")
+	case len(f.enum) > 0 && !slices.Contains(f.enum, n.text):
+		d.problems.add(n.place, "%s is not supported; write %s", shown, strings.Join(f.enum, " or "))
+	case f.pattern != nil && !f.pattern.MatchString(n.text):
+		d.problems.add(n.place, "%s does not fit; write %s", shown, f.hint)
+	case f.path != "":
+		d.path(n, f, v)
+	default:
+		if err := checkFormat(f.format, n.text); err != nil {
+			d.problems.add(n.place, "%s", err)
+			return
+		}
+		v.SetString(n.text)
+	}
+}
+
+// path decodes the name of a file, which is relative to the file that says it, into one relative to the recipe.
+func (d *decoder) path(n *node, f field, v reflect.Value) {
+	if n.text == "" {
+		d.problems.add(n.place, "is empty; write the path of a file")
+		return
+	}
+	name := relativeTo(n.file, n.text)
+	if f.path != "optional" {
+		isDir, err := d.isDir(name)
+		if err != nil {
+			d.problems.add(n.place, "%s: %s; paths are relative to the file that names them", name, reason(err))
+			return
+		}
+		if f.path == "dir" && !isDir {
+			d.problems.add(n.place, "%s is a file; name a directory", name)
+			return
+		}
+	}
+	if relative, err := filepath.Rel(d.dir, name); err == nil && !filepath.IsAbs(n.text) {
+		name = relative
+	}
+	v.SetString(name)
+}
+
+// mismatch reports a node of another kind than is wanted, unless its own mistake is reported already.
+func (d *decoder) mismatch(n *node, want kind, wayOut string) {
+	switch n.kind {
+	case broken:
+	case null:
+		d.problems.add(n.place, "has no value; give it one or remove it")
+	default:
+		d.problems.add(n.place, "expected %s, not %s; %s", want, n.kind, wayOut)
+	}
+}
+
+// fieldsOf remembers fields, since reading them compiles their patterns.
+func (d *decoder) fieldsOf(t reflect.Type) []field {
+	fields, ok := d.fields[t]
+	if !ok {
+		fields = fieldsOf(t)
+		d.fields[t] = fields
+	}
+	return fields
+}

@@ -1,0 +1,153 @@
+package recipes
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// load loads pi.yml from files in memory; names that end in a slash are directories.
+func load(files map[string]string, set map[string]string) (*Recipe, error) {
+	return loadFrom("pi.yml", files, set)
+}
+
+func loadFrom(path string, files map[string]string, set map[string]string) (*Recipe, error) {
+	l := loader{
+		read: func(name string) ([]byte, error) {
+			if src, ok := files[filepath.Clean(name)]; ok {
+				return []byte(src), nil
+			}
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		},
+		isDir: func(name string) (bool, error) {
+			if _, ok := files[name]; ok {
+				return false, nil
+			}
+			if _, ok := files[name+"/"]; ok {
+				return true, nil
+			}
+			return false, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+		},
+		options: Options{Set: set},
+	}
+	return l.load(path)
+}
+
+const base = "name: pi\nbase: {debian: {suite: trixie}}\n"
+
+func TestLoad(t *testing.T) {
+	recipe, err := load(map[string]string{"files/": "", "pallets/standard/": "", "pi.yml": `
+name: planktoscope
+date: 2026-02-03T04:05:06Z
+base:
+  debian: {suite: trixie, components: [main, non-free-firmware], mirror: "http://ftp.debian.org/debian"}
+vars: {user: pi}
+secrets:
+  pi-password: {env: PKBUILD_PI_PASSWORD}
+layers:
+  - packages: [vim, "libc6:arm64"]
+  - files:
+      - {target: /etc/hostname, content: "pkscope\n", mode: "0600", uid: 1, gid: 2}
+      - {target: /, source: files}
+      - target: /etc/motd
+        content: |
+          Hello, ${user}.
+          $${user} is left alone.
+      - {target: /etc/empty, content: ""}
+      - {target: /etc/localtime, link: /usr/share/zoneinfo/UTC}
+  - users:
+      - {name: "${user}", uid: 1001, comment: Pi, shell: /bin/sh, groups: [sudo], password: pi-password}
+      - {name: guest, authorized-keys: [ssh-ed25519 AAAA]}
+  - stage: {pallet: pallets/standard}
+boot: {config: ["[pi4]", ""], cmdline: [quiet], modules: [ext4]}
+disk: {boot-size: 256MiB, free: 1GiB, signature: 5e2a91c4}
+`}, nil)
+	require.NoError(t, err)
+	require.Equal(t, &Recipe{
+		Name:         "planktoscope",
+		Vars:         map[string]string{"user": "pi"},
+		Architecture: "arm64",
+		Date:         "2026-02-03T04:05:06Z",
+		Base: Base{Debian: &Debian{
+			Suite: "trixie", Components: []string{"main", "non-free-firmware"}, Mirror: "http://ftp.debian.org/debian",
+		}},
+		Layers: []Layer{
+			{Packages: []string{"vim", "libc6:arm64"}},
+			{Files: []File{
+				{Target: "/etc/hostname", Content: "pkscope\n", Mode: "0600", UID: 1, GID: 2},
+				{Target: "/", Source: "files"},
+				{Target: "/etc/motd", Content: "Hello, pi.\n${user} is left alone.\n"},
+				{Target: "/etc/empty"},
+				{Target: "/etc/localtime", Link: "/usr/share/zoneinfo/UTC"},
+			}},
+			{Users: []User{
+				{Name: "pi", UID: 1001, Comment: "Pi", Shell: "/bin/sh", Groups: []string{"sudo"}, Password: "pi-password"},
+				{Name: "guest", UID: 1000, Shell: "/bin/bash", AuthorizedKeys: []string{"ssh-ed25519 AAAA"}},
+			}},
+			{Stage: &Stage{Pallet: "pallets/standard", Names: []string{"factory-reset"}}},
+		},
+		Secrets: map[string]Secret{"pi-password": {Env: "PKBUILD_PI_PASSWORD"}},
+		Boot:    Boot{Config: []string{"[pi4]", ""}, Cmdline: []string{"quiet"}, Modules: []string{"ext4"}},
+		Disk:    Disk{BootSize: "256MiB", Free: "1GiB", Signature: "5e2a91c4"},
+		Dir:     ".",
+	}, recipe)
+}
+
+func TestLoadSetsDefaults(t *testing.T) {
+	recipe, err := load(map[string]string{"pi.yml": base}, nil)
+	require.NoError(t, err)
+	require.Equal(t, &Recipe{
+		Name: "pi", Architecture: "arm64", Date: "2026-01-01", Dir: ".",
+		Base: Base{Debian: &Debian{Suite: "trixie", Components: []string{"main"}}},
+		Disk: Disk{BootSize: "512MiB", Free: "512MiB"},
+	}, recipe)
+}
+
+func TestLoadOfWhatCannotBeRead(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "pi.yml"), Options{})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "read recipe: open ")
+
+	_, err = Load(t.TempDir(), Options{})
+	require.ErrorContains(t, err, "is a directory")
+	require.False(t, errors.As(err, new(Problems)))
+}
+
+func TestRecipePath(t *testing.T) {
+	recipe := Recipe{Dir: "recipes"}
+	require.Equal(t, "recipes/files/motd", recipe.Path("files/motd"))
+	require.Equal(t, "common/motd", recipe.Path("../common/motd"))
+	require.Equal(t, "/etc/motd", recipe.Path("/etc/motd"))
+}
+
+func TestLoadRefusesWhatIsNoTextOrTooMuch(t *testing.T) {
+	for name, test := range map[string]struct{ src, want string }{
+		"Latin-1":         {"name: pi\ndate: ä\xe4", "pi.yml:2:8: this is not UTF-8; save the file as UTF-8"},
+		"cut off":         {"name: \xc3", "pi.yml:1:7: this is not UTF-8; save the file as UTF-8"},
+		"UTF-16":          {"\xff\xfen\x00", "pi.yml:1:1: the file is UTF-16; save it as UTF-8"},
+		"UTF-16 of BOM":   {"\xfe\xff\x00n", "pi.yml:1:1: the file is UTF-16; save it as UTF-8"},
+		"byte order mark": {"\xef\xbb\xbfname: pi", "pi.yml:1:1: the file begins with a byte order mark; save it as UTF-8 without one"},
+		"NUL":             {"name: p\x00i", "pi.yml:1:8: a NUL byte is no text; remove it"},
+		"escaped NUL":     {base + `date: "\0"`, "pi.yml:3:7: date: holds a NUL byte; remove it"},
+		"nothing":         {"", "pi.yml:1:1: the file is empty; a recipe has at least a name and a base"},
+		"large": {
+			base + "#" + strings.Repeat(" ", maxBytes),
+			"pi.yml:1:1: the file is larger than 256KiB; move long texts to files of their own and name them as source",
+		},
+		"long": {
+			base + strings.Repeat("x:\n", maxTokens),
+			"pi.yml:9996:1: the file is too long; move what follows to a file of its own and include it",
+		},
+		"brackets": {strings.Repeat("[", 100), "pi.yml:1:65: this is nested too deeply; nothing in a recipe is"},
+		"dashes":   {strings.Repeat("- ", 100), "pi.yml:1:129: this is nested too deeply; nothing in a recipe is"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(map[string]string{"pi.yml": test.src}, nil)
+			require.EqualError(t, err, test.want)
+		})
+	}
+}

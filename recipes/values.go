@@ -1,0 +1,110 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var sizePattern = regexp.MustCompile(`^([0-9]+)(B|KiB|MiB|GiB|TiB)?$`)
+
+// minBootSize is the least size of the FAT32 partition: below it the file system could have too few clusters.
+const minBootSize = 256 << 20
+
+// ParseSize reads a number of bytes with an optional unit B, KiB, MiB, GiB or TiB.
+func ParseSize(s string) (int64, error) {
+	parts := sizePattern.FindStringSubmatch(s)
+	if parts == nil {
+		return 0, fmt.Errorf("%s is not a size; write one in B, KiB, MiB, GiB or TiB, such as 512MiB", quote(s))
+	}
+	shift := 10 * max(0, slices.Index([]string{"B", "KiB", "MiB", "GiB", "TiB"}, parts[2]))
+	n, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil || n > math.MaxInt64>>shift {
+		return 0, fmt.Errorf("%s is too large; the largest size is 8388607TiB", quote(s))
+	}
+	return n << shift, nil
+}
+
+// ParseDate reads a date (2026-01-31, midnight UTC) or a time as in RFC 3339. The result is in UTC and between 1980 and
+// 2107, since a FAT file system knows no other years.
+func ParseDate(s string) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		t, err = time.Parse(time.RFC3339, s)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s is not a date; write one such as 2026-01-31 or 2026-01-31T12:00:00Z", quote(s))
+	}
+	t = t.UTC()
+	if t.Year() < 1980 || t.Year() > 2107 {
+		return time.Time{}, fmt.Errorf("%s is not within 1980 and 2107, the years that a FAT file system knows", quote(s))
+	}
+	return t, nil
+}
+
+// ParseMode reads permissions in octal, such as 0644 or 4755. The bits are those of chmod(2), setuid, setgid and sticky
+// among them, and not those of fs.FileMode.
+func ParseMode(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n > 0o7777 {
+		return 0, fmt.Errorf("%s is not a mode; write octal digits such as 0644", quote(s))
+	}
+	return uint32(n), nil
+}
+
+// checkFormat checks what the pattern of a field cannot express.
+func checkFormat(format, s string) error {
+	switch format {
+	case "size":
+		_, err := ParseSize(s)
+		return err
+	case "boot-size":
+		n, err := ParseSize(s)
+		if err == nil && n < minBootSize {
+			return fmt.Errorf("%s is too small; write at least 256MiB", quote(s))
+		}
+		return err
+	case "date":
+		_, err := ParseDate(s)
+		return err
+	case "target":
+		return checkTarget(s)
+	case "bundle":
+		return checkBundleName(s)
+	}
+	return nil
+}
+
+// checkTarget checks a path of the image.
+func checkTarget(s string) error {
+	if slices.Contains(strings.Split(s, "/"), "..") {
+		return fmt.Errorf(`%s leaves its directory through ".."; write the path without`, quote(s))
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("%s holds a control character; remove it", quote(s))
+	}
+	return nil
+}
+
+// checkBundleName refuses the names that the stage store gives itself.
+func checkBundleName(s string) error {
+	if slices.Contains([]string{"next", "pending", "current", "rollback"}, s) {
+		return fmt.Errorf("%s is a name that the stage store gives itself; choose another", quote(s))
+	}
+	return nil
+}
+
+// reason is the cause of an error of a file, without the operation and the name.
+func reason(err error) string {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return err.Error()
+}

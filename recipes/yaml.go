@@ -1,0 +1,105 @@
+package recipes
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Bounds of one file. The YAML parser takes time that grows with the square of the number of keys, and stack that grows
+// with their depth; a recipe of a thousand lines stays far below.
+const (
+	maxBytes  = 256 << 10
+	maxTokens = 20_000
+	maxDepth  = 64
+)
+
+// parse reads one file of YAML into nodes. It returns nil where there is nothing that could be looked at further.
+func parse(file string, src []byte, problems *Problems) *node {
+	c := converter{file: file, problems: problems}
+	if line, column, mistake := encodingMistake(src); mistake != "" {
+		problems.add(c.at(line, column, ""), "%s", mistake)
+		return nil
+	}
+	tokens := lexer.Tokenize(string(src))
+	if beyond, mistake := outOfBounds(tokens); beyond != nil {
+		problems.add(c.start(beyond, ""), "%s", mistake)
+		return nil
+	}
+	parsed, err := parseTokens(tokens)
+	if err != nil {
+		c.syntax(string(src), err)
+		return nil
+	}
+	return c.document(parsed)
+}
+
+// outOfBounds finds the token from which on the parser would take too long or go too deep.
+func outOfBounds(tokens token.Tokens) (beyond *token.Token, mistake string) {
+	if len(tokens) > maxTokens {
+		return tokens[maxTokens], "the file is too long; move what follows to a file of its own and include it"
+	}
+	brackets, inLine, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			inLine, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType, token.MappingKeyType, token.TagType, token.AnchorType:
+			inLine++
+		}
+		if brackets+inLine > maxDepth {
+			return t, "this is nested too deeply; nothing in a recipe is"
+		}
+	}
+	return nil, ""
+}
+
+// parseTokens is the YAML parser. Duplicate keys pass, since it would report only the first.
+func parseTokens(tokens token.Tokens) (parsed *ast.File, err error) {
+	// The parser has a history of panics on broken input (goccy/go-yaml#274, #479): the recipe's mistake, not a crash.
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("it cannot be read")
+		}
+	}()
+	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+}
+
+// syntax reports what the parser says, with the way out of the two mistakes that its words do not explain.
+func (c converter) syntax(src string, err error) {
+	at, message := c.at(1, 1, ""), err.Error()
+	var syntax yaml.Error
+	if errors.As(err, &syntax) && syntax.GetToken() != nil {
+		position := syntax.GetToken().Position
+		at, message = c.at(position.Line, position.Column, ""), syntax.GetMessage()
+	}
+	line := lineOf(src, at.line)
+	indentation := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+	if tab := strings.IndexByte(indentation, '\t'); tab >= 0 {
+		c.problems.add(c.at(at.line, tab+1, ""), "a tab cannot indent YAML; use spaces")
+		return
+	}
+	if strings.Contains(line, "${") {
+		message += "; a string with ${…} needs quotes inside { } and [ ]"
+	}
+	c.problems.add(at, "not valid YAML: %s", message)
+}
+
+// lineOf is a line of a text, counted from 1.
+func lineOf(src string, number int) string {
+	lines := strings.Split(src, "\n")
+	if number < 1 || number > len(lines) {
+		return ""
+	}
+	return lines[number-1]
+}

@@ -1,0 +1,57 @@
+package recipes
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// eachField visits the fields of a type and of all types within.
+func eachField(t reflect.Type, path string, visit func(path string, f field)) {
+	for _, f := range fieldsOf(t) {
+		visit(below(path, f.name), f)
+		if inner, path := within(f.typ, below(path, f.name)); inner != nil {
+			eachField(inner, path, visit)
+		}
+	}
+}
+
+// The messages, the schema and the reference are only as good as the tags.
+func TestTags(t *testing.T) {
+	eachField(reflect.TypeFor[Recipe](), "", func(path string, f field) {
+		require.Regexp(t, `^[a-z-]+$`, f.name, path)
+		require.Regexp(t, `^[A-Z].*\.$`, f.doc, "the documentation of %s is a sentence", path)
+		require.Equal(t, f.required || f.pattern != nil, f.hint != "", "%s needs a hint, or does not", path)
+		require.Contains(t, []string{"", "exists", "dir", "optional"}, f.path, path)
+		require.Contains(t, []string{"", "size", "boot-size", "date", "target", "bundle"}, f.format, path)
+		require.False(t, f.required && f.standard != "", "%s cannot be required and have a default", path)
+		require.NotPanics(t, func() { f.setDefault(reflect.New(f.typ).Elem()) }, path)
+		if f.appended {
+			require.Equal(t, reflect.Slice, f.typ.Kind(), path)
+		}
+		requireDefaultFits(t, path, f)
+	})
+}
+
+// A default passes the checks that a written value passes.
+func requireDefaultFits(t *testing.T, path string, f field) {
+	t.Helper()
+	standards := []string{f.standard}
+	if f.standard == "" {
+		return
+	}
+	if f.typ.Kind() == reflect.Slice {
+		standards = f.standardList()
+	}
+	for _, standard := range standards {
+		require.NoError(t, checkFormat(f.format, standard), path)
+		if f.pattern != nil {
+			require.Regexp(t, f.pattern, standard, path)
+		}
+		if len(f.enum) > 0 {
+			require.True(t, slices.Contains(f.enum, standard), path)
+		}
+	}
+}

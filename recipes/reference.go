@@ -1,0 +1,110 @@
+package recipes
+
+import (
+	_ "embed"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+//go:embed reference.md
+var introduction string
+
+// Reference is docs/recipe.md: an introduction, and the keys of every type as its tags tell them.
+func Reference() []byte {
+	var out strings.Builder
+	out.WriteString(introduction)
+	writeType(&out, "The recipe", "", reflect.TypeFor[Recipe]())
+	return []byte(out.String())
+}
+
+// writeType writes the table of a type and then those of the types within.
+func writeType(out *strings.Builder, title, path string, t reflect.Type) {
+	fields := fieldsOf(t)
+	fmt.Fprintf(out, "\n## %s\n\n", title)
+	for _, group := range groupsOf(fields) {
+		if names := namesOf(fields, group); len(names) > 1 {
+			fmt.Fprintf(out, "Exactly one of %s is given.\n\n", code(names))
+		}
+	}
+	out.WriteString("| key | type | default | meaning |\n|---|---|---|---|\n")
+	for _, f := range fields {
+		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", f.name, f.typeInWords(path), f.defaultInWords(), f.meaning())
+	}
+	for _, f := range fields {
+		if inner, below := within(f.typ, below(path, f.name)); inner != nil {
+			writeType(out, "`"+below+"`", below, inner)
+		}
+	}
+}
+
+// within is the struct in a type, with the path of its values, or nil.
+func within(t reflect.Type, path string) (reflect.Type, string) {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return within(t.Elem(), path)
+	case reflect.Slice:
+		return within(t.Elem(), path+"[]")
+	case reflect.Map:
+		return within(t.Elem(), path+".NAME")
+	case reflect.Struct:
+		return t, path
+	}
+	return nil, ""
+}
+
+// typeInWords is the type of a field of the type at path, with a link to its own table.
+func (f field) typeInWords(path string) string {
+	inner, table := within(f.typ, below(path, f.name))
+	link := func(words string) string {
+		if inner == nil {
+			return strings.Replace(words, "mapping", "string", 1)
+		}
+		return fmt.Sprintf("[%s](#%s)", words, anchor(table))
+	}
+	switch f.typ.Kind() {
+	case reflect.Slice:
+		return "list of " + link("mappings")
+	case reflect.Map:
+		return "by name: " + link("mapping")
+	case reflect.Uint32:
+		return "number"
+	}
+	return link("mapping")
+}
+
+// anchor is the name that renderers of Markdown give to a heading.
+func anchor(heading string) string {
+	return strings.ToLower(strings.NewReplacer(".", "", "[", "", "]", "").Replace(heading))
+}
+
+func (f field) defaultInWords() string {
+	switch {
+	case f.required:
+		return "required"
+	case f.standard != "":
+		return code([]string{f.standard})
+	}
+	return ""
+}
+
+// meaning is what a field's documentation, constraints and merging say.
+func (f field) meaning() string {
+	meaning := f.about()
+	if len(f.enum) > 0 {
+		meaning += " Possible: " + code(f.enum) + "."
+	}
+	if f.appended {
+		meaning += " Appended to that of the included recipes."
+	}
+	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(meaning)
+}
+
+// code sets words as code.
+func code(words []string) string {
+	var set []string
+	for _, word := range words {
+		set = append(set, "`"+word+"`")
+	}
+	return enumerate(set)
+}

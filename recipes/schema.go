@@ -1,0 +1,116 @@
+package recipes
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+)
+
+// schema is a JSON Schema, or a part of one.
+type schema map[string]any
+
+// withVariable is what a pattern lets pass besides what it says: a string that is not known before its variables are.
+const withVariable = `\$\{`
+
+// Schema is the JSON Schema (2020-12) of a recipe's file, for editors. It lets pass whatever Load can make something of
+// together with other files, so a key that an include may bring is not required.
+func Schema() ([]byte, error) {
+	root := structSchema(reflect.TypeFor[Recipe](), false)
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["title"] = "Recipe of an image"
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(root); err != nil {
+		return nil, fmt.Errorf("encode recipe schema: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// structSchema is that of a mapping with known keys. Items of lists are never merged, so they must be complete.
+func structSchema(t reflect.Type, complete bool) schema {
+	fields := fieldsOf(t)
+	properties := schema{}
+	var required []string
+	for _, f := range fields {
+		property := f.schema(f.typ, complete)
+		property["description"] = f.about()
+		properties[f.name] = property
+		if f.required && complete {
+			required = append(required, f.name)
+		}
+	}
+	s := schema{"type": "object", "additionalProperties": false, "properties": properties}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	for _, group := range groupsOf(fields) {
+		var choices []schema
+		for _, name := range namesOf(fields, group) {
+			choices = append(choices, schema{"required": []string{name}})
+		}
+		s["oneOf"] = choices
+	}
+	return s
+}
+
+// schema is that of a value of a field, or of an item of it.
+func (f field) schema(t reflect.Type, complete bool) schema {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return f.schema(t.Elem(), complete)
+	case reflect.Struct:
+		return structSchema(t, complete)
+	case reflect.Map:
+		s := schema{"type": "object", "additionalProperties": field{}.schema(t.Elem(), complete)}
+		if f.pattern != nil {
+			s["propertyNames"] = schema{"pattern": f.pattern.String()}
+		}
+		return s
+	case reflect.Slice:
+		s := schema{"type": "array", "items": f.schema(t.Elem(), true)}
+		if f.standard != "" {
+			s["default"] = f.standardList()
+		}
+		return s
+	case reflect.Uint32:
+		return f.numberSchema()
+	case reflect.String:
+		return f.textSchema(t == f.typ)
+	default:
+		panic("recipes cannot hold " + t.String())
+	}
+}
+
+// numberSchema is that of a whole number, or of a string whose variables make one.
+func (f field) numberSchema() schema {
+	s := schema{"anyOf": []schema{
+		{"type": "integer", "minimum": 0, "maximum": uint32(math.MaxUint32)},
+		{"type": "string", "pattern": withVariable},
+	}}
+	if f.standard != "" {
+		s["default"] = json.Number(f.standard)
+	}
+	return s
+}
+
+// textSchema is that of a string. The default of a list is not that of its items.
+func (f field) textSchema(alone bool) schema {
+	s := schema{"type": "string"}
+	if alone && f.standard != "" {
+		s["default"] = f.standard
+	}
+	if f.pattern != nil {
+		s["pattern"] = f.pattern.String() + "|" + withVariable
+	}
+	if f.path != "" {
+		s["minLength"] = 1
+	}
+	if len(f.enum) > 0 {
+		s["anyOf"] = []schema{{"enum": f.enum}, {"pattern": withVariable}}
+	}
+	return s
+}

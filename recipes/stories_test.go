@@ -1,0 +1,73 @@
+package recipes
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/tools/txtar"
+)
+
+// TestStories reads the broken recipes of the command's stories without the command, so that a message is shown wrong
+// where it is made.
+func TestStories(t *testing.T) {
+	stories, err := filepath.Glob("../testscripts/testdata/recipe-*.txtar")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(stories), 20)
+	for _, path := range stories {
+		story, err := txtar.ParseFile(path)
+		require.NoError(t, err)
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			files := unpack(t, story)
+			recipe, opts := planned(t, string(story.Comment))
+			require.Equal(t, files["want"], told(recipe, opts))
+		})
+	}
+}
+
+// unpack writes the files of a story into the current directory.
+func unpack(t *testing.T, story *txtar.Archive) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, f := range story.Files {
+		require.NoError(t, os.MkdirAll(filepath.Dir(f.Name), 0o755))
+		require.NoError(t, os.WriteFile(f.Name, f.Data, 0o644))
+		files[f.Name] = string(f.Data)
+	}
+	return files
+}
+
+// planned finds the recipe that a story plans, and the options given.
+func planned(t *testing.T, script string) (recipe string, opts Options) {
+	t.Helper()
+	_, rest, found := strings.Cut(script, "! exec pkbuild plan ")
+	require.True(t, found, "the story plans no recipe")
+	line, _, _ := strings.Cut(rest, "\n")
+	words := strings.Fields(line)
+	opts.Set = map[string]string{}
+	for i := 1; i+1 < len(words); i += 2 {
+		require.Equal(t, "--set", words[i])
+		name, value, _ := strings.Cut(words[i+1], "=")
+		opts.Set[name] = value
+	}
+	return words[0], opts
+}
+
+// told is what the command says of a recipe's mistakes.
+func told(recipe string, opts Options) string {
+	_, err := Load(recipe, opts)
+	var problems Problems
+	if !errors.As(err, &problems) {
+		return fmt.Sprintf("no mistakes: %v", err)
+	}
+	mistakes := "mistakes"
+	if len(problems) == 1 {
+		mistakes = "mistake"
+	}
+	return fmt.Sprintf("%s\npkbuild: %s: %d %s\n", problems.Error(), recipe, len(problems), mistakes)
+}

@@ -207,6 +207,10 @@ func (d *decoder) path(n *node, f field, v reflect.Value) {
 		d.problems.add(n.place, "is empty; write the path of a file")
 		return
 	}
+	if err := checkPath(n.text); err != nil {
+		d.problems.add(n.place, "%s", err)
+		return
+	}
 	name := relativeTo(n.file, n.text)
 	if f.path != "optional" {
 		isDir, err := d.isDir(name)

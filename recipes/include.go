@@ -34,6 +34,11 @@ func (l *loader) include(at *node, trail []string) {
 		l.problems.add(at.place, "an include cannot use variables, since it may set them; write the path out")
 		return
 	}
+	if err := checkPath(at.text); err != nil {
+		l.lacking = true
+		l.problems.add(at.place, "%s", err)
+		return
+	}
 	name := relativeTo(at.file, at.text)
 	if i := slices.Index(trail, name); i >= 0 {
 		circle := append(slices.Clone(trail[i:]), name)

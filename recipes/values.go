@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 var sizePattern = regexp.MustCompile(`^([0-9]+)(B|KiB|MiB|GiB|TiB)?$`)
@@ -86,7 +87,12 @@ func checkTarget(s string) error {
 	if slices.Contains(strings.Split(s, "/"), "..") {
 		return fmt.Errorf(`%s leaves its directory through ".."; write the path without`, quote(s))
 	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	return checkPath(s)
+}
+
+// checkPath refuses paths that no message could show in one line.
+func checkPath(s string) error {
+	if strings.ContainsFunc(s, unicode.IsControl) {
 		return fmt.Errorf("%s holds a control character; remove it", quote(s))
 	}
 	return nil

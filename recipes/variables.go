@@ -38,7 +38,7 @@ func (l *loader) variables(path string) *variables {
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.set)) {
 		if v.defined[name] == nil && !v.quiet {
-			l.problems.add(place{path, 1, 1, ""}, "--set %s: %s", name, v.undeclared(name, "leave it out"))
+			l.problems.add(place{path, 1, 1, ""}, "--set: %s", v.undeclared(name, "leave it out"))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.defined)) {

@@ -23,7 +23,8 @@ func kernelTree(t *testing.T, more ...string) *Tree {
 		"f " + testModules + "modules.dep kernel/fs/ext4/ext4.ko.xz: kernel/fs/jbd2/jbd2.ko.xz kernel/lib/crc16.ko.xz\n" +
 			"kernel/fs/jbd2/jbd2.ko.xz:\nkernel/lib/crc16.ko.xz:\nkernel/crypto/crc32c-generic.ko.xz:\nkernel/fs/overlay.ko.xz:\n",
 		"f " + testModules + "modules.builtin kernel/drivers/virtio/virtio-pci.ko\n",
-		"f " + testModules + "modules.softdep # a comment\nsoftdep ext4 pre: crc32c_generic nothing post: overlay\n",
+		"f " + testModules + "modules.softdep # a comment\nsoftdep ext4 pre: crc32c nothing post: overlay\n",
+		"f " + testModules + "modules.alias # a comment\nalias crc32c crc32c_generic\nalias fs-overlay overlay\n",
 		"f " + testModules + "kernel/fs/ext4/ext4.ko.xz ext4",
 		"f " + testModules + "kernel/fs/jbd2/jbd2.ko.xz jbd2",
 		"f " + testModules + "kernel/lib/crc16.ko.xz crc16",

@@ -84,7 +84,7 @@ func (d Debian) bootstrap(ctx context.Context, env *Env, archive string) error {
 		"SOURCE_DATE_EPOCH="+strconv.FormatInt(d.Date.Unix(), 10))
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) } // it unmounts and deletes what it made
 	cmd.WaitDelay = 30 * time.Second
-	return run(cmd, func(line string) { env.progress(d.progress(line)) })
+	return run(cmd, func(line string) { env.Report(d.progress(line)) })
 }
 
 // progress tells how far mmdebstrap is: two steps for each package.

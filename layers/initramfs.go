@@ -87,7 +87,12 @@ func moduleOrder(t *Tree, kernel string, names []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	aliases, err := t.ReadFile(path.Join(dir, "modules.alias"))
+	if err != nil {
+		return nil, err
+	}
 	g := graph{files: map[string]string{}, needs: map[string][]string{}, builtin: map[string]bool{}}
+	g.readAliases(string(aliases))
 	for line := range strings.Lines(string(deps)) {
 		file, needs, _ := strings.Cut(strings.TrimSpace(line), ":")
 		g.files[moduleName(file)] = file
@@ -122,7 +127,18 @@ type graph struct {
 	files   map[string]string
 	needs   map[string][]string
 	soft    map[string][]string // "pre" soft dependencies: wanted before, where the kernel has them
+	aliases map[string][]string // names that soft dependencies use, such as crc32c, and the modules that answer to them
 	builtin map[string]bool
+}
+
+// readAliases reads lines such as "alias crc32c crc32c_generic".
+func (g *graph) readAliases(text string) {
+	g.aliases = map[string][]string{}
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "alias" {
+			g.aliases[f[1]] = append(g.aliases[f[1]], moduleName(f[2]))
+		}
+	}
 }
 
 // softdeps reads lines such as "softdep ext4 pre: crc32c post: x".
@@ -141,7 +157,7 @@ func (g *graph) softdeps(text string) {
 			}
 			if section == "pre:" {
 				name := moduleName(fields[1])
-				g.soft[name] = append(g.soft[name], moduleName(f))
+				g.soft[name] = append(append(g.soft[name], moduleName(f)), g.aliases[f]...)
 			}
 		}
 	}

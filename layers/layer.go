@@ -29,6 +29,7 @@ type Env struct {
 	Dir      string                                      // the recipe's directory: sources are relative to it
 	Helpers  string                                      // directory of the prebuilt helper programs
 	Scratch  string                                      // empty directory for the layer's own use
+	Cache    string                                      // directory that outlives the layer, shared between builds
 	Mirror   string                                      // of Debian, where the layer names none
 	Latest   time.Time                                   // the time of the image: no entry is younger
 	Secret   func(name string) (value []byte, err error) // nil value: no such secret was given
@@ -42,7 +43,8 @@ type Progress struct {
 	Done, Total int64  // how far, in units of the layer's own; Total 0: unknown
 }
 
-func (e *Env) progress(p Progress) {
+// Report passes a progress on to whoever wants it.
+func (e *Env) Report(p Progress) {
 	if e.Progress != nil {
 		e.Progress(p)
 	}

@@ -52,7 +52,7 @@ func (s Store) Put(ctx context.Context, key Key, latest time.Time, make func(con
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, false, err
 	}
-	unlock, err := lock(ctx, s.path(key)+".lock")
+	unlock, err := Lock(ctx, s.path(key)+".lock")
 	if err != nil {
 		return nil, false, err
 	}
@@ -102,24 +102,29 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// lock takes an exclusive lock on a file and returns the function that gives it back. The kernel gives it back when
-// the process dies.
-func lock(ctx context.Context, name string) (func() error, error) {
+// Lock takes an exclusive lock on a file, which it creates where it is missing, and returns the function that gives it
+// back. The kernel gives it back when the process dies.
+func Lock(ctx context.Context, name string) (unlock func() error, err error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
+	if err := Flock(ctx, f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f.Close, nil
+}
+
+// Flock takes an exclusive lock on an open file, for as long as it is open.
+func Flock(ctx context.Context, f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return f.Close, nil
-		}
 		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
+			return os.NewSyscallError("flock "+f.Name(), err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), f.Close())
+			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

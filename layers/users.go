@@ -65,7 +65,7 @@ const rounds = 100_000
 // is a crypt(3) hash already is taken as it is.
 func (u User) hash(env *Env) (string, error) {
 	if u.Password == "" {
-		env.progress(Progress{Warning: true, Message: fmt.Sprintf("user %s is locked: the recipe names no password for it", u.Name)})
+		env.Report(Progress{Warning: true, Message: fmt.Sprintf("user %s is locked: the recipe names no password for it", u.Name)})
 		return locked, nil
 	}
 	secret, err := env.Secret(u.Password)
@@ -73,7 +73,7 @@ func (u User) hash(env *Env) (string, error) {
 		return "", err
 	}
 	if len(secret) == 0 {
-		env.progress(Progress{Warning: true, Message: fmt.Sprintf("user %s is locked: the secret %s has no value", u.Name, u.Password)})
+		env.Report(Progress{Warning: true, Message: fmt.Sprintf("user %s is locked: the secret %s has no value", u.Name, u.Password)})
 		return locked, nil
 	}
 	if strings.ContainsAny(string(secret), ":\n") {

@@ -1,6 +1,8 @@
 package initsteps
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 
 	"github.com/PlanktoScope/pkbuild/stages"
@@ -80,6 +82,13 @@ func (s BindHome) Done(b *Boot) (bool, error) {
 // Do implements Step.
 func (s BindHome) Do(b *Boot) error {
 	ids, err := s.ids(b)
+	if err != nil {
+		return err
+	}
+	_, err = b.Stat(stages.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Skip("there is no " + stages.Dir)
+	}
 	if err != nil {
 		return err
 	}

@@ -20,38 +20,32 @@ func (b *Boot) All() error {
 	return errors.Join(errs...)
 }
 
-// One runs the step of a name and writes the report. Whichever step is the first of a boot has the stage selected
-// before it; one whose transaction has failed is skipped.
+// One runs the step of a name, after those before it in its transaction, and writes the report. Those that are done
+// stay as they are. Where one of them has failed in this boot, the step is skipped.
 func (b *Boot) One(name string) error {
-	before, step, err := find(name)
+	steps, err := upTo(name)
 	if err != nil {
 		return err
 	}
-	if b.state(SelectStage{}) == "" && name != (SelectStage{}).String() {
-		err = b.run(SelectStage{})
-	}
-	if s := b.broken(before); s != nil {
+	if s := b.broken(steps[:len(steps)-1]); s != nil {
 		b.enter(report.Step{Name: name, State: report.Skipped, Note: fmt.Sprintf("%s is %s", s, b.state(s))})
-		return errors.Join(err, b.Save())
+		return b.Save()
 	}
-	if stepErr := b.run(step); stepErr != nil {
-		err = errors.Join(err, stepErr, b.rollback(before))
-	}
-	return errors.Join(err, b.Save())
+	return errors.Join(b.transaction(steps), b.Save())
 }
 
-// find returns the step of a name and those before it in its transaction.
-func find(name string) (before []Step, step Step, err error) {
+// upTo are the steps of a transaction up to the one of a name.
+func upTo(name string) ([]Step, error) {
 	var names []string
 	for _, t := range Transactions() {
 		for i, s := range t {
 			if s.String() == name {
-				return t[:i], s, nil
+				return t[:i+1], nil
 			}
 			names = append(names, s.String())
 		}
 	}
-	return nil, nil, fmt.Errorf("no step is called %s; there are %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("no step is called %s; there are %s", name, strings.Join(names, ", "))
 }
 
 // broken is the first of the steps that failed or was undone; nil if none was.
@@ -93,24 +87,14 @@ func (b *Boot) rollback(steps []Step) error {
 	return errors.Join(errs...)
 }
 
-// run runs one step and enters what became of it. One that this boot has done before keeps its entry.
+// run runs one step and enters what became of it. One that the report says is done has been done in this boot.
 func (b *Boot) run(s Step) error {
-	entry := report.Step{Name: s.String(), State: report.Done}
-	start := b.SinceBoot()
-	err := guard(func() error {
-		done, err := s.Done(b)
-		if err != nil {
-			return err
-		}
-		if done {
-			entry.Note = doneBefore
-			return nil
-		}
-		return s.Do(b)
-	})
-	if entry.Note == doneBefore && b.state(s) == report.Done {
+	if b.state(s) == report.Done {
 		return nil
 	}
+	start := b.SinceBoot()
+	note, err := b.do(s)
+	entry := report.Step{Name: s.String(), State: report.Done, Note: note}
 	entry.Seconds = (b.SinceBoot() - start).Round(time.Millisecond).Seconds()
 	var skip Skip
 	switch {
@@ -124,8 +108,18 @@ func (b *Boot) run(s Step) error {
 	return err
 }
 
-// doneBefore is the note of a step that found its work done, where the report did not know of it.
-const doneBefore = "was done before"
+// do does a step unless it is done, which the report may not know if it was lost.
+func (b *Boot) do(s Step) (note string, err error) {
+	err = guard(func() error {
+		done, err := s.Done(b)
+		if err != nil || done {
+			note = "was done before"
+			return err
+		}
+		return s.Do(b)
+	})
+	return note, err
+}
 
 // guard turns a panic into an error: none may end the boot.
 func guard(f func() error) (err error) {

@@ -18,20 +18,16 @@ func (SelectStage) String() string { return "select-stage" }
 // Done implements Step.
 func (SelectStage) Done(b *Boot) (bool, error) { return b.Report.Choice.Reason != "", nil }
 
-// Do implements Step. What is wrong with the store is a problem, never a failure.
+// Do implements Step. What is wrong with the store is a problem, never a failure: without a stage there are still the
+// user's overrides to mount.
 func (SelectStage) Do(b *Boot) error {
-	b.Report.Choice.Reason = "no stage: the selection did not end" // for where it panics
-	snapshot, err := stages.Load(b.DirFS(stages.Dir))
+	choice := stages.Choice{Reason: "no stage can be used"}
+	err := guard(func() error {
+		choice = choose(b)
+		return nil
+	})
 	if err != nil {
-		b.Problem(OneLine(err))
-	}
-	choice := stages.Select(snapshot)
-	if choice.Attempt > 0 {
-		if err := record(b, snapshot, choice); err != nil {
-			// An attempt that is not counted could be repeated for ever.
-			choice = stages.Fallback(snapshot, fmt.Sprintf("stage %d is next but the attempt at it could not be recorded: %s",
-				choice.Stage, OneLine(err)))
-		}
+		choice.Problem = OneLine(err)
 	}
 	if choice.Problem != "" {
 		b.Problem(choice.Problem)
@@ -41,6 +37,24 @@ func (SelectStage) Do(b *Boot) error {
 		b.Report.Choice.Bundle = path.Join(stages.Dir, strconv.Itoa(choice.Stage))
 	}
 	return nil
+}
+
+// choose selects the stage and counts the attempt.
+func choose(b *Boot) stages.Choice {
+	snapshot, err := stages.Load(b.DirFS(stages.Dir))
+	if err != nil {
+		b.Problem(OneLine(err))
+	}
+	choice := stages.Select(snapshot)
+	if choice.Attempt == 0 {
+		return choice
+	}
+	if err := record(b, snapshot, choice); err != nil {
+		// An attempt that is not counted could be repeated for ever.
+		return stages.Fallback(snapshot, fmt.Sprintf("stage %d is next but the attempt at it could not be recorded: %s",
+			choice.Stage, OneLine(err)))
+	}
+	return choice
 }
 
 // Undo implements Step. Where the stage could not be laid over the root file system, this boot has none, and nothing

@@ -39,9 +39,9 @@ func ParseOptions(options string) (Mount, error) {
 		case "lowerdir+": // one layer given by fsconfig(2), taken as it is
 			m.Lowerdirs = append(m.Lowerdirs, value)
 		case "upperdir":
-			m.Upperdir = value
+			m.Upperdir = unescape(value)
 		case "workdir":
-			m.Workdir = value
+			m.Workdir = unescape(value)
 		}
 	}
 	return m, nil
@@ -68,21 +68,30 @@ func unescapeOctal(s string) (string, error) {
 	}
 }
 
-// splitLower splits at colons that no backslash escapes, and drops the backslashes.
+// splitLower splits at colons that no backslash escapes.
 func splitLower(s string) []string {
 	var dirs []string
-	var b strings.Builder
+	start := 0
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\\' && i+1 < len(s):
+		switch s[i] {
+		case '\\':
 			i++
-			b.WriteByte(s[i])
-		case s[i] == ':':
-			dirs = append(dirs, b.String())
-			b.Reset()
-		default:
-			b.WriteByte(s[i])
+		case ':':
+			dirs = append(dirs, unescape(s[start:i]))
+			start = i + 1
 		}
 	}
-	return append(dirs, b.String())
+	return append(dirs, unescape(s[start:]))
+}
+
+// unescape drops the backslashes of the options as they were given to mount(2): the kernel shows them as they were.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }

@@ -27,7 +27,7 @@ func TestParseOptions(t *testing.T) {
 		"read-only": {"ro,lowerdir=/a:/b", overlays.Mount{Lowerdirs: []string{"/a", "/b"}}},
 		"fsconfig": {`ro,lowerdir+=/a:a,lowerdir+=/b\040b`,
 			overlays.Mount{Lowerdirs: []string{"/a:a", "/b b"}}},
-		"escapes": {`rw,lowerdir=/a\134:a:/b\134\054b:/c\134\134c,upperdir=/u\054u,workdir=/w\134w`,
+		"escapes": {`rw,lowerdir=/a\134:a:/b\134\054b:/c\134\134c,upperdir=/u\134\054u,workdir=/w\134\134w`,
 			overlays.Mount{Lowerdirs: []string{"/a:a", "/b,b", `/c\c`}, Upperdir: "/u,u", Workdir: `/w\w`}},
 		"nothing": {"", overlays.Mount{}},
 	} {
@@ -71,9 +71,14 @@ func FuzzParseOptions(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, options string) { _, _ = overlays.ParseOptions(options) })
 }
 
-// shown are the options as the kernel shows them: lowerdir as it was given, upperdir and workdir without the escapes.
+// shown are the options as the kernel shows them: as they were given, with the characters that mean something in
+// mountinfo in octal.
 func shown(m overlays.Mount) string {
-	lower := strings.TrimPrefix(strings.Split(overlays.Mount{Lowerdirs: m.Lowerdirs}.Options(), ",upperdir=")[0], "lowerdir=")
 	octal := strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`, ",", `\054`)
-	return "rw,lowerdir=" + octal.Replace(lower) + ",upperdir=" + octal.Replace(m.Upperdir) + ",workdir=" + octal.Replace(m.Workdir)
+	given := func(m overlays.Mount, before, after string) string {
+		return octal.Replace(strings.TrimSuffix(strings.TrimPrefix(m.Options(), before), after))
+	}
+	return "rw,lowerdir=" + given(overlays.Mount{Lowerdirs: m.Lowerdirs}, "lowerdir=", ",upperdir=,workdir=") +
+		",upperdir=" + given(overlays.Mount{Upperdir: m.Upperdir}, "lowerdir=,upperdir=", ",workdir=") +
+		",workdir=" + given(overlays.Mount{Workdir: m.Workdir}, "lowerdir=,upperdir=,workdir=", "")
 }

@@ -55,7 +55,7 @@ func (b *boot) enterRoot() error {
 	b.Print = console.Print
 	b.Print("version " + b.Report.Pkinit)
 	b.say(errors.Join(mountErr, err))
-	b.calm, err = rebootOnPanic()
+	b.calm, err = rebootOnPanic(panicTimeout)
 	b.say(err)
 	if err := b.readCmdline(); err != nil {
 		return err

@@ -10,17 +10,17 @@ const panicTimeout = "/proc/sys/kernel/panic"
 
 // rebootOnPanic has the kernel reboot soon where it would stand still for ever, and returns what takes that back: it
 // is for the real init to say how that should be.
-func rebootOnPanic() (restore func() error, err error) {
+func rebootOnPanic(file string) (restore func() error, err error) {
 	nothing := func() error { return nil }
-	was, err := os.ReadFile(panicTimeout)
+	was, err := os.ReadFile(file)
 	if err != nil {
 		return nothing, err
 	}
 	if strings.TrimSpace(string(was)) != "0" {
 		return nothing, nil
 	}
-	if err := os.WriteFile(panicTimeout, []byte("10"), 0); err != nil {
+	if err := os.WriteFile(file, []byte("10"), 0); err != nil {
 		return nothing, err
 	}
-	return func() error { return os.WriteFile(panicTimeout, was, 0) }, nil
+	return func() error { return os.WriteFile(file, was, 0) }, nil
 }

@@ -141,8 +141,8 @@ func (p *plan) sectors(number uint32) uint64 {
 	for _, e := range in.extents {
 		blocks += uint64(e.length)
 	}
-	if in.attrs != nil && in.attrs.at != 0 {
-		blocks++
+	if in.attrs != nil {
+		blocks += in.attrs.ownBlocks()
 	}
 	if number == resizeInode {
 		blocks += p.resizeBlocks()
@@ -244,7 +244,8 @@ func (d *diskInode) setTime(t time.Time) {
 	d.AtimeExtra, d.CtimeExtra, d.MtimeExtra, d.CrtimeExtra = extra, extra, extra, extra
 }
 
-// The times that ext4 can tell, in seconds since 1970: from 1901 to 2446.
+// The times that ext4 can tell, in seconds since 1970: from 1901 to 2446. (e2fsck takes those between 2310 and 2378 for
+// a mistake that kernels before 3.14 made with times before 1970.)
 const (
 	minTime = -1 << 31
 	maxTime = 1<<34 - 1<<31 - 1

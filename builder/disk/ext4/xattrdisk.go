@@ -98,17 +98,16 @@ func (s *survey) addValues(attrs *attributes) {
 	if attrs == nil {
 		return
 	}
-	for _, list := range [][]attribute{attrs.inline, attrs.block} {
-		for i := range list {
-			if !list[i].apart {
-				continue
-			}
-			node := special()
-			node.Content = layers.Inline(list[i].value)
-			hash := crc32c(s.seed, []byte(list[i].value))
-			list[i].inode = s.append(inode{node: node, links: 1, size: node.Content.Size, value: &hash})
-			s.valueInodes = true
+	for i := range attrs.block {
+		a := &attrs.block[i]
+		if !a.apart {
+			continue
 		}
+		node := special()
+		node.Content = layers.Inline(a.value)
+		hash := crc32c(s.seed, []byte(a.value))
+		a.inode = s.append(inode{node: node, links: 1, size: node.Content.Size, value: &hash})
+		s.valueInodes = true
 	}
 }
 

@@ -1,0 +1,210 @@
+package ext4
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// described is all that can be said of an entry, whoever says it.
+type described struct {
+	Type         string
+	Mode         uint32
+	UID, GID     uint32
+	ModTime      time.Time
+	Size         int64
+	Digest       string // of a regular file's content
+	Target       string
+	Major, Minor uint32
+	FirstName    string // of those that the inode has
+	Links        uint32
+	Xattrs       map[string]string
+}
+
+// listing is a described tree, without the lost+found that the writer adds.
+type listing map[string]described
+
+func describeTree(t *testing.T, tree *layers.Tree) listing {
+	t.Helper()
+	first := map[*layers.Node]string{}
+	links := map[*layers.Node]uint32{}
+	list := listing{}
+	for name, n := range tree.Walk() {
+		links[n] += 1
+		if first[n] == "" {
+			first[n] = name
+		}
+		d := described{
+			Type: n.Type.String(), Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime.UTC(), FirstName: first[n],
+			Target: n.Target, Major: n.Major, Minor: n.Minor, Xattrs: map[string]string{},
+		}
+		if n.ModTime.IsZero() {
+			d.ModTime = testOptions.Now.UTC()
+		}
+		for name, value := range n.Xattrs {
+			d.Xattrs[name] = describeXattr(name, value)
+		}
+		if n.Type == layers.Regular {
+			d.Size, d.Digest = n.Content.Size, digest(t, n.Content.Reader())
+		}
+		list[name] = d
+	}
+	for name, d := range list {
+		n := tree.Get(name)
+		d.Links = links[n]
+		if n.Type == layers.Directory {
+			d.Links = directoryLinks(n, tree)
+		}
+		list[name] = d
+	}
+	return list
+}
+
+func directoryLinks(n *layers.Node, tree *layers.Tree) uint32 {
+	links := uint32(2)
+	for _, child := range n.Children() {
+		if child.Type == layers.Directory {
+			links++
+		}
+	}
+	if n == tree.Root && tree.Get(lostFound) == nil {
+		links++
+	}
+	if links > maxLinks {
+		return 1
+	}
+	return links
+}
+
+// digest is over all blocks that are not zero and their places, so that large holes cost little.
+func digest(t *testing.T, r io.Reader) string {
+	t.Helper()
+	h := sha256.New()
+	b := make([]byte, 1<<16)
+	zero := make([]byte, blockSize)
+	for at := uint64(0); ; {
+		n, err := io.ReadFull(r, b)
+		for block := b[:n]; len(block) > 0; {
+			size := min(len(block), blockSize)
+			if !bytes.Equal(block[:size], zero[:size]) {
+				h.Write(binary.BigEndian.AppendUint64(nil, at))
+				h.Write(block[:size])
+			}
+			at += uint64(size)
+			block = block[size:]
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		require.NoError(t, err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+var statTypes = map[uint32]layers.Type{
+	unix.S_IFDIR: layers.Directory, unix.S_IFREG: layers.Regular, unix.S_IFLNK: layers.Symlink,
+	unix.S_IFCHR: layers.Char, unix.S_IFBLK: layers.Block, unix.S_IFIFO: layers.Fifo, unix.S_IFSOCK: layers.Socket,
+}
+
+// describeDir describes what the kernel sees below a directory.
+func describeDir(t *testing.T, root string, withLostFound bool) listing {
+	t.Helper()
+	first := map[uint64]string{}
+	list := listing{}
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		require.NoError(t, err)
+		name := strings.TrimPrefix(strings.TrimPrefix(path, root), "/")
+		if name == lostFound && !withLostFound {
+			return nil
+		}
+		var st unix.Stat_t
+		require.NoError(t, unix.Lstat(path, &st))
+		if _, seen := first[st.Ino]; !seen {
+			first[st.Ino] = name
+		}
+		d := described{
+			Type: statTypes[st.Mode&unix.S_IFMT].String(), Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid,
+			ModTime: time.Unix(st.Mtim.Unix()).UTC(), FirstName: first[st.Ino], Links: uint32(st.Nlink),
+			Xattrs: readXattrs(t, path),
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFREG:
+			f, err := os.Open(path)
+			require.NoError(t, err)
+			defer f.Close()
+			d.Size, d.Digest = st.Size, digest(t, f)
+		case unix.S_IFLNK:
+			d.Target, err = os.Readlink(path)
+			require.NoError(t, err)
+		case unix.S_IFCHR, unix.S_IFBLK:
+			d.Major, d.Minor = unix.Major(st.Rdev), unix.Minor(st.Rdev)
+		}
+		list[name] = d
+		return nil
+	})
+	require.NoError(t, err)
+	return list
+}
+
+func readXattrs(t *testing.T, path string) map[string]string {
+	t.Helper()
+	xattrs := map[string]string{}
+	b := make([]byte, 1<<16)
+	n, err := unix.Llistxattr(path, b)
+	require.NoError(t, err, path)
+	names := strings.Split(strings.TrimSuffix(string(b[:n]), "\x00"), "\x00")
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		n, err := unix.Lgetxattr(path, name, b)
+		require.NoError(t, err, "%s of %s", name, path)
+		xattrs[name] = describeXattr(name, string(b[:n]))
+	}
+	return xattrs
+}
+
+// describeXattr is a value, or what is left of it when it is shortened to be read, and rid of what has no meaning: the
+// ids of entries in an access control list that are not about a named user or group.
+func describeXattr(name, value string) string {
+	if len(value) > 100 {
+		return fmt.Sprintf("%d bytes, %x", len(value), sha256.Sum256([]byte(value)))
+	}
+	if !strings.HasPrefix(name, "system.posix_acl_") {
+		return value
+	}
+	b := []byte(value)
+	for e := b[4:]; len(e) >= 8; e = e[8:] {
+		if tag := binary.LittleEndian.Uint16(e); tag != aclUser && tag != aclGroup {
+			clear(e[4:8])
+		}
+	}
+	return string(b)
+}
+
+// requireSame compares entry by entry, so that a difference stays readable.
+func requireSame(t *testing.T, want, got listing) {
+	t.Helper()
+	for name, d := range want {
+		g, found := got[name]
+		require.True(t, found, "%q is missing", name)
+		require.Equal(t, d, g, "entry %q", name)
+	}
+	for name := range got {
+		_, found := want[name]
+		require.True(t, found, "%q should not be there", name)
+	}
+}

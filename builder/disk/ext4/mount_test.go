@@ -1,0 +1,87 @@
+package ext4
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// mount mounts an image by a loop device until unmount, or the end of the test.
+type mount struct {
+	t      *testing.T
+	dir    string
+	device string // of the loop, such as loop3
+	log    string // of the kernel, before the mount
+}
+
+// mountImage mounts in a namespace of the test's own thread: a mount that others see can be kept alive by theirs.
+func mountImage(t *testing.T, image, options string) *mount {
+	t.Helper()
+	if os.Getuid() != 0 {
+		lack(t, "mounting needs root")
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		lack(t, "mounting needs loop devices: %v", err)
+	}
+	runtime.LockOSThread() // and never unlock it: the namespace ends with the thread, which ends with the test
+	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	m := &mount{t: t, dir: filepath.Join(t.TempDir(), "mnt"), log: tool(t, "dmesg")}
+	require.NoError(t, os.Mkdir(m.dir, 0o755))
+	tool(t, "mount", "-t", "ext4", "-o", "loop,"+options, image, m.dir)
+	source := tool(t, "findmnt", "-n", "-o", "SOURCE", m.dir)
+	m.device = strings.TrimPrefix(strings.TrimSpace(source), "/dev/")
+	t.Cleanup(func() {
+		if m.dir != "" {
+			m.unmount()
+		}
+	})
+	return m
+}
+
+func (m *mount) unmount() {
+	m.t.Helper()
+	tool(m.t, "umount", m.dir)
+	m.dir = ""
+}
+
+var expectedLog = regexp.MustCompile(`mounted filesystem|unmounting filesystem|resizing filesystem|resized filesystem`)
+
+// requireQuiet requires that the kernel had nothing to say about the file system but that it is there.
+func (m *mount) requireQuiet() {
+	m.t.Helper()
+	lines := strings.Split(strings.TrimSpace(tool(m.t, "dmesg")), "\n")
+	before := strings.Split(strings.TrimSpace(m.log), "\n")
+	last := before[len(before)-1]
+	for i, line := range lines {
+		if line == last {
+			lines = lines[i+1:]
+			break
+		}
+	}
+	var seen int
+	for _, line := range lines {
+		if strings.Contains(line, "EXT4-fs") && strings.Contains(line, "("+m.device) || strings.Contains(line, "JBD2") {
+			require.Regexp(m.t, expectedLog, line)
+			seen++
+		}
+	}
+	require.NotZero(m.t, seen, "the kernel's log does not even have the mount on %s", m.device)
+}
+
+// requireKernelSees mounts an image, compares it with what it was made of, and checks it once more.
+func requireKernelSees(t *testing.T, image string, want listing) {
+	t.Helper()
+	m := mountImage(t, image, "noatime")
+	_, withLostFound := want[lostFound]
+	requireSame(t, want, describeDir(t, m.dir, withLostFound))
+	m.unmount()
+	m.requireQuiet()
+	fsck(t, image)
+}

@@ -39,6 +39,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case len(args) == 1 && args[0] == "version":
 		fmt.Fprintln(stdout, version)
 		return done
+	case len(args) == 1 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help"):
+		fmt.Fprint(stdout, usage)
+		return done
 	}
 	fmt.Fprint(stderr, usage)
 	return misused

@@ -39,7 +39,7 @@ func (d *decoder) checkUsers(users []*User) {
 				break
 			}
 			if user.UID != 0 && user.UID == earlier.UID {
-				d.problems.add(d.nearest(&user.UID, user).place, "uid %d is already that of the user in %s; write another",
+				d.problems.add(d.origin(&user.UID, user).place, "uid %d is already that of the user in %s; write another",
 					user.UID, d.from[earlier].where())
 				break
 			}
@@ -47,8 +47,8 @@ func (d *decoder) checkUsers(users []*User) {
 	}
 }
 
-// nearest is what a value was made from, or what its owner was made from where it has its default.
-func (d *decoder) nearest(value, owner any) *node {
+// origin is what a value was made from, or what its owner was made from where it has its default.
+func (d *decoder) origin(value, owner any) *node {
 	if n := d.from[value]; n != nil {
 		return n
 	}

@@ -78,7 +78,7 @@ func (c converter) value(from ast.Node, path string) *node {
 	case *ast.TagNode:
 		c.problems.add(n.place, "tags are not part of the format; remove %s", from.GetToken().Value)
 	default:
-		c.problems.add(n.place, "%s is not part of the format", strings.ToLower(from.Type().YAMLName()))
+		c.problems.add(n.place, "%s is not part of the format; remove it", strings.ToLower(from.Type().YAMLName()))
 	}
 	return n
 }
@@ -87,7 +87,7 @@ func (c converter) value(from ast.Node, path string) *node {
 func (c converter) list(n *node, from *ast.SequenceNode) {
 	n.kind = list
 	for i, value := range from.Values {
-		n.items = append(n.items, c.value(value, item(n.path, i)))
+		n.items = append(n.items, c.value(value, itemPath(n.path, i)))
 	}
 }
 
@@ -102,7 +102,7 @@ func (c converter) mapping(n *node, from *ast.MappingNode) {
 			continue
 		}
 		e := entry{key: value.Key.GetToken().Value}
-		e.at = c.start(value.Key.GetToken(), below(n.path, e.key))
+		e.at = c.start(value.Key.GetToken(), keyPath(n.path, e.key))
 		if first := n.entry(e.key); first != nil {
 			c.problems.add(e.at, "is given twice, first in line %d; keep one of them", first.at.line)
 			continue

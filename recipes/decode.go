@@ -1,11 +1,8 @@
 package recipes
 
 import (
-	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // decoder makes a Recipe from nodes by its types, and reports what does not fit them.
@@ -155,78 +152,6 @@ func (d *decoder) list(n *node, f field, v reflect.Value) {
 	for i, one := range n.items {
 		d.value(one, f, v.Index(i))
 	}
-}
-
-// number decodes a whole number of 32 bits, written out or as a variable.
-func (d *decoder) number(n *node, v reflect.Value) {
-	value, err := strconv.ParseUint(n.text, 10, 32)
-	decimal := err == nil && strconv.FormatUint(value, 10) == n.text
-	switch {
-	case n.kind == text && !n.varied && decimal:
-		d.mismatch(n, number, "remove the quotes")
-	case n.kind != number && !(n.kind == text && n.varied):
-		d.mismatch(n, number, "write decimal digits")
-	case !decimal:
-		d.problems.add(n.place, "%s is no number from 0 to 4294967295; write decimal digits", quote(n.text))
-	default:
-		v.SetUint(value)
-	}
-}
-
-// text decodes a string.
-func (d *decoder) text(n *node, f field, v reflect.Value) {
-	shown := quote(n.text)
-	if f.private {
-		shown = "the value"
-	}
-	switch {
-	case n.kind == number || n.kind == boolean:
-		d.mismatch(n, text, "put it in quotes")
-	case n.kind != text:
-		d.mismatch(n, text, "write a single value")
-	case strings.ContainsRune(n.text, 0):
-		d.problems.add(n.place, "holds a NUL byte; remove it")
-	case len(f.enum) > 0 && !slices.Contains(f.enum, n.text):
-		d.problems.add(n.place, "%s is not supported; write %s", shown, strings.Join(f.enum, " or "))
-	case f.pattern != nil && !f.pattern.MatchString(n.text):
-		d.problems.add(n.place, "%s does not fit; write %s", shown, f.hint)
-	case f.path != "":
-		d.path(n, f, v)
-	default:
-		if err := checkFormat(f.format, n.text); err != nil {
-			d.problems.add(n.place, "%s", err)
-			return
-		}
-		v.SetString(n.text)
-	}
-}
-
-// path decodes the name of a file, which is relative to the file that says it, into one relative to the recipe.
-func (d *decoder) path(n *node, f field, v reflect.Value) {
-	if n.text == "" {
-		d.problems.add(n.place, "is empty; write the path of a file")
-		return
-	}
-	if err := checkPath(n.text); err != nil {
-		d.problems.add(n.place, "%s", err)
-		return
-	}
-	name := relativeTo(n.file, n.text)
-	if f.path != "optional" {
-		isDir, err := d.isDir(name)
-		if err != nil {
-			d.problems.add(n.place, "%s: %s; paths are relative to the file that names them", name, reason(err))
-			return
-		}
-		if f.path == "dir" && !isDir {
-			d.problems.add(n.place, "%s is a file; name a directory", name)
-			return
-		}
-	}
-	if relative, err := filepath.Rel(d.dir, name); err == nil && !filepath.IsAbs(n.text) {
-		name = relative
-	}
-	v.SetString(name)
 }
 
 // mismatch reports a node of another kind than is wanted, unless its own mistake is reported already.

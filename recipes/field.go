@@ -3,6 +3,7 @@ package recipes
 import (
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -84,7 +85,7 @@ func namesOf(fields []field, oneof string) []string {
 func groupsOf(fields []field) []string {
 	var groups []string
 	for _, f := range fields {
-		if f.oneof != "" && (len(groups) == 0 || groups[len(groups)-1] != f.oneof) {
+		if f.oneof != "" && !slices.Contains(groups, f.oneof) {
 			groups = append(groups, f.oneof)
 		}
 	}

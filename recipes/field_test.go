@@ -9,18 +9,19 @@ import (
 )
 
 // eachField visits the fields of a type and of all types within.
-func eachField(t reflect.Type, path string, visit func(path string, f field)) {
-	for _, f := range fieldsOf(t) {
-		visit(below(path, f.name), f)
-		if inner, path := within(f.typ, below(path, f.name)); inner != nil {
-			eachField(inner, path, visit)
+func eachField(t *testing.T, typ reflect.Type, path string, visit func(path string, f field)) {
+	require.LessOrEqual(t, len(groupsOf(fieldsOf(typ))), 1, "the schema of %s has room for one group", typ)
+	for _, f := range fieldsOf(typ) {
+		visit(keyPath(path, f.name), f)
+		if inner, path := within(f.typ, keyPath(path, f.name)); inner != nil {
+			eachField(t, inner, path, visit)
 		}
 	}
 }
 
 // The messages, the schema and the reference are only as good as the tags.
 func TestTags(t *testing.T) {
-	eachField(reflect.TypeFor[Recipe](), "", func(path string, f field) {
+	eachField(t, reflect.TypeFor[Recipe](), "", func(path string, f field) {
 		require.Regexp(t, `^[a-z-]+$`, f.name, path)
 		require.Regexp(t, `^[A-Z].*\.$`, f.doc, "the documentation of %s is a sentence", path)
 		require.Equal(t, f.required || f.pattern != nil, f.hint != "", "%s needs a hint, or does not", path)

@@ -99,11 +99,47 @@ func TestIncludeCountsAFileOnce(t *testing.T) {
 	require.Equal(t, "2026-03-01", recipe.Date, "what is said once is not said again after it was overruled")
 }
 
+func TestIncludeOfItself(t *testing.T) {
+	_, err := load(map[string]string{"pi.yml": base + "include: [./pi.yml]\n"}, nil)
+	require.EqualError(t, err,
+		"pi.yml:3:11: include[0]: the file includes itself: pi.yml -> pi.yml; remove one of these")
+}
+
+func TestPathsThatAreAbsoluteStaySo(t *testing.T) {
+	files := map[string]string{
+		"/common/motd.yml": "layers: [{files: [{target: /a, source: /etc/motd}, {target: /b, source: motd}]}]\n",
+		"/common/motd":     "", "/etc/motd": "",
+		"/recipes/pi.yml": base + "include: [/common/motd.yml]\n",
+	}
+	files["pi.yml"] = files["/recipes/pi.yml"]
+
+	recipe, err := loadFrom("/recipes/pi.yml", files, nil)
+	require.NoError(t, err)
+	require.Equal(t, "/etc/motd", recipe.Layers[0].Files[0].Source)
+	require.Equal(t, "../common/motd", recipe.Layers[0].Files[1].Source)
+
+	recipe, err = load(files, nil)
+	require.NoError(t, err)
+	require.Equal(t, "/etc/motd", recipe.Layers[0].Files[0].Source)
+	require.Equal(t, "/common/motd", recipe.Layers[0].Files[1].Source, "no path leads there from a relative one")
+}
+
+func TestPathsAreOneLine(t *testing.T) {
+	_, err := load(map[string]string{
+		"pi.yml": base + `
+include: ["common\n.yml"]
+layers: [{files: [{target: /a, source: "a\r"}]}]
+`}, nil)
+	require.EqualError(t, err, `pi.yml:4:11: include[0]: "common\n.yml" holds a control character; remove it
+pi.yml:5:40: layers[0].files[0].source: "a\r" holds a control character; remove it`)
+}
+
 // Nothing is said to be missing or undeclared while it may be in a file that could not be read.
 func TestIncludeThatLacksIsNotBlamedTwice(t *testing.T) {
 	_, err := load(map[string]string{
 		"pi.yml": "include: [common.yml]\nlayers: [{users: [{name: \"${user}\", password: pi, uid: x}]}]\n",
 	}, map[string]string{"x": "y"})
-	require.EqualError(t, err, `pi.yml:1:11: include[0]: common.yml: file does not exist; paths are relative to the file that names them
-pi.yml:2:56: layers[0].users[0].uid: expected a number, not a string; write decimal digits`)
+	require.EqualError(t, err,
+		"pi.yml:1:11: include[0]: common.yml: file does not exist; paths are relative to the file that names them\n"+
+			"pi.yml:2:56: layers[0].users[0].uid: expected a number, not a string; write decimal digits")
 }

@@ -107,6 +107,35 @@ func TestLoadSetsDefaults(t *testing.T) {
 	}, recipe)
 }
 
+// A password in the place of its name is not for the log.
+func TestMistakesDoNotShowSecrets(t *testing.T) {
+	_, err := load(map[string]string{"pi.yml": base + `
+secrets:
+  pi: {env: hunter-2}
+  wifi: hunter-2
+layers:
+  - users:
+      - {name: pi, password: hunter-2}
+      - {name: a, uid: 1, password: 12345}
+      - {name: b, uid: 2, password: "\0hunter-2"}
+`}, nil)
+	require.ErrorContains(t, err, "pi.yml:5:13: secrets.pi.env: the value does not fit; "+
+		"write the name of an environment variable, such as PKBUILD_PI_PASSWORD")
+	require.ErrorContains(t, err, "pi.yml:9:30: layers[0].users[0].password: no such secret is declared; ")
+	require.NotContains(t, err.Error(), "hunter")
+	require.NotContains(t, err.Error(), "12345")
+}
+
+// YAML 1.1 takes a leading zero for octal, YAML 1.2 does not, and a reader takes it for what he thinks of.
+func TestNumbersAreDecimal(t *testing.T) {
+	for _, number := range []string{"010", "0o10", "0x10", "1_000", "1.5", "+1", ".inf"} {
+		users := "layers: [{users: [{name: pi, uid: " + number + "}]}]\n"
+		_, err := load(map[string]string{"pi.yml": base + users}, nil)
+		require.EqualError(t, err, `pi.yml:3:35: layers[0].users[0].uid: "`+number+`" is no number from 0 to 4294967295; `+
+			"write decimal digits")
+	}
+}
+
 func TestLoadOfWhatCannotBeRead(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "pi.yml"), Options{})
 	require.ErrorIs(t, err, fs.ErrNotExist)
@@ -126,14 +155,17 @@ func TestRecipePath(t *testing.T) {
 
 func TestLoadRefusesWhatIsNoTextOrTooMuch(t *testing.T) {
 	for name, test := range map[string]struct{ src, want string }{
-		"Latin-1":         {"name: pi\ndate: ä\xe4", "pi.yml:2:8: this is not UTF-8; save the file as UTF-8"},
-		"cut off":         {"name: \xc3", "pi.yml:1:7: this is not UTF-8; save the file as UTF-8"},
-		"UTF-16":          {"\xff\xfen\x00", "pi.yml:1:1: the file is UTF-16; save it as UTF-8"},
-		"UTF-16 of BOM":   {"\xfe\xff\x00n", "pi.yml:1:1: the file is UTF-16; save it as UTF-8"},
-		"byte order mark": {"\xef\xbb\xbfname: pi", "pi.yml:1:1: the file begins with a byte order mark; save it as UTF-8 without one"},
-		"NUL":             {"name: p\x00i", "pi.yml:1:8: a NUL byte is no text; remove it"},
-		"escaped NUL":     {base + `date: "\0"`, "pi.yml:3:7: date: holds a NUL byte; remove it"},
-		"nothing":         {"", "pi.yml:1:1: the file is empty; a recipe has at least a name and a base"},
+		"Latin-1":       {"name: pi\ndate: ä\xe4", "pi.yml:2:8: this is not UTF-8; save the file as UTF-8"},
+		"cut off":       {"name: \xc3", "pi.yml:1:7: this is not UTF-8; save the file as UTF-8"},
+		"UTF-16":        {"\xff\xfen\x00", "pi.yml:1:1: the file is UTF-16; save it as UTF-8"},
+		"UTF-16 of BOM": {"\xfe\xff\x00n", "pi.yml:1:1: the file is UTF-16; save it as UTF-8"},
+		"byte order mark": {
+			"\xef\xbb\xbfname: pi",
+			"pi.yml:1:1: the file begins with a byte order mark; save it as UTF-8 without one",
+		},
+		"NUL":         {"name: p\x00i", "pi.yml:1:8: a NUL byte is no text; remove it"},
+		"escaped NUL": {base + `date: "\0"`, "pi.yml:3:7: date: holds a NUL byte; remove it"},
+		"nothing":     {"", "pi.yml:1:1: the file is empty; a recipe has at least a name and a base"},
 		"large": {
 			base + "#" + strings.Repeat(" ", maxBytes),
 			"pi.yml:1:1: the file is larger than 256KiB; move long texts to files of their own and name them as source",

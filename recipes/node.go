@@ -81,8 +81,8 @@ func (n *node) set(e entry) {
 // plainKey is a key that can stand in a path as it is.
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// below is the path of a key of the mapping at path.
-func below(path, key string) string {
+// keyPath is the path of a key of the mapping at path.
+func keyPath(path, key string) string {
 	if !plainKey.MatchString(key) {
 		return path + "[" + quote(key) + "]"
 	}
@@ -92,8 +92,8 @@ func below(path, key string) string {
 	return path + "." + key
 }
 
-// item is the path of an item of the list at path.
-func item(path string, i int) string {
+// itemPath is the path of an item of the list at path.
+func itemPath(path string, i int) string {
 	return path + "[" + strconv.Itoa(i) + "]"
 }
 

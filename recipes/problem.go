@@ -9,7 +9,7 @@ import (
 
 // Problem is one mistake of a recipe and the way out of it.
 type Problem struct {
-	File    string // as the user named it; an included file: relative to the directory that File of the recipe is relative to
+	File    string // as the user named it; of an included file: the way to it from where that name holds
 	Line    int    // from 1
 	Column  int    // in characters, from 1
 	Path    string // of the value, such as layers[0].files[2].mode; empty for the whole file

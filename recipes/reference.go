@@ -32,7 +32,7 @@ func writeType(out *strings.Builder, title, path string, t reflect.Type) {
 		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", f.name, f.typeInWords(path), f.defaultInWords(), f.meaning())
 	}
 	for _, f := range fields {
-		if inner, below := within(f.typ, below(path, f.name)); inner != nil {
+		if inner, below := within(f.typ, keyPath(path, f.name)); inner != nil {
 			writeType(out, "`"+below+"`", below, inner)
 		}
 	}
@@ -55,7 +55,7 @@ func within(t reflect.Type, path string) (reflect.Type, string) {
 
 // typeInWords is the type of a field of the type at path, with a link to its own table.
 func (f field) typeInWords(path string) string {
-	inner, table := within(f.typ, below(path, f.name))
+	inner, table := within(f.typ, keyPath(path, f.name))
 	link := func(words string) string {
 		if inner == nil {
 			return strings.Replace(words, "mapping", "string", 1)

@@ -1,7 +1,6 @@
 package recipes
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -20,14 +19,11 @@ func Schema() ([]byte, error) {
 	root := structSchema(reflect.TypeFor[Recipe](), false)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "Recipe of an image"
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(root); err != nil {
+	src, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
 		return nil, fmt.Errorf("encode recipe schema: %w", err)
 	}
-	return out.Bytes(), nil
+	return append(src, '\n'), nil
 }
 
 // structSchema is that of a mapping with known keys. Items of lists are never merged, so they must be complete.

@@ -21,7 +21,8 @@ func TestDistance(t *testing.T) {
 func TestNearest(t *testing.T) {
 	names := []string{"uid", "gid", "mode", "source", "authorized-keys"}
 	for mistyped, want := range map[string]string{
-		"gidd": "gid", "sourcce": "source", "UID": "uid", "authorized_keys": "authorized-keys", "authorised-keys": "authorized-keys",
+		"gidd": "gid", "sourcce": "source", "UID": "uid",
+		"authorized_keys": "authorized-keys", "authorised-keys": "authorized-keys",
 		"mdoe": "", "owner": "", "x": "", "": "", "authorized": "",
 	} {
 		require.Equal(t, want, nearest(mistyped, names), mistyped)

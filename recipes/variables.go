@@ -47,21 +47,19 @@ func (l *loader) variables(path string) *variables {
 	return v
 }
 
-// expandAll expands every string of a file but the paths of its includes.
+// expandAll expands every string of a file.
 func (v *variables) expandAll(n *node) {
 	v.expand(n, nil)
 	for _, one := range n.items {
 		v.expandAll(one)
 	}
 	for _, e := range n.entries {
-		if e.at.path != "include" {
-			v.expandAll(e.value)
-		}
+		v.expandAll(e.value)
 	}
 }
 
-// expand puts the values of variables into a string. The trail is the variables whose values
-// lead to it, with its own name last if it is one itself.
+// expand puts the values of variables into a string. The trail is the variables whose values lead to it, with its own
+// name last if it is one itself.
 func (v *variables) expand(n *node, trail []string) {
 	if n.kind != text || v.done[n] || !strings.Contains(n.text, "${") {
 		return

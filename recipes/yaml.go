@@ -26,23 +26,48 @@ func parse(file string, src []byte, problems *Problems) *node {
 		problems.add(c.at(line, column, ""), "%s", mistake)
 		return nil
 	}
-	tokens := lexer.Tokenize(string(src))
-	if beyond, mistake := outOfBounds(tokens); beyond != nil {
-		problems.add(c.start(beyond, ""), "%s", mistake)
+	parsed, err := parseYAML(src)
+	var beyond *outOfBoundsError
+	switch {
+	case errors.As(err, &beyond):
+		problems.add(c.start(beyond.from, ""), "%s", beyond)
 		return nil
-	}
-	parsed, err := parseTokens(tokens)
-	if err != nil {
+	case err != nil:
 		c.syntax(string(src), err)
 		return nil
 	}
 	return c.document(parsed)
 }
 
-// outOfBounds finds the token from which on the parser would take too long or go too deep.
-func outOfBounds(tokens token.Tokens) (beyond *token.Token, mistake string) {
+// parseYAML is the YAML parser within its bounds. Duplicate keys pass, since it would report only the first.
+func parseYAML(src []byte) (parsed *ast.File, err error) {
+	// The parser has a history of panics on broken input (goccy/go-yaml#274, #479): the recipe's mistake, not a crash.
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("it cannot be read")
+		}
+	}()
+	tokens := lexer.Tokenize(string(src))
+	if err := checkBounds(tokens); err != nil {
+		return nil, err
+	}
+	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+}
+
+// outOfBoundsError is about a file that would take the parser too long, or too deep.
+type outOfBoundsError struct {
+	from   *token.Token // what is beyond the bounds
+	wayOut string
+}
+
+func (e *outOfBoundsError) Error() string { return e.wayOut }
+
+// checkBounds counts tokens and how deep they are nested.
+func checkBounds(tokens token.Tokens) error {
 	if len(tokens) > maxTokens {
-		return tokens[maxTokens], "the file is too long; move what follows to a file of its own and include it"
+		return &outOfBoundsError{
+			tokens[maxTokens], "the file is too long; move what follows to a file of its own and include it",
+		}
 	}
 	brackets, inLine, line := 0, 0, 0
 	for _, t := range tokens {
@@ -58,21 +83,10 @@ func outOfBounds(tokens token.Tokens) (beyond *token.Token, mistake string) {
 			inLine++
 		}
 		if brackets+inLine > maxDepth {
-			return t, "this is nested too deeply; nothing in a recipe is"
+			return &outOfBoundsError{t, "this is nested too deeply; nothing in a recipe is"}
 		}
 	}
-	return nil, ""
-}
-
-// parseTokens is the YAML parser. Duplicate keys pass, since it would report only the first.
-func parseTokens(tokens token.Tokens) (parsed *ast.File, err error) {
-	// The parser has a history of panics on broken input (goccy/go-yaml#274, #479): the recipe's mistake, not a crash.
-	defer func() {
-		if r := recover(); r != nil {
-			err = errors.New("it cannot be read")
-		}
-	}()
-	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	return nil
 }
 
 // syntax reports what the parser says, with the way out of the two mistakes that its words do not explain.

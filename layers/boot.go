@@ -141,5 +141,5 @@ func (b Boot) partition(n int) string { return fmt.Sprintf("PARTUUID=%s-%02d", b
 
 func (b Boot) fstab() string {
 	return b.partition(2) + " / ext4 defaults,noatime 0 1\n" +
-		b.partition(1) + " /boot/firmware vfat defaults,noatime 0 2\n"
+		b.partition(1) + " /boot/firmware vfat defaults,noatime,nofail 0 2\n"
 }

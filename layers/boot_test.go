@@ -54,7 +54,7 @@ func TestBoot(t *testing.T) {
 		"boot/firmware/start4.elf":          "firmware",
 		"boot/firmware/bcm2711-rpi-4-b.dtb": "dtb",
 		"usr/lib/pkinit/pkinit":             "pkinit",
-		"etc/fstab":                         "PARTUUID=0123abcd-02 / ext4 defaults,noatime 0 1\nPARTUUID=0123abcd-01 /boot/firmware vfat defaults,noatime 0 2\n",
+		"etc/fstab":                         "PARTUUID=0123abcd-02 / ext4 defaults,noatime 0 1\nPARTUUID=0123abcd-01 /boot/firmware vfat defaults,noatime,nofail 0 2\n",
 	} {
 		got, err := out.ReadFile(name)
 		require.NoError(t, err)

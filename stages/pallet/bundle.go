@@ -26,10 +26,10 @@ const (
 // Bundle is a pallet as a device keeps it, as data: whoever writes it decides where.
 type Bundle struct {
 	Manifest []byte // content of ManifestFile
-	Files    []File // all others and their directories, a directory before what lies in it
+	Files    []File // all others, in the order of their paths: a directory comes before what lies in it
 }
 
-// File is a file, a directory or a symlink of a bundle. Of Source and Content only one is set.
+// File is a regular file, a directory or a symlink of a bundle.
 type File struct {
 	Path    string      // in the bundle, clean, without a leading slash
 	Mode    fs.FileMode // type and permissions, which do not depend on anybody's umask
@@ -53,7 +53,9 @@ func (p *Pallet) Bundle(options Options) (*Bundle, error) {
 	b := bundler{root: root, files: tree{}}
 	b.bundle(p)
 	manifest, err := p.manifest(options)
-	if err := errors.Join(append(b.mistakes, err, root.Close())...); err != nil {
+	b.mistakes.add(err)
+	b.mistakes.add(root.Close())
+	if err := errors.Join(b.mistakes...); err != nil {
 		return nil, err
 	}
 	return &Bundle{Manifest: manifest, Files: b.files.list()}, nil
@@ -63,31 +65,30 @@ func (p *Pallet) Bundle(options Options) (*Bundle, error) {
 type bundler struct {
 	root     *os.Root
 	files    tree
-	mistakes []error
-}
-
-func (b *bundler) mistake(err error) {
-	if err != nil {
-		b.mistakes = append(b.mistakes, err)
-	}
+	mistakes mistakes
 }
 
 func (b *bundler) bundle(p *Pallet) {
-	b.mistake(b.copy(".", palletDir, 0))
-	b.mistake(b.copy(".", mergedDir, 0))
-	b.mistake(b.files.put(File{Path: path.Join(packagesDir, repositoryFile), Mode: 0o644, Content: []byte(repository)}))
-	b.mistake(b.files.put(File{Path: exportsDir, Mode: fs.ModeDir | 0o755}))
+	b.mistakes.add(b.copy(".", palletDir, 0))
+	b.mistakes.add(b.copy(".", mergedDir, 0))
+	for _, f := range []File{
+		{Path: path.Join(packagesDir, repositoryFile), Mode: 0o644, Content: []byte(repository)},
+		{Path: exportsDir, Mode: fs.ModeDir | 0o755},
+	} {
+		b.mistakes.add(b.files.put(f))
+	}
 	var exports []export
 	for _, d := range p.enabled() {
-		b.mistake(b.copy(d.Package.Path[1:], path.Join(packagesDir, d.Package.Path), 0))
+		b.mistakes.add(b.copy(d.Package.Path[1:], path.Join(packagesDir, d.Package.Path), 0))
 		exports = append(exports, d.exports()...)
 	}
-	if found := conflicts(exports); len(found) > 0 {
-		b.mistakes = append(b.mistakes, found...)
-		return
-	}
+	found := conflicts(exports)
+	b.mistakes = append(b.mistakes, found...)
 	for _, e := range exports {
-		b.mistake(b.export(e))
+		if len(found) > 0 {
+			b.files = tree{} // nothing comes of it: each is only looked at for mistakes of its own
+		}
+		b.mistakes.add(b.export(e))
 	}
 }
 

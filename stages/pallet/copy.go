@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"path/filepath"
 )
 
 // gitDir is what Git keeps in a checkout. It is left out of bundles, where Forklift puts it twice.
@@ -31,7 +30,7 @@ func (b *bundler) copy(source, target string, permissions fs.FileMode) error {
 func (b *bundler) copyDir(source, target string) error {
 	return fs.WalkDir(b.root.FS(), source, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("read %s: %w", b.name(name), pathless(err))
+			return fmt.Errorf("read %s: %w", located(b.root, name), pathless(err))
 		}
 		if d.Name() == gitDir {
 			return skip(d)
@@ -61,15 +60,12 @@ func below(dir, name string) string {
 	return name[len(dir):]
 }
 
-// name is how messages name a file of the pallet, and where it lies.
-func (b *bundler) name(name string) string { return filepath.Join(b.root.Name(), name) }
-
 // file is an entry of the pallet as a bundle has it, but for its path. Of the permissions only that to execute
 // matters, as in Git: the others come from the umask of whoever checked the pallet out.
 func (b *bundler) file(name string) (File, error) {
 	info, err := b.root.Lstat(name)
 	if err != nil {
-		return File{}, fmt.Errorf("read %s: %w", b.name(name), pathless(err))
+		return File{}, fmt.Errorf("read %s: %w", located(b.root, name), pathless(err))
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
@@ -78,10 +74,10 @@ func (b *bundler) file(name string) (File, error) {
 		target, err := b.root.Readlink(name)
 		return File{Mode: fs.ModeSymlink | 0o777, Target: target}, err
 	case !mode.IsRegular():
-		return File{}, fmt.Errorf("read %s: a %s cannot be bundled", b.name(name), typeName(mode))
+		return File{}, fmt.Errorf("read %s: a %s cannot be bundled", located(b.root, name), typeName(mode))
 	case mode&0o100 != 0:
-		return File{Mode: 0o755, Source: b.name(name)}, nil
+		return File{Mode: 0o755, Source: located(b.root, name)}, nil
 	default:
-		return File{Mode: 0o644, Source: b.name(name)}, nil
+		return File{Mode: 0o644, Source: located(b.root, name)}, nil
 	}
 }

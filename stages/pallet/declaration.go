@@ -1,5 +1,12 @@
 package pallet
 
+import (
+	"io/fs"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
+
 // Pallet is what a pallet's directory declares, as far as a bundle depends on it.
 type Pallet struct {
 	Dir         string        // as given to Read
@@ -8,7 +15,7 @@ type Pallet struct {
 	Deployments []*Deployment // in the order of their names
 }
 
-// Deployment is the use of a package by a pallet.
+// Deployment is the use of a package by a pallet. Of a disabled one nothing but its own file is looked at.
 type Deployment struct {
 	Name     string   // path of its file below deployments, without .deploy.yml
 	Package  *Package // nil if the deployment is disabled
@@ -37,11 +44,29 @@ type Feature struct {
 
 // FileExport is a file, a symlink or a directory with all below it that a deployment puts into the bundle's exports.
 type FileExport struct {
-	SourceType  string `yaml:"source-type"` // local if it is empty
-	Source      string `yaml:"source"`      // relative to the package; the target if it is empty
-	URL         string `yaml:"url"`         // of a download
-	Permissions uint32 `yaml:"permissions"` // of a regular file; as the source is executable if it is 0
-	Target      string `yaml:"target"`      // relative to the bundle's exports
+	SourceType  string      `yaml:"source-type"` // local if it is empty
+	Source      string      `yaml:"source"`      // relative to the package; the target if it is empty
+	URL         string      `yaml:"url"`         // of a download
+	Permissions Permissions `yaml:"permissions"` // of a regular file; as the source is executable if it is 0
+	Target      string      `yaml:"target"`      // relative to the bundle's exports
+}
+
+// Permissions are the permissions of a file: 0 to 0777.
+type Permissions fs.FileMode
+
+// UnmarshalYAML reads a number, which with a leading 0 is an octal one. Text is refused: as a number it would mean
+// something else.
+func (p *Permissions) UnmarshalYAML(node ast.Node) error {
+	number, ok := node.(*ast.IntegerNode)
+	if !ok {
+		return &yaml.SyntaxError{Token: node.GetToken(), Message: "permissions are a number such as 0644, not quoted"}
+	}
+	value, ok := number.Value.(uint64)
+	if !ok || value > uint64(fs.ModePerm) {
+		return &yaml.SyntaxError{Token: node.GetToken(), Message: "permissions are 0 to 0777"}
+	}
+	*p = Permissions(value)
+	return nil
 }
 
 // palletDeclaration is the content of forklift-pallet.yml.

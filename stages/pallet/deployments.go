@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"maps"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 )
@@ -17,7 +17,12 @@ func (r *reader) deployments() []*Deployment {
 	const dir, suffix = "deployments", ".deploy.yml"
 	var all []*Deployment
 	for name := range r.files(dir) {
-		if base, ok := strings.CutSuffix(strings.TrimPrefix(name, dir+"/"), suffix); ok {
+		base, ok := strings.CutSuffix(strings.TrimPrefix(name, dir+"/"), suffix)
+		switch {
+		case !ok:
+		case path.Base(name) == suffix:
+			r.mistakes.add(fmt.Errorf("%s: the deployment has no name", located(r.root, name)))
+		default:
 			all = append(all, r.deployment(base, name))
 		}
 	}
@@ -35,39 +40,34 @@ func (r *reader) files(dir string) iter.Seq[string] {
 			return err
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			r.mistake(fmt.Errorf("read %s: %w", r.name(dir), err))
+			r.mistakes.add(fmt.Errorf("read %s: %w", located(r.root, dir), pathless(err)))
 		}
 	}
 }
-
-// name is how messages name a file of the pallet.
-func (r *reader) name(name string) string { return filepath.Join(r.root.Name(), name) }
 
 func (r *reader) deployment(name, fileName string) *Deployment {
 	var declared deploymentDeclaration
 	f, err := readFile(r.root, fileName, &declared)
 	d := &Deployment{Name: name, Features: declared.Features, Disabled: declared.Disabled, file: f}
 	if err != nil {
-		r.mistake(err)
+		r.mistakes.add(err)
 		return d
 	}
 	if d.Disabled {
 		return d // Forklift lets a disabled deployment be of a package that does not exist
 	}
 	if d.Package, err = r.packageOf(d, declared.Package); err != nil {
-		r.mistake(err)
+		r.mistakes.add(err)
 		return d
 	}
 	for i, feature := range d.Features {
 		if _, ok := d.Package.Features[feature]; !ok {
-			r.mistake(f.errorf(fmt.Sprintf("package %s has no feature %q; %s", d.Package.Path, feature, has(d.Package)),
-				"features", i))
+			r.mistakes.add(f.errorf(steps{"features", i}, "package %s has no feature %q; %s",
+				d.Package.Path, feature, has(d.Package)))
 		}
 	}
 	for _, e := range d.exports() {
-		if err := e.check(); err != nil {
-			r.mistake(err)
-		}
+		r.mistakes.add(e.check())
 	}
 	return d
 }
@@ -80,30 +80,27 @@ func has(p *Package) string {
 	return "it has " + strings.Join(slices.Sorted(maps.Keys(p.Features)), ", ")
 }
 
-// packageOf reads the package that a deployment is of, once for all deployments.
+// packageOf reads the package that a deployment is of.
 func (r *reader) packageOf(d *Deployment, declared string) (*Package, error) {
+	at := steps{"package"}
 	name, local := strings.CutPrefix(declared, "/")
 	switch {
 	case declared == "":
-		return nil, d.file.errorf("the deployment has no package", "package")
+		return nil, d.file.errorf(at, "the deployment has no package")
 	case !local:
-		return nil, d.file.errorf(fmt.Sprintf("deployment %s needs package %s of another repository, and this version "+
-			"cannot bundle those yet", d.Name, declared), "package")
-	case !fs.ValidPath(name) || name == ".":
-		return nil, d.file.errorf(fmt.Sprintf("package %q is not a clean path in the pallet", declared), "package")
+		return nil, d.file.errorf(at, "deployment %s needs package %s of another repository, and this version cannot "+
+			"bundle those yet", d.Name, declared)
+	case badPath(name) != "":
+		return nil, d.file.errorf(at, "package %q %s", declared, badPath(name))
 	}
-	if p, ok := r.packages[name]; ok {
-		return p, nil
+	if info, err := r.root.Lstat(name); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		return nil, d.file.errorf(at, "package %s is a symlink; deploy what it leads to", declared)
 	}
 	p := &Package{Path: declared}
 	var err error
-	p.file, err = readFile(r.root, filepath.Join(name, packageFile), p)
+	p.file, err = readFile(r.root, path.Join(name, packageFile), p)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, d.file.errorf(fmt.Sprintf("package %s does not exist: there is no %s", declared, p.file.name), "package")
+		return nil, d.file.errorf(at, "package %s does not exist: there is no %s", declared, p.file.name)
 	}
-	if err != nil {
-		return nil, err
-	}
-	r.packages[name] = p
-	return p, nil
+	return p, err
 }

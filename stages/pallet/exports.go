@@ -2,19 +2,19 @@ package pallet
 
 import (
 	"cmp"
-	"fmt"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // export is a file export of a deployment, with its defaults filled in.
 type export struct {
 	FileExport
 	deployment *Deployment
-	steps      []any // to its place in the package's file
+	at         steps // in the package's file
 }
 
 // exports are the file exports of a deployment in the order of their targets. Of two with the same target the later
@@ -28,23 +28,22 @@ func (d *Deployment) exports() []export {
 	return all
 }
 
-func (d *Deployment) exportsOf(f Feature, steps ...any) []export {
+func (d *Deployment) exportsOf(f Feature, at ...any) []export {
 	var all []export
 	for i, e := range f.Provides.FileExports {
 		e.Source = strings.TrimPrefix(cmp.Or(e.Source, e.Target), "/")
-		all = append(all, export{e, d, append(slices.Clone(steps), "provides", "file-exports", i)})
+		all = append(all, export{e, d, append(slices.Clone(at), "provides", "file-exports", i)})
 	}
 	return all
 }
 
 // errorf is a mistake in a key of the export.
 func (e export) errorf(key, format string, args ...any) error {
-	return fmt.Errorf("%s: %w", e.place(key), fmt.Errorf(format, args...))
+	return e.deployment.Package.file.errorf(append(e.at, key), format, args...)
 }
 
-func (e export) place(key string) string {
-	return e.deployment.Package.file.place(append(e.steps, key)...)
-}
+// place is where the target of the export is declared.
+func (e export) place() string { return e.deployment.Package.file.place(append(e.at, "target")) }
 
 // downloads has the types of sources that are no files of the package.
 var downloads = map[string]string{
@@ -62,15 +61,13 @@ func (e export) check() error {
 	case badPath(e.Target) != "":
 		return e.errorf("target", "export target %q %s", e.Target, badPath(e.Target))
 	case download:
-		return e.errorf("source-type", "deployment %s needs the export %s from %s (%s), and this version cannot do that yet",
-			e.deployment.Name, e.Target, source, e.URL)
+		return e.errorf("source-type", "deployment %s needs the export %s from %s (%s), and this version cannot do "+
+			"that yet", e.deployment.Name, e.Target, source, e.URL)
 	case e.SourceType != "" && e.SourceType != "local":
 		return e.errorf("source-type", "unknown source-type %q; known are local, %s", e.SourceType,
 			strings.Join(slices.Sorted(maps.Keys(downloads)), ", "))
 	case e.Source != "." && badPath(e.Source) != "":
 		return e.errorf("source", "export source %q %s", e.Source, badPath(e.Source))
-	case e.Permissions > 0o777:
-		return e.errorf("permissions", "permissions %#o are more than 0777", e.Permissions)
 	}
 	return nil
 }
@@ -83,11 +80,13 @@ func badPath(name string) string {
 	case slices.Contains(parts, ".."):
 		return `contains ".."`
 	case slices.Contains(parts, gitDir):
-		return "is git's own"
-	case strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f }):
-		return "contains a control character"
-	case name == "." || !fs.ValidPath(name):
-		return fmt.Sprintf("is not clean; write %s", path.Clean(name))
+		return "is Git's own"
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return "has characters that cannot be printed"
+	case path.Clean(name) == ".":
+		return "is no path below the directory"
+	case path.Clean(name) != name:
+		return `is not clean: it has a needless "/" or "."`
 	}
 	return ""
 }
@@ -103,8 +102,7 @@ func conflicts(exports []export) []error {
 		for above := e.Target; above != "."; above = path.Dir(above) {
 			for _, other := range byTarget[above] {
 				if e.conflicts(other) {
-					found = append(found, e.errorf("target", "deployment %s exports %s, and deployment %s exports %s (%s)",
-						e.deployment.Name, e.Target, other.deployment.Name, other.Target, other.place("target")))
+					found = append(found, e.conflict(other))
 				}
 			}
 		}
@@ -118,4 +116,9 @@ func (e export) conflicts(other export) bool {
 		return e.deployment.Name > other.deployment.Name
 	}
 	return e.deployment != other.deployment
+}
+
+func (e export) conflict(other export) error {
+	return e.errorf("target", "deployment %s exports %s, and deployment %s exports %s (%s)",
+		e.deployment.Name, e.Target, other.deployment.Name, other.Target, other.place())
 }

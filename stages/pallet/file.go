@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // file is a file of YAML, kept to tell places in it.
@@ -17,12 +20,13 @@ type file struct {
 	data []byte
 }
 
-// maxSize is the size in bytes of the largest file of YAML that is read. Those of real pallets have some thousand.
-const maxSize = 1 << 20
+// maxSize is the size in bytes of the largest file of YAML that is read, since the parser takes time that grows with
+// the square of the size. Those of real pallets have a few thousand bytes.
+const maxSize = 64 << 10
 
 // readFile reads a file of a pallet and decodes its YAML. That there is no such file is fs.ErrNotExist.
 func readFile(root *os.Root, name string, into any) (file, error) {
-	f := file{name: filepath.Join(root.Name(), name)}
+	f := file{name: located(root, name)}
 	info, err := root.Stat(name)
 	if err != nil {
 		return f, fmt.Errorf("read %s: %w", f.name, pathless(err))
@@ -38,6 +42,9 @@ func readFile(root *os.Root, name string, into any) (file, error) {
 	}
 	return f, f.decode(into)
 }
+
+// located is where a file of the pallet lies, for messages and for whoever reads it later.
+func located(root *os.Root, name string) string { return filepath.Join(root.Name(), name) }
 
 // pathless is an error of os.Root without the path, which is relative to the root and so misleading.
 func pathless(err error) error {
@@ -60,7 +67,7 @@ func (f file) decode(into any) (err error) {
 	var at yaml.Error
 	if errors.As(err, &at) && at.GetToken() != nil {
 		p := at.GetToken().Position
-		return fmt.Errorf("%s:%d:%d: %s", f.name, p.Line, p.Column, at.GetMessage())
+		return fmt.Errorf("%s:%d:%d: %s", f.name, p.Line, p.Column, message(at))
 	}
 	if err != nil {
 		return fmt.Errorf("%s:1:1: %w", f.name, err)
@@ -68,28 +75,25 @@ func (f file) decode(into any) (err error) {
 	return nil
 }
 
-// errorf is a mistake at a place: the value that the steps lead to from the top, keys and indices, or what comes
-// nearest to it.
-func (f file) errorf(message string, steps ...any) error {
-	return errors.New(f.place(steps...) + ": " + message)
-}
-
-// place is file:line:column of a value, or of the last one on the way to it.
-func (f file) place(steps ...any) string {
-	parsed, err := parser.ParseBytes(f.data, 0)
-	for err == nil && len(steps) > 0 {
-		if node, err := pathOf(steps).FilterFile(parsed); err == nil {
-			p := node.GetToken().Position
-			return fmt.Sprintf("%s:%d:%d", f.name, p.Line, p.Column)
-		}
-		steps = steps[:len(steps)-1]
+// message is what the decoder says, in words of YAML instead of Go where it is about types.
+func message(err yaml.Error) string {
+	var mismatch *yaml.TypeError
+	switch {
+	case !errors.As(err, &mismatch):
+		return err.GetMessage()
+	case mismatch.DstType.Kind() == reflect.Bool:
+		return "true or false is expected here"
+	default:
+		return "text is expected here"
 	}
-	return f.name + ":1:1"
 }
 
-func pathOf(steps []any) *yaml.Path {
+// steps lead from the top of a file to a value: keys and indices.
+type steps []any
+
+func (s steps) path() *yaml.Path {
 	b := (&yaml.PathBuilder{}).Root()
-	for _, step := range steps {
+	for _, step := range s {
 		switch step := step.(type) {
 		case string:
 			b = b.Child(step)
@@ -98,6 +102,31 @@ func pathOf(steps []any) *yaml.Path {
 		}
 	}
 	return b.Build()
+}
+
+// errorf is a mistake at a value, or at what comes nearest to it where it is missing.
+func (f file) errorf(at steps, format string, args ...any) error {
+	return fmt.Errorf("%s: %w", f.place(at), fmt.Errorf(format, args...))
+}
+
+// place is file:line:column of a value, or of the last one on the way to it.
+func (f file) place(at steps) string {
+	parsed, err := parser.ParseBytes(f.data, 0)
+	for ; err == nil && len(at) > 0; at = at[:len(at)-1] {
+		if node, err := at.path().FilterFile(parsed); err == nil {
+			p := start(node).Position
+			return fmt.Sprintf("%s:%d:%d", f.name, p.Line, p.Column)
+		}
+	}
+	return f.name + ":1:1"
+}
+
+// start is the first token of a value; a mapping's own is its first colon.
+func start(node ast.Node) *token.Token {
+	if m, ok := node.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		return m.Values[0].Key.GetToken()
+	}
+	return node.GetToken()
 }
 
 // typeName names the type of a file.

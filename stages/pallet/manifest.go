@@ -2,10 +2,11 @@ package pallet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/goccy/go-yaml"
+	"gopkg.in/yaml.v3"
 )
 
 // manifest is the content of a bundle's manifest.
@@ -50,7 +51,9 @@ func (p *Pallet) manifest(options Options) ([]byte, error) {
 		}
 	}
 	var out bytes.Buffer
-	if err := yaml.NewEncoder(&out, yaml.Indent(2), yaml.IndentSequence(true)).Encode(m); err != nil {
+	w := yaml.NewEncoder(&out) // Forklift's own library, so that the bytes are Forklift's too
+	w.SetIndent(2)
+	if err := errors.Join(w.Encode(m), w.Close()); err != nil {
 		return nil, fmt.Errorf("write manifest of pallet %s: %w", p.Path, err)
 	}
 	return out.Bytes(), nil

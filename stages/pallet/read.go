@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -31,9 +30,10 @@ func Read(dir string) (*Pallet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read pallet: %w", err)
 	}
-	r := reader{root: root, packages: map[string]*Package{}}
+	r := reader{root: root}
 	p := r.pallet()
-	if err := errors.Join(append(r.mistakes, root.Close())...); err != nil {
+	r.mistakes.add(root.Close())
+	if err := errors.Join(r.mistakes...); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -42,28 +42,19 @@ func Read(dir string) (*Pallet, error) {
 // reader reads one pallet and gathers its mistakes.
 type reader struct {
 	root     *os.Root
-	packages map[string]*Package // by path in the pallet
-	mistakes []error
-}
-
-// mistake notes a mistake once: a package that is deployed twice has none twice.
-func (r *reader) mistake(err error) {
-	same := func(other error) bool { return other.Error() == err.Error() }
-	if !slices.ContainsFunc(r.mistakes, same) {
-		r.mistakes = append(r.mistakes, err)
-	}
+	mistakes mistakes
 }
 
 func (r *reader) pallet() *Pallet {
 	var declared palletDeclaration
 	f, err := readFile(r.root, palletFile, &declared)
 	if err != nil {
-		r.mistake(err)
+		r.mistakes.add(err)
 		return nil
 	}
 	r.version(f, declared.ForkliftVersion)
 	if declared.Pallet.Path == "" {
-		r.mistake(f.errorf("the pallet has no path", "pallet", "path"))
+		r.mistakes.add(f.errorf(steps{"pallet", "path"}, "the pallet has no path"))
 	}
 	r.repository()
 	r.layering()
@@ -76,12 +67,12 @@ func (r *reader) pallet() *Pallet {
 }
 
 func (r *reader) version(f file, version string) {
+	at := steps{"forklift-version"}
 	switch {
 	case !semver.IsValid(version):
-		r.mistake(f.errorf(fmt.Sprintf("forklift-version %q is not a version such as %s", version, minVersion),
-			"forklift-version"))
+		r.mistakes.add(f.errorf(at, "forklift-version %q is not a version such as %s", version, minVersion))
 	case semver.Compare(version, minVersion) < 0:
-		r.mistake(f.errorf(fmt.Sprintf("forklift-version %s is older than %s", version, minVersion), "forklift-version"))
+		r.mistakes.add(f.errorf(at, "forklift-version %s is older than %s", version, minVersion))
 	}
 }
 
@@ -95,7 +86,7 @@ func (r *reader) repository() {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		r.mistake(err)
+		r.mistakes.add(err)
 	default:
 		r.version(f, declared.ForkliftVersion)
 	}
@@ -107,8 +98,8 @@ func (r *reader) layering() {
 	for name := range r.files(dir) {
 		if path.Base(name) == versionLockFile {
 			required := path.Dir(strings.TrimPrefix(name, dir+"/"))
-			r.mistake(fmt.Errorf("%s: this pallet requires pallet %s, and this version cannot layer pallets yet",
-				r.name(name), required))
+			r.mistakes.add(fmt.Errorf("%s: this pallet requires pallet %s, and this version cannot layer pallets yet",
+				located(r.root, name), required))
 		}
 	}
 }

@@ -1,0 +1,211 @@
+package pallet
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/stretchr/testify/require"
+)
+
+// sound is a pallet without mistakes. Tests lay files over it.
+const sound = `
+-- forklift-pallet.yml --
+forklift-version: v0.8.0
+pallet:
+  path: example.org/pallet
+-- deployments/a.deploy.yml --
+package: /packages/a
+-- packages/a/forklift-package.yml --
+deployment:
+  provides:
+    file-exports:
+      - target: overlays/etc/a
+-- packages/a/overlays/etc/a --
+a
+`
+
+// write makes a pallet of txtar archives, of which the later ones win. A file of the content "-" is removed.
+func write(t *testing.T, archives ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, archive := range archives {
+		for _, f := range txtar.Parse([]byte(archive)).Files {
+			name := filepath.Join(dir, f.Name)
+			if string(f.Data) == "-\n" {
+				require.NoError(t, os.Remove(name))
+				continue
+			}
+			require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+			require.NoError(t, os.WriteFile(name, f.Data, 0o644))
+		}
+	}
+	return dir
+}
+
+// bundleErr reads and bundles a pallet, and returns the error of either, with short names: P for the pallet, D for the
+// declaration of deployment a, A and B for those of packages a and b.
+func bundleErr(dir string) string {
+	p, err := Read(dir)
+	if err == nil {
+		_, err = p.Bundle(Options{})
+	}
+	if err == nil {
+		return ""
+	}
+	return strings.NewReplacer(
+		dir+"/deployments/a.deploy.yml:", "D:",
+		dir+"/packages/a/forklift-package.yml:", "A:",
+		dir+"/packages/b/forklift-package.yml:", "B:",
+		dir, "P",
+	).Replace(err.Error())
+}
+
+// exporting is a package of the sound pallet with one export.
+func exporting(lines ...string) string {
+	return "-- packages/a/forklift-package.yml --\ndeployment:\n  provides:\n    file-exports:\n      - " +
+		strings.Join(lines, "\n        ") + "\n"
+}
+
+// beside is a second package and its deployment, with one export.
+func beside(target string) string {
+	return "-- deployments/b.deploy.yml --\npackage: /packages/b\n-- packages/b/x --\n" +
+		"-- packages/b/forklift-package.yml --\n" +
+		"deployment: {provides: {file-exports: [{source: x, target: " + target + "}]}}\n"
+}
+
+func TestMistakes(t *testing.T) {
+	const (
+		declaration = "-- forklift-pallet.yml --\n"
+		deployment  = "-- deployments/a.deploy.yml --\n"
+		features    = "-- packages/a/forklift-package.yml --\nfeatures: {y: {}, z: {}}\n"
+		repository  = "-- forklift-repository.yml --\n"
+		lock        = "-- requirements/pallets/example.org/other/forklift-version-lock.yml --\n"
+	)
+	for name, test := range map[string]struct{ files, want string }{
+		"none": {"", ""},
+
+		"no pallet": {declaration + "-\n", "read P/forklift-pallet.yml: no such file or directory"},
+		"empty": {declaration,
+			"P/forklift-pallet.yml:1:1: forklift-version \"\" is not a version such as v0.4.0\n" +
+				"P/forklift-pallet.yml:1:1: the pallet has no path"},
+		"tab": {declaration + "forklift-version: v0.8.0\npallet:\n\tpath: x\n",
+			"P/forklift-pallet.yml:3:1: found character '\t' that cannot start any token"},
+		"key twice": {declaration + "pallet: {path: x}\npallet: {path: y}\n",
+			`P/forklift-pallet.yml:2:1: mapping key "pallet" already defined at [1:1]`},
+		"wrong type": {declaration + "forklift-version: v0.8.0\npallet: [path]\n",
+			"P/forklift-pallet.yml:2:9: sequence was used where mapping is expected"},
+		"no text": {declaration + "forklift-version: [v0.8.0]\n", "P/forklift-pallet.yml:1:19: text is expected here"},
+		"no version": {declaration + "forklift-version: 0.8.0\npallet: {path: x}\n",
+			`P/forklift-pallet.yml:1:19: forklift-version "0.8.0" is not a version such as v0.4.0`},
+		"old version": {declaration + "forklift-version: v0.3.1\npallet: {path: x}\n",
+			"P/forklift-pallet.yml:1:19: forklift-version v0.3.1 is older than v0.4.0"},
+		"no path": {declaration + "forklift-version: v0.8.0\npallet:\n  description: x\n",
+			"P/forklift-pallet.yml:3:3: the pallet has no path"},
+		"too large": {declaration + strings.Repeat("#", maxSize),
+			"read P/forklift-pallet.yml: it has more than 65536 bytes"},
+		"broken repository": {repository + "forklift-version: [\n",
+			"P/forklift-repository.yml:1:19: sequence end token ']' not found"},
+		"repository without version": {repository + "repository: {path: x}\n",
+			`P/forklift-repository.yml:1:1: forklift-version "" is not a version such as v0.4.0`},
+		"required pallet": {lock + "type: version\n",
+			"P/requirements/pallets/example.org/other/forklift-version-lock.yml: " +
+				"this pallet requires pallet example.org/other, and this version cannot layer pallets yet"},
+
+		"broken deployment": {deployment + "package: {\n",
+			"D:1:10: could not find flow mapping end token '}'"},
+		"deployment without name": {"-- deployments/b/.deploy.yml --\npackage: /packages/a\n",
+			"P/deployments/b/.deploy.yml: the deployment has no name"},
+		"no package": {deployment + "features: []\n", "D:1:1: the deployment has no package"},
+		"missing package": {deployment + "package: /packages/missing\n",
+			"D:1:10: package /packages/missing does not exist: there is no P/packages/missing/forklift-package.yml"},
+		"package elsewhere": {deployment + "package: example.org/other/packages/a\n",
+			"D:1:10: deployment a needs package example.org/other/packages/a of another repository, " +
+				"and this version cannot bundle those yet"},
+		"package outside": {deployment + "package: /packages/../../a\n",
+			`D:1:10: package "/packages/../../a" contains ".."`},
+		"unclean package": {deployment + "package: /packages//a/\n",
+			`D:1:10: package "/packages//a/" is not clean: it has a needless "/" or "."`},
+		"the pallet as package": {deployment + "package: /\n",
+			`D:1:10: package "/" is no path below the directory`},
+		"no boolean": {deployment + "package: /packages/a\ndisabled: yes\n",
+			"D:2:11: true or false is expected here"},
+		"unknown feature": {deployment + "package: /packages/a\nfeatures:\n  - x\n",
+			`D:3:5: package /packages/a has no feature "x"; it has none`},
+		"unknown feature of two": {deployment + "package: /packages/a\nfeatures: [y, x]\n" + features,
+			`D:2:15: package /packages/a has no feature "x"; it has y, z`},
+		"disabled deployment of nothing": {deployment + "package: /missing\nfeatures: [x]\ndisabled: true\n", ""},
+		"broken package": {"-- packages/a/forklift-package.yml --\nfeatures: {a: [1]}\n",
+			"A:1:15: sequence was used where mapping is expected"},
+
+		"no target": {exporting("source: x"), "A:4:9: the export has no target"},
+		"absolute target": {exporting("source: x", "target: /etc/a"),
+			`A:5:17: export target "/etc/a" is absolute`},
+		"target outside": {exporting("target: overlays/../../a"),
+			`A:4:17: export target "overlays/../../a" contains ".."`},
+		"unclean target": {exporting("target: overlays//etc/./a"),
+			`A:4:17: export target "overlays//etc/./a" is not clean: it has a needless "/" or "."`},
+		"all as target": {exporting("target: ."),
+			`A:4:17: export target "." is no path below the directory`},
+		"Git's target": {exporting("target: overlays/.git/config"),
+			`A:4:17: export target "overlays/.git/config" is Git's own`},
+		"NUL in target": {exporting(`target: "a\0b"`),
+			"A:4:17: export target \"a\\x00b\" has characters that cannot be printed"},
+		"source outside": {exporting("source: ../b/x", "target: x"),
+			`A:4:17: export source "../b/x" contains ".."`},
+		"unclean source": {exporting("source: x/", "target: x"),
+			`A:4:17: export source "x/" is not clean: it has a needless "/" or "."`},
+		"missing source": {exporting("target: overlays/etc/b"),
+			"A:4:9: export overlays/etc/b of deployment a: read P/packages/a/overlays/etc/b: no such file or directory"},
+		"source in a file": {exporting("source: overlays/etc/a/b", "target: b"),
+			"A:4:17: export b of deployment a: read P/packages/a/overlays/etc/a/b: not a directory"},
+		"unknown source type": {exporting("source-type: git", "target: x"),
+			`A:4:22: unknown source-type "git"; known are local, http, http-archive, oci-image`},
+		"file to download": {exporting("source-type: http", "url: https://example.org/x", "target: x"),
+			"A:4:22: deployment a needs the export x from a download (https://example.org/x), " +
+				"and this version cannot do that yet"},
+		"archive to download": {exporting("source-type: http-archive", "url: https://example.org/x.tar", "target: x"),
+			"A:4:22: deployment a needs the export x from a downloaded archive (https://example.org/x.tar), " +
+				"and this version cannot do that yet"},
+		"image to download": {exporting("source-type: oci-image", "url: example.org/x:1", "target: x"),
+			"A:4:22: deployment a needs the export x from a container image (example.org/x:1), " +
+				"and this version cannot do that yet"},
+		"too many permissions": {exporting("permissions: 04755", "target: overlays/etc/a"),
+			"A:4:22: permissions are 0 to 0777"},
+		"quoted permissions": {exporting("permissions: '0755'", "target: overlays/etc/a"),
+			"A:4:22: permissions are a number such as 0644, not quoted"},
+		"target in a file": {
+			exporting("source: overlays/etc/a", "target: x\n      - source: overlays/etc/a", "target: x/y"),
+			"A:6:17: export x/y of deployment a: exports/x is to be a regular file and a directory"},
+		"directory over a file": {
+			exporting("source: overlays", "target: x\n      - source: overlays/etc/a", "target: x/etc"),
+			"A:6:17: export x/etc of deployment a: exports/x/etc is to be a directory and a regular file"},
+
+		"same target": {beside("overlays/etc/a"),
+			"B:1:60: deployment b exports overlays/etc/a, and deployment a exports overlays/etc/a (A:4:17)"},
+		"target in another's": {beside("overlays/etc/a/b/c"),
+			"B:1:60: deployment b exports overlays/etc/a/b/c, and deployment a exports overlays/etc/a (A:4:17)"},
+		"target around another's": {beside("overlays"),
+			"A:4:17: deployment a exports overlays/etc/a, and deployment b exports overlays (B:1:60)"},
+		"target beside another's": {beside("overlays/etc/a-b"), ""},
+		"target in another's, and a missing source": {beside("overlays/etc/a/b") + "-- packages/b/x --\n-\n",
+			"B:1:60: deployment b exports overlays/etc/a/b, and " +
+				"deployment a exports overlays/etc/a (A:4:17)\n" +
+				"B:1:49: export overlays/etc/a/b of deployment b: read P/packages/b/x: no such file or directory"},
+		"same package twice": {"-- deployments/b.deploy.yml --\npackage: /packages/a\n",
+			"A:4:17: deployment b exports overlays/etc/a, and deployment a exports overlays/etc/a (A:4:17)"},
+		"all in one run": {deployment + "package: /packages/a\nfeatures: [x, y]\n" + exporting("target: /a") +
+			"-- deployments/b.deploy.yml --\npackage: /packages/a\n-- deployments/c.deploy.yml --\npackage: c\n",
+			"D:2:12: package /packages/a has no feature \"x\"; it has none\n" +
+				"D:2:15: package /packages/a has no feature \"y\"; it has none\n" +
+				"A:4:17: export target \"/a\" is absolute\n" +
+				"P/deployments/c.deploy.yml:1:10: deployment c needs package c of another repository, " +
+				"and this version cannot bundle those yet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, bundleErr(write(t, sound, test.files)))
+		})
+	}
+}

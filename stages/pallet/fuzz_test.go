@@ -1,0 +1,97 @@
+package pallet
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzPackage reads declarations of packages: whatever they say, each export of theirs that passes stays inside, and
+// each mistake has a place.
+func FuzzPackage(f *testing.F) {
+	for _, seed := range []string{
+		"", "null", "- x", "{", "features: &a {b: *a}", "features: {a: {provides: {file-exports: [{target: ../x}]}}}",
+		"deployment:\n  provides:\n    file-exports:\n      - target: overlays/etc/a\n        permissions: 0755\n",
+		"deployment: &d {provides: {file-exports: [{source: ., target: x, source-type: local}]}}\nfeatures: {f: {<<: *d}}",
+		"deployment: {provides: {file-exports: [{source-type: http, url: x, target: x}, null, {target: \"a\\0b\"}]}}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p := &Package{Path: "/p", file: file{name: "p.yml", data: data}}
+		if err := p.file.decode(p); err != nil {
+			require.Regexp(t, `^p\.yml:\d+:\d+: `, err.Error())
+			return
+		}
+		d := &Deployment{Name: "d", Package: p}
+		for name := range p.Features {
+			d.Features = append(d.Features, name)
+		}
+		for _, e := range d.exports() {
+			if err := e.check(); err != nil {
+				require.Regexp(t, `^p\.yml:\d+:\d+: `, err.Error())
+				continue
+			}
+			require.True(t, filepath.IsLocal(e.Target), e.Target)
+			require.True(t, filepath.IsLocal(e.Source), e.Source)
+			require.LessOrEqual(t, e.Permissions, Permissions(0o777))
+		}
+	})
+}
+
+// FuzzDeployment reads declarations of deployments.
+func FuzzDeployment(f *testing.F) {
+	for _, seed := range []string{
+		"", "package: /packages/a\nfeatures:\n  - x\ndisabled: false\n", "package: &a /x\nfeatures: [*a]", "features: null",
+		"package: [", "disabled: yes", "? x\n: y", "package: |\n  /a\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		source := file{name: "d.yml", data: data}
+		var declared deploymentDeclaration
+		if err := source.decode(&declared); err != nil {
+			require.Regexp(t, `^d\.yml:\d+:\d+: `, err.Error())
+			return
+		}
+		for i := range declared.Features {
+			require.Regexp(t, `^d\.yml:\d+:\d+$`, source.place(steps{"features", i}))
+		}
+		require.Regexp(t, `^d\.yml:\d+:\d+$`, source.place(steps{"package"}))
+	})
+}
+
+// FuzzManifest writes manifests and has another library read them.
+func FuzzManifest(f *testing.F) {
+	f.Add("host/banner", "feature", "overlays/etc/motd", "v1.2.3", "Text: with # signs")
+	f.Add("1", "true", "a: b", "null", "- x")
+	f.Add("~", "0755", "*a", "1.50", " leading and trailing ")
+	f.Add("é", "'", `"`, "|", "{x}")
+	f.Fuzz(func(t *testing.T, name, feature, target, version, description string) {
+		for _, s := range []string{name, feature, target, version, description} {
+			if !utf8.ValidString(s) || strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) {
+				t.Skip("the other library misreads some block scalars")
+			}
+		}
+		var p Package
+		p.Path = "/packages/x"
+		p.Deployment.Provides.FileExports = []FileExport{{Target: target}}
+		d := &Deployment{Name: name, Package: &p, Features: []string{feature}}
+		pallet := &Pallet{Path: "x", Description: description, Deployments: []*Deployment{d}}
+		data, err := pallet.manifest(Options{Version: version})
+		require.NoError(t, err)
+		var got manifest
+		require.NoError(t, yaml.Unmarshal(data, &got), string(data))
+		require.Equal(t, manifest{
+			ForkliftVersion: Version,
+			Pallet:          manifestPallet{Path: "x", Version: version, Description: description},
+			Deploys:         map[string]deploymentDeclaration{name: {Package: "/packages/x", Features: []string{feature}}},
+			Exports:         map[string]manifestExports{name: {File: []string{target}}},
+		}, got, string(data))
+	})
+}

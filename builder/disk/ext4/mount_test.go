@@ -56,23 +56,22 @@ var expectedLog = regexp.MustCompile(`mounted filesystem|unmounting filesystem|r
 // requireQuiet requires that the kernel had nothing to say about the file system but that it is there.
 func (m *mount) requireQuiet() {
 	m.t.Helper()
-	lines := strings.Split(strings.TrimSpace(tool(m.t, "dmesg")), "\n")
 	before := strings.Split(strings.TrimSpace(m.log), "\n")
-	last := before[len(before)-1]
-	for i, line := range lines {
-		if line == last {
-			lines = lines[i+1:]
-			break
-		}
-	}
+	_, since, found := strings.Cut(tool(m.t, "dmesg"), before[len(before)-1]+"\n")
+	require.True(m.t, found, "the kernel's log has run over")
+	requireQuietLog(m.t, since, m.device)
+}
+
+func requireQuietLog(t *testing.T, log, device string) {
+	t.Helper()
 	var seen int
-	for _, line := range lines {
-		if strings.Contains(line, "EXT4-fs") && strings.Contains(line, "("+m.device) || strings.Contains(line, "JBD2") {
-			require.Regexp(m.t, expectedLog, line)
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "EXT4-fs") && strings.Contains(line, "("+device) || strings.Contains(line, "JBD2") {
+			require.Regexp(t, expectedLog, line)
 			seen++
 		}
 	}
-	require.NotZero(m.t, seen, "the kernel's log does not even have the mount on %s", m.device)
+	require.NotZero(t, seen, "the kernel's log does not even have the mount of %s: %s", device, log)
 }
 
 // requireKernelSees mounts an image, compares it with what it was made of, and checks it once more.

@@ -97,7 +97,7 @@ func newAttribute(name, value string) (attribute, error) {
 		}
 		return attribute{index: space.index, name: rest, value: value}, nil
 	}
-	return attribute{}, fmt.Errorf("extended attribute %.40q: ext4 has no such namespace", name)
+	return attribute{}, fmt.Errorf("extended attribute %.40q: ext4 has no place for such a name", name)
 }
 
 // place is nil if there is no room for all.

@@ -1,0 +1,135 @@
+package ext4
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// interrupted cancels a context when it is read.
+type interrupted struct {
+	io.ReaderAt
+	cancel func()
+	reads  int
+}
+
+func (r *interrupted) ReadAt(b []byte, at int64) (int, error) {
+	r.cancel()
+	r.reads++
+	return r.ReaderAt.ReadAt(b, at)
+}
+
+func TestCancelledWriteEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &interrupted{ReaderAt: strings.NewReader(strings.Repeat("x", 8<<20)), cancel: cancel}
+	tree := layers.NewTree()
+	put(t, tree, "dir/large", &layers.Node{Type: layers.Regular, Content: layers.Content{ReaderAt: r, Size: 8 << 20}})
+	o := testOptions
+	o.Size = 32 << 20
+	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	require.NoError(t, err)
+	defer f.Close()
+	err = Write(ctx, f, 0, tree, o)
+	require.ErrorIs(t, err, context.Canceled)
+	require.EqualError(t, err, "write ext4 of 33554432 bytes to "+f.Name()+": /dir/large: context canceled")
+	require.Equal(t, 1, r.reads)
+}
+
+func TestErrors(t *testing.T) {
+	tree := func(name string, n *layers.Node) *layers.Tree {
+		tree := layers.NewTree()
+		put(t, tree, name, n)
+		return tree
+	}
+	regular := func(c layers.Content) *layers.Node { return &layers.Node{Type: layers.Regular, Content: c} }
+	xattrs := func(name, value string) *layers.Node { return &layers.Node{Xattrs: map[string]string{name: value}} }
+	twoNames := layers.NewTree()
+	dir := &layers.Node{}
+	put(t, twoNames, "a", dir)
+	put(t, twoNames, "b", dir)
+	for name, c := range map[string]struct {
+		tree *layers.Tree
+		set  func(*Options)
+		want string
+	}{
+		"short content": {tree: tree("a/b", regular(layers.Content{ReaderAt: strings.NewReader("abc"), Size: 5})),
+			want: "/a/b: read content: it ends at 3 of 5 bytes"},
+		"mode":           {tree: tree("a", &layers.Node{Mode: 0o10000}), want: "/a: mode 010000 has more than permission bits"},
+		"negative size":  {tree: tree("a", regular(layers.Content{Size: -1})), want: "/a: size -1 is not between 0 and 17592186040320"},
+		"empty target":   {tree: tree("a", &layers.Node{Type: layers.Symlink}), want: `/a: symlink target "" is not 1 to 4095 bytes without NUL`},
+		"long target":    {tree: tree("a", &layers.Node{Type: layers.Symlink, Target: strings.Repeat("x", 4096)}), want: `/a: symlink target "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" is not 1 to 4095 bytes without NUL`},
+		"device":         {tree: tree("a", &layers.Node{Type: layers.Char, Major: 4096}), want: "/a: device 4096:0 is not within 4095:1048575"},
+		"lost+found":     {tree: tree("lost+found", regular(layers.Content{})), want: "/lost+found is a regular file: ext4 needs a directory there"},
+		"directory link": {tree: twoNames, want: "/b: a directory cannot have two names"},
+		"namespace":      {tree: tree("a", xattrs("system.data", "x")), want: `/a: extended attribute "system.data": ext4 has no place for such a name`},
+		"no name":        {tree: tree("a", xattrs("user.", "x")), want: `/a: extended attribute "user.": ext4 has no place for such a name`},
+		"long value":     {tree: tree("a", xattrs("user.x", strings.Repeat("x", 65537))), want: "/a: extended attribute user.x: 65537 bytes are more than 65536"},
+		"long xattr":     {tree: tree("a", xattrs("user."+strings.Repeat("x", 251), "")), want: `/a: extended attribute "user.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": the name is longer than 255 bytes or has a NUL`},
+		"many xattrs":    {tree: tree("a", &layers.Node{Xattrs: manyXattrs(150, 1000)}), want: "/a: " + errTooManyXattrs.Error()},
+		"bad ACL":        {tree: tree("a", xattrs("system.posix_acl_access", "x")), want: "/a: extended attribute system.posix_acl_access: not an access control list of version 2"},
+		"too small":      {tree: layers.NewTree(), set: func(o *Options) { o.Size = 5 << 20 }, want: "the tree needs 5365760 bytes"},
+		"no size":        {tree: layers.NewTree(), set: func(o *Options) { o.Size = 0 }, want: "the tree needs 5365760 bytes"},
+		"too large":      {tree: layers.NewTree(), set: func(o *Options) { o.Size = math.MaxInt64 }, want: "size 9223372036854775807 is above 16 TiB"},
+		"label":          {tree: layers.NewTree(), set: func(o *Options) { o.Label = "a label of 17 by." }, want: `label "a label of 17 by." is longer than 16 bytes`},
+		"reserved":       {tree: layers.NewTree(), set: func(o *Options) { o.ReservedPercent = 51 }, want: "51% reserved for root is not between 0 and 50"},
+		"UUID":           {tree: layers.NewTree(), set: func(o *Options) { o.UUID = [16]byte{} }, want: "the UUID is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := testOptions
+			o.Size = 32 << 20
+			if c.set != nil {
+				c.set(&o)
+			}
+			f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+			require.NoError(t, err)
+			defer f.Close()
+			err = Write(t.Context(), f, 0, c.tree, o)
+			require.Error(t, err)
+			_, message, found := strings.Cut(err.Error(), f.Name()+": ")
+			require.True(t, found, "%v", err)
+			require.Equal(t, c.want, message)
+		})
+	}
+}
+
+// TestFullDisk writes to a file that may not become larger.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4M"); err != nil {
+		lack(t, "mounting needs root: %v", err)
+	}
+	defer func() { require.NoError(t, unix.Unmount(dir, 0)) }()
+	content, err := os.Create(filepath.Join(t.TempDir(), "content"))
+	require.NoError(t, err)
+	defer content.Close()
+	_, err = content.Write(bytes.Repeat([]byte("x"), 8<<20))
+	require.NoError(t, err)
+	for name, c := range map[string]layers.Content{
+		"from memory": layers.Inline(bytes.Repeat([]byte("x"), 8<<20)),
+		"from a file": {ReaderAt: content, Size: 8 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tree := layers.NewTree()
+			put(t, tree, "large", &layers.Node{Type: layers.Regular, Content: c})
+			o := testOptions
+			o.Size = 32 << 20
+			f, err := os.Create(filepath.Join(dir, "image"))
+			require.NoError(t, err)
+			defer f.Close()
+			err = Write(t.Context(), f, 0, tree, o)
+			require.ErrorIs(t, err, unix.ENOSPC)
+			require.ErrorContains(t, err, "write ext4 of 33554432 bytes to "+f.Name())
+			require.ErrorContains(t, err, "no space left on device")
+		})
+	}
+}

@@ -1,0 +1,44 @@
+package ext4
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+func TestMinSizeIsExact(t *testing.T) {
+	for seed := range uint64(20) {
+		tree := randomTree(t, seed)
+		size, err := MinSize(tree, testOptions, 0)
+		require.NoError(t, err)
+		o := testOptions
+		o.Size = size
+		image := writeImage(t, tree, o)
+		fsck(t, image)
+		f, err := os.Create(image)
+		require.NoError(t, err)
+		o.Size -= blockSize
+		require.ErrorContains(t, Write(t.Context(), f, 0, tree, o), "the tree needs")
+		require.NoError(t, f.Close())
+	}
+}
+
+func TestMinSizeLeavesRoom(t *testing.T) {
+	for _, percent := range []int{0, 5, 50} {
+		for _, free := range []int64{1, 1 << 20, 1 << 30, 20 << 30} {
+			o := testOptions
+			o.ReservedPercent = percent
+			size, err := MinSize(layers.NewTree(), o, free)
+			require.NoError(t, err)
+			s, err := surveyTree(layers.NewTree(), o)
+			require.NoError(t, err)
+			p := layout(s, uint64(size/blockSize), o)
+			left := int64(p.freeBlocks()-p.rootBlocks()) * blockSize
+			require.GreaterOrEqual(t, left, free)
+			require.Less(t, left, free+free/20+1<<20, "%d of %d bytes free", free, size)
+		}
+	}
+}

@@ -118,6 +118,34 @@ features:
 	}
 }
 
+// TestManifestListsTargetsOnce has a feature that exports anew what its deployment exports.
+func TestManifestListsTargetsOnce(t *testing.T) {
+	b := bundleOf(t, write(t, sound, `
+-- deployments/a.deploy.yml --
+package: /packages/a
+features: [f]
+-- packages/a/forklift-package.yml --
+deployment: {provides: {file-exports: [{target: overlays/etc/a}]}}
+features: {f: {provides: {file-exports: [{target: overlays/etc/a}, {target: b, source: overlays}]}}}
+`), Options{})
+	require.Equal(t, `forklift-version: v0.8.0-alpha.6
+pallet:
+  path: example.org/pallet
+  version: ""
+  clean: false
+deploys:
+  a:
+    package: /packages/a
+    features:
+      - f
+exports:
+  a:
+    file:
+      - b
+      - overlays/etc/a
+`, string(b.Manifest))
+}
+
 // TestModesAndLinks has what only a file system can say.
 func TestModesAndLinks(t *testing.T) {
 	dir := write(t, sound, exporting("target: overlays"))

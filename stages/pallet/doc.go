@@ -5,5 +5,7 @@
 // ignored. Unlike in Forklift, no export can leave the bundle, and nothing is read from outside the pallet.
 //
 // A Bundle is pure data: the package writes nothing, downloads nothing and mounts nothing, and it does not read stage
-// stores. What needs more than local files, exports from downloads and required pallets and repositories, is refused.
+// stores. It refuses what needs more than the pallet's own files: exports from downloads, and required pallets and
+// repositories. Compose files are bundled with their packages but not read, so the manifest does not list the
+// containers of a deployment.
 package pallet

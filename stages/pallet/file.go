@@ -123,7 +123,7 @@ func (f file) place(at steps) string {
 
 // start is the first token of a value; a mapping's own is its first colon.
 func start(node ast.Node) *token.Token {
-	if m, ok := node.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+	if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		return m.Values[0].Key.GetToken()
 	}
 	return node.GetToken()

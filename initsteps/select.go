@@ -60,7 +60,8 @@ func choose(b *Boot) stages.Choice {
 // Undo implements Step. Where the stage could not be laid over the root file system, this boot has none, and nothing
 // that comes later may think that it has.
 func (SelectStage) Undo(b *Boot) error {
-	b.Report.Choice = report.Choice{Reason: fmt.Sprintf("no stage: %s, but it could not be mounted", b.Report.Choice.Reason)}
+	reason := fmt.Sprintf("no stage: %s, but it could not be mounted", b.Report.Choice.Reason)
+	b.Report.Choice = report.Choice{Reason: reason}
 	return nil
 }
 

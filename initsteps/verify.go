@@ -61,7 +61,10 @@ func found(infos []*mountinfo.Info) ([]report.Overlay, error) {
 		if err != nil {
 			return list, fmt.Errorf("mountinfo of %s: %w", i.Mountpoint, err)
 		}
-		list = append(list, report.Overlay{Target: i.Mountpoint, Source: i.Source, Lowerdirs: m.Lowerdirs, Upperdir: m.Upperdir, Workdir: m.Workdir})
+		list = append(list, report.Overlay{
+			Target: i.Mountpoint, Source: i.Source,
+			Lowerdirs: m.Lowerdirs, Upperdir: m.Upperdir, Workdir: m.Workdir,
+		})
 	}
 	return list, nil
 }

@@ -58,6 +58,10 @@ func (s BootState) Marshal() ([]byte, error) {
 func (s BootState) Attempted(stage int, at time.Time) BootState {
 	next := BootState{Version: stateVersion, Stages: map[int]Record{}}
 	maps.Copy(next.Stages, s.Stages)
-	next.Stages[stage] = Record{Attempts: s.Stages[stage].Attempts + 1, Last: at.UTC().Truncate(time.Second), Result: Pending}
+	next.Stages[stage] = Record{
+		Attempts: s.Stages[stage].Attempts + 1,
+		Last:     at.UTC().Truncate(time.Second),
+		Result:   Pending,
+	}
 	return next
 }

@@ -25,7 +25,10 @@ type boot struct {
 func Main(version string, args []string) {
 	r := initsteps.NewReport(version)
 	r.Initramfs = true
-	b := &boot{calm: func() error { return nil }, Boot: initsteps.Boot{System: initsteps.Linux{}, Report: r, Print: (&Console{}).Print}}
+	b := &boot{
+		Boot: initsteps.Boot{System: initsteps.Linux{}, Report: r, Print: (&Console{}).Print},
+		calm: func() error { return nil },
+	}
 	if err := guard(b.enterRoot); err != nil {
 		b.restart(fmt.Sprintf("there is no root file system to go on with: %v", err))
 	}

@@ -29,7 +29,9 @@ func gptPartUUID(disk io.ReaderAt, partition int) string {
 	if _, err := disk.ReadAt(header, sector); err != nil || !bytes.HasPrefix(header, []byte("EFI PART")) {
 		return ""
 	}
-	start, count, size := binary.LittleEndian.Uint64(header[72:]), binary.LittleEndian.Uint32(header[80:]), binary.LittleEndian.Uint32(header[84:])
+	start := binary.LittleEndian.Uint64(header[72:]) // sector of the first entry
+	count := binary.LittleEndian.Uint32(header[80:])
+	size := binary.LittleEndian.Uint32(header[84:]) // bytes of an entry
 	if partition < 1 || partition > int(count) || size < 128 || start > 1<<40 {
 		return ""
 	}

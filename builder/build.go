@@ -99,6 +99,7 @@ func (b *build) env(step, scratch string) *layers.Env {
 		Dir:     b.opts.Dir,
 		Helpers: b.opts.Helpers,
 		Scratch: scratch,
+		Cache:   b.opts.Cache,
 		Mirror:  b.opts.Mirror,
 		Latest:  b.plan.Date,
 		Secret:  b.secret,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -46,7 +47,7 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 	for name, s := range r.Secrets {
 		p.Secrets[name] = Secret(s)
 	}
-	p.add("debian", layers.Debian{
+	p.add("debian", debian.Layer{
 		Architecture: r.Architecture,
 		Suite:        r.Base.Debian.Suite,
 		Components:   r.Base.Debian.Components,

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -90,6 +91,6 @@ func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
 func TestAptMirror(t *testing.T) {
 	require.Equal(t, "http://mirror.example/debian", aptMirror("Ubuntu Ubuntu http://u.example\n"+
 		"Debian Debian-Security http://s.example/debian-security/\nDebian Debian http://mirror.example/debian/\n"))
-	require.Equal(t, layers.DefaultMirror, aptMirror("Ubuntu Ubuntu http://u.example\n"))
-	require.Equal(t, layers.DefaultMirror, aptMirror(""))
+	require.Equal(t, debian.DefaultMirror, aptMirror("Ubuntu Ubuntu http://u.example\n"))
+	require.Equal(t, debian.DefaultMirror, aptMirror(""))
 }

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
 // Mirror is the Debian archive to fetch packages from where the recipe names none: the environment's PKBUILD_MIRROR,
@@ -18,7 +18,7 @@ func Mirror(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)",
 		"Created-By: Packages").Output()
 	if err != nil {
-		return layers.DefaultMirror // a machine without apt
+		return debian.DefaultMirror // a machine without apt
 	}
 	return aptMirror(string(out))
 }
@@ -31,5 +31,5 @@ func aptMirror(targets string) string {
 			return strings.TrimSuffix(f[2], "/")
 		}
 	}
-	return layers.DefaultMirror
+	return debian.DefaultMirror
 }

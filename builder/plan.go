@@ -8,6 +8,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
 // PlanVersion is the version of the plan's format.
@@ -38,7 +39,7 @@ type Layer struct {
 
 // kinds lists every kind of layer that a plan can hold.
 func kinds() []layers.Layer {
-	return []layers.Layer{layers.Debian{}, layers.Files{}, layers.Users{}, layers.Boot{}}
+	return []layers.Layer{debian.Layer{}, layers.Files{}, layers.Users{}, layers.Boot{}}
 }
 
 type layerJSON struct {

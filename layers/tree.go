@@ -313,3 +313,11 @@ func (t *Tree) Cut(name string) *Tree {
 	n.children = nil
 	return cut
 }
+
+// dir is the directory at a path, or an empty one.
+func (t *Tree) dir(name string) *Node {
+	if n := t.Get(name); n != nil && n.Type == Directory {
+		return n
+	}
+	return &Node{}
+}

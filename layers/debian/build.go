@@ -1,0 +1,187 @@
+package debian
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"golang.org/x/sync/errgroup"
+)
+
+// build is the making of one layer.
+type build struct {
+	layer Layer
+	env   *layers.Env
+	pool  pool
+	lock  *Lock
+	debs  []*deb
+	early []*deb // those of debs that the preinst scripts of the others rely on
+	tools []*deb
+}
+
+func (b *build) make(ctx context.Context) (*layers.Tree, error) {
+	if err := b.fetch(ctx); err != nil {
+		return nil, err
+	}
+	u := newUnpacked()
+	b.early = early(b.debs)
+	if err := u.add(b.early...); err != nil {
+		return nil, err
+	}
+	if err := b.preinst(ctx, u); err != nil {
+		return nil, err
+	}
+	rest := slices.DeleteFunc(slices.Clone(b.debs), func(d *deb) bool { return slices.Contains(b.early, d) })
+	if err := u.add(rest...); err != nil {
+		return nil, err
+	}
+	if err := b.configure(ctx, u); err != nil {
+		return nil, err
+	}
+	return u.tree, b.clean(u.tree)
+}
+
+// fetch resolves, unless a lock does, downloads what the pool lacks, and opens all packages.
+func (b *build) fetch(ctx context.Context) error {
+	b.lock = b.layer.Lock
+	if b.lock == nil {
+		b.env.Report(layers.Progress{Message: "resolving packages"})
+		var err error
+		if b.lock, err = b.layer.Resolve(ctx, b.env); err != nil {
+			return err
+		}
+	}
+	all := slices.Concat(b.lock.Packages, b.lock.Tools)
+	var fetched atomic.Int64
+	err := b.pool.fetch(ctx, all, func(p Package) {
+		b.env.Report(layers.Progress{Message: "downloaded " + p.String(), Done: fetched.Add(1), Total: int64(len(all))})
+	})
+	if err != nil {
+		return err
+	}
+	debs := make([]*deb, len(all))
+	var opened atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.NumCPU() + 1)
+	for i, pkg := range all {
+		group.Go(func() (err error) {
+			debs[i], err = b.pool.open(ctx, pkg)
+			b.env.Report(layers.Progress{Message: "unpacked " + pkg.String(), Done: opened.Add(1), Total: int64(len(all))})
+			return err
+		})
+	}
+	err = group.Wait()
+	n := len(b.lock.Packages)
+	b.debs, b.tools = sorted(debs[:n]), debs[n:]
+	return err
+}
+
+// sorted puts base-files first, whose symlinks /bin, /lib and so on the others rely on.
+func sorted(debs []*deb) []*deb {
+	slices.SortStableFunc(debs, func(a, b *deb) int { return rank(a) - rank(b) })
+	return debs
+}
+
+// sandbox makes ready for scripts to run in a tree.
+func (b *build) sandbox(name string, tree *layers.Tree) (*sandbox, error) {
+	t, err := tools(b.tools, tree)
+	if err != nil {
+		return nil, fmt.Errorf("tools: %w", err)
+	}
+	return &sandbox{dir: filepath.Join(b.env.Scratch, name), date: b.layer.Date, tools: t, tree: tree}, nil
+}
+
+// scripts is where our own files lie among the tools.
+const scripts = "usr/lib/pkbuild"
+
+//go:embed preinst.sh
+var preinstScript string
+
+// preinst runs the preinst scripts of all packages in a tree that holds only what they rely on, as they may divert
+// files of packages that are unpacked after them.
+func (b *build) preinst(ctx context.Context, u *unpacked) error {
+	if err := u.record(b.layer.Architecture, b.layer.Date); err != nil {
+		return err
+	}
+	s, err := b.sandbox("preinst", u.tree)
+	if err != nil {
+		return err
+	}
+	w := recorder{tree: s.tools, at: b.layer.Date}
+	for i, d := range b.debs {
+		if d.script("preinst") == nil {
+			continue
+		}
+		dir := fmt.Sprintf("%s/preinst/%04d_%s_%s", scripts, i, d.Name, d.Architecture)
+		for _, f := range d.control {
+			w.put(dir+"/"+f.name, f.node)
+		}
+	}
+	w.file(scripts+"/preinst.sh", preinstScript)
+	if w.err != nil {
+		return w.err
+	}
+	b.env.Report(layers.Progress{Message: "running preinst scripts"})
+	changes, err := s.run(ctx, b.log, "/bin/sh", "/"+scripts+"/preinst.sh")
+	if err != nil {
+		return err
+	}
+	if err := u.tree.Apply(changes); err != nil {
+		return err
+	}
+	if u.tree.Get(diversionsDB) != nil {
+		text, err := u.tree.ReadFile(diversionsDB)
+		if err != nil {
+			return err
+		}
+		u.diversions = parseDiversions(string(text))
+	}
+	return nil
+}
+
+func (b *build) log(line string) { b.env.Report(layers.Progress{Message: line}) }
+
+//go:embed configure.sh
+var configureScript string
+
+var settingUp = regexp.MustCompile(`^Setting up ([^ ]+) \(`)
+
+// configure runs the postinst scripts of all packages, and triggers.
+func (b *build) configure(ctx context.Context, u *unpacked) error {
+	if err := u.record(b.layer.Architecture, b.layer.Date); err != nil {
+		return err
+	}
+	s, err := b.sandbox("configure", u.tree)
+	if err != nil {
+		return err
+	}
+	w := recorder{tree: s.tools, at: b.layer.Date}
+	w.file(scripts+"/configure.sh", configureScript)
+	if w.err != nil {
+		return w.err
+	}
+	args := []string{"/bin/sh", "/" + scripts + "/configure.sh"}
+	for _, d := range b.early {
+		args = append(args, d.id())
+	}
+	var done int64
+	changes, err := s.run(ctx, func(line string) {
+		if settingUp.MatchString(line) {
+			done++
+		}
+		b.env.Report(layers.Progress{Message: line, Done: done, Total: int64(len(b.debs))})
+	}, args...)
+	if err != nil {
+		return err
+	}
+	if err := checkLeaks(changes); err != nil {
+		return err
+	}
+	return u.tree.Apply(changes)
+}

@@ -1,0 +1,154 @@
+package debian
+
+import (
+	"path"
+	"strings"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Where dpkg and apt keep their records.
+const (
+	dpkgDir      = "var/lib/dpkg"
+	statusFile   = dpkgDir + "/status"
+	diversionsDB = dpkgDir + "/diversions"
+	autoFile     = "var/lib/apt/extended_states"
+)
+
+// record writes what `dpkg --unpack` would have written about the packages: status, info and triggers.
+func (u *unpacked) record(architecture string, at time.Time) error {
+	w := recorder{tree: u.tree, at: at}
+	for _, dir := range []string{"", "alternatives", "info", "parts", "triggers", "updates"} {
+		w.directory(path.Join(dpkgDir, dir))
+	}
+	var status, files strings.Builder
+	named := map[string]*strings.Builder{}
+	for _, d := range u.debs {
+		status.WriteString(d.status() + "\n")
+		w.info(d)
+		for _, i := range d.interests() {
+			if strings.HasPrefix(i.trigger, "/") {
+				files.WriteString(i.trigger + " " + i.by + "\n")
+				continue
+			}
+			if named[i.trigger] == nil {
+				named[i.trigger] = &strings.Builder{}
+			}
+			named[i.trigger].WriteString(i.by + "\n")
+		}
+	}
+	w.file(statusFile, status.String())
+	w.file(dpkgDir+"/arch", architecture+"\n")
+	w.file(dpkgDir+"/info/format", "1\n")
+	w.file(dpkgDir+"/triggers/File", files.String())
+	for trigger, packages := range named {
+		w.file(dpkgDir+"/triggers/"+trigger, packages.String())
+	}
+	return w.err
+}
+
+// status is the package's paragraph in dpkg's status file.
+func (d *deb) status() string {
+	text := strings.TrimRight(d.text, "\n") + "\nStatus: install ok unpacked\n"
+	if f := d.script("conffiles"); f != nil {
+		var list strings.Builder
+		for line := range strings.Lines(f.text) {
+			name, gone := strings.CutPrefix(strings.TrimSpace(line), "remove-on-upgrade ")
+			if name == "" {
+				continue
+			}
+			list.WriteString(" " + name + " newconffile")
+			if gone {
+				list.WriteString(" remove-on-upgrade")
+			}
+			list.WriteString("\n")
+		}
+		if list.Len() > 0 {
+			text += "Conffiles:\n" + list.String()
+		}
+	}
+	return text
+}
+
+// interest is a trigger that a package waits for.
+type interest struct {
+	trigger string // a name, or a path
+	by      string // the package, with "/noawait" where who triggers need not wait
+}
+
+func (d *deb) interests() []interest {
+	f := d.script("triggers")
+	if f == nil {
+		return nil
+	}
+	var out []interest
+	for line := range strings.Lines(f.text) {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		if len(fields) != 2 {
+			continue
+		}
+		switch fields[0] {
+		case "interest", "interest-await":
+			out = append(out, interest{fields[1], d.Name})
+		case "interest-noawait":
+			out = append(out, interest{fields[1], d.Name + "/noawait"})
+		}
+	}
+	return out
+}
+
+// recorder puts files in a tree and remembers the first error.
+type recorder struct {
+	tree *layers.Tree
+	at   time.Time
+	err  error
+}
+
+func (w *recorder) put(name string, n *layers.Node) {
+	if w.err == nil {
+		w.err = w.tree.Put(name, n)
+	}
+}
+
+func (w *recorder) directory(name string) {
+	if w.tree.Get(name) == nil {
+		w.put(name, &layers.Node{Mode: 0o755, ModTime: w.at})
+	}
+}
+
+func (w *recorder) file(name, text string) {
+	w.put(name, &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: w.at, Content: layers.Inline(text)})
+}
+
+// info writes a package's files in dpkg's info directory: its list of files, and all of its control archive but the
+// control file itself.
+func (w *recorder) info(d *deb) {
+	base := dpkgDir + "/info/" + d.id() + "."
+	w.file(base+"list", strings.Join(d.list, "\n")+"\n")
+	for _, f := range d.control {
+		if f.name == "control" {
+			continue
+		}
+		bare := *f.node
+		bare.UID, bare.GID = 0, 0
+		w.put(base+f.name, &bare)
+	}
+}
+
+// automatic is apt's record of the packages that nobody asked for, so that `apt-get autoremove` knows them.
+func automatic(debs []*deb, architecture string, asked []string) string {
+	manual := map[string]bool{"apt": true}
+	for _, name := range asked {
+		name, _, _ = strings.Cut(name, ":")
+		manual[name] = true
+	}
+	var out strings.Builder
+	for _, d := range debs {
+		if !manual[d.Name] && d.fields["essential"] != "yes" && d.fields["priority"] != "required" {
+			out.WriteString("Package: " + d.Name + "\nArchitecture: " + architecture + "\nAuto-Installed: 1\n\n")
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,9 @@
+# What the user changed in the boot before is there, and wins.
+set -eux
+grep -x mine /etc/override-new
+grep -x mine /etc/motd
+grep -x mine /usr/share/override-new
+test ! -e /etc/issue
+test -e /sysroot/etc/issue
+test ! -e /sysroot/etc/override-new
+! grep -x mine /run/forklift/stages/current/exports/overlays/etc/motd

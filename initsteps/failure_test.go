@@ -134,6 +134,16 @@ func TestFailureOfTheLastOverlayUndoesAll(t *testing.T) {
 	require.Empty(t, b.Overlays)
 }
 
+// What was skipped is not undone.
+func TestFailureWithoutStage(t *testing.T) {
+	r := device(noStore())
+	r.fail = func(_ int, call string) bool { return call == "overlay /etc" }
+	b, err := inInitramfs(r)
+	require.EqualError(t, err, "overlay-etc: overlay /etc: injected")
+	require.Equal(t, []string{"unmount /usr", "unmount /sysroot"}, unmounts(r))
+	require.Equal(t, report.Skipped, states(b)["bindro-run-forklift-stages-current"])
+}
+
 // Two calls fail: what cannot be undone is said, and keeps nothing else from being undone.
 func TestFailureOfUndo(t *testing.T) {
 	r := device()

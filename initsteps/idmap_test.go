@@ -43,6 +43,21 @@ func TestIDMap(t *testing.T) {
 	requireOwner(t, bind.Target, 1000, 1001)
 }
 
+// A directory is made with the owner and the mode of another; one that exists stays as it is.
+func TestMkdir(t *testing.T) {
+	dir := nstest.Run(t, nstest.AsRoot)
+	if dir == "" {
+		return
+	}
+	name := filepath.Join(dir, "a/b/c")
+	require.NoError(t, initsteps.Linux{}.Mkdir(name, initsteps.Info{Mode: os.ModeDir | 0o2771, UID: 12, GID: 34}))
+	require.NoError(t, initsteps.Linux{}.Mkdir(name, initsteps.Info{Mode: 0o700, UID: 56, GID: 78}))
+	info, err := initsteps.Linux{}.Stat(name)
+	require.NoError(t, err)
+	require.Equal(t, initsteps.Info{Mode: os.ModeDir | 0o771, UID: 12, GID: 34}, info)
+	requireOwner(t, filepath.Dir(name), 0, 0)
+}
+
 // A home directory is its user's, who may put symlinks in it: they must not lead the mount, or the directories made
 // for it, anywhere else.
 func TestBindStaysWithinTheHome(t *testing.T) {

@@ -68,6 +68,7 @@ func TestMounts(t *testing.T) {
 	require.NoError(t, os.WriteFile("/etc/mine", []byte("mine"), 0o644))
 	require.Equal(t, "mine", read(t, "/var/lib/overlays/overrides/etc/mine"))
 	require.NoFileExists(t, "/sysroot/etc/mine")
+	require.NoFileExists(t, "/sysroot/proc/self/mountinfo", "what is mounted in / is not in /sysroot")
 	i, err := os.Stat("/usr")
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o751), i.Mode().Perm(), "the overlay has the mode of what it covers")
@@ -90,17 +91,18 @@ func TestMounts(t *testing.T) {
 	require.Equal(t, "was done before", again.Report.Steps[1].Note)
 }
 
-// failing is Linux but for one call.
+// failing is Linux, but the overlay on /etc is not mounted, and the one on /usr is in use by then.
 type failing struct {
 	initsteps.Linux
-	target string // of the overlay that is not mounted
+	inUse *os.File
 }
 
-func (f failing) MountOverlay(m overlays.Mount) error {
-	if m.Target == f.target {
-		return errors.New("injected")
+func (f *failing) MountOverlay(m overlays.Mount) (err error) {
+	if m.Target != "/etc" {
+		return f.Linux.MountOverlay(m)
 	}
-	return f.Linux.MountOverlay(m)
+	f.inUse, err = os.Open("/usr/lib/stage")
+	return errors.Join(errors.New("injected"), err)
 }
 
 func TestMountsRollback(t *testing.T) {
@@ -112,11 +114,10 @@ func TestMountsRollback(t *testing.T) {
 	nstest.Enter(t, dir)
 	before := mountTable(t)
 	b := linux(t)
-	b.System = failing{target: "/etc"}
-	busy, err := os.Open("/usr/lib/base") // does not keep anything from being undone
-	require.NoError(t, err)
+	system := &failing{}
+	b.System = system
 	require.EqualError(t, b.All(), "overlay-etc: injected")
-	require.NoError(t, busy.Close())
+	require.NoError(t, system.inUse.Close())
 	require.Equal(t, before, mountTable(t))
 	require.Equal(t, "base", read(t, "/usr/lib/stage"))
 	require.NoError(t, os.WriteFile("/etc/plain", nil, 0o644), "the plain root can be written")

@@ -132,7 +132,10 @@ func TestVerify(t *testing.T) {
 		change func(r *recorder)
 		err    string
 	}{
-		"as meant":         {func(*recorder) {}, ""},
+		"as meant": {func(*recorder) {}, ""},
+		"overlay of others": {func(r *recorder) {
+			r.mounts = append(r.mounts, &mountinfo.Info{Mountpoint: "/var/lib/docker/x", FSType: "overlay", Source: "overlay"})
+		}, ""},
 		"sysroot writable": {func(r *recorder) { r.mountAt("/sysroot").Options = "rw,relatime" }, "/sysroot is not read-only (rw,relatime)"},
 		"sysroot gone":     {func(r *recorder) { _ = r.Unmount("/sysroot") }, "nothing is mounted on /sysroot"},
 		"other stage": {func(r *recorder) { r.mountAt("/run/forklift/stages/current").Root = "/var/lib/forklift/stages/1" },
@@ -152,6 +155,7 @@ func TestVerify(t *testing.T) {
 			err := initsteps.Verify{}.Do(b)
 			if c.err == "" {
 				require.NoError(t, err)
+				require.Len(t, b.Report.Overlays, 2)
 				return
 			}
 			require.ErrorContains(t, err, c.err)

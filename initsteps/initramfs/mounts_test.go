@@ -2,7 +2,9 @@ package initramfs
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,6 +33,29 @@ func TestMountRoot(t *testing.T) {
 
 	_, err = mountRoot("/dev/none", target, Cmdline{Type: "no-such-type"})
 	require.EqualError(t, err, "mount /dev/none at "+target+` (type no-such-type, options ""): no such device`)
+}
+
+// A card whose lock is on is mounted read-only, and that is a problem.
+func TestMountRootReadOnly(t *testing.T) {
+	dir := nstest.Run(t, nstest.AsRoot)
+	if dir == "" {
+		return
+	}
+	image, target := filepath.Join(dir, "image"), filepath.Join(dir, "sysroot")
+	out, err := exec.Command(nstest.Tool(t, "mke2fs"), "-q", "-t", "ext4", image, "2M").CombinedOutput()
+	require.NoError(t, err, "mke2fs: %s", out)
+	losetup := nstest.Tool(t, "losetup")
+	out, err = exec.Command(losetup, "--find", "--show", "--read-only", image).Output()
+	require.NoError(t, err)
+	device := strings.TrimSpace(string(out))
+	defer func() { require.NoError(t, exec.Command(losetup, "--detach", device).Run()) }()
+
+	problem, err := mountRoot(device, target, Cmdline{Type: "ext4"})
+	require.NoError(t, err)
+	require.EqualError(t, problem, "the root file system is read-only: mount "+device+" at "+target+
+		` (type ext4, options ""): permission denied`)
+	require.DirExists(t, filepath.Join(target, "lost+found"))
+	require.NoError(t, unix.Unmount(target, 0))
 }
 
 // The real root becomes the root, what was mounted early goes along, and the files of the initramfs are gone.

@@ -1,0 +1,166 @@
+package qemu
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+// Limits of the firmware's reader of config.txt.
+const (
+	maxLine    = 98 // characters; what follows is ignored
+	maxInclude = 8  // files within files; the firmware's own limit is not documented
+)
+
+// config is what config.txt and the files that it includes say to one board.
+type config struct {
+	board    Board
+	files    fs.FS
+	values   map[string]string // the last value of each property that applies
+	closed   map[string]bool   // kinds of sections in force that do not apply
+	depth    int
+	warnings []string
+}
+
+// readConfig reads a file in the format of config.txt as the firmware of a board would. A file that is not there is
+// empty, as it is to the firmware.
+func readConfig(files fs.FS, name string, b Board) (*config, error) {
+	c := &config{board: b, files: files, values: map[string]string{}, closed: map[string]bool{}}
+	return c, c.read(name)
+}
+
+func (c *config) read(name string) error {
+	data, err := fs.ReadFile(c.files, name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		c.warn("%s is not there", name)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		if err := c.line(fmt.Sprintf("%s:%d", name, n), strings.TrimRight(string(line), "\r\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *config) warn(format string, args ...any) {
+	c.warnings = append(c.warnings, fmt.Sprintf(format, args...))
+}
+
+func (c *config) line(place, line string) error {
+	line = strings.TrimLeft(line, " \t")
+	switch {
+	case line == "" || line[0] == '#':
+		return nil
+	case len(line) > maxLine:
+		c.warn("%s: the firmware ignores all after %d characters: %q", place, maxLine, line[maxLine:])
+		line = line[:maxLine]
+	}
+	if line[0] == '[' {
+		c.section(place, strings.TrimRight(line, " \t"))
+		return nil
+	}
+	if len(c.closed) > 0 {
+		return nil
+	}
+	if words := strings.Fields(line); words[0] == "include" || words[0] == "initramfs" {
+		return c.command(place, words)
+	}
+	key, value, found := strings.Cut(line, "=")
+	if !found || strings.TrimSpace(key) != key || strings.TrimLeft(value, " \t") != value {
+		c.warn("%s: %q is not property=value", place, line)
+		return nil
+	}
+	c.values[key] = strings.TrimRight(value, " \t")
+	return nil
+}
+
+// command takes the two lines that are written without an equals sign.
+func (c *config) command(place string, words []string) error {
+	switch {
+	case len(words) < 2:
+		c.warn("%s: %s without a file", place, words[0])
+	case words[0] == "initramfs":
+		c.values["ramfsfile"] = words[1]
+	case c.depth == maxInclude:
+		c.warn("%s: %s is included too deep", place, words[1])
+	default:
+		c.depth++
+		defer func() { c.depth-- }()
+		return c.read(words[1])
+	}
+	return nil
+}
+
+// section opens or closes what follows. Sections of one kind replace one another, those of different kinds must all
+// apply, and [all] ends them.
+func (c *config) section(place, line string) {
+	filter, ok := strings.CutSuffix(line[1:], "]")
+	if !ok {
+		c.warn("%s: section %q has no end", place, line)
+		filter = ""
+	}
+	if filter == "all" {
+		clear(c.closed)
+		return
+	}
+	kind, applies := c.board.filter(filter)
+	if kind == "" {
+		c.warn("%s: section %q is not known here and does not apply", place, line)
+	}
+	if applies {
+		delete(c.closed, kind)
+		return
+	}
+	c.closed[kind] = true
+}
+
+// filter says of what kind a section is, "" if that is not known, and whether it applies to a board that is alone: no
+// screen, nothing on its GPIO pins, no tryboot flag, a serial number that nobody names.
+func (b Board) filter(f string) (kind string, applies bool) {
+	name, value, _ := strings.Cut(f, "=")
+	switch {
+	case f == "none", f == "tryboot":
+		return f, false
+	case name == "board-type":
+		n, err := strconv.ParseUint(value, 0, 64)
+		return "model", err == nil && n == b.Type
+	case name == "EDID":
+		return name, false
+	case strings.HasPrefix(f, "HDMI:"): // says to which port settings belong
+		return "HDMI", true
+	case strings.HasPrefix(f, "0x"):
+		return "serial", false
+	case strings.HasPrefix(f, "pi"), strings.HasPrefix(f, "cm"):
+		return "model", b.is(f)
+	}
+	if pin, err := strconv.ParseUint(strings.TrimPrefix(name, "gpio"), 10, 8); err == nil && strings.HasPrefix(name, "gpio") {
+		return "gpio", value == pull(pin)
+	}
+	return "", false
+}
+
+func (b Board) is(filter string) bool {
+	for _, f := range b.Filters {
+		if f == filter {
+			return true
+		}
+	}
+	return false
+}
+
+// pull is what a GPIO pin reads when nothing is attached (BCM2711 ARM Peripherals, table of GPIO pins).
+func pull(pin uint64) string {
+	if pin <= 8 {
+		return "1"
+	}
+	return "0"
+}

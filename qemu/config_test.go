@@ -1,0 +1,114 @@
+package qemu
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func testBoard(t testing.TB, name string) Board {
+	t.Helper()
+	b, err := board(name)
+	require.NoError(t, err)
+	return b
+}
+
+func bootPartition(files map[string]string) fstest.MapFS {
+	m := fstest.MapFS{}
+	for name, text := range files {
+		m[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return m
+}
+
+func TestReadConfig(t *testing.T) {
+	tests := map[string]struct {
+		text     string
+		board    string // pi4 if empty
+		kernel   string // the property kernel, after all
+		warnings []string
+	}{
+		"nothing":                    {text: ""},
+		"property":                   {text: "kernel=a", kernel: "a"},
+		"the last one counts":        {text: "kernel=a\nkernel=b\n", kernel: "b"},
+		"DOS line breaks":            {text: "kernel=a\r\narm_64bit=1\r\n", kernel: "a"},
+		"comment":                    {text: "#kernel=a\n  # kernel=b\n"},
+		"value with equals sign":     {text: "kernel=a=b", kernel: "a=b"},
+		"empty value":                {text: "kernel=a\nkernel=", kernel: ""},
+		"spaces around":              {text: "kernel = a", warnings: []string{`config.txt:1: "kernel = a" is not property=value`}},
+		"no property":                {text: "\nkernel\n", warnings: []string{`config.txt:2: "kernel" is not property=value`}},
+		"own section":                {text: "[pi4]\nkernel=a", kernel: "a"},
+		"section of another model":   {text: "[pi5]\nkernel=a"},
+		"plus is another model":      {text: "[pi3+]\nkernel=a", board: "pi3"},
+		"compute module":             {text: "[cm4]\nkernel=a"},
+		"model replaces model":       {text: "[pi5]\n[pi4]\nkernel=a", kernel: "a"},
+		"all ends":                   {text: "[pi5]\nkernel=a\n[all]\nkernel=b", kernel: "b"},
+		"kinds combine":              {text: "[EDID=VSC-TD2220]\n[pi4]\nkernel=a"},
+		"kinds combine, all ends":    {text: "[EDID=VSC-TD2220]\n[pi4]\n[all]\nkernel=a", kernel: "a"},
+		"none":                       {text: "[none]\nkernel=a"},
+		"none outlasts a model":      {text: "[none]\n[pi4]\nkernel=a"},
+		"tryboot":                    {text: "kernel=a\n[tryboot]\nkernel=b", kernel: "a"},
+		"serial number":              {text: "[0x12345678]\nkernel=a"},
+		"board type":                 {text: "[board-type=0x11]\nkernel=a", kernel: "a"},
+		"board type in decimal":      {text: "[board-type=17]\nkernel=a", kernel: "a"},
+		"another board type":         {text: "[board-type=0x14]\nkernel=a"},
+		"pin pulled up, high":        {text: "[gpio4=1]\nkernel=a", kernel: "a"},
+		"pin pulled up, low":         {text: "[gpio4=0]\nkernel=a"},
+		"pin pulled down, low":       {text: "[gpio17=0]\nkernel=a", kernel: "a"},
+		"pin pulled down, high":      {text: "[gpio17=1]\nkernel=a"},
+		"port of HDMI":               {text: "[HDMI:1]\nkernel=a", kernel: "a"},
+		"include":                    {text: "include more.txt", kernel: "more"},
+		"what follows include":       {text: "include more.txt\nkernel=a", kernel: "a"},
+		"include elsewhere":          {text: "[pi5]\ninclude more.txt"},
+		"sections leave a file":      {text: "include five.txt\nkernel=a"},
+		"no such file":               {text: "include none.txt", warnings: []string{"none.txt is not there"}},
+		"include what is no path":    {text: "include ../etc", warnings: []string{"../etc is not there"}},
+		"include without a file":     {text: "include", warnings: []string{"config.txt:1: include without a file"}},
+		"initramfs without a file":   {text: "initramfs ", warnings: []string{"config.txt:1: initramfs without a file"}},
+		"section that is not known":  {text: "[colour]\nkernel=a", warnings: []string{`config.txt:1: section "[colour]" is not known here and does not apply`}},
+		"98 characters":              {text: "kernel=" + strings.Repeat("a", 91), kernel: strings.Repeat("a", 91)},
+		"99 characters":              {text: "kernel=" + strings.Repeat("a", 92), kernel: strings.Repeat("a", 91), warnings: []string{`config.txt:1: the firmware ignores all after 98 characters: "a"`}},
+		"a long comment is no fault": {text: "#" + strings.Repeat("a", 200)},
+		"section without an end": {text: "[pi4\nkernel=a", warnings: []string{
+			`config.txt:1: section "[pi4" has no end`,
+			`config.txt:1: section "[pi4" is not known here and does not apply`,
+		}},
+		"include of itself": {text: "include config.txt", warnings: []string{
+			`config.txt:1: config.txt is included too deep`,
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			files := bootPartition(map[string]string{
+				"config.txt": tt.text, "more.txt": "kernel=more\n", "five.txt": "[pi5]\n",
+			})
+			c, err := readConfig(files, "config.txt", testBoard(t, firstOf(tt.board, "pi4")))
+			require.NoError(t, err)
+			require.Equal(t, tt.kernel, c.values["kernel"])
+			require.Equal(t, tt.warnings, c.warnings)
+		})
+	}
+}
+
+func FuzzChoose(f *testing.F) {
+	f.Add("kernel=vmlinuz\ninitramfs a,b followkernel\n[pi5]\nkernel=vmlinuz\n[all]\n", "console=serial0,115200 root=PARTUUID=1-02\n")
+	f.Add("os_prefix=new/\nauto_initramfs=1\ninclude config.txt\n[gpio4=1]\n[EDID=x]\n[none]\n[board-type=0x11]\n", "quiet")
+	f.Add("[", "\n")
+	f.Fuzz(func(t *testing.T, config, cmdline string) {
+		files := bootPartition(map[string]string{
+			"config.txt": config, "cmdline.txt": cmdline, "kernel8.img": "", "vmlinuz": "", "a": "", "b": "",
+		})
+		for _, b := range Boards() {
+			choice, err := Choose(files, b)
+			if err != nil {
+				continue
+			}
+			for _, name := range append([]string{choice.Kernel}, choice.Initramfs...) {
+				require.Contains(t, files, name)
+			}
+			require.NotContains(t, Machines()[0].kernelCmdline(choice.Cmdline), "\n")
+		}
+	})
+}

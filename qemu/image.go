@@ -1,0 +1,190 @@
+package qemu
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/diskfs/go-diskfs"
+	"github.com/diskfs/go-diskfs/disk"
+	"github.com/diskfs/go-diskfs/filesystem"
+	"github.com/diskfs/go-diskfs/filesystem/fat32"
+	"github.com/diskfs/go-diskfs/partition/mbr"
+)
+
+// Image is a disk image as a Raspberry Pi boots it: MBR, a FAT32 partition for the firmware, an ext4 partition.
+type Image struct {
+	disk *disk.Disk
+	boot bootFiles
+}
+
+// Open opens an image for reading.
+func Open(file string) (*Image, error) {
+	d, err := diskfs.Open(file, diskfs.WithOpenMode(diskfs.ReadOnly))
+	if err != nil {
+		return nil, fmt.Errorf("open image: %w", err)
+	}
+	img := &Image{disk: d}
+	if err := img.load(); err != nil {
+		_ = d.Close()
+		return nil, fmt.Errorf("%s is no image that a Raspberry Pi boots: %w", file, err)
+	}
+	return img, nil
+}
+
+// Close closes the file.
+func (img *Image) Close() error { return img.disk.Close() }
+
+// Boot are the files of the first partition. Their names are matched without regard to case.
+func (img *Image) Boot() fs.FS { return img.boot }
+
+func (img *Image) load() error {
+	table, ok := img.disk.Table.(*mbr.Table)
+	if !ok {
+		return fmt.Errorf("it has no MBR partition table%s", img.hint())
+	}
+	boot, err := partition(table, 1, img.disk.Size, mbr.Fat32CHS, mbr.Fat32LBA)
+	if err != nil {
+		return err
+	}
+	root, err := partition(table, 2, img.disk.Size, mbr.Linux)
+	if err != nil {
+		return err
+	}
+	fat, err := fat32.Read(img.disk.Backend, boot.GetSize(), boot.GetStart(), img.disk.LogicalBlocksize)
+	if err != nil {
+		return fmt.Errorf("partition 1 holds no FAT32 file system: %w", err)
+	}
+	img.boot = bootFiles{fat}
+	return ext4Magic(img.disk.Backend, root.GetStart())
+}
+
+// partition finds a partition of one of some types, and checks that the image holds all of it: go-diskfs reads zeroes
+// beyond the end without a word.
+func partition(table *mbr.Table, number int, size int64, types ...mbr.Type) (*mbr.Partition, error) {
+	for _, p := range table.Partitions {
+		if p.Index != number || p.Type == mbr.Empty {
+			continue
+		}
+		for _, t := range types {
+			if end := p.GetStart() + p.GetSize(); p.Type == t && end > size {
+				return nil, fmt.Errorf("it ends after %d bytes, within partition %d, which ends at %d", size, number, end)
+			} else if p.Type == t {
+				return p, nil
+			}
+		}
+		return nil, fmt.Errorf("partition %d has type 0x%02x, want 0x%02x", number, byte(p.Type), byte(types[len(types)-1]))
+	}
+	return nil, fmt.Errorf("it has no partition %d", number)
+}
+
+// ext4Magic looks for the magic number in the superblock (struct ext4_super_block, s_magic).
+func ext4Magic(r io.ReaderAt, start int64) error {
+	var magic [2]byte
+	if _, err := r.ReadAt(magic[:], start+1024+56); err != nil {
+		return fmt.Errorf("read superblock of partition 2: %w", err)
+	}
+	if binary.LittleEndian.Uint16(magic[:]) != 0xef53 {
+		return fmt.Errorf("partition 2 holds no ext4 file system")
+	}
+	return nil
+}
+
+// hint says how to go on with a file that is an image in another form.
+func (img *Image) hint() string {
+	magic := make([]byte, 6)
+	_, _ = img.disk.Backend.ReadAt(magic, 0)
+	switch {
+	case string(magic) == "\xfd7zXZ\x00":
+		return ": it is compressed; run: unxz"
+	case string(magic[:2]) == "\x1f\x8b":
+		return ": it is compressed; run: gunzip"
+	case string(magic[:4]) == "\x28\xb5\x2f\xfd":
+		return ": it is compressed; run: unzstd"
+	case string(magic[:4]) == "QFI\xfb":
+		return ": it is a qcow2 image; run: qemu-img convert -O raw"
+	}
+	return ""
+}
+
+// bootFiles is a FAT file system that says fs.ErrNotExist where go-diskfs has words only.
+type bootFiles struct{ fat filesystem.FileSystem }
+
+// Open implements fs.FS.
+func (b bootFiles) Open(name string) (fs.File, error) {
+	if _, err := b.Stat(name); err != nil {
+		return nil, err
+	}
+	return b.fat.Open(name)
+}
+
+// Stat implements fs.StatFS.
+func (b bootFiles) Stat(name string) (fs.FileInfo, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrInvalid}
+	}
+	if name == "." {
+		return b.fat.Stat(name)
+	}
+	if dir := path.Dir(name); dir != "." {
+		if info, err := b.Stat(dir); err != nil || !info.IsDir() {
+			return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+		}
+	}
+	entries, err := b.fat.ReadDir(path.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.EqualFold(e.Name(), path.Base(name)) {
+			return e.Info()
+		}
+	}
+	return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+}
+
+// ReadFile implements fs.ReadFileFS. It reads all in one call: a later Read of go-diskfs may return more than the file
+// has, and each walks the whole chain of clusters.
+func (b bootFiles) ReadFile(name string) ([]byte, error) {
+	info, err := b.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := b.fat.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	defer f.Close()
+	data := make([]byte, info.Size())
+	if n, err := f.Read(data); n != len(data) {
+		return nil, fmt.Errorf("read %s: %d of %d bytes: %w", name, n, len(data), err)
+	}
+	return data, nil
+}
+
+// copyOut writes files of the boot partition into one file, one after the other.
+func copyOut(files fs.FS, target string, names ...string) (err error) {
+	out, err := os.Create(target)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := out.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	for _, name := range names {
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

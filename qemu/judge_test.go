@@ -1,0 +1,197 @@
+package qemu
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/initsteps/report"
+)
+
+// goodResult is that of a boot in which nothing is wrong.
+func goodResult() *Result {
+	overlay := func(dir string) report.Overlay {
+		return report.Overlay{
+			Target: "/" + dir, Source: "pkinit:/" + dir,
+			Lowerdirs: []string{"/run/forklift/stages/current/exports/overlays/" + dir, "/sysroot/" + dir},
+			Upperdir:  "/var/lib/overlays/overrides/" + dir, Workdir: "/var/lib/overlays/workdirs/" + dir,
+		}
+	}
+	const path = "/usr/lib/systemd/system/a.service"
+	return &Result{
+		Boards: []Firmware{{Board: "pi4"}},
+		Report: &report.Boot{
+			Version: report.Version,
+			Choice:  report.Choice{Stage: 1, Bundle: "/var/lib/forklift/stages/1"},
+			Steps:   []report.Step{{Name: "one", State: report.Done}, {Name: "two", State: report.Skipped, Note: "why not"}},
+		},
+		System:   "running",
+		Layers:   []string{"etc", "usr"},
+		Overlays: []report.Overlay{overlay("usr"), overlay("etc")},
+		Stage:    &Bind{Root: "/var/lib/forklift/stages/1", Options: "ro,relatime"},
+		Units: []Unit{{
+			ID: "a.service", Type: "notify", Load: "loaded", Active: "active", Sub: "running", Result: "success",
+			FileState: "enabled", Path: path, StagePath: path, Same: true,
+		}},
+		Sysroot: Attempt{Code: 1, Output: "touch: cannot touch '/sysroot/x': Read-only file system"},
+		Checks:  []Attempt{{Name: "a"}},
+		SSH:     "SSH-2.0-x",
+	}
+}
+
+func TestJudge(t *testing.T) {
+	tests := map[string]struct {
+		spoil func(r *Result)
+		want  []string
+	}{
+		"all is well": {func(*Result) {}, nil},
+		"firmware does not start": {
+			func(r *Result) { r.Boards[0].Problem = "pi4: config.txt names no kernel" },
+			[]string{"firmware of pi4: config.txt names no kernel"},
+		},
+		"firmware warns": {
+			func(r *Result) { r.Boards[0].Warnings = []string{"a", "b"} },
+			[]string{"firmware of pi4: a", "firmware of pi4: b"},
+		},
+		"no report": {
+			func(r *Result) { r.Report, r.NoReport = nil, "cat: no such file" },
+			[]string{"pkinit has left no report: cat: no such file"},
+		},
+		"report of another version": {
+			func(r *Result) { r.Report.Version = 7 },
+			[]string{"the report of pkinit has version 7, want 1"},
+		},
+		"no steps": {func(r *Result) { r.Report.Steps = nil }, []string{"pkinit has done no step"}},
+		"failed step": {
+			func(r *Result) {
+				r.Report.Degraded = true
+				r.Report.Steps[0] = report.Step{Name: "one", State: report.Failed, Error: "mount: no"}
+				r.Report.Steps[1] = report.Step{Name: "two", State: report.Undone}
+			},
+			[]string{"pkinit's step one is failed: mount: no", "pkinit's step two is undone: "},
+		},
+		"problem": {
+			func(r *Result) { r.Report.Degraded, r.Report.Problems = true, []string{"stage 2 is incomplete"} },
+			[]string{"pkinit says: stage 2 is incomplete"},
+		},
+		"degraded for no reason": {
+			func(r *Result) { r.Report.Degraded = true },
+			[]string{"pkinit says that the boot is degraded, and not why"},
+		},
+		"stage not bound": {func(r *Result) { r.Stage = nil }, []string{"nothing is mounted on /run/forklift/stages/current"}},
+		"another stage bound": {
+			func(r *Result) { r.Stage.Root = "/var/lib/forklift/stages/2" },
+			[]string{"/run/forklift/stages/current shows /var/lib/forklift/stages/2, want /var/lib/forklift/stages/1"},
+		},
+		"stage writable": {
+			func(r *Result) { r.Stage.Options = "rw,errors=remount-ro" },
+			[]string{"/run/forklift/stages/current can be written"},
+		},
+		"plain root": {
+			func(r *Result) {
+				r.Report.Choice, r.Stage, r.Layers, r.Units = report.Choice{}, nil, nil, nil
+				for i := range r.Overlays {
+					r.Overlays[i].Lowerdirs = r.Overlays[i].Lowerdirs[1:]
+				}
+			},
+			nil,
+		},
+		"no overlays": {
+			func(r *Result) { r.Overlays = nil },
+			[]string{"no overlay is mounted on /usr", "no overlay is mounted on /etc"},
+		},
+		"overlay of somebody else": {
+			func(r *Result) { r.Overlays[1].Source = "overlay" },
+			[]string{"the overlay on /etc has source overlay, want pkinit:/etc"},
+		},
+		"overlay without the stage": {
+			func(r *Result) { r.Overlays[0].Lowerdirs = []string{"/sysroot/usr"} },
+			[]string{"the overlay on /usr has lowerdirs /sysroot/usr, want /run/forklift/stages/current/exports/overlays/usr:/sysroot/usr"},
+		},
+		"overlay with a layer that the stage does not have": {
+			func(r *Result) { r.Layers = []string{"usr"} },
+			[]string{"the overlay on /etc has lowerdirs /run/forklift/stages/current/exports/overlays/etc:/sysroot/etc, want /sysroot/etc"},
+		},
+		"overlay with other directories": {
+			func(r *Result) { r.Overlays[0].Upperdir, r.Overlays[0].Workdir = "/tmp/u", "/tmp/w" },
+			[]string{
+				"the overlay on /usr has upperdir /tmp/u, want /var/lib/overlays/overrides/usr",
+				"the overlay on /usr has workdir /tmp/w, want /var/lib/overlays/workdirs/usr",
+			},
+		},
+		"failed units": {
+			func(r *Result) { r.System, r.Failed = "degraded", []string{"a.mount", "b.service"} },
+			[]string{"unit a.mount has failed", "unit b.service has failed"},
+		},
+		"degraded":    {func(r *Result) { r.System = "degraded" }, []string{"the system is degraded, want running"}},
+		"maintenance": {func(r *Result) { r.System = "maintenance" }, []string{"the system is maintenance, want running"}},
+		"starts for ever": {
+			func(r *Result) {
+				r.System, r.Jobs = "", []string{"1 a.service start running", "2 b.target start waiting"}
+			},
+			[]string{"the system had not started when its time was up; jobs: 1 a.service start running; 2 b.target start waiting"},
+		},
+		"reloads": {func(r *Result) { r.Reloads = 2 }, []string{"systemd was reloaded 2 times during the boot"}},
+		"unit not found": {
+			func(r *Result) { r.Units[0] = Unit{ID: "a.service", Load: "not-found"} },
+			[]string{"service a.service of the stage is not-found, want loaded"},
+		},
+		"unit hidden by an override": {
+			func(r *Result) { r.Units[0].Same = false },
+			[]string{"service a.service of the stage is hidden: /usr/lib/systemd/system/a.service is not the stage's file"},
+		},
+		"unit from elsewhere": {
+			func(r *Result) { r.Units[0].Path = "/etc/systemd/system/a.service" },
+			[]string{"service a.service of the stage is read from /etc/systemd/system/a.service, want /usr/lib/systemd/system/a.service"},
+		},
+		"unit inactive": {
+			func(r *Result) { r.Units[0].Active, r.Units[0].Sub = "inactive", "dead" },
+			[]string{"service a.service of the stage is enabled, and inactive (dead, success)"},
+		},
+		"unit inactive, by its own condition": {
+			func(r *Result) { r.Units[0].Active, r.Units[0].Unwanted = "inactive", true }, nil,
+		},
+		"unit inactive, since disabled": {
+			func(r *Result) { r.Units[0].Active, r.Units[0].FileState = "inactive", "disabled" }, nil,
+		},
+		"oneshot that has run": {
+			func(r *Result) { r.Units[0].Active, r.Units[0].Type = "inactive", "oneshot" }, nil,
+		},
+		"unit enabled for this boot": {
+			func(r *Result) { r.Units[0].Active, r.Units[0].FileState = "failed", "enabled-runtime" },
+			[]string{"service a.service of the stage is enabled, and failed (running, success)"},
+		},
+		"unit changed": {
+			func(r *Result) { r.Units[0].NeedReload = true },
+			[]string{"service a.service of the stage has changed since systemd read it"},
+		},
+		"sysroot writable": {func(r *Result) { r.Sysroot = Attempt{} }, []string{"/sysroot can be written"}},
+		"no sysroot": {
+			func(r *Result) { r.Sysroot.Output = "No such file or directory" },
+			[]string{"/sysroot refuses to be written, and not since it is read-only: No such file or directory"},
+		},
+		"no SSH": {func(r *Result) { r.SSH, r.NoSSH = "", "no greeting: EOF" }, []string{"SSH does not answer: no greeting: EOF"}},
+		"check": {
+			func(r *Result) { r.Checks = append(r.Checks, Attempt{Name: "b", Code: 3, Output: "what"}) },
+			[]string{"check b ends with exit code 3: what"},
+		},
+		"nothing at all": {
+			func(r *Result) { *r = Result{NoReport: "none"} },
+			[]string{
+				"pkinit has left no report: none",
+				"no overlay is mounted on /usr",
+				"no overlay is mounted on /etc",
+				"the system had not started when its time was up; jobs: ",
+				"/sysroot can be written",
+				"SSH does not answer: ",
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := goodResult()
+			tt.spoil(r)
+			require.Equal(t, tt.want, Judge(r))
+		})
+	}
+}

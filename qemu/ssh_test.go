@@ -1,0 +1,66 @@
+package qemu
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// serve answers the connections to a port in turn, the last answer again and again.
+func serve(t *testing.T, answers ...string) *net.TCPAddr {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for i := 0; ; i++ {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, answers[min(i, len(answers)-1)])
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr)
+}
+
+func TestSSHGreeting(t *testing.T) {
+	got, err := sshGreeting(t.Context(), serve(t, "", "not yet\n", "SSH-2.0-OpenSSH_10.0\r\n"))
+	require.NoError(t, err)
+	require.Equal(t, "SSH-2.0-OpenSSH_10.0", got)
+}
+
+func TestSSHOnceGreeting(t *testing.T) {
+	tests := map[string]string{
+		"":                     "no greeting: EOF",
+		"SSH-2.0-cut short":    "no greeting: EOF",
+		"220 mail.example\r\n": `port 22 greets with "220 mail.example"`,
+		"SSH-1.5-too old\n":    `port 22 greets with "SSH-1.5-too old"`,
+		"SSH-2.0-" + string(make([]byte, 300)) + "\n": "no greeting: EOF",
+	}
+	for answer, want := range tests {
+		_, err := sshOnceGreeting(t.Context(), serve(t, answer))
+		require.EqualError(t, err, want)
+	}
+}
+
+func TestSSHGreetingIsCancelled(t *testing.T) {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	defer l.Close() // it accepts, as QEMU does, and says nothing
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		conn, err := l.Accept()
+		if err == nil {
+			defer conn.Close()
+		}
+		cancel()
+		<-t.Context().Done()
+	}()
+	_, err = sshGreeting(ctx, l.Addr().(*net.TCPAddr))
+	require.Regexp(t, "no greeting: .*use of closed|operation was canceled", err.Error())
+}

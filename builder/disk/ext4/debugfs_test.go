@@ -95,7 +95,7 @@ func (d *debugfs) describe() listing {
 	first := map[uint32]string{}
 	for name, number := range names {
 		old, seen := first[number]
-		if !seen || strings.ReplaceAll(name, "/", "\x00") < strings.ReplaceAll(old, "/", "\x00") { // the order of Walk
+		if !seen || walkOrder(name) < walkOrder(old) {
 			first[number] = name
 		}
 	}
@@ -117,6 +117,9 @@ func (d *debugfs) describe() listing {
 	}
 	return list
 }
+
+// walkOrder sorts names as Walk does, a directory's entries right behind it.
+func walkOrder(name string) string { return strings.ReplaceAll(name, "/", "\x00") }
 
 var statFields = regexp.MustCompile(`(?s)Type: (.*?)    Mode:  (\d+).*User: +(-?\d+)   Group: +(-?\d+) .*Size: (\d+)\n` +
 	`.*Links: (\d+) .* mtime: 0x([0-9a-f]{8}):([0-9a-f]{8})`)

@@ -45,7 +45,7 @@ func (d *directory) measure(hashSeed [16]byte) (int64, error) {
 // directoryBlocks are the blocks of a directory, one after the other.
 // https://docs.kernel.org/filesystems/ext4/directory.html
 func (p *plan) directoryBlocks(number uint32) []byte {
-	in := &p.inodes[number]
+	in := p.inodes[number]
 	seed := inodeSeed(p.seed, number)
 	if in.dir.indexed() {
 		return in.dir.tree(number, p.UUID, seed)

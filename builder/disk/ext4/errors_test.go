@@ -57,6 +57,9 @@ func TestErrors(t *testing.T) {
 	dir := &layers.Node{}
 	put(t, twoNames, "a", dir)
 	put(t, twoNames, "b", dir)
+	ofSize := func(size int64) func(*Options) { return func(o *Options) { o.Size = size } }
+	x := func(n int) string { return strings.Repeat("x", n) }
+	empty := layers.NewTree()
 	for name, c := range map[string]struct {
 		tree *layers.Tree
 		set  func(*Options)
@@ -64,25 +67,39 @@ func TestErrors(t *testing.T) {
 	}{
 		"short content": {tree: tree("a/b", regular(layers.Content{ReaderAt: strings.NewReader("abc"), Size: 5})),
 			want: "/a/b: read content: it ends at 3 of 5 bytes"},
-		"mode":           {tree: tree("a", &layers.Node{Mode: 0o10000}), want: "/a: mode 010000 has more than permission bits"},
-		"negative size":  {tree: tree("a", regular(layers.Content{Size: -1})), want: "/a: size -1 is not between 0 and 17592186040320"},
-		"empty target":   {tree: tree("a", &layers.Node{Type: layers.Symlink}), want: `/a: symlink target "" is not 1 to 4095 bytes without NUL`},
-		"long target":    {tree: tree("a", &layers.Node{Type: layers.Symlink, Target: strings.Repeat("x", 4096)}), want: `/a: symlink target "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" is not 1 to 4095 bytes without NUL`},
-		"device":         {tree: tree("a", &layers.Node{Type: layers.Char, Major: 4096}), want: "/a: device 4096:0 is not within 4095:1048575"},
-		"lost+found":     {tree: tree("lost+found", regular(layers.Content{})), want: "/lost+found is a regular file: ext4 needs a directory there"},
+		"mode": {tree: tree("a", &layers.Node{Mode: 0o10000}),
+			want: "/a: mode 010000 has more than permission bits"},
+		"negative size": {tree: tree("a", regular(layers.Content{Size: -1})),
+			want: "/a: size -1 is not between 0 and 17592186040320"},
+		"empty target": {tree: tree("a", &layers.Node{Type: layers.Symlink}),
+			want: `/a: symlink target "" is not 1 to 4095 bytes without NUL`},
+		"long target": {tree: tree("a", &layers.Node{Type: layers.Symlink, Target: x(4096)}),
+			want: `/a: symlink target "` + x(40) + `" is not 1 to 4095 bytes without NUL`},
+		"device": {tree: tree("a", &layers.Node{Type: layers.Char, Major: 4096}),
+			want: "/a: device 4096:0 is not within 4095:1048575"},
+		"lost+found": {tree: tree("lost+found", regular(layers.Content{})),
+			want: "/lost+found is a regular file: ext4 needs a directory there"},
 		"directory link": {tree: twoNames, want: "/b: a directory cannot have two names"},
-		"namespace":      {tree: tree("a", xattrs("system.data", "x")), want: `/a: extended attribute "system.data": ext4 has no place for such a name`},
-		"no name":        {tree: tree("a", xattrs("user.", "x")), want: `/a: extended attribute "user.": ext4 has no place for such a name`},
-		"long value":     {tree: tree("a", xattrs("user.x", strings.Repeat("x", 65537))), want: "/a: extended attribute user.x: 65537 bytes are more than 65536"},
-		"long xattr":     {tree: tree("a", xattrs("user."+strings.Repeat("x", 251), "")), want: `/a: extended attribute "user.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": the name is longer than 255 bytes or has a NUL`},
-		"many xattrs":    {tree: tree("a", &layers.Node{Xattrs: manyXattrs(150, 1000)}), want: "/a: " + errTooManyXattrs.Error()},
-		"bad ACL":        {tree: tree("a", xattrs("system.posix_acl_access", "x")), want: "/a: extended attribute system.posix_acl_access: not an access control list of version 2"},
-		"too small":      {tree: layers.NewTree(), set: func(o *Options) { o.Size = 5 << 20 }, want: "the tree needs 5365760 bytes"},
-		"no size":        {tree: layers.NewTree(), set: func(o *Options) { o.Size = 0 }, want: "the tree needs 5365760 bytes"},
-		"too large":      {tree: layers.NewTree(), set: func(o *Options) { o.Size = math.MaxInt64 }, want: "size 9223372036854775807 is above 16 TiB"},
-		"label":          {tree: layers.NewTree(), set: func(o *Options) { o.Label = "a label of 17 by." }, want: `label "a label of 17 by." is longer than 16 bytes`},
-		"reserved":       {tree: layers.NewTree(), set: func(o *Options) { o.ReservedPercent = 51 }, want: "51% reserved for root is not between 0 and 50"},
-		"UUID":           {tree: layers.NewTree(), set: func(o *Options) { o.UUID = [16]byte{} }, want: "the UUID is missing"},
+		"namespace": {tree: tree("a", xattrs("system.data", "x")),
+			want: `/a: extended attribute "system.data": ext4 has no place for such a name`},
+		"no name": {tree: tree("a", xattrs("user.", "x")),
+			want: `/a: extended attribute "user.": ext4 has no place for such a name`},
+		"long value": {tree: tree("a", xattrs("user.x", x(65537))),
+			want: "/a: extended attribute user.x: 65537 bytes are more than 65536"},
+		"long xattr": {tree: tree("a", xattrs("user."+x(251), "")),
+			want: `/a: extended attribute "user.` + x(35) + `": the name is longer than 255 bytes or has a NUL`},
+		"many xattrs": {tree: tree("a", &layers.Node{Xattrs: manyXattrs(150, 1000)}),
+			want: "/a: " + errTooManyXattrs.Error()},
+		"bad ACL": {tree: tree("a", xattrs("system.posix_acl_access", "x")),
+			want: "/a: extended attribute system.posix_acl_access: not an access control list of version 2"},
+		"too small": {tree: empty, set: ofSize(5 << 20), want: "the tree needs 5365760 bytes"},
+		"no size":   {tree: empty, set: ofSize(0), want: "the tree needs 5365760 bytes"},
+		"too large": {tree: empty, set: ofSize(math.MaxInt64), want: "size 9223372036854775807 is above 16 TiB"},
+		"label": {tree: empty, set: func(o *Options) { o.Label = "a label of 17 by." },
+			want: `label "a label of 17 by." is longer than 16 bytes`},
+		"reserved": {tree: empty, set: func(o *Options) { o.ReservedPercent = 51 },
+			want: "51% reserved for root is not between 0 and 50"},
+		"UUID": {tree: empty, set: func(o *Options) { o.UUID = [16]byte{} }, want: "the UUID is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := testOptions

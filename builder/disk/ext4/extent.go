@@ -1,6 +1,9 @@
 package ext4
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 const (
 	extentMagic     = 0xf30a
@@ -23,11 +26,11 @@ type extent struct {
 
 // allocate appends the extents that a span gets.
 func (s span) allocate(to []extent, a *allocator) []extent {
-	for s.length > 0 {
-		r := a.take(uint64(min(s.length, maxExtent)))
-		e := extent{s.start, uint32(r.end - r.start), r.start}
+	for done := uint32(0); done < s.length; {
+		r := a.take(uint64(min(s.length-done, maxExtent)))
+		e := extent{s.start + done, uint32(r.end - r.start), r.start}
 		to = append(to, e)
-		s.start, s.length = s.start+e.length, s.length-e.length
+		done += e.length
 	}
 	return to
 }
@@ -68,18 +71,17 @@ func treeBlocks(extents int) int {
 // extentTree is the tree of an inode's extents: first the root, which lies in the inode, then its blocks in the order
 // of inode.tree.
 func (p *plan) extentTree(number uint32) [][]byte {
-	in := &p.inodes[number]
+	in := p.inodes[number]
 	nodes := [][]byte{nil}
 	level := encodeExtents(in.extents)
 	depth := uint16(0)
-	for len(level) > extentsInInode {
-		var above [][]byte
-		for len(level) > 0 {
-			n := min(len(level), extentsInBlock)
+	for len(level) > extentsInInode*extentEntrySize {
+		var above []byte
+		for part := range slices.Chunk(level, extentsInBlock*extentEntrySize) {
 			at := in.tree[len(nodes)-1]
-			nodes = append(nodes, p.extentBlock(level[:n], depth, number))
-			above = append(above, extentIndex(binary.LittleEndian.Uint32(level[0]), at))
-			level = level[n:]
+			nodes = append(nodes, p.extentBlock(part, depth, number))
+			above = encode(above, &diskExtentIndex{
+				Block: binary.LittleEndian.Uint32(part), LeafLo: lo32(at), LeafHi: uint16(at >> 32)})
 		}
 		level = above
 		depth++
@@ -88,29 +90,22 @@ func (p *plan) extentTree(number uint32) [][]byte {
 	return nodes
 }
 
-func encodeExtents(extents []extent) [][]byte {
-	entries := make([][]byte, len(extents))
-	for i, e := range extents {
-		entries[i] = encode(make([]byte, 0, extentEntrySize),
-			&diskExtent{e.logical, uint16(e.length), uint16(e.start >> 32), lo32(e.start)})
-	}
-	return entries
-}
-
-func extentIndex(logical uint32, block uint64) []byte {
-	return encode(nil, &diskExtentIndex{Block: logical, LeafLo: lo32(block), LeafHi: uint16(block >> 32)})
-}
-
-func extentNode(entries [][]byte, most, depth uint16) []byte {
-	b := encode(nil, &extentHeader{Magic: extentMagic, Entries: uint16(len(entries)), Max: most, Depth: depth})
-	for _, e := range entries {
-		b = append(b, e...)
+func encodeExtents(extents []extent) []byte {
+	b := make([]byte, 0, len(extents)*extentEntrySize)
+	for _, e := range extents {
+		b = encode(b, &diskExtent{e.logical, uint16(e.length), uint16(e.start >> 32), lo32(e.start)})
 	}
 	return b
 }
 
+func extentNode(entries []byte, most, depth uint16) []byte {
+	header := extentHeader{
+		Magic: extentMagic, Entries: uint16(len(entries) / extentEntrySize), Max: most, Depth: depth}
+	return append(encode(nil, &header), entries...)
+}
+
 // extentBlock is a node in a block of its own, which ends with a checksum.
-func (p *plan) extentBlock(entries [][]byte, depth uint16, number uint32) []byte {
+func (p *plan) extentBlock(entries []byte, depth uint16, number uint32) []byte {
 	b := make([]byte, blockSize)
 	copy(b, extentNode(entries, extentsInBlock, depth))
 	tail := extentEntrySize * (1 + extentsInBlock)

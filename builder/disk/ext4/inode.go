@@ -24,6 +24,9 @@ type inode struct {
 const (
 	extraSize = 32 // of the fields behind the first 128 bytes
 
+	checksumLo = 0x7c // offsets of the fields
+	checksumHi = 0x82
+
 	flagIndexed = 0x1000 // the directory is an htree
 	flagExtents = 0x80000
 	flagEAInode = 0x200000
@@ -39,42 +42,50 @@ var modeTypes = [...]uint16{
 	layers.Symlink: 0xa000, layers.Socket: 0xc000,
 }
 
-// diskInode is struct ext4_inode.
+// diskInode is struct ext4_inode. It is in parts because encoding/binary is slow with arrays, and inodes are many.
 // https://docs.kernel.org/filesystems/ext4/inodes.html
 type diskInode struct {
-	Mode         uint16
-	UIDLo        uint16
-	SizeLo       uint32
-	Atime        uint32
-	Ctime        uint32
-	Mtime        uint32
-	Dtime        uint32
-	GIDLo        uint16
-	LinksCount   uint16
-	BlocksLo     uint32
-	Flags        uint32
-	VersionLo    uint32
-	Block        [60]byte
-	Generation   uint32
-	FileACLLo    uint32
-	SizeHi       uint32
-	_            uint32
-	BlocksHi     uint16
-	FileACLHi    uint16
-	UIDHi        uint16
-	GIDHi        uint16
-	ChecksumLo   uint16
-	_            uint16
-	ExtraIsize   uint16
-	ChecksumHi   uint16
-	CtimeExtra   uint32
-	MtimeExtra   uint32
-	AtimeExtra   uint32
-	Crtime       uint32
-	CrtimeExtra  uint32
-	VersionHi    uint32
-	Projid       uint32
+	inodeHead
+	Block [60]byte
+	inodeTail
 	InlineXattrs [inlineXattrs]byte
+}
+
+type inodeHead struct {
+	Mode       uint16
+	UIDLo      uint16
+	SizeLo     uint32
+	Atime      uint32
+	Ctime      uint32
+	Mtime      uint32
+	Dtime      uint32
+	GIDLo      uint16
+	LinksCount uint16
+	BlocksLo   uint32
+	Flags      uint32
+	VersionLo  uint32
+}
+
+type inodeTail struct {
+	Generation  uint32
+	FileACLLo   uint32
+	SizeHi      uint32
+	_           uint32
+	BlocksHi    uint16
+	FileACLHi   uint16
+	UIDHi       uint16
+	GIDHi       uint16
+	ChecksumLo  uint16
+	_           uint16
+	ExtraIsize  uint16
+	ChecksumHi  uint16
+	CtimeExtra  uint32
+	MtimeExtra  uint32
+	AtimeExtra  uint32
+	Crtime      uint32
+	CrtimeExtra uint32
+	VersionHi   uint32
+	Projid      uint32
 }
 
 // newInode is what can be said of a node by itself.
@@ -136,7 +147,7 @@ func (in *inode) hasExtents() bool {
 
 // sectors is i_blocks: 512 bytes each, those that hold metadata included.
 func (p *plan) sectors(number uint32) uint64 {
-	in := &p.inodes[number]
+	in := p.inodes[number]
 	blocks := uint64(len(in.tree))
 	for _, e := range in.extents {
 		blocks += uint64(e.length)
@@ -151,7 +162,7 @@ func (p *plan) sectors(number uint32) uint64 {
 }
 
 func (p *plan) flags(number uint32) uint32 {
-	in := &p.inodes[number]
+	in := p.inodes[number]
 	flags := uint32(0)
 	if in.hasExtents() && number != resizeInode {
 		flags |= flagExtents
@@ -167,7 +178,7 @@ func (p *plan) flags(number uint32) uint32 {
 
 // blockField is i_block, which is what its type makes of it.
 func (p *plan) blockField(number uint32) (b [60]byte) {
-	in := &p.inodes[number]
+	in := p.inodes[number]
 	switch {
 	case number == resizeInode:
 		binary.LittleEndian.PutUint32(b[doublyIndirect*4:], uint32(p.resize))
@@ -192,19 +203,22 @@ func putDevice(b []byte, major, minor uint32) {
 
 // encodeInode is an inode as it lies in its table.
 func (p *plan) encodeInode(b []byte, number uint32) []byte {
-	in := &p.inodes[number]
+	in := p.inodes[number]
 	if in.node == nil || number == resizeInode && p.reserved == 0 {
 		return append(b, make([]byte, inodeSize)...)
 	}
-	n := in.node
-	sectors := p.sectors(number)
+	n, sectors := in.node, p.sectors(number)
 	d := diskInode{
-		Mode:  modeTypes[n.Type] | uint16(n.Mode),
-		UIDLo: lo16(n.UID), UIDHi: hi16(n.UID), GIDLo: lo16(n.GID), GIDHi: hi16(n.GID),
-		SizeLo: lo32(uint64(in.size)), SizeHi: hi32(uint64(in.size)),
-		BlocksLo: lo32(sectors), BlocksHi: uint16(sectors >> 32),
-		LinksCount: linksCount(in), Flags: p.flags(number), Block: p.blockField(number),
-		ExtraIsize: extraSize,
+		inodeHead: inodeHead{
+			Mode:  modeTypes[n.Type] | uint16(n.Mode),
+			UIDLo: lo16(n.UID), GIDLo: lo16(n.GID), SizeLo: lo32(uint64(in.size)), BlocksLo: lo32(sectors),
+			LinksCount: linksCount(in), Flags: p.flags(number),
+		},
+		Block: p.blockField(number),
+		inodeTail: inodeTail{
+			UIDHi: hi16(n.UID), GIDHi: hi16(n.GID), SizeHi: hi32(uint64(in.size)), BlocksHi: uint16(sectors >> 32),
+			ExtraIsize: extraSize,
+		},
 	}
 	d.setTime(p.time(n))
 	if in.attrs != nil {
@@ -215,10 +229,11 @@ func (p *plan) encodeInode(b []byte, number uint32) []byte {
 		d.setValue(*in.value)
 	}
 	start := len(b)
-	b = encode(b, &d)
+	b = append(encode(b, &d.inodeHead), d.Block[:]...)
+	b = append(encode(b, &d.inodeTail), d.InlineXattrs[:]...)
 	sum := crc32c(inodeSeed(p.seed, number), b[start:])
-	binary.LittleEndian.PutUint16(b[start+0x7c:], lo16(sum))
-	binary.LittleEndian.PutUint16(b[start+0x82:], hi16(sum))
+	binary.LittleEndian.PutUint16(b[start+checksumLo:], lo16(sum))
+	binary.LittleEndian.PutUint16(b[start+checksumHi:], hi16(sum))
 	return b
 }
 

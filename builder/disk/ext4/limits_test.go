@@ -54,7 +54,8 @@ func limitsTree(t *testing.T) *layers.Tree {
 	put(t, tree, "fifo", &layers.Node{Type: layers.Fifo, Mode: 0o7777, GID: 1<<32 - 2})
 	put(t, tree, "socket", &layers.Node{Type: layers.Socket, Mode: 0o7777, GID: 1<<32 - 2})
 	for _, n := range []int{1, 59, 60, 61, maxTarget} {
-		put(t, tree, fmt.Sprintf("symlink-%d", n), &layers.Node{Type: layers.Symlink, Mode: 0o777, Target: strings.Repeat("t", n)})
+		put(t, tree, fmt.Sprintf("symlink-%d", n),
+			&layers.Node{Type: layers.Symlink, Mode: 0o777, Target: strings.Repeat("t", n)})
 	}
 	put(t, tree, "empty-dir", &layers.Node{ModTime: utc(2107)})
 	put(t, tree, "12-GiB", file(0o600, utc(2000), layers.Content{
@@ -75,13 +76,14 @@ func limitsTree(t *testing.T) *layers.Tree {
 func putXattrLimits(t *testing.T, tree *layers.Tree) {
 	longest := "user." + strings.Repeat("a", maxXattrName-len("user."))
 	acl := (&treeMaker{Rand: rand.New(rand.NewPCG(7, 0))}).acl()
+	capability := "\x01\x00\x00\x02\x00\x20" + strings.Repeat("\x00", 14) // cap_net_raw+ep
 	for name, xattrs := range map[string]map[string]string{
 		"empty-value":   {"user.a": "", "trusted.a": "", "security.a": ""},
 		"inline-full":   {"user.aaaa": strings.Repeat("v", inlineSpace-attrEnd-attrHeader-4)},
 		"block-full":    {"user.aaaa": strings.Repeat("v", blockSpace-attrEnd-attrHeader-4)},
 		"too-much":      {"user.aaaa": strings.Repeat("v", blockSpace-attrEnd-attrHeader-3)},
 		"64-KiB":        {"user.a": strings.Repeat("a", maxValue), "trusted.b": strings.Repeat("b", maxValue), longest: "c"},
-		"acl":           {"system.posix_acl_access": acl, "system.posix_acl_default": acl, "security.capability": "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
+		"acl":           {"system.posix_acl_access": acl, "system.posix_acl_default": acl, "security.capability": capability},
 		"many-in-block": manyXattrs(100, 10),
 		"many-apart":    manyXattrs(50, 3000),
 	} {

@@ -17,7 +17,7 @@ func orphanBlocks(blocks uint64) uint64 {
 // orphanFile is one without orphans: blocks of zeroes, each with a checksum that depends on where it lies.
 // https://docs.kernel.org/filesystems/ext4/orphan.html
 func (p *plan) orphanFile() []byte {
-	in := &p.inodes[p.orphanInode]
+	in := p.inodes[p.orphanInode]
 	b := make([]byte, in.size)
 	seed := inodeSeed(p.seed, p.orphanInode)
 	for _, e := range in.extents {

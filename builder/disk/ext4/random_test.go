@@ -192,10 +192,13 @@ func (m *treeMaker) xattrs(kind layers.Type) map[string]string {
 // acl is an access control list with a named user and a named group.
 func (m *treeMaker) acl() string {
 	b := binary.LittleEndian.AppendUint32(nil, aclXattrVersion)
+	const none = 1<<32 - 1
 	for _, e := range []struct {
 		tag uint16
 		id  uint32
-	}{{1, 1<<32 - 1}, {aclUser, m.Uint32N(1 << 31)}, {4, 1<<32 - 1}, {aclGroup, m.Uint32N(1 << 31)}, {0x10, 1<<32 - 1}, {0x20, 1<<32 - 1}} {
+	}{
+		{1, none}, {aclUser, m.Uint32N(1 << 31)}, {4, none}, {aclGroup, m.Uint32N(1 << 31)}, {0x10, none}, {0x20, none},
+	} {
 		b = binary.LittleEndian.AppendUint16(b, e.tag)
 		b = binary.LittleEndian.AppendUint16(b, uint16(m.IntN(8)))
 		b = binary.LittleEndian.AppendUint32(b, e.id)

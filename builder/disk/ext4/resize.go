@@ -43,8 +43,9 @@ func (p *plan) resizePointers() []byte {
 // reservedDescriptors are the reserved blocks of group 0.
 func (p *plan) reservedDescriptors() []byte {
 	b := make([]byte, p.reserved*blockSize)
+	backups := p.backupGroups()
 	for i := range p.reserved {
-		for j, g := range p.backupGroups() {
+		for j, g := range backups {
 			binary.LittleEndian.PutUint32(b[i*blockSize+4*uint32(j):], g*blocksPerGroup+1+p.gdt+i)
 		}
 	}

@@ -191,7 +191,7 @@ func superTime(t time.Time) (lo uint32, hi uint8) {
 }
 
 func (p *plan) setJournal(sb *superblock) {
-	journal := &p.inodes[journalInode]
+	journal := p.inodes[journalInode]
 	sb.JournalInum = journalInode
 	sb.JnlBackupType = journalBackup
 	sb.JnlBlocks = p.blockField(journalInode)

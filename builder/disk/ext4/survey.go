@@ -27,17 +27,20 @@ const (
 type survey struct {
 	seed        uint32 // of all checksums
 	hashSeed    [16]byte
-	inodes      []inode
+	inodes      []*inode
+	unused      []inode // made ahead, many at a time
 	numbers     map[*layers.Node]uint32
 	valueInodes bool   // some values of extended attributes have inodes of their own
 	orphanInode uint32 // zero: none
 }
 
 func surveyTree(t *layers.Tree, o Options) (*survey, error) {
-	s := &survey{seed: crc32c(^uint32(0), o.UUID[:]), hashSeed: o.UUID, inodes: make([]inode, firstInode),
-		numbers: map[*layers.Node]uint32{}}
-	s.inodes[journalInode] = inode{node: special(), links: 1}
-	s.inodes[resizeInode] = inode{node: special(), links: 1}
+	s := &survey{seed: crc32c(^uint32(0), o.UUID[:]), hashSeed: o.UUID, numbers: map[*layers.Node]uint32{}}
+	for range firstInode {
+		s.append(inode{})
+	}
+	*s.inodes[journalInode] = inode{node: special(), links: 1}
+	*s.inodes[resizeInode] = inode{node: special(), links: 1}
 	lost := t.Get(lostFound)
 	if lost != nil && lost.Type != layers.Directory {
 		return nil, fmt.Errorf("/%s is a %s: ext4 needs a directory there", lostFound, lost.Type)
@@ -62,7 +65,12 @@ func surveyTree(t *layers.Tree, o Options) (*survey, error) {
 func special() *layers.Node { return &layers.Node{Type: layers.Regular, Mode: 0o600} }
 
 func (s *survey) append(in inode) uint32 {
-	s.inodes = append(s.inodes, in)
+	if len(s.unused) == 0 {
+		s.unused = make([]inode, 1024)
+	}
+	s.unused[0] = in
+	s.inodes = append(s.inodes, &s.unused[0])
+	s.unused = s.unused[1:]
 	return uint32(len(s.inodes) - 1)
 }
 
@@ -83,7 +91,7 @@ func (s *survey) add(name string, n *layers.Node, parent uint32) (uint32, error)
 	}
 	number := uint32(rootInode)
 	if name == "" {
-		s.inodes[number] = in
+		*s.inodes[number] = in
 	} else {
 		number = s.append(in)
 	}
@@ -124,7 +132,7 @@ func (s *survey) addChildren(name string, number, parent uint32) error {
 			links++
 		}
 	}
-	in := &s.inodes[number]
+	in := s.inodes[number]
 	in.dir, in.links = dir, links
 	var err error
 	if in.size, err = dir.measure(s.hashSeed); err != nil {

@@ -172,7 +172,7 @@ func (w *writer) inode(ctx context.Context, number uint32) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	in := &w.inodes[number]
+	in := w.inodes[number]
 	if number == resizeInode && w.reserved > 0 {
 		return w.block(w.resize, w.resizePointers())
 	}
@@ -202,7 +202,7 @@ func (w *writer) inode(ctx context.Context, number uint32) error {
 
 // content is what an inode's extents hold.
 func (p *plan) content(number uint32) layers.Content {
-	in := &p.inodes[number]
+	in := p.inodes[number]
 	switch {
 	case number == journalInode:
 		return p.journal()

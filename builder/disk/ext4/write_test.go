@@ -45,7 +45,9 @@ func TestWriteIsCleanAtEverySize(t *testing.T) {
 	for i := range 3000 {
 		put(t, tree, fmt.Sprintf("many/file-%d", i), &layers.Node{Type: layers.Regular, Content: layers.Inline("x")})
 	}
-	for _, size := range []int64{0, 64 << 20, 128 << 20, 128<<20 + 4096, 129 << 20, 1 << 30, 3<<30 + 12345, 40 << 30, 1 << 40, 3 << 40} {
+	for _, size := range []int64{
+		0, 64 << 20, 128 << 20, 128<<20 + 4096, 129 << 20, 1 << 30, 3<<30 + 12345, 40 << 30, 1 << 40, 3 << 40,
+	} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			o := testOptions
 			o.Size = size

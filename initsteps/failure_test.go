@@ -106,7 +106,7 @@ func TestFailureOfTheHomeLeavesTheOverlays(t *testing.T) {
 	r := device()
 	r.fail = func(_ int, call string) bool { return strings.HasPrefix(call, "bind rw") }
 	b, err := inInitramfs(r)
-	require.EqualError(t, err, "bind-.local-share-forklift-stages@home-pi: bind rw /var/lib/forklift/stages "+
+	require.EqualError(t, err, "bind-.local-share-forklift-stages@home-pi: bind rw,idmapped /var/lib/forklift/stages "+
 		"/home/pi/.local/share/forklift/stages as 1000:1000 within /home/pi: injected")
 	require.Equal(t, transaction, r.mounted())
 	require.Equal(t, 2, b.Choice.Stage)

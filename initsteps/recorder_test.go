@@ -114,6 +114,7 @@ func (r *recorder) Bind(b initsteps.Bind) error {
 	}
 	what := ""
 	if b.IDs != nil {
+		options += ",idmapped"
 		what = fmt.Sprintf(" as %d:%d within %s", b.IDs.UID, b.IDs.GID, b.Within)
 	}
 	if err := r.call("bind %s %s %s%s", options, b.Source, b.Target, what); err != nil {

@@ -77,7 +77,7 @@ func (b *Boot) rollback(steps []Step) error {
 			continue
 		}
 		entry.State = report.Undone
-		if err := guard(func() error { return s.Undo(b) }); err != nil {
+		if err := Guard(func() error { return s.Undo(b) }); err != nil {
 			err = fmt.Errorf("undo %s: %w", s, err)
 			entry.State, entry.Error = report.Failed, OneLine(err)
 			errs = append(errs, err)
@@ -110,7 +110,7 @@ func (b *Boot) run(s Step) error {
 
 // do does a step unless it is done, which the report may not know if it was lost.
 func (b *Boot) do(s Step) (note string, err error) {
-	err = guard(func() error {
+	err = Guard(func() error {
 		done, err := s.Done(b)
 		if err != nil || done {
 			note = "was done before"
@@ -121,8 +121,8 @@ func (b *Boot) do(s Step) (note string, err error) {
 	return note, err
 }
 
-// guard turns a panic into an error: none may end the boot.
-func guard(f func() error) (err error) {
+// Guard turns a panic into an error: none may end the boot, since the end of process 1 is the end of the kernel.
+func Guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)

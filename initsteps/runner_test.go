@@ -116,7 +116,7 @@ func TestAll(t *testing.T) {
 		"read /etc/passwd",
 		"read /etc/group",
 		"stat /var/lib/forklift/stages",
-		"bind rw /var/lib/forklift/stages /home/pi/.local/share/forklift/stages as 1000:1000 within /home/pi",
+		"bind rw,idmapped /var/lib/forklift/stages /home/pi/.local/share/forklift/stages as 1000:1000 within /home/pi",
 		"mountinfo",
 		"stat /run/forklift/stages/current/exports/overlays/usr",
 		"stat /run/forklift/stages/current/exports/overlays/etc",

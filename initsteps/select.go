@@ -22,7 +22,7 @@ func (SelectStage) Done(b *Boot) (bool, error) { return b.Report.Choice.Reason !
 // user's overrides to mount.
 func (SelectStage) Do(b *Boot) error {
 	choice := stages.Choice{Reason: "no stage can be used"}
-	err := guard(func() error {
+	err := Guard(func() error {
 		choice = choose(b)
 		return nil
 	})

@@ -117,7 +117,7 @@ func TestHomeOfAPrimaryMember(t *testing.T) {
 	r := device(map[string]string{"etc/passwd": "pi:x:1000:990::/home/pi:/bin/sh", "etc/group": "pkctl:x:990:"})
 	_, err := inInitramfs(r)
 	require.NoError(t, err)
-	require.Contains(t, r.calls, "bind rw /var/lib/forklift/stages /home/pi/.local/share/forklift/stages as 1000:990 within /home/pi")
+	require.Contains(t, r.calls, "bind rw,idmapped /var/lib/forklift/stages /home/pi/.local/share/forklift/stages as 1000:990 within /home/pi")
 }
 
 func TestHomeWithABrokenDatabase(t *testing.T) {
@@ -140,6 +140,10 @@ func TestVerify(t *testing.T) {
 		"sysroot gone":     {func(r *recorder) { _ = r.Unmount("/sysroot") }, "nothing is mounted on /sysroot"},
 		"other stage": {func(r *recorder) { r.mountAt("/run/forklift/stages/current").Root = "/var/lib/forklift/stages/1" },
 			"/run/forklift/stages/current shows /var/lib/forklift/stages/1, want 2"},
+		"home gone": {func(r *recorder) { _ = r.Unmount("/home/pi/.local/share/forklift/stages") },
+			"nothing is mounted on /home/pi/.local/share/forklift/stages"},
+		"home without mapping": {func(r *recorder) { r.mountAt("/home/pi/.local/share/forklift/stages").Options = "rw" },
+			"/home/pi/.local/share/forklift/stages shows the owners as they are on the disk (rw)"},
 		"overlay gone": {func(r *recorder) { _ = r.Unmount("/etc") }, "nothing is mounted on /etc"},
 		"other lowerdirs": {func(r *recorder) { r.mountAt("/etc").VFSOptions = "rw,lowerdir=/sysroot/etc,upperdir=/u,workdir=/w" },
 			"/etc is {pkinit:/etc /etc [/sysroot/etc] /u /w}, want {pkinit:/etc /etc " +

@@ -77,6 +77,17 @@ func (s BindStage) verify(b *Boot, infos []*mountinfo.Info) error {
 	return readOnly(infos, s.Target, path.Base(b.Report.Choice.Bundle))
 }
 
+func (s BindHome) verify(_ *Boot, infos []*mountinfo.Info) error {
+	m := lastAt(infos, s.target())
+	switch {
+	case m == nil:
+		return fmt.Errorf("nothing is mounted on %s", s.target())
+	case !slices.Contains(strings.Split(m.Options, ","), "idmapped"):
+		return fmt.Errorf("%s shows the owners as they are on the disk (%s)", s.target(), m.Options)
+	}
+	return nil
+}
+
 func readOnly(infos []*mountinfo.Info, target, root string) error {
 	m := lastAt(infos, target)
 	switch {

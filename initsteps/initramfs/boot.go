@@ -26,13 +26,13 @@ func Main(version string, args []string) {
 	r := initsteps.NewReport(version)
 	r.Initramfs = true
 	b := &boot{
-		Boot: initsteps.Boot{System: initsteps.Linux{}, Report: r, Print: (&Console{}).Print},
+		Boot: initsteps.Boot{System: initsteps.Linux{}, Report: r, Print: console{}.print},
 		calm: func() error { return nil },
 	}
-	if err := guard(b.enterRoot); err != nil {
+	if err := initsteps.Guard(b.enterRoot); err != nil {
 		b.restart(fmt.Sprintf("there is no root file system to go on with: %v", err))
 	}
-	if err := guard(b.assemble); err != nil {
+	if err := initsteps.Guard(b.assemble); err != nil {
 		b.Print(err.Error())
 	}
 	if err := b.calm(); err != nil {
@@ -41,21 +41,11 @@ func Main(version string, args []string) {
 	b.exec(args)
 }
 
-// guard turns a panic into an error: the end of process 1 is the end of the kernel.
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return f()
-}
-
 // enterRoot finds the root file system and makes it the root of this process.
 func (b *boot) enterRoot() error {
 	mountErr := mountEarly()
 	console, err := openConsole()
-	b.Print = console.Print
+	b.Print = console.print
 	b.Print("version " + b.Report.Pkinit)
 	b.say(errors.Join(mountErr, err))
 	b.calm, err = rebootOnPanic(panicTimeout)

@@ -1,6 +1,7 @@
 package initramfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -8,29 +9,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Console writes lines to /dev/console, and to the kernel's log for the journal.
-type Console struct {
-	kmsg *os.File
+// console writes lines to the standard error, and to the kernel's log for the journal.
+type console struct {
+	kmsg *os.File // nil as long as there is none
 }
 
 // openConsole makes /dev/console the standard input, output and error of this process and of the init that follows:
 // the kernel could not where the initramfs has no such device.
-func openConsole() (*Console, error) {
-	f, err := os.OpenFile("/dev/console", os.O_RDWR|unix.O_NOCTTY, 0)
+func openConsole() (console, error) {
+	fd, err := unix.Open("/dev/console", unix.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		return &Console{}, err
+		return console{}, fmt.Errorf("open /dev/console: %w", err)
 	}
-	for fd := range 3 {
-		if err := unix.Dup3(int(f.Fd()), fd, 0); err != nil && err != unix.EINVAL { // EINVAL: it is this one already
-			return &Console{}, fmt.Errorf("dup console to %d: %w", fd, err)
+	for _, std := range [...]int{unix.Stdin, unix.Stdout, unix.Stderr} {
+		if std != fd {
+			err = errors.Join(err, unix.Dup3(fd, std, 0))
 		}
 	}
-	kmsg, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
-	return &Console{kmsg: kmsg}, err
+	if fd > unix.Stderr {
+		err = errors.Join(err, unix.Close(fd))
+	}
+	// The kernel would drop lines that come fast; who has forbidden to change that has chosen so.
+	_ = os.WriteFile("/proc/sys/kernel/printk_devkmsg", []byte("on"), 0)
+	kmsg, kmsgErr := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
+	return console{kmsg: kmsg}, errors.Join(err, kmsgErr)
 }
 
-// Print writes a line. Nothing can be done where that fails.
-func (c *Console) Print(line string) {
+// print writes a line. Nothing can be done where that fails.
+func (c console) print(line string) {
 	line = "pkinit: " + strings.ReplaceAll(line, "\n", "; ")
 	fmt.Fprintln(os.Stderr, line)
 	if c.kmsg != nil {

@@ -129,29 +129,17 @@ func (b *build) secret(name string) ([]byte, error) {
 	return []byte(strings.TrimRight(string(data), "\r\n")), err
 }
 
-// image writes the disk to a temporary file beside the output and renames it when it is complete.
+// image writes the disk.
 func (b *build) image(ctx context.Context) (err error) {
 	e := b.begin("disk")
 	defer func() { b.end(e, false, err) }()
 	if err := os.MkdirAll(filepath.Dir(b.opts.Output), 0o755); err != nil {
 		return err
 	}
-	tmp := b.opts.Output + ".tmp"
-	f, err := os.Create(tmp)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp))
-		}
-	}()
 	progress := func(done, total int64) { b.emit(Event{Step: "disk", State: Running, Done: done, Total: total}) }
-	err = disk.Write(ctx, f, b.tree, b.plan.Disk, progress)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp, b.opts.Output)
+	return layers.Replace(b.opts.Output, func(f *os.File) error {
+		return disk.Write(ctx, f, b.tree, b.plan.Disk, progress)
+	})
 }
 
 func (b *build) emit(e Event) {

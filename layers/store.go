@@ -73,33 +73,15 @@ func (s Store) Put(ctx context.Context, key Key, latest time.Time, make func(con
 
 func (s Store) path(key Key) string { return filepath.Join(s.Dir, key.String()+".tar") }
 
-func (s Store) write(key Key, t *Tree, latest time.Time) (err error) {
-	tmp := s.path(key) + ".tmp"
-	f, err := os.Create(tmp)
+func (s Store) write(key Key, t *Tree, latest time.Time) error {
+	err := Replace(s.path(key), func(f *os.File) error {
+		w := bufio.NewWriterSize(f, 1<<20)
+		return errors.Join(t.WriteTar(w, latest), w.Flush())
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("write layer %s: %w", s.path(key), err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp))
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err := errors.Join(t.WriteTar(w, latest), w.Flush(), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write layer %s: %w", tmp, err)
-	}
-	if err := os.Rename(tmp, s.path(key)); err != nil {
-		return err
-	}
-	return syncDir(s.Dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }
 
 // Lock takes an exclusive lock on a file, which it creates where it is missing, and returns the function that gives it

@@ -9,41 +9,59 @@ import (
 )
 
 func TestReadAnswer(t *testing.T) {
+	const head = "pkbuild-probe 1\n"
 	tests := map[string]struct {
 		text string
 		want answer
 		err  string
 	}{
-		"nothing found": {text: "pkbuild-probe 1\nend\n", want: answer{}},
+		"nothing found": {text: head + "end\n", want: answer{}},
 		"sections": {
-			text: "pkbuild-probe 1\nsection a 0\n|one\n|\n||two\nsection b -1\nend\n",
+			text: head + "section a 0\n|one\n|\n||two\nsection b -1\nend\n",
 			want: answer{"a": {lines: []string{"one", "", "|two"}}, "b": {code: -1}},
 		},
 		"what looks like more": {
-			text: "pkbuild-probe 1\nsection a 0\n|end\n|section b 0\nend\n",
+			text: head + "section a 0\n|end\n|section b 0\nend\n",
 			want: answer{"a": {lines: []string{"end", "section b 0"}}},
 		},
-		"what follows the end": {text: "pkbuild-probe 1\nend\nmore", want: answer{}},
-		"empty":                {text: "", want: answer{}, err: "answer of the probe: line 1: unexpected EOF"},
-		"another version":      {text: "pkbuild-probe 2\nend\n", want: answer{}, err: `answer of the probe: line 1: "pkbuild-probe 2" is out of place`},
-		"no head":              {text: "section a 0\nend\n", err: `answer of the probe: line 1: "section a 0" is out of place`},
-		"head only":            {text: "pkbuild-probe 1\n", want: answer{}, err: "answer of the probe: line 2: unexpected EOF"},
-		"head twice":           {text: "pkbuild-probe 1\npkbuild-probe 1\nend\n", want: answer{}, err: `answer of the probe: line 2: "pkbuild-probe 1" is out of place`},
-		"cut short":            {text: "pkbuild-probe 1\nsection a 0\n|on", want: answer{"a": {}}, err: "answer of the probe: line 3: unexpected EOF"},
-		"end cut short":        {text: "pkbuild-probe 1\nend", want: answer{}, err: "answer of the probe: line 2: unexpected EOF"},
-		"line of no section":   {text: "pkbuild-probe 1\n|one\nend\n", want: answer{}, err: `answer of the probe: line 2: "|one" is out of place`},
-		"bare line":            {text: "pkbuild-probe 1\nsection a 0\none\nend\n", want: answer{"a": {}}, err: `answer of the probe: line 3: "one" is out of place`},
-		"section twice":        {text: "pkbuild-probe 1\nsection a 0\nsection a 0\nend\n", want: answer{"a": {}}, err: `answer of the probe: line 3: "section a 0" is out of place`},
-		"no exit code":         {text: "pkbuild-probe 1\nsection a\nend\n", want: answer{}, err: `answer of the probe: line 2: "section a" is out of place`},
-		"exit code in words":   {text: "pkbuild-probe 1\nsection a one\nend\n", want: answer{}, err: `answer of the probe: line 2: "section a one" is out of place`},
-		"no name":              {text: "pkbuild-probe 1\nsection  0\nend\n", want: answer{}, err: `answer of the probe: line 2: "section  0" is out of place`},
-		"too much to say":      {text: "pkbuild-probe 1\nsection a 0\n" + strings.Repeat("|x", maxAnswer/2), want: answer{"a": {}}, err: "answer of the probe: line 3: unexpected EOF"},
+		"what follows the end": {text: head + "end\nmore", want: answer{}},
+		"empty":                {text: "", want: answer{}, err: "line 1: unexpected EOF"},
+		"another version": {
+			text: "pkbuild-probe 2\nend\n", want: answer{}, err: `line 1: "pkbuild-probe 2" is out of place`,
+		},
+		"no head":   {text: "section a 0\nend\n", err: `line 1: "section a 0" is out of place`},
+		"head only": {text: head, want: answer{}, err: "line 2: unexpected EOF"},
+		"head twice": {
+			text: head + head + "end\n", want: answer{}, err: `line 2: "pkbuild-probe 1" is out of place`,
+		},
+		"cut short":          {text: head + "section a 0\n|on", want: answer{"a": {}}, err: "line 3: unexpected EOF"},
+		"end cut short":      {text: head + "end", want: answer{}, err: "line 2: unexpected EOF"},
+		"line of no section": {text: head + "|one\nend\n", want: answer{}, err: `line 2: "|one" is out of place`},
+		"bare line": {
+			text: head + "section a 0\none\nend\n", want: answer{"a": {}}, err: `line 3: "one" is out of place`,
+		},
+		"section twice": {
+			text: head + "section a 0\nsection a 0\nend\n", want: answer{"a": {}}, err: `line 3: "section a 0" is out of place`,
+		},
+		"no exit code": {
+			text: head + "section a\nend\n", want: answer{}, err: `line 2: "section a" is out of place`,
+		},
+		"exit code in words": {
+			text: head + "section a one\nend\n", want: answer{}, err: `line 2: "section a one" is out of place`,
+		},
+		"no name": {
+			text: head + "section  0\nend\n", want: answer{}, err: `line 2: "section  0" is out of place`,
+		},
+		"too much to say": {
+			text: head + "section a 0\n" + strings.Repeat("|x", maxAnswer/2),
+			want: answer{"a": {}}, err: "line 3: unexpected EOF",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := readAnswer(strings.NewReader(tt.text))
 			if tt.err != "" {
-				require.EqualError(t, err, tt.err)
+				require.EqualError(t, err, "answer of the probe: "+tt.err)
 			} else {
 				require.NoError(t, err)
 			}

@@ -77,6 +77,9 @@ func attendFake(t *testing.T, ctx context.Context, mode string, o Options) (*Res
 	self, err := os.Executable()
 	require.NoError(t, err)
 	t.Setenv(fakeMode, mode)
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute // a fake that is not understood shall not hold up the others
+	}
 	dir := t.TempDir()
 	answer, err := os.ReadFile("testdata/answer")
 	require.NoError(t, err)
@@ -104,13 +107,24 @@ func TestAttendErrors(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		"refuses":        {Options{}, []string{"ended by itself", "ended: exit status 1", "stderr: qemu: no such machine"}},
-		"panics":         {Options{}, []string{"the machine says: [    5.9] Kernel panic - not syncing: no init\n", "[    5.9] Call trace:"}},
-		"is silent":      {Options{Silence: short}, []string{"the machine said nothing for 300ms\n"}},
-		"stops within":   {Options{Silence: short, Timeout: 4 * short}, []string{"not done after 1.2s\n"}},
-		"reboots":        {Options{}, []string{"the machine ended by itself before the probe had said all: answer of the probe: line ", "unexpected EOF", "ended: exit status 0"}},
-		"talks nonsense": {Options{}, []string{`answer of the probe: line 1: "hello" is out of place`, "ended: signal: killed"}},
-		"stays on":       {Options{Timeout: 2 * time.Second}, []string{"not done after 2s\n"}},
+		"refuses": {
+			Options{}, []string{"ended by itself", "ended: exit status 1", "stderr: qemu: no such machine"},
+		},
+		"panics": {
+			Options{}, []string{"the machine says: [    5.9] Kernel panic - not syncing: no init\n", "[    5.9] Call trace:"},
+		},
+		"is silent":    {Options{Silence: short}, []string{"the machine said nothing for 300ms\n"}},
+		"stops within": {Options{Silence: short, Timeout: 4 * short}, []string{"not done after 1.2s\n"}},
+		"reboots": {
+			Options{}, []string{
+				"the machine ended by itself before the probe had said all: answer of the probe: line ",
+				"unexpected EOF", "ended: exit status 0",
+			},
+		},
+		"talks nonsense": {
+			Options{}, []string{`answer of the probe: line 1: "hello" is out of place`, "ended: signal: killed"},
+		},
+		"stays on": {Options{Timeout: 2 * time.Second}, []string{"not done after 2s\n"}},
 	}
 	for mode, tt := range tests {
 		t.Run(mode, func(t *testing.T) {
@@ -226,9 +240,11 @@ func TestBootable(t *testing.T) {
 		bits   int
 		want   string
 	}{
-		"Image":      {arm, 64, ""},
-		"gzip":       {"\x1f\x8b" + arm, 64, ""},
-		"zboot":      {"MZ\x00\x00zimg" + strings.Repeat("x", 64), 64, "kernel k is neither an arm64 Image nor a gzip of one"},
+		"Image": {arm, 64, ""},
+		"gzip":  {"\x1f\x8b" + arm, 64, ""},
+		"zboot": {
+			"MZ\x00\x00zimg" + strings.Repeat("x", 64), 64, "kernel k is neither an arm64 Image nor a gzip of one",
+		},
 		"cut short":  {"MZ", 64, "kernel k: unexpected EOF"},
 		"in 32 bits": {arm, 32, "the firmware of pi3 starts k in 32-bit mode; set arm_64bit=1 in config.txt"},
 	}

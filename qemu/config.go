@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Limits of the firmware's reader of config.txt.
@@ -56,7 +58,7 @@ func (c *config) warn(format string, args ...any) {
 }
 
 func (c *config) line(place, line string) error {
-	line = strings.TrimLeft(line, " \t")
+	line = strings.TrimLeftFunc(line, unicode.IsSpace)
 	switch {
 	case line == "" || line[0] == '#':
 		return nil
@@ -75,11 +77,14 @@ func (c *config) line(place, line string) error {
 		return c.command(place, words)
 	}
 	key, value, found := strings.Cut(line, "=")
-	if !found || strings.TrimSpace(key) != key || strings.TrimLeft(value, " \t") != value {
+	switch {
+	case !found || strings.TrimSpace(key) != key || strings.TrimLeft(value, " \t") != value:
 		c.warn("%s: %q is not property=value", place, line)
-		return nil
+	case key == "include" || key == "initramfs":
+		c.warn("%s: %s takes no equals sign", place, key)
+	default:
+		c.values[key] = strings.TrimRight(value, " \t")
 	}
-	c.values[key] = strings.TrimRight(value, " \t")
 	return nil
 }
 
@@ -140,21 +145,13 @@ func (b Board) filter(f string) (kind string, applies bool) {
 	case strings.HasPrefix(f, "0x"):
 		return "serial", false
 	case strings.HasPrefix(f, "pi"), strings.HasPrefix(f, "cm"):
-		return "model", b.is(f)
+		return "model", slices.Contains(b.Filters, f)
 	}
-	if pin, err := strconv.ParseUint(strings.TrimPrefix(name, "gpio"), 10, 8); err == nil && strings.HasPrefix(name, "gpio") {
+	number, ok := strings.CutPrefix(name, "gpio")
+	if pin, err := strconv.ParseUint(number, 10, 8); ok && err == nil {
 		return "gpio", value == pull(pin)
 	}
 	return "", false
-}
-
-func (b Board) is(filter string) bool {
-	for _, f := range b.Filters {
-		if f == filter {
-			return true
-		}
-	}
-	return false
 }
 
 // pull is what a GPIO pin reads when nothing is attached (BCM2711 ARM Peripherals, table of GPIO pins).

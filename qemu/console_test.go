@@ -18,13 +18,17 @@ func testConsole() (c *console, out *bytes.Buffer, fatal *[]string, outputs *int
 
 func TestConsoleFatal(t *testing.T) {
 	tests := map[string][]string{
-		"[    1.0] Linux version 6.12\r\n":                                  {},
-		"[    5.9] Kernel panic - not syncing: Attempted to kill init!\r\n": {"[    5.9] Kernel panic - not syncing: Attempted to kill init!"},
-		"pkinit: rebooting in 10 seconds\r\n":                               {"pkinit: rebooting in 10 seconds"},
-		"pkinit: version 1\r\n":                                             {},
-		"You are in emergency mode. After logging in\r\n":                   {"You are in emergency mode. After logging in"},
-		"You are in \x1b[1mrescue mode\x1b[0m!\n":                           {"You are in rescue mode!"},
-		"Kernel panic - not syncing: a line not yet complete":               {},
+		"[    1.0] Linux version 6.12\r\n": {},
+		"[    5.9] Kernel panic - not syncing: Attempted to kill init!\r\n": {
+			"[    5.9] Kernel panic - not syncing: Attempted to kill init!",
+		},
+		"pkinit: rebooting in 10 seconds\r\n": {"pkinit: rebooting in 10 seconds"},
+		"pkinit: version 1\r\n":               {},
+		"You are in emergency mode. After logging in\r\n": {
+			"You are in emergency mode. After logging in",
+		},
+		"You are in \x1b[1mrescue mode\x1b[0m!\n":             {"You are in rescue mode!"},
+		"Kernel panic - not syncing: a line not yet complete": {},
 	}
 	for text, want := range tests {
 		t.Run(text, func(t *testing.T) {

@@ -64,17 +64,26 @@ func TestFillErrors(t *testing.T) {
 		code    int
 		want    string
 	}{
-		"reloads unknown": {"reloads", "No journal files were found.", 1, `the probe says of reloads: exit code 1: "No journal files were found."`},
-		"reloads":         {"reloads", "many", 0, `the probe says of reloads: exit code 0: "many"`},
-		"uptime":          {"settled", "", 0, `the probe says of settled: exit code 0: ""`},
-		"mountinfo":       {"mountinfo", "1 2 3", 0, "mountinfo of the machine: parsing '1 2 3' failed: "},
+		"reloads unknown": {
+			"reloads", "No journal files were found.", 1,
+			`the probe says of reloads: exit code 1: "No journal files were found."`,
+		},
+		"reloads":   {"reloads", "many", 0, `the probe says of reloads: exit code 0: "many"`},
+		"uptime":    {"settled", "", 0, `the probe says of settled: exit code 0: ""`},
+		"mountinfo": {"mountinfo", "1 2 3", 0, "mountinfo of the machine: parsing '1 2 3' failed: "},
 		"overlay": {
 			"mountinfo", `1 2 0:1 / /usr rw - overlay x rw,lowerdir=\9`, 0,
 			`mountinfo of the machine: /usr: overlay option lowerdir=\9: `,
 		},
-		"units":         {"units", "Failed to connect to bus", 1, "systemctl show in the machine: exit code 1: Failed to connect to bus"},
-		"unit not said": {"files", "same /etc/systemd/system/x.service", 0, "systemctl show in the machine: nothing of x.service"},
-		"files":         {"files", "sh: cmp: not found", 0, `unit files of the stage: "sh: cmp: not found" is out of place`},
+		"units": {
+			"units", "Failed to connect to bus", 1, "systemctl show in the machine: exit code 1: Failed to connect to bus",
+		},
+		"unit not said": {
+			"files", "same /etc/systemd/system/x.service", 0, "systemctl show in the machine: nothing of x.service",
+		},
+		"files": {
+			"files", "sh: cmp: not found", 0, `unit files of the stage: "sh: cmp: not found" is out of place`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +118,10 @@ func TestFillReport(t *testing.T) {
 		s    section
 		want string
 	}{
-		"none":    {section{code: 1, lines: []string{"cat: /run/pkinit/boot.json: No such file or directory"}}, "cat: /run/pkinit/boot.json: No such file or directory"},
+		"none": {
+			section{code: 1, lines: []string{"cat: /run/pkinit/boot.json: No such file or directory"}},
+			"cat: /run/pkinit/boot.json: No such file or directory",
+		},
 		"no JSON": {section{lines: []string{"{"}}, "/run/pkinit/boot.json: unexpected end of JSON input"},
 	}
 	for name, tt := range tests {

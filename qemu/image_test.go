@@ -27,10 +27,12 @@ func testImage(t *testing.T, files map[string][]byte) string {
 	name := filepath.Join(t.TempDir(), "test.img")
 	d, err := diskfs.Create(name, (rootStart+rootSize)*512, diskfs.SectorSizeDefault)
 	require.NoError(t, err)
-	require.NoError(t, d.Partition(&mbr.Table{LogicalSectorSize: 512, PhysicalSectorSize: 512, Partitions: []*mbr.Partition{
+	partitions := []*mbr.Partition{
 		{Index: 1, Type: mbr.Fat32LBA, Start: fatStart, Size: fatSize},
 		{Index: 2, Type: mbr.Linux, Start: rootStart, Size: rootSize},
-	}}))
+	}
+	table := &mbr.Table{LogicalSectorSize: 512, PhysicalSectorSize: 512, Partitions: partitions}
+	require.NoError(t, d.Partition(table))
 	fat, err := fat32.Create(d.Backend, fatSize*512, fatStart*512, 512, "bootfs", false)
 	require.NoError(t, err)
 	for name, data := range files {
@@ -59,11 +61,15 @@ func patch(t *testing.T, name string, offset int64, data string) {
 
 func TestImage(t *testing.T) {
 	big := bytes.Repeat([]byte("0123456789abcde"), 10000)
-	img, err := Open(testImage(t, map[string][]byte{"config.txt": []byte("kernel=x\n"), "vmlinuz-long-name": big, "dir/file": []byte("y")}))
+	img, err := Open(testImage(t, map[string][]byte{
+		"config.txt": []byte("kernel=x\n"), "vmlinuz-long-name": big, "dir/file": []byte("y"),
+	}))
 	require.NoError(t, err)
 	defer img.Close()
 
-	for name, want := range map[string]string{"config.txt": "kernel=x\n", "CONFIG.TXT": "kernel=x\n", "vmlinuz-long-name": string(big), "dir/file": "y"} {
+	for name, want := range map[string]string{
+		"config.txt": "kernel=x\n", "CONFIG.TXT": "kernel=x\n", "vmlinuz-long-name": string(big), "dir/file": "y",
+	} {
 		got, err := fs.ReadFile(img.Boot(), name)
 		require.NoError(t, err, name)
 		require.Equal(t, want, string(got), name)
@@ -93,24 +99,54 @@ func TestImage(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	const entry1, entry2 = 446, 446 + 16 // of the partition table
+	type spoiler func(t *testing.T, name string)
+	patches := func(offset int64, data string) spoiler {
+		return func(t *testing.T, name string) { patch(t, name, offset, data) }
+	}
+	cuts := func(size int64) spoiler {
+		return func(t *testing.T, name string) { require.NoError(t, os.Truncate(name, size)) }
+	}
+	noTable := func(start string) spoiler {
+		return func(t *testing.T, name string) { patch(t, name, 0, start); patch(t, name, 510, "\x00\x00") }
+	}
 	tests := map[string]struct {
-		spoil func(t *testing.T, name string)
+		spoil spoiler
 		want  string
 	}{
-		"no partition table": {func(t *testing.T, name string) { patch(t, name, 510, "\x00\x00") }, "it has no MBR partition table"},
-		"xz":                 {func(t *testing.T, name string) { patch(t, name, 0, "\xfd7zXZ\x00"); patch(t, name, 510, "\x00\x00") }, "it has no MBR partition table: it is compressed; run: unxz"},
-		"gzip":               {func(t *testing.T, name string) { patch(t, name, 0, "\x1f\x8b"); patch(t, name, 510, "\x00\x00") }, "it has no MBR partition table: it is compressed; run: gunzip"},
+		"no partition table": {
+			noTable(""), "it has no MBR partition table",
+		},
+		"xz": {
+			noTable("\xfd7zXZ\x00"), "it has no MBR partition table: it is compressed; run: unxz",
+		},
+		"gzip": {
+			noTable("\x1f\x8b"), "it has no MBR partition table: it is compressed; run: gunzip",
+		},
 		"zstd": {func(t *testing.T, name string) {
 			patch(t, name, 0, "\x28\xb5\x2f\xfd")
 			patch(t, name, 510, "\x00\x00")
 		}, "it has no MBR partition table: it is compressed; run: unzstd"},
-		"qcow2":           {func(t *testing.T, name string) { patch(t, name, 0, "QFI\xfb"); patch(t, name, 510, "\x00\x00") }, "it has no MBR partition table: it is a qcow2 image; run: qemu-img convert -O raw"},
-		"cut short":       {func(t *testing.T, name string) { require.NoError(t, os.Truncate(name, 30<<20)) }, "it ends after 31457280 bytes, within partition 1, which ends at 36700160"},
-		"cut in the root": {func(t *testing.T, name string) { require.NoError(t, os.Truncate(name, rootStart*512+4096)) }, "it ends after 36704256 bytes, within partition 2, which ends at 37748736"},
-		"first is Linux":  {func(t *testing.T, name string) { patch(t, name, entry1+4, "\x83") }, "partition 1 has type 0x83, want 0x0c"},
-		"no second":       {func(t *testing.T, name string) { patch(t, name, entry2, string(make([]byte, 16))) }, "it has no partition 2"},
-		"no FAT32":        {func(t *testing.T, name string) { patch(t, name, fatStart*512, string(make([]byte, 512))) }, "partition 1 holds no FAT32 file system: "},
-		"no ext4":         {func(t *testing.T, name string) { patch(t, name, rootStart*512+1024+56, "\x00") }, "partition 2 holds no ext4 file system"},
+		"qcow2": {
+			noTable("QFI\xfb"), "it has no MBR partition table: it is a qcow2 image; run: qemu-img convert -O raw",
+		},
+		"cut short": {
+			cuts(30 << 20), "it ends after 31457280 bytes, within partition 1, which ends at 36700160",
+		},
+		"cut in the root": {
+			cuts(rootStart*512 + 4096), "it ends after 36704256 bytes, within partition 2, which ends at 37748736",
+		},
+		"first is Linux": {
+			patches(entry1+4, "\x83"), "partition 1 has type 0x83, want 0x0c",
+		},
+		"no second": {
+			patches(entry2, string(make([]byte, 16))), "it has no partition 2",
+		},
+		"no FAT32": {
+			patches(fatStart*512, string(make([]byte, 512))), "partition 1 holds no FAT32 file system: ",
+		},
+		"no ext4": {
+			patches(rootStart*512+1024+56, "\x00"), "partition 2 holds no ext4 file system",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -78,7 +78,9 @@ func TestJudge(t *testing.T) {
 			func(r *Result) { r.Report.Degraded = true },
 			[]string{"pkinit says that the boot is degraded, and not why"},
 		},
-		"stage not bound": {func(r *Result) { r.Stage = nil }, []string{"nothing is mounted on /run/forklift/stages/current"}},
+		"stage not bound": {
+			func(r *Result) { r.Stage = nil }, []string{"nothing is mounted on /run/forklift/stages/current"},
+		},
 		"another stage bound": {
 			func(r *Result) { r.Stage.Root = "/var/lib/forklift/stages/2" },
 			[]string{"/run/forklift/stages/current shows /var/lib/forklift/stages/2, want /var/lib/forklift/stages/1"},
@@ -106,11 +108,13 @@ func TestJudge(t *testing.T) {
 		},
 		"overlay without the stage": {
 			func(r *Result) { r.Overlays[0].Lowerdirs = []string{"/sysroot/usr"} },
-			[]string{"the overlay on /usr has lowerdirs /sysroot/usr, want /run/forklift/stages/current/exports/overlays/usr:/sysroot/usr"},
+			[]string{"the overlay on /usr has lowerdirs /sysroot/usr, " +
+				"want /run/forklift/stages/current/exports/overlays/usr:/sysroot/usr"},
 		},
 		"overlay with a layer that the stage does not have": {
 			func(r *Result) { r.Layers = []string{"usr"} },
-			[]string{"the overlay on /etc has lowerdirs /run/forklift/stages/current/exports/overlays/etc:/sysroot/etc, want /sysroot/etc"},
+			[]string{"the overlay on /etc has lowerdirs /run/forklift/stages/current/exports/overlays/etc:/sysroot/etc, " +
+				"want /sysroot/etc"},
 		},
 		"overlay with other directories": {
 			func(r *Result) { r.Overlays[0].Upperdir, r.Overlays[0].Workdir = "/tmp/u", "/tmp/w" },
@@ -123,13 +127,16 @@ func TestJudge(t *testing.T) {
 			func(r *Result) { r.System, r.Failed = "degraded", []string{"a.mount", "b.service"} },
 			[]string{"unit a.mount has failed", "unit b.service has failed"},
 		},
-		"degraded":    {func(r *Result) { r.System = "degraded" }, []string{"the system is degraded, want running"}},
-		"maintenance": {func(r *Result) { r.System = "maintenance" }, []string{"the system is maintenance, want running"}},
+		"degraded": {func(r *Result) { r.System = "degraded" }, []string{"the system is degraded, want running"}},
+		"maintenance": {
+			func(r *Result) { r.System = "maintenance" }, []string{"the system is maintenance, want running"},
+		},
 		"starts for ever": {
 			func(r *Result) {
 				r.System, r.Jobs = "", []string{"1 a.service start running", "2 b.target start waiting"}
 			},
-			[]string{"the system had not started when its time was up; jobs: 1 a.service start running; 2 b.target start waiting"},
+			[]string{"the system had not started when its time was up; jobs: " +
+				"1 a.service start running; 2 b.target start waiting"},
 		},
 		"reloads": {func(r *Result) { r.Reloads = 2 }, []string{"systemd was reloaded 2 times during the boot"}},
 		"unit not found": {
@@ -142,7 +149,8 @@ func TestJudge(t *testing.T) {
 		},
 		"unit from elsewhere": {
 			func(r *Result) { r.Units[0].Path = "/etc/systemd/system/a.service" },
-			[]string{"service a.service of the stage is read from /etc/systemd/system/a.service, want /usr/lib/systemd/system/a.service"},
+			[]string{"service a.service of the stage is read from /etc/systemd/system/a.service, " +
+				"want /usr/lib/systemd/system/a.service"},
 		},
 		"unit inactive": {
 			func(r *Result) { r.Units[0].Active, r.Units[0].Sub = "inactive", "dead" },
@@ -170,7 +178,9 @@ func TestJudge(t *testing.T) {
 			func(r *Result) { r.Sysroot.Output = "No such file or directory" },
 			[]string{"/sysroot refuses to be written, and not since it is read-only: No such file or directory"},
 		},
-		"no SSH": {func(r *Result) { r.SSH, r.NoSSH = "", "no greeting: EOF" }, []string{"SSH does not answer: no greeting: EOF"}},
+		"no SSH": {
+			func(r *Result) { r.SSH, r.NoSSH = "", "no greeting: EOF" }, []string{"SSH does not answer: no greeting: EOF"},
+		},
 		"check": {
 			func(r *Result) { r.Checks = append(r.Checks, Attempt{Name: "b", Code: 3, Output: "what"}) },
 			[]string{"check b ends with exit code 3: what"},

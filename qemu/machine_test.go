@@ -11,9 +11,11 @@ import (
 func TestKernelCmdline(t *testing.T) {
 	const wants = " systemd.wants=p.service"
 	tests := map[string]struct{ file, want string }{
-		"serial0":                {"console=serial0,115200 root=x", "console=ttyAMA0,115200 root=x" + wants},
-		"serial0, no speed":      {"console=serial0", "console=ttyAMA0" + wants},
-		"screen last":            {"console=serial0,115200 console=tty1 quiet", "console=ttyAMA0,115200 console=tty1 quiet console=ttyAMA0" + wants},
+		"serial0":           {"console=serial0,115200 root=x", "console=ttyAMA0,115200 root=x" + wants},
+		"serial0, no speed": {"console=serial0", "console=ttyAMA0" + wants},
+		"screen last": {
+			"console=serial0,115200 console=tty1 quiet", "console=ttyAMA0,115200 console=tty1 quiet console=ttyAMA0" + wants,
+		},
 		"screen first":           {"console=tty1 console=serial0,115200", "console=tty1 console=ttyAMA0,115200" + wants},
 		"another port":           {"console=serial01", "console=serial01 console=ttyAMA0" + wants},
 		"none":                   {"root=x", "root=x console=ttyAMA0" + wants},

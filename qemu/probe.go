@@ -14,8 +14,8 @@ type Check struct {
 	Script string
 }
 
-// The probe comes into the machine as systemd credentials (systemd.system-credentials(7)), which PID 1 takes from QEMU's
-// fw_cfg. A name there has at most 55 bytes, which leaves one letter to the name of the unit.
+// The probe comes into the machine as systemd credentials (systemd.system-credentials(7)), which PID 1 takes from
+// QEMU's fw_cfg. A name there has at most 55 bytes, which leaves one letter to the name of the unit.
 const (
 	probeUnit = "p.service"
 	probePort = "pkbuild.probe"

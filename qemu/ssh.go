@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Patience with the SSH server. QEMU accepts connections for a guest that does not listen, so an open one means nothing.
+// Patience with the SSH server. QEMU accepts connections for a guest that does not listen, so that one is open means
+// nothing.
 const (
 	sshWait  = 90 * time.Second // in all: a system has started before its network has
 	sshOnce  = 10 * time.Second // for one greeting, of an emulated machine that has other things to do

@@ -31,6 +31,13 @@ func findData(c layers.Content) ([]span, error) {
 	case SparseReaderAt:
 		return dataSpans(r.NextData, c)
 	case *os.File:
+		st, err := r.Stat()
+		if err != nil {
+			return nil, err
+		}
+		if end := st.Size() - c.Offset; st.Mode().IsRegular() && end < c.Size { // its end is not a hole
+			return nil, shortContent(end, c.Size)
+		}
 		return dataSpans(func(offset int64) (int64, int64, error) { return seekData(r, offset) }, c)
 	}
 	return nil, nil

@@ -18,11 +18,11 @@ type plan struct {
 	geometry
 	Options
 	places  []groupBlocks
-	fixed   []run  // blocks of the groups' own, in ascending order
-	next    uint64 // what is not fixed is in use up to here
-	dirs    []uint32
-	resize  uint64 // the doubly indirect block of the resize inode
-	gdtData []byte // the group descriptors, once they are known
+	fixed   []run    // blocks of the groups' own, in ascending order
+	next    uint64   // what is not fixed is in use up to here
+	dirs    []uint32 // directories of each group
+	resize  uint64   // the doubly indirect block of the resize inode
+	gdtData []byte   // the group descriptors, once they are known
 }
 
 // layout places all that a survey found. It does not fail: see missing.
@@ -108,9 +108,9 @@ func (p *plan) missing(free uint64) uint64 {
 	} else if left := p.freeBlocks(); left < free+p.rootBlocks() {
 		need = free + p.rootBlocks() - left
 	}
-	if have, want := p.inodeCount(), p.wantedInodes(); have < want {
-		groups := uint64(ceil(want-have, maxInodes))
-		need = max(need, groups*blocksPerGroup)
+	if p.inodeCount() < p.wantedInodes() {
+		groups := uint64(ceil(p.wantedInodes(), maxInodes))
+		need = max(need, growToUsable((groups-1)*blocksPerGroup+1)-p.blocks)
 	}
 	return need
 }

@@ -1,6 +1,7 @@
 package ext4
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -41,4 +42,18 @@ func TestMinSizeLeavesRoom(t *testing.T) {
 			require.Less(t, left, free+free/20+1<<20, "%d of %d bytes free", free, size)
 		}
 	}
+}
+
+// Inodes, of which a group holds so many, may be what needs the room.
+func TestMinSizeForInodes(t *testing.T) {
+	tree := layers.NewTree()
+	for i := range maxInodes {
+		put(t, tree, fmt.Sprintf("%d/%d", i%100, i), &layers.Node{Type: layers.Fifo})
+	}
+	size, err := MinSize(tree, testOptions, 0)
+	require.NoError(t, err)
+	require.Less(t, size, int64(blocksPerGroup+2000)*blockSize)
+	o := testOptions
+	o.Size = size
+	fsck(t, writeImage(t, tree, o))
 }

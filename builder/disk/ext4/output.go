@@ -100,9 +100,13 @@ func readFull(c layers.Content, b []byte, from int64) error {
 		return nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		return fmt.Errorf("read content: it ends at %d of %d bytes", from+int64(n), c.Size)
+		return shortContent(from+int64(n), c.Size)
 	}
 	return fmt.Errorf("read content: %w", err)
+}
+
+func shortContent(end, size int64) error {
+	return fmt.Errorf("read content: it ends at %d of %d bytes", end, size)
 }
 
 // copyRange lets the kernel copy whole blocks. What it cannot copy, it leaves: done is how far it came.

@@ -221,6 +221,7 @@ func TestRandomTrees(t *testing.T) {
 	}
 	for i := range uint64(trees) {
 		t.Run(fmt.Sprintf("seed %d", seed+i), func(t *testing.T) {
+			t.Parallel()
 			tree := randomTree(t, seed+i)
 			o := testOptions
 			o.OrphanFile = i%3 == 0

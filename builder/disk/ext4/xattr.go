@@ -43,9 +43,6 @@ type attributes struct {
 	at            uint64 // the block
 }
 
-var errTooManyXattrs = errors.New("extended attributes do not fit into an inode and a block, even with their values " +
-	"stored elsewhere")
-
 // newAttributes decides where each attribute goes: into the inode as long as there is room, then into a block. When
 // that is full, the largest values are moved out into inodes of their own.
 func newAttributes(xattrs map[string]string) (*attributes, error) {
@@ -69,7 +66,7 @@ func newAttributes(xattrs map[string]string) (*attributes, error) {
 		}
 		largest := largestValue(all)
 		if largest == nil {
-			return nil, errTooManyXattrs
+			return nil, errors.New("extended attributes do not fit into an inode and a block")
 		}
 		largest.apart = true
 	}

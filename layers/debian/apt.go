@@ -93,21 +93,25 @@ func (a apt) resolve(ctx context.Context, names []string) (out []Package, err er
 	if err := a.prepare(); err != nil {
 		return nil, err
 	}
-	if _, err := a.get(ctx, "update", "--error-on=any"); err != nil {
-		return nil, fmt.Errorf("read the package lists of %s %s: %w", a.archive.mirror, a.archive.suite, err)
+	if output, err := a.get(ctx, "update", "--error-on=any"); err != nil {
+		return nil, fmt.Errorf("read the package lists of %s %s: %w", a.archive.mirror, a.archive.suite, complaint(err, output))
 	}
 	output, err := a.get(ctx, append([]string{"install", "--yes", "--print-uris"}, names...)...)
 	if err != nil {
-		return nil, fmt.Errorf("resolve the packages: %w", err)
+		return nil, fmt.Errorf("resolve the packages: %w", a.explain(ctx, err, output))
 	}
 	return parseURIs(output)
 }
 
 // get runs apt-get and returns its output.
 func (a apt) get(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "apt-get", args...)
+	return a.run(ctx, "apt-get", args...)
+}
+
+func (a apt) run(ctx context.Context, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "APT_CONFIG="+filepath.Join(a.dir, "apt.conf"), "LC_ALL=C.UTF-8")
 	var output strings.Builder
-	err := run("apt-get "+args[0], cmd, func(line string) { output.WriteString(line + "\n") })
+	err := run(ctx, cmd, func(line string) { output.WriteString(line + "\n") })
 	return output.String(), err
 }

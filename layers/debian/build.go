@@ -3,6 +3,7 @@ package debian
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -23,9 +24,18 @@ type build struct {
 	debs  []*deb
 	early []*deb // those of debs that the preinst scripts of the others rely on
 	tools []*deb
+	// emulator is for the sandboxes to register; see emulation.
+	emulator string
 }
 
-func (b *build) make(ctx context.Context) (*layers.Tree, error) {
+func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
+	if b.layer.Architecture != hostArchitecture() {
+		var release func() error
+		if b.emulator, release, err = emulation(ctx, b.layer.Architecture); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, release()) }()
+	}
 	if err := b.fetch(ctx); err != nil {
 		return nil, err
 	}
@@ -94,7 +104,14 @@ func (b *build) sandbox(name string, tree *layers.Tree) (*sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tools: %w", err)
 	}
-	return &sandbox{dir: filepath.Join(b.env.Scratch, name), date: b.layer.Date, tools: t, tree: tree}, nil
+	return &sandbox{
+		dir:          filepath.Join(b.env.Scratch, name),
+		architecture: b.layer.Architecture,
+		date:         b.layer.Date,
+		tools:        t,
+		tree:         tree,
+		emulator:     b.emulator,
+	}, nil
 }
 
 // scripts is where our own files lie among the tools.
@@ -130,7 +147,7 @@ func (b *build) preinst(ctx context.Context, u *unpacked) error {
 	b.env.Report(layers.Progress{Message: "running preinst scripts"})
 	changes, err := s.run(ctx, b.log, "/bin/sh", "/"+scripts+"/preinst.sh")
 	if err != nil {
-		return err
+		return fmt.Errorf("run the preinst scripts: %w", err)
 	}
 	if err := u.tree.Apply(changes); err != nil {
 		return err
@@ -178,10 +195,7 @@ func (b *build) configure(ctx context.Context, u *unpacked) error {
 		b.env.Report(layers.Progress{Message: line, Done: done, Total: int64(len(b.debs))})
 	}, args...)
 	if err != nil {
-		return err
-	}
-	if err := checkLeaks(changes); err != nil {
-		return err
+		return fmt.Errorf("configure the packages: %w", err)
 	}
 	return u.tree.Apply(changes)
 }

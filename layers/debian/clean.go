@@ -1,11 +1,6 @@
 package debian
 
 import (
-	"bytes"
-	"debug/elf"
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"path"
 	"strings"
 
@@ -77,29 +72,4 @@ func removePrefix(t *layers.Tree, dir, prefix string) {
 			t.Remove(path.Join(dir, base))
 		}
 	}
-}
-
-// machines are the values of e_machine of the building machine's programs.
-var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
-
-// checkLeaks finds programs of the building machine among the changes that scripts made: an overlay copies a file up
-// whole, even if only its owner changes.
-func checkLeaks(changes *layers.Tree) error {
-	var errs []error
-	for name, n := range changes.Walk() {
-		if n.Type != layers.Regular || n.Content.Size < 20 {
-			continue
-		}
-		head := make([]byte, 20)
-		if _, err := n.Content.ReadAt(head, n.Content.Offset); err != nil {
-			return fmt.Errorf("read /%s: %w", name, err)
-		}
-		if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
-			continue
-		}
-		if elf.Machine(binary.LittleEndian.Uint16(head[18:])) == machines[hostArchitecture()] {
-			errs = append(errs, fmt.Errorf("/%s is a program of the building machine (%s)", name, hostArchitecture()))
-		}
-	}
-	return errors.Join(errs...)
 }

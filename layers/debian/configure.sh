@@ -1,5 +1,5 @@
 # Configures all packages; those in the arguments first, as the others count on them, in part without saying so.
 set -eu
 cd /
-dpkg --force-unsafe-io --force-confold --no-triggers --configure "$@"
-dpkg --force-unsafe-io --force-confold --configure --pending
+"${0%/*}/dpkg" --force-unsafe-io --force-confold --abort-after=1 --no-triggers --configure "$@"
+"${0%/*}/dpkg" --force-unsafe-io --force-confold --abort-after=1 --configure --pending

@@ -122,6 +122,10 @@ func (w *recorder) file(name, text string) {
 	w.put(name, &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: w.at, Content: layers.Inline(text)})
 }
 
+func (w *recorder) script(name, text string) {
+	w.put(name, &layers.Node{Type: layers.Regular, Mode: 0o755, ModTime: w.at, Content: layers.Inline(text)})
+}
+
 // info writes a package's files in dpkg's info directory: its list of files, and all of its control archive but the
 // control file itself.
 func (w *recorder) info(d *deb) {

@@ -58,11 +58,10 @@ func (p pool) open(ctx context.Context, pkg Package) (*deb, error) {
 			if err := f.Truncate(0); err != nil {
 				return err
 			}
-			var words strings.Builder
 			cmd := exec.CommandContext(ctx, "dpkg-deb", flag, p.path(pkg))
-			cmd.Stdout, cmd.Stderr = f, &words
-			if err := cmd.Run(); err != nil {
-				return fmt.Errorf("dpkg-deb %s: %w\n%s", flag, err, words.String())
+			cmd.Stdout = f
+			if err := run(ctx, cmd, nil); err != nil {
+				return fmt.Errorf("dpkg-deb %s: %w", flag, err)
 			}
 			return f.Sync()
 		})

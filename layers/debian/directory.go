@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,12 +18,15 @@ import (
 )
 
 // writeTree writes a tree into an empty directory, with owners, modes, times and extended attributes.
-func writeTree(t *layers.Tree, dir string) error {
-	group := errgroup.Group{}
+func writeTree(parent context.Context, t *layers.Tree, dir string) error {
+	group, ctx := errgroup.WithContext(parent)
 	group.SetLimit(2 * runtime.NumCPU())
 	seen := map[*layers.Node]string{}
 	var links [][2]string
 	for name, n := range t.Walk() {
+		if ctx.Err() != nil {
+			break // the group knows why
+		}
 		at := filepath.Join(dir, name)
 		if first, ok := seen[n]; ok && n.Type != layers.Directory {
 			links = append(links, [2]string{first, at})
@@ -37,7 +41,7 @@ func writeTree(t *layers.Tree, dir string) error {
 			return errors.Join(err, group.Wait())
 		}
 	}
-	if err := group.Wait(); err != nil {
+	if err := errors.Join(group.Wait(), parent.Err()); err != nil {
 		return err
 	}
 	for _, l := range links {
@@ -179,7 +183,8 @@ func readXattrs(at string) (map[string]string, error) {
 	}
 	out := map[string]string{}
 	for name := range strings.SplitSeq(strings.TrimRight(string(buf[:size]), "\x00"), "\x00") {
-		if strings.HasPrefix(name, "trusted.overlay.") && name != "trusted.overlay.opaque" {
+		own, book := overlayBook(name)
+		if book && own != "opaque" {
 			continue
 		}
 		value := make([]byte, 64<<10)
@@ -187,9 +192,21 @@ func readXattrs(at string) (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("attribute %s: %w", name, err)
 		}
+		if book {
+			name = "trusted.overlay.opaque"
+		}
 		out[name] = string(value[:size])
 	}
 	return out, nil
+}
+
+// overlayBook tells whether an attribute is one by which an overlay keeps its own books, and which. In a user
+// namespace they have another prefix.
+func overlayBook(name string) (own string, ok bool) {
+	if own, ok = strings.CutPrefix(name, "trusted.overlay."); !ok {
+		own, ok = strings.CutPrefix(name, "user.overlay.")
+	}
+	return own, ok
 }
 
 // lazyFile is a file that is open only while it is read.

@@ -31,7 +31,7 @@ func (Layer) Kind() layers.Kind { return layers.Kind{Name: "debian", Version: 2}
 
 // Make implements layers.Layer.
 func (l Layer) Make(ctx context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {
-	b := &build{layer: l, env: env, pool: pool{filepath.Join(env.Cache, "debs")}}
+	b := &build{layer: l, env: env, pool: newPool(filepath.Join(env.Cache, "debs"))}
 	return b.make(ctx)
 }
 

@@ -20,25 +20,30 @@ import (
 // pool keeps .debs by digest, in a directory that several builds may share.
 type pool struct {
 	dir string
+	patience
 }
 
-// What a slow or broken mirror costs at most.
-const (
-	connections  = 6 // at a time
-	attempts     = 4 // for one file
-	firstPause   = time.Second
-	stallTimeout = 30 * time.Second // without a byte
-)
+// patience is what a slow or broken mirror costs at most.
+type patience struct {
+	connections int           // at a time
+	attempts    int           // for one file
+	pause       time.Duration // before the second attempt; it doubles with each
+	stall       time.Duration // without a byte
+}
+
+func newPool(dir string) pool {
+	return pool{dir, patience{connections: 6, attempts: 4, pause: time.Second, stall: 30 * time.Second}}
+}
 
 func (p pool) path(pkg Package) string { return filepath.Join(p.dir, pkg.SHA256+".deb") }
 
 // fetch downloads the packages that the pool does not have. done is called for every package that is there.
 func (p pool) fetch(ctx context.Context, pkgs []Package, done func(Package)) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(connections)
+	group.SetLimit(p.connections)
 	for _, pkg := range pkgs {
 		group.Go(func() error {
-			err := produce(ctx, p.path(pkg), func(f *os.File) error { return retry(ctx, pkg, f) })
+			err := produce(ctx, p.path(pkg), func(f *os.File) error { return p.retry(ctx, pkg, f) })
 			if err != nil {
 				return fmt.Errorf("download %s from %s: %w", pkg, pkg.URL, err)
 			}
@@ -50,21 +55,21 @@ func (p pool) fetch(ctx context.Context, pkgs []Package, done func(Package)) err
 }
 
 // retry downloads a package into a file, which may hold its beginning, until digest and size are right.
-func retry(ctx context.Context, pkg Package, f *os.File) error {
-	pause := firstPause
+func (p patience) retry(ctx context.Context, pkg Package, f *os.File) error {
+	pause := p.pause
 	for attempt := 1; ; attempt++ {
-		err := download(ctx, pkg, f)
+		err := p.download(ctx, pkg, f)
 		if err == nil {
 			err = verify(pkg, f)
 		}
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if permanent := new(statusError); errors.As(err, permanent) && permanent.code/100 == 4 {
+		if status := (statusError{}); errors.As(err, &status) && status.code/100 == 4 {
 			return err
 		}
-		if attempt == attempts {
-			return fmt.Errorf("%w (%d attempts)", err, attempts)
+		if attempt == p.attempts {
+			return fmt.Errorf("%w (%d attempts)", err, p.attempts)
 		}
 		select {
 		case <-ctx.Done():
@@ -84,7 +89,7 @@ type statusError struct {
 func (e statusError) Error() string { return "the mirror answers " + e.status }
 
 // download appends to f what it lacks of a package.
-func download(ctx context.Context, pkg Package, f *os.File) error {
+func (p patience) download(ctx context.Context, pkg Package, f *os.File) error {
 	have, err := f.Seek(0, io.SeekEnd)
 	if err != nil || have == pkg.Size {
 		return err
@@ -100,7 +105,7 @@ func download(ctx context.Context, pkg Package, f *os.File) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("the mirror sent nothing for %s", stallTimeout)) })
+	stalled := time.AfterFunc(p.stall, func() { cancel(fmt.Errorf("the mirror sent nothing for %s", p.stall)) })
 	defer stalled.Stop()
 	body, err := get(ctx, pkg.URL, &have)
 	if err != nil {
@@ -115,7 +120,7 @@ func download(ctx context.Context, pkg Package, f *os.File) error {
 	}
 	limited := io.LimitReader(body, pkg.Size-have+1) // one more, so that a longer file is seen to be one
 	_, err = io.Copy(f, readerFunc(func(b []byte) (int, error) {
-		stalled.Reset(stallTimeout)
+		stalled.Reset(p.stall)
 		return limited.Read(b)
 	}))
 	return cause(ctx, err)

@@ -2,6 +2,7 @@ package debian
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os/exec"
@@ -14,11 +15,14 @@ import (
 // tailLines is how much of a failed command's output its error quotes.
 const tailLines = 25
 
-// run runs a command, which an error calls by the name given here, hands every line of its output to each, and quotes
-// the last ones where it fails. The command dies with this process.
-func run(name string, cmd *exec.Cmd, each func(line string)) error {
+// run runs a command, hands every line of its output to each, and quotes the last ones where it fails. Output that
+// goes elsewhere already is left alone. The command dies with the context and with this process.
+func run(ctx context.Context, cmd *exec.Cmd, each func(line string)) error {
 	r, w := io.Pipe()
-	cmd.Stdout, cmd.Stderr = w, w
+	cmd.Stderr = w
+	if cmd.Stdout == nil {
+		cmd.Stdout = w
+	}
 	cmd.WaitDelay = 10 * time.Second
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -32,10 +36,14 @@ func run(name string, cmd *exec.Cmd, each func(line string)) error {
 	runtime.UnlockOSThread()
 	_ = w.Close()
 	last := <-tail
-	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, strings.Join(last, "\n"))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return fmt.Errorf("%w\n%s", err, strings.Join(last, "\n"))
 	}
-	return nil
 }
 
 // lines hands over every line and returns the last ones.
@@ -44,7 +52,9 @@ func lines(r io.Reader, each func(line string)) (last []string) {
 	for {
 		line, err := in.ReadString('\n')
 		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			each(line)
+			if each != nil {
+				each(line)
+			}
 			if last = append(last, line); len(last) > tailLines {
 				last = last[1:]
 			}

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -21,10 +20,11 @@ var sandboxScript string
 // sandbox runs commands in a tree with tools laid over it, without a network and apart from the building machine's
 // processes and mounts.
 type sandbox struct {
-	dir   string // scratch directory of its own
-	date  time.Time
-	tools *layers.Tree
-	tree  *layers.Tree
+	dir          string // scratch directory of its own
+	architecture string // of the tree
+	date         time.Time
+	tools, tree  *layers.Tree
+	emulator     string // to register for this sandbox, as binfmt_misc reads it; may be empty
 }
 
 // run runs a command and returns the changes that it made to the tree.
@@ -34,10 +34,10 @@ func (s sandbox) run(ctx context.Context, each func(line string), args ...string
 			return nil, err
 		}
 	}
-	if err := writeTree(s.tree, s.path("tree")); err != nil {
+	if err := writeTree(ctx, s.tree, s.path("tree")); err != nil {
 		return nil, fmt.Errorf("write the tree: %w", err)
 	}
-	if err := writeTree(s.tools, s.path("tools")); err != nil {
+	if err := writeTree(ctx, s.tools, s.path("tools")); err != nil {
 		return nil, fmt.Errorf("write the tools: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", sandboxScript, "sandbox"}, args...)...)
@@ -46,14 +46,37 @@ func (s sandbox) run(ctx context.Context, each func(line string), args ...string
 		"UPPER="+s.path("upper"),
 		"WORK="+s.path("work"),
 		"ROOT="+s.path("root"),
+		"OPTIONS="+overlayOptions(),
+		"EMULATOR="+s.emulator,
 		"SOURCE_DATE_EPOCH="+strconv.FormatInt(s.date.Unix(), 10))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET,
 	}
-	if err := run(strings.Join(args, " "), cmd, each); err != nil {
+	start := time.Now().Truncate(time.Second)
+	if err := run(ctx, cmd, each); err != nil {
 		return nil, err
 	}
-	return readTree(s.path("upper"))
+	changes, err := readTree(s.path("upper"))
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range changes.Walk() {
+		if !n.ModTime.Before(start) {
+			n.ModTime = s.date
+		}
+	}
+	if s.architecture == hostArchitecture() {
+		return changes, nil
+	}
+	return changes, restore(changes, s.tools, s.tree)
+}
+
+// overlayOptions keep the changes free of references to what lies below, and let an ordinary user's namespace mount.
+func overlayOptions() string {
+	if inUserNamespace() {
+		return "userxattr"
+	}
+	return "redirect_dir=off,metacopy=off,index=off"
 }
 
 func (s sandbox) path(name string) string { return filepath.Join(s.dir, name) }

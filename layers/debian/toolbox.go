@@ -12,7 +12,7 @@ import (
 // toolPackages are the packages of the building machine's architecture whose programs run in place of the tree's.
 // Everything they depend on comes with them.
 var toolPackages = []string{
-	"bash", "coreutils", "cpio", "dash", "debianutils", "diffutils", "findutils", "gawk", "grep", "gzip", "kmod",
+	"bash", "bsdutils", "coreutils", "cpio", "dash", "debianutils", "diffutils", "findutils", "gawk", "grep", "gzip", "kmod",
 	"libc-bin", "libperl5.40", "login.defs", "mawk", "mount", "openssl", "passwd", "perl-base", "python3", "sed", "systemd", "tar",
 	"udev", "util-linux", "xz-utils", "zstd",
 }
@@ -24,8 +24,12 @@ var excluded = []string{
 	"usr/sbin/ldconfig", "usr/bin/lscpu",
 }
 
-// fromSystemd are the programs of systemd whose work does not depend on the architecture.
-var fromSystemd = []string{"systemd-hwdb", "systemd-sysusers", "systemd-tmpfiles", "journalctl"}
+// chosen are, of packages whose programs mostly answer for the architecture or belong to the tree, those that do not.
+var chosen = map[string][]string{
+	"dpkg":    {"dpkg-deb", "dpkg-divert", "dpkg-split", "dpkg-statoverride", "update-alternatives"},
+	"systemd": {"journalctl", "systemctl", "systemd-hwdb", "systemd-sysusers", "systemd-tmpfiles"},
+	"udev":    {"systemd-hwdb"},
+}
 
 // triplets names the directory of an architecture's libraries.
 var triplets = map[string]string{
@@ -49,7 +53,18 @@ var replaced = map[string]string{
 	"usr/sbin/policy-rc.d":       "#!/bin/sh\nexit 101\n",
 	"usr/sbin/start-stop-daemon": "#!/bin/sh\nexit 0\n",
 	"usr/sbin/update-initramfs":  "#!/bin/sh\nexit 0\n",
+	"usr/bin/ssh-keygen":         "#!/bin/sh\nexit 0\n", // keys of hosts are the devices' own
+	"usr/bin/sync":               "#!/bin/sh\nexit 0\n", // nothing here outlives a crash
 }
+
+// dpkgScript stands in for dpkg while scripts run: comparing versions, of which they do a lot, needs no emulation. All
+// else goes to the tree's own dpkg, as it answers for the architecture.
+const dpkgScript = `#!/bin/sh
+case "$1" in
+--compare-versions | --validate-version) exec /usr/lib/pkbuild/dpkg-native "$@" ;;
+*) exec /usr/lib/pkbuild/dpkg "$@" ;;
+esac
+`
 
 // tools returns what is laid over a tree while its scripts run: libraries, and those programs that the tree has too,
 // so that no script finds a program that the tree lacks. Directories have the owners and modes of the tree's, since
@@ -74,11 +89,17 @@ func tools(debs []*deb, over *layers.Tree) (*layers.Tree, error) {
 			return nil, err
 		}
 	}
+	w := recorder{tree: out}
 	for name, text := range replaced {
-		n := &layers.Node{Type: layers.Regular, Mode: 0o755, Content: layers.Inline(text)}
-		if err := out.Put(name, n); err != nil {
-			return nil, err
-		}
+		w.script(name, text)
+	}
+	if dpkg := all.tree.Get("usr/bin/dpkg"); dpkg != nil {
+		w.script("usr/bin/dpkg", dpkgScript)
+		w.put(scripts+"/dpkg-native", dpkg)
+		w.put(scripts+"/dpkg", over.Get("usr/bin/dpkg"))
+	}
+	if w.err != nil {
+		return nil, w.err
 	}
 	for name, n := range out.Walk() {
 		if n.Type != layers.Directory {
@@ -111,9 +132,7 @@ func native(name string, n *layers.Node, owner *deb, over *layers.Tree) bool {
 		return true
 	case n.Type != layers.Regular || dir != "usr/bin/" && dir != "usr/sbin/" || slices.Contains(excluded, name):
 		return false
-	case owner.Name == "systemd" || owner.Name == "udev":
-		return slices.Contains(fromSystemd, base) && over.Get(name) != nil
-	case strings.HasPrefix(owner.Name, "dpkg"), strings.HasPrefix(owner.Name, "apt"), strings.HasPrefix(owner.Name, "debconf"):
+	case chosen[owner.Name] != nil && !slices.Contains(chosen[owner.Name], base):
 		return false
 	default:
 		return over.Get(name) != nil

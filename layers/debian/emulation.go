@@ -1,0 +1,160 @@
+package debian
+
+import (
+	"context"
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Programs of the target that have no counterpart among the tools run in qemu-user, which the kernel starts for them:
+// https://docs.kernel.org/admin-guide/binfmt-misc.html.
+
+// emulators names qemu's programs for an architecture; they must be static, as they run in the tree.
+var emulators = map[string]string{"amd64": "x86_64", "arm64": "aarch64", "armhf": "arm", "i386": "i386", "riscv64": "riscv64"}
+
+const binfmtDir = "/proc/sys/fs/binfmt_misc"
+
+// header is how the programs of an architecture begin, up to e_machine.
+func header(architecture string) []byte {
+	class := byte(elf.ELFCLASS64)
+	if architecture == "armhf" || architecture == "i386" {
+		class = byte(elf.ELFCLASS32)
+	}
+	return append([]byte{0x7f, 'E', 'L', 'F', class, byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT),
+		0, 0, 0, 0, 0, 0, 0, 0, 0, byte(elf.ET_EXEC), 0}, byte(machines[architecture]), byte(machines[architecture]>>8))
+}
+
+// registered tells whether the kernel starts an emulator for an architecture, whatever root the program runs in, and
+// whether it is one that we registered.
+func registered(dir, architecture string) (found, ours bool) {
+	entries, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, name := range entries {
+		text, err := os.ReadFile(name)
+		if err == nil && handles(string(text), header(architecture)) {
+			found = true
+			ours = ours || filepath.Base(name) == entryName(architecture)
+		}
+	}
+	return found, ours
+}
+
+// handles tells whether an entry of binfmt_misc is for programs with a header, and fixed to its interpreter (F).
+func handles(entry string, header []byte) bool {
+	fields := map[string]string{}
+	for line := range strings.Lines(entry) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		fields[strings.TrimSuffix(key, ":")] = value
+	}
+	magic, err := hex.DecodeString(fields["magic"])
+	if _, enabled := fields["enabled"]; !enabled || err != nil || len(magic) == 0 || !strings.Contains(fields["flags"], "F") {
+		return false
+	}
+	mask, _ := hex.DecodeString(fields["mask"])
+	offset, err := strconv.Atoi(fields["offset"])
+	if err != nil || offset+len(magic) > len(header) {
+		return false
+	}
+	for i, b := range magic {
+		m := byte(0xff)
+		if i < len(mask) {
+			m = mask[i]
+		}
+		if b&m != header[offset+i]&m {
+			return false
+		}
+	}
+	return true
+}
+
+func entryName(architecture string) string { return "pkbuild-" + architecture }
+
+// registration is the line by which binfmt_misc learns of an emulator.
+func registration(architecture string) (string, error) {
+	for _, name := range []string{"qemu-" + emulators[architecture] + "-static", "qemu-" + emulators[architecture]} {
+		program, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		var magic, mask strings.Builder
+		for i, b := range header(architecture) {
+			m := 0xff
+			switch i {
+			case 7: // the ABI of the operating system
+				m = 0
+			case 16: // executable or shared object
+				m = 0xfe
+			}
+			fmt.Fprintf(&magic, `\x%02x`, b)
+			fmt.Fprintf(&mask, `\x%02x`, m)
+		}
+		return fmt.Sprintf(":%s:M:0:%s:%s:%s:F", entryName(architecture), magic.String(), mask.String(), program), nil
+	}
+	return "", fmt.Errorf("programs of %s need qemu-%s-static: install the package qemu-user-static",
+		architecture, emulators[architecture])
+}
+
+// emulation sees to it that programs of an architecture run, until release is called. Where the machine has no
+// emulator registered, one is; the last build that needs it takes it back. In a user namespace, which cannot register
+// for the machine, every sandbox registers for itself, with the line that is returned.
+func emulation(ctx context.Context, architecture string) (line string, release func() error, err error) {
+	none := func() error { return nil }
+	found, ours := registered(binfmtDir, architecture)
+	if found && !ours {
+		return "", none, nil
+	}
+	if line, err = registration(architecture); err != nil {
+		return "", nil, err
+	}
+	if inUserNamespace() {
+		return line, none, nil
+	}
+	lock, err := os.OpenFile("/run/lock/pkbuild-binfmt", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_SH); err != nil {
+		return "", nil, errors.Join(os.NewSyscallError("flock "+lock.Name(), err), lock.Close())
+	}
+	if found, _ = registered(binfmtDir, architecture); !found {
+		if err := binfmt(ctx, "register", line); err != nil {
+			return "", nil, errors.Join(err, lock.Close())
+		}
+	}
+	return "", func() error {
+		var err error
+		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil { // nobody else uses it
+			err = binfmt(context.WithoutCancel(ctx), entryName(architecture), "-1")
+		}
+		return errors.Join(err, lock.Close())
+	}, nil
+}
+
+// binfmt writes a line to a file of binfmt_misc, which is mounted for the purpose if nobody did.
+func binfmt(ctx context.Context, file, line string) error {
+	const script = `set -eu
+[ -e "$1/register" ] || { mount --make-rprivate /; mount -t binfmt_misc binfmt_misc "$1"; }
+printf '%s' "$3" >"$1/$2"`
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script, "sh", binfmtDir, file, line)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if err := run(ctx, cmd, nil); err != nil {
+		return fmt.Errorf("write %q to %s: %w", line, filepath.Join(binfmtDir, file), err)
+	}
+	return nil
+}
+
+// inUserNamespace tells whether the process is in another user namespace than the machine's first.
+func inUserNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	fields := strings.Fields(string(text))
+	return err == nil && (len(fields) != 3 || fields[0] != "0" || fields[1] != "0" || fields[2] != "4294967295")
+}

@@ -1,0 +1,79 @@
+package debian
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// machines are the values of e_machine in the programs of an architecture.
+var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "armhf": elf.EM_ARM, "i386": elf.EM_386}
+
+// restore takes the tools out of the changes that scripts made to a tree. An overlay copies a file up whole where only
+// its owner or mode changes: a copy of a tool gets the content of the tree's own program. Whatever else of the
+// building machine is among the changes is an error.
+func restore(changes, tools, tree *layers.Tree) error {
+	bySize := map[int64][]string{}
+	for name, n := range tools.Walk() {
+		if n.Type == layers.Regular {
+			bySize[n.Content.Size] = append(bySize[n.Content.Size], name)
+		}
+	}
+	var errs []error
+	for name, n := range changes.Walk() {
+		if n.Type != layers.Regular || n.Content.Size == 0 {
+			continue
+		}
+		for _, tool := range bySize[n.Content.Size] {
+			same, err := equal(n.Content, tools.Get(tool).Content)
+			if err != nil {
+				return fmt.Errorf("read /%s: %w", name, err)
+			}
+			if own := tree.Get(tool); same && own != nil && own.Type == layers.Regular {
+				n.Content = own.Content
+				break
+			}
+		}
+		if err := foreign(name, n); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func equal(a, b layers.Content) (bool, error) {
+	if a.Size != b.Size {
+		return false, nil
+	}
+	x, err := io.ReadAll(a.Reader())
+	if err != nil {
+		return false, err
+	}
+	y, err := io.ReadAll(b.Reader())
+	return bytes.Equal(x, y), err
+}
+
+// foreign tells whether a change is a program of the building machine's architecture or lies where only its files do.
+func foreign(name string, n *layers.Node) error {
+	host := hostArchitecture()
+	if strings.Contains(name, triplets[host]) {
+		return fmt.Errorf("a script wrote /%s, which belongs to the building machine's architecture (%s)", name, host)
+	}
+	head := make([]byte, 20)
+	if n.Content.Size < int64(len(head)) {
+		return nil
+	}
+	if _, err := n.Content.ReadAt(head, n.Content.Offset); err != nil {
+		return fmt.Errorf("read /%s: %w", name, err)
+	}
+	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) || elf.Machine(binary.LittleEndian.Uint16(head[18:])) != machines[host] {
+		return nil
+	}
+	return fmt.Errorf("a script left /%s, a program of the building machine's architecture (%s)", name, host)
+}

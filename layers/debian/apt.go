@@ -82,6 +82,9 @@ func (a apt) prepare() error {
 // resolve fetches the archive's lists, verifies their signatures, and returns the packages that a set of names and
 // patterns (apt-patterns(7)) needs, without what they only recommend. Builds that share the root take turns.
 func (a apt) resolve(ctx context.Context, names []string) (out []Package, err error) {
+	if _, err := os.Stat(a.archive.keyring); err != nil {
+		return nil, fmt.Errorf("keyring of the archive: %w (install the package debian-archive-keyring)", err)
+	}
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return nil, err
 	}

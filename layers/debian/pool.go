@@ -100,8 +100,8 @@ func (p patience) download(ctx context.Context, pkg Package, f *os.File) error {
 			return err
 		}
 	}
-	if name, ok := strings.CutPrefix(pkg.URL, "file://"); ok {
-		return copyFile(f, name)
+	if name, ok := strings.CutPrefix(pkg.URL, "file:"); ok { // apt writes file:/path
+		return copyFile(f, "/"+strings.TrimLeft(name, "/"))
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

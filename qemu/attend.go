@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -78,14 +80,19 @@ func attend(ctx context.Context, r *Result, p run, o Options) (err error) {
 func (g *guest) start(dir string) error {
 	_ = os.Remove(filepath.Join(dir, probeSocket)) // of a run before, in the same directory
 	g.cmd.Dir, g.cmd.Stdout, g.cmd.Stderr, g.cmd.WaitDelay = dir, g.console, &g.stderr, 5*time.Second
-	if err := g.cmd.Start(); err != nil {
-		return err
-	}
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
 	go func() {
-		g.err = g.cmd.Wait()
-		close(g.ended)
+		runtime.LockOSThread() // the kernel sends the signal when the thread ends that started QEMU
+		defer runtime.UnlockOSThread()
+		err := g.cmd.Start()
+		started <- err
+		if err == nil {
+			g.err = g.cmd.Wait()
+			close(g.ended)
+		}
 	}()
-	return nil
+	return <-started
 }
 
 // converse hears the probe, has a look at SSH while the machine still runs, and has it switched off.

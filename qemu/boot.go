@@ -27,14 +27,14 @@ type Options struct {
 	Dir     string        // where to put, and leave, the files of the run; "" is a temporary one, of which the log stays
 	Persist bool          // what the machine writes goes into the image
 	Checks  []Check       // what to look at besides
-	Timeout time.Duration // for all of it; 0 is 5 minutes
+	Timeout time.Duration // for all of it; 0 is 10 minutes
 	Silence time.Duration // how long the machine may say nothing; 0 is 2 minutes
 	Console io.Writer     // gets what the machine's serial port says, as it comes; may be nil
 }
 
 func (o Options) withDefaults() Options {
 	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Minute
+		o.Timeout = 10 * time.Minute
 	}
 	if o.Silence == 0 {
 		o.Silence = 2 * time.Minute

@@ -61,7 +61,7 @@ func bootCommand() *cobra.Command {
 	f.StringVar(&o.Board, "board", "", "the `model` whose firmware's choice of kernel is booted (default: the machine's)")
 	f.StringArrayVar(&checks, "check", nil, "run a shell `script` in the booted system; it must end with exit code 0 (repeatable)")
 	f.BoolVar(&o.Persist, "persist", false, "let the system write to the image")
-	f.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "how long the whole boot may take")
+	f.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "how long the whole boot may take")
 	f.StringVar(&o.Dir, "dir", "", "`directory` to keep the files of the run in")
 	f.BoolVar(&asJSON, "json", false, "print all that was found as JSON")
 	f.BoolVarP(&verbose, "verbose", "v", false, "show the console as it comes")

@@ -57,3 +57,34 @@ func TestMinSizeForInodes(t *testing.T) {
 	o.Size = size
 	fsck(t, writeImage(t, tree, o))
 }
+
+// A larger size is not always enough: at 128 MiB the journal gets larger, by more than is added here.
+func TestLargerJournal(t *testing.T) {
+	const step = 32768 * blockSize
+	tree := layers.NewTree()
+	content := layers.Content{ReaderAt: padded{1}, Size: 120 << 20}
+	put(t, tree, "file", &layers.Node{Type: layers.Regular, Content: content})
+	o := testOptions
+	size, err := MinSize(tree, o, 0)
+	require.NoError(t, err)
+	require.Less(t, size, int64(step))
+
+	o.Size = step
+	image := writeImage(t, tree, o)
+	fsck(t, image)
+	requireBlocks(t, image, size/blockSize)
+
+	o.Align = 4 << 20
+	o.Size, err = MinSize(tree, o, step-size)
+	require.NoError(t, err)
+	require.Zero(t, o.Size%o.Align)
+	require.Greater(t, o.Size, int64(step))
+	image = writeImage(t, tree, o)
+	fsck(t, image)
+	requireBlocks(t, image, o.Size/blockSize)
+}
+
+func requireBlocks(t *testing.T, image string, blocks int64) {
+	t.Helper()
+	require.Regexp(t, fmt.Sprintf(`(?m)^Block count: +%d$`, blocks), tool(t, "dumpe2fs", "-h", image))
+}

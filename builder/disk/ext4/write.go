@@ -16,6 +16,7 @@ type Options struct {
 	UUID            [16]byte  // required; it also seeds the hashes of directories
 	Label           string    // at most 16 bytes
 	Size            int64     // of the partition, in bytes; what is left over beyond whole blocks stays unused
+	Align           int64     // MinSize returns a multiple of so many bytes
 	Now             time.Time // when the file system was made, and the time of entries that have none
 	ReservedPercent int       // of the blocks, for root alone
 	OrphanFile      bool      // needs Linux 5.15
@@ -38,13 +39,15 @@ func MinSize(t *layers.Tree, o Options, free int64) (int64, error) {
 // minSize lays the survey out on ever larger sizes until it fits. What a layout lacks is a lower bound of what the
 // next one needs more, so few steps are enough.
 func (s *survey) minSize(o Options, free int64) int64 {
-	blocks := uint64(1)
-	for {
-		missing := layout(s, blocks, o).missing(uint64(ceil(free, blockSize)))
+	unit := uint64(max(o.Align, blockSize) / blockSize)
+	for blocks := uint64(1); ; {
+		size := ceil(blocks, unit) * unit
+		usable := usableBlocks(size)
+		missing := layout(s, usable, o).missing(uint64(ceil(free, blockSize)))
 		if missing == 0 {
-			return int64(blocks) * blockSize
+			return int64(size) * blockSize
 		}
-		blocks = growToUsable(blocks + missing)
+		blocks = growToUsable(usable + missing)
 	}
 }
 
@@ -66,16 +69,30 @@ func write(ctx context.Context, f *os.File, offset int64, t *layers.Tree, o Opti
 	if err != nil {
 		return err
 	}
-	blocks := usableBlocks(uint64(max(o.Size, blockSize) / blockSize))
-	p := layout(s, blocks, o)
-	if p.missing(0) > 0 {
-		return fmt.Errorf("the tree needs %d bytes", s.minSize(o, 0))
+	p, err := s.fit(o)
+	if err != nil {
+		return err
 	}
 	if err := lengthen(f, offset+o.Size); err != nil {
 		return err
 	}
 	w := writer{plan: p, out: output{file: f, base: offset, buffer: make([]byte, 0, bufferSize)}, sections: p.sections()}
 	return w.run(ctx, t)
+}
+
+// fit lays the survey out on a size. A file system that has no room on it may have some on less, where its journal is
+// smaller or it has one group less.
+func (s *survey) fit(o Options) (*plan, error) {
+	p := layout(s, usableBlocks(uint64(max(o.Size, blockSize)/blockSize)), o)
+	if p.missing(0) == 0 {
+		return p, nil
+	}
+	o.Align = 0
+	need := s.minSize(o, 0)
+	if need > o.Size {
+		return nil, fmt.Errorf("the tree needs %d bytes", need)
+	}
+	return layout(s, uint64(need/blockSize), o), nil
 }
 
 func lengthen(f *os.File, size int64) error {

@@ -10,6 +10,9 @@ TAGS    := containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdrive
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
+# Scripts of packages run in a chroot, and some tests mount: an ordinary user is asked for sudo for these alone.
+SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
+
 .DEFAULT_GOAL := help
 .PHONY: help image build boot test unit lint docs deps clean
 
@@ -17,7 +20,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 image: deps build ## Build out/planktoscope.img from recipes/planktoscope.yml
-	$(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
+	$(SUDO) $(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
 
 build: ## Compile pkbuild and the helpers that go into images
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkbuild ./cmd/pkbuild
@@ -27,7 +30,7 @@ boot: image ## Boot the image in QEMU and report what was found
 	$(OUT)/bin/pkbuild boot $(IMAGE)
 
 test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and boots of the image in QEMU
-	PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
+	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
 		$(GO) test -p 1 -timeout 30m ./...
 
 unit: ## Run the tests that need no image; those that lack something else say so and are skipped

@@ -30,6 +30,7 @@ func TestReadAnswer(t *testing.T) {
 			text: "pkbuild-probe 2\nend\n", want: answer{}, err: `line 1: "pkbuild-probe 2" is out of place`,
 		},
 		"no head":   {text: "section a 0\nend\n", err: `line 1: "section a 0" is out of place`},
+		"end only":  {text: "end\n", err: `line 1: "end" is out of place`},
 		"head only": {text: head, want: answer{}, err: "line 2: unexpected EOF"},
 		"head twice": {
 			text: head + head + "end\n", want: answer{}, err: `line 2: "pkbuild-probe 1" is out of place`,

@@ -28,7 +28,7 @@ type Options struct {
 	Persist bool          // what the machine writes goes into the image
 	Checks  []Check       // what to look at besides
 	Timeout time.Duration // for all of it; 0 is 10 minutes
-	Silence time.Duration // how long the machine may say nothing; 0 is 2 minutes
+	Silence time.Duration // how long the machine may say nothing before the probe does; 0 is half of Timeout
 	Console io.Writer     // gets what the machine's serial port says, as it comes; may be nil
 }
 
@@ -37,7 +37,7 @@ func (o Options) withDefaults() Options {
 		o.Timeout = 10 * time.Minute
 	}
 	if o.Silence == 0 {
-		o.Silence = 2 * time.Minute
+		o.Silence = o.Timeout / 2
 	}
 	if o.Console == nil {
 		o.Console = io.Discard

@@ -7,8 +7,13 @@ import (
 	"sync"
 )
 
-// tailLines is how much of the console an error quotes.
-const tailLines = 25
+const (
+	tailLines      = 25   // how much of the console an error quotes
+	maxConsoleLine = 4096 // bytes; what moves the cursor about may never end a line
+)
+
+// terminalCodes are the escape sequences of ECMA-48, but for those that carry a text.
+var terminalCodes = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|[@-Z\\\\-_]|[0-9])")
 
 // console takes what the machine's serial port says.
 type console struct {
@@ -27,6 +32,7 @@ func fatalWords() []string {
 		"pkinit: rebooting",
 		"You are in emergency mode",
 		"You are in rescue mode",
+		"Failed to start " + probeUnit,
 	}
 }
 
@@ -38,9 +44,10 @@ func (c *console) Write(p []byte) (int, error) {
 	for _, b := range p {
 		if b != '\n' {
 			c.line = append(c.line, b)
-			continue
 		}
-		c.complete()
+		if b == '\n' || len(c.line) == maxConsoleLine {
+			c.complete()
+		}
 	}
 	return c.out.Write(p)
 }
@@ -75,7 +82,7 @@ func (c *console) tail() string {
 
 // clean drops what only a terminal understands.
 func clean(line string) string {
-	line = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|[@-Z\\\\-_]|[0-9])").ReplaceAllString(line, "")
+	line = terminalCodes.ReplaceAllString(line, "")
 	line = strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' {
 			return -1

@@ -27,8 +27,10 @@ func TestConsoleFatal(t *testing.T) {
 		"You are in emergency mode. After logging in\r\n": {
 			"You are in emergency mode. After logging in",
 		},
-		"You are in \x1b[1mrescue mode\x1b[0m!\n":             {"You are in rescue mode!"},
-		"Kernel panic - not syncing: a line not yet complete": {},
+		"You are in \x1b[1mrescue mode\x1b[0m!\n":                          {"You are in rescue mode!"},
+		"[FAILED] Failed to start \x1b[0;1;39mp.service\x1b[0m - x.\r\n":   {"[FAILED] Failed to start p.service - x."},
+		"[FAILED] Failed to start \x1b[0;1;39mtop.service\x1b[0m - x.\r\n": {},
+		"Kernel panic - not syncing: a line not yet complete":              {},
 	}
 	for text, want := range tests {
 		t.Run(text, func(t *testing.T) {
@@ -56,6 +58,15 @@ func TestConsoleTail(t *testing.T) {
 	require.Equal(t, "line 75", lines[0])
 	require.Equal(t, "scratch login:", lines[tailLines])
 	require.Equal(t, c.tail(), c.tail())
+}
+
+func TestConsoleWithoutLines(t *testing.T) {
+	c, out, _, _ := testConsole()
+	text := strings.Repeat("x", 3*maxConsoleLine+1)
+	fmt.Fprint(c, text)
+	require.Len(t, c.last, 3)
+	require.Equal(t, []byte("x"), c.line)
+	require.Equal(t, text, out.String())
 }
 
 func TestClean(t *testing.T) {

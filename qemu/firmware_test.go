@@ -61,6 +61,10 @@ func TestChoose(t *testing.T) {
 			absent: []string{"kernel_2712.img"},
 			want:   with(pi5, kernel("kernel8.img", 64)),
 		},
+		"Pi 5 without a kernel of its own, auto": {
+			config: "auto_initramfs=1", absent: []string{"kernel_2712.img"},
+			want: with(pi5, kernel("kernel8.img", 64), initramfs("initramfs8")),
+		},
 		"Pi 3 in 64 bits":          {config: "arm_64bit=1", want: pi3},
 		"Pi 3 with a known kernel": {config: "kernel=kernel8.img", want: pi3},
 		"Pi 3 with an unknown one": {config: "kernel=vmlinuz", want: with(pi3, kernel("vmlinuz", 32))},

@@ -142,13 +142,10 @@ func (t *Tree) Put(name string, n *Node) error {
 	return nil
 }
 
-// adopt returns n with the children of the directory that it replaces. An implied n changes nothing of it.
+// adopt returns n with the children of the directory that it replaces.
 func adopt(old, n *Node) *Node {
 	if old == nil || old.Type != Directory || n.Type != Directory {
 		return n
-	}
-	if n.implied {
-		return old
 	}
 	merged := *n
 	merged.children = old.children

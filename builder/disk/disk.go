@@ -81,7 +81,7 @@ func Write(ctx context.Context, f *os.File, t *layers.Tree, l Layout, progress f
 const reservedPercent = 5
 
 func (l Layout) root() ext4.Options {
-	return ext4.Options{UUID: l.Root.UUID, Label: l.Root.Label, Now: l.Time, ReservedPercent: reservedPercent}
+	return ext4.Options{UUID: l.Root.UUID, Label: l.Root.Label, Now: l.Time, ReservedPercent: reservedPercent, Align: align}
 }
 
 func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }

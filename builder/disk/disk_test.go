@@ -2,7 +2,11 @@ package disk
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,18 +17,110 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-func TestWrite(t *testing.T) {
-	tree := layers.NewTree()
-	big := bytes.Repeat([]byte("0123456789abcdef"), 40<<20/16)
-	for _, n := range []string{"boot/firmware/kernel8.img", "boot/firmware/overlays/a-long-name-of-an-overlay.dtbo", "usr/bin/x"} {
-		require.NoError(t, tree.Put(n, &layers.Node{Type: layers.Regular, Mode: 0o644, Content: layers.Inline(big)}))
+var layout = Layout{
+	Signature: 0x12345678,
+	Time:      time.Date(2026, 1, 1, 12, 30, 15, 0, time.UTC),
+	Boot:      Boot{Label: "bootfs", Size: 256 << 20, Serial: 0xcafebabe},
+	Root:      Root{Label: "rootfs", UUID: uuid.MustParse("6d9e5a0c-0000-8000-8000-000000000001"), Free: 8 << 20},
+}
+
+// tree has a boot directory with a long name, a directory of several clusters and one below another.
+func tree(t *testing.T) *layers.Tree {
+	out := layers.NewTree()
+	files := []string{"boot/firmware/config.txt", "boot/firmware/overlays/a-long-name-of-an-overlay.dtbo", "boot/firmware/a/b/c", "usr/bin/x"}
+	for i := range 300 {
+		files = append(files, fmt.Sprintf("boot/firmware/many/%d.dtbo", i))
 	}
-	name := filepath.Join(t.TempDir(), "x.img")
+	for _, name := range files {
+		n := &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: layout.Time, Content: layers.Inline(name)}
+		require.NoError(t, out.Put(name, n))
+	}
+	big := layers.Inline(bytes.Repeat([]byte("0123456789abcdef"), 1<<20/16))
+	require.NoError(t, out.Put("boot/firmware/vmlinuz", &layers.Node{Type: layers.Regular, Mode: 0o644, Content: big}))
+	return out
+}
+
+func write(ctx context.Context, t *testing.T, tree *layers.Tree) (name string, err error) {
+	name = filepath.Join(t.TempDir(), "disk.img")
 	f, err := os.Create(name)
 	require.NoError(t, err)
-	start := time.Now()
-	require.NoError(t, Write(t.Context(), f, tree, Layout{Signature: 0x12345678, Time: time.Unix(1735689600, 0),
-		Boot: Boot{Label: "bootfs", Size: 512 << 20, Serial: 0xcafebabe}, Root: Root{Label: "rootfs", UUID: uuid.MustParse("6d9e5a0c-0000-8000-8000-000000000001")}}, func(int64, int64) {}))
-	t.Log(time.Since(start))
-	os.Rename(name, "/tmp/x.img")
+	err = Write(ctx, f, tree, layout, func(int64, int64) {})
+	require.NoError(t, f.Close())
+	return name, err
+}
+
+// tool runs a program that must end with exit code 0.
+func tool(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	path, err := exec.LookPath(name)
+	if err != nil && os.Getenv("PKBUILD_TEST_STRICT") == "" {
+		t.Skipf("%v: run make deps", err)
+	}
+	require.NoError(t, err)
+	out, err := exec.Command(path, args...).CombinedOutput()
+	require.NoError(t, err, "%s %v: %s", name, args, out)
+	return string(out)
+}
+
+// part copies a part of the disk into a file of its own.
+func part(t *testing.T, disk string, start, size int64) string {
+	data, err := os.ReadFile(disk)
+	require.NoError(t, err)
+	if size == 0 {
+		size = int64(len(data)) - start
+	}
+	name := filepath.Join(t.TempDir(), "part")
+	require.NoError(t, os.WriteFile(name, data[start:start+size], 0o600))
+	return name
+}
+
+func TestOtherToolsAgree(t *testing.T) {
+	name, err := write(t.Context(), t, tree(t))
+	require.NoError(t, err)
+	t.Run("sfdisk", func(t *testing.T) {
+		require.Contains(t, tool(t, "sfdisk", "--verify", name), "No errors detected.")
+		dump := tool(t, "sfdisk", "--dump", name)
+		require.Contains(t, dump, "label-id: 0x12345678\n")
+		require.Regexp(t, `1 : start= +8192, size= +524288, type=c\n`, dump)
+		require.Regexp(t, `2 : start= +532480, size= +\d+, type=83\n`, dump)
+	})
+	t.Run("fsck.vfat", func(t *testing.T) {
+		boot := part(t, name, align, layout.Boot.Size)
+		require.Regexp(t, `^fsck.fat [^\n]*\n[^\n]*: \d+ files, \d+/\d+ clusters\n$`, tool(t, "fsck.vfat", "-n", boot))
+		info := tool(t, "fsck.vfat", "-nv", boot)
+		require.Contains(t, info, "8192 hidden sectors")
+		data, err := os.ReadFile(boot)
+		require.NoError(t, err)
+		require.Equal(t, "\xbe\xba\xfe\xca", string(data[offsetSerial:offsetSerial+4]))
+		require.Equal(t, "\xbe\xba\xfe\xca", string(data[backupBoot*sector+offsetSerial:][:4]))
+	})
+	t.Run("e2fsck", func(t *testing.T) {
+		tool(t, "e2fsck", "-fn", part(t, name, align+layout.Boot.Size, 0))
+	})
+}
+
+func TestSameTreeSameBytes(t *testing.T) {
+	first, err := write(t.Context(), t, tree(t))
+	require.NoError(t, err)
+	time.Sleep(2 * time.Second) // the resolution of FAT's times
+	second, err := write(t.Context(), t, tree(t))
+	require.NoError(t, err)
+	a, err := os.ReadFile(first)
+	require.NoError(t, err)
+	b, err := os.ReadFile(second)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(a, b), "two writes of one tree differ")
+}
+
+func TestWriteErrors(t *testing.T) {
+	link := tree(t)
+	require.NoError(t, link.Put("boot/firmware/link", &layers.Node{Type: layers.Symlink, Target: "x"}))
+	_, err := write(t.Context(), t, link)
+	require.EqualError(t, err, "boot partition: /link: FAT cannot hold a symlink")
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	_, err = write(ctx, t, tree(t))
+	require.ErrorIs(t, err, context.Canceled)
 }

@@ -1,0 +1,125 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// small is a plan without packages: accounts, a user with a password, and a file below the recipe.
+func small(t *testing.T) (*Plan, Options) {
+	dir := write(t, map[string]string{"motd": "hello\n"})
+	digest, err := Digest(filepath.Join(dir, "motd"))
+	require.NoError(t, err)
+	file := func(path, content string) layers.File {
+		return layers.File{Path: path, Type: "file", Mode: 0o644, Content: content}
+	}
+	p := &Plan{
+		Name: "small",
+		Date: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		Layers: []Layer{
+			{"base", layers.Files{Entries: []layers.File{
+				file("/etc/passwd", "root:x:0:0:::\n"), file("/etc/shadow", "root:*:1::::::\n"),
+				file("/etc/group", "root:x:0:\n"), file("/etc/gshadow", "root:*::\n"),
+			}}},
+			{"users", layers.Users{Users: []layers.User{{Name: "pi", UID: 1000, Shell: "/bin/sh", Password: "word"}}}},
+			{"files", layers.Files{Entries: []layers.File{{Path: "/etc/motd", Type: "file", Mode: 0o644, Source: "motd", SHA256: digest}}}},
+		},
+		Disk:    disk.Layout{Boot: disk.Boot{Size: 256 << 20}, Root: disk.Root{UUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte("small"))}},
+		Secrets: map[string]Secret{"word": {Env: "PKBUILD_TEST_WORD"}},
+	}
+	return p, Options{Output: filepath.Join(t.TempDir(), "small.img"), Dir: dir, Cache: t.TempDir()}
+}
+
+// run builds and returns how every step ended.
+func run(t *testing.T, ctx context.Context, p *Plan, o Options) (ended []string, err error) {
+	o.Events = func(e Event) {
+		if e.State != Started && e.State != Running {
+			ended = append(ended, e.Step+" "+string(e.State))
+		}
+	}
+	err = Build(ctx, p, o)
+	return ended, err
+}
+
+func TestBuildReusesLayersAndKeepsSecretsOutOfTheCache(t *testing.T) {
+	const password = "a password that is found nowhere else"
+	t.Setenv("PKBUILD_TEST_WORD", password)
+	p, o := small(t)
+	ended, err := run(t, t.Context(), p, o)
+	require.NoError(t, err)
+	require.Equal(t, []string{"base done", "users done", "files done", "disk done"}, ended)
+	first, err := os.ReadFile(o.Output)
+	require.NoError(t, err)
+	require.Contains(t, string(first), "pi:$6$rounds=", "the image has the password's hash")
+
+	ended, err = run(t, t.Context(), p, o)
+	require.NoError(t, err)
+	require.Equal(t, []string{"base cached", "users done", "files cached", "disk done"}, ended)
+	second, err := os.ReadFile(o.Output)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(first, second), "two builds of one plan differ")
+
+	require.NoError(t, filepath.WalkDir(o.Cache, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		require.NotContains(t, string(data), password, name)
+		require.NotContains(t, string(data), "$6$", name)
+		return err
+	}))
+}
+
+func TestBuildWithoutASecretWarns(t *testing.T) {
+	p, o := small(t)
+	ended, err := run(t, t.Context(), p, o)
+	require.NoError(t, err)
+	require.Equal(t, []string{"base done", "users warning", "users done", "files done", "disk done"}, ended)
+}
+
+func TestBuildThatFailsLeavesTheOldImage(t *testing.T) {
+	p, o := small(t)
+	require.NoError(t, os.WriteFile(o.Output, []byte("old"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(o.Dir, "motd"), []byte("changed\n"), 0o644))
+	ended, err := run(t, t.Context(), p, o)
+	require.ErrorContains(t, err, "layer files: "+filepath.Join(o.Dir, "motd")+" changed since the plan was made")
+	require.Equal(t, "files failed", ended[len(ended)-1])
+	requireOnlyOld(t, o)
+}
+
+func TestBuildThatIsInterruptedLeavesTheOldImage(t *testing.T) {
+	p, o := small(t)
+	require.NoError(t, os.WriteFile(o.Output, []byte("old"), 0o644))
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Events = func(e Event) {
+		if e.Step == "disk" {
+			cancel()
+		}
+	}
+	require.ErrorIs(t, Build(ctx, p, o), context.Canceled)
+	requireOnlyOld(t, o)
+}
+
+// requireOnlyOld: beside the image, as it was, and the cache, there is nothing.
+func requireOnlyOld(t *testing.T, o Options) {
+	data, err := os.ReadFile(o.Output)
+	require.NoError(t, err)
+	require.Equal(t, "old", string(data))
+	beside, err := os.ReadDir(filepath.Dir(o.Output))
+	require.NoError(t, err)
+	require.Len(t, beside, 1)
+	scratch, err := os.ReadDir(filepath.Join(o.Cache, "scratch"))
+	require.NoError(t, err)
+	require.Empty(t, scratch)
+}

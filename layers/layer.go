@@ -29,6 +29,7 @@ type Env struct {
 	Dir      string                                      // the recipe's directory: sources are relative to it
 	Helpers  string                                      // directory of the prebuilt helper programs
 	Scratch  string                                      // empty directory for the layer's own use
+	Keep     bool                                        // what a layer that fails leaves in Scratch is wanted for a look
 	Cache    string                                      // directory that outlives the layer, shared between builds
 	Mirror   string                                      // of Debian, where the layer names none
 	Latest   time.Time                                   // the time of the image: no entry is younger

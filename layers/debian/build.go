@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"sync/atomic"
+	"sync"
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"golang.org/x/sync/errgroup"
@@ -26,6 +26,9 @@ type build struct {
 	tools []*deb
 	// emulator is for the sandboxes to register; see emulation.
 	emulator string
+
+	mu          sync.Mutex
+	done, total int64 // steps of packages
 }
 
 func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
@@ -61,28 +64,31 @@ func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
 func (b *build) fetch(ctx context.Context) error {
 	b.lock = b.layer.Lock
 	if b.lock == nil {
-		b.env.Report(layers.Progress{Message: "resolving packages"})
+		b.report("resolving packages", 0)
 		var err error
 		if b.lock, err = b.layer.Resolve(ctx, b.env); err != nil {
 			return err
 		}
 	}
 	all := slices.Concat(b.lock.Packages, b.lock.Tools)
-	var fetched atomic.Int64
-	err := b.pool.fetch(ctx, all, func(p Package) {
-		b.env.Report(layers.Progress{Message: "downloaded " + p.String(), Done: fetched.Add(1), Total: int64(len(all))})
+	b.total = int64(2*len(all) + len(b.lock.Packages)) // downloading, unpacking, configuring
+	err := b.pool.fetch(ctx, all, func(p Package, downloaded bool) {
+		if downloaded {
+			b.report("downloaded "+p.String(), 1)
+		} else {
+			b.report("", 1)
+		}
 	})
 	if err != nil {
 		return err
 	}
 	debs := make([]*deb, len(all))
-	var opened atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU() + 1)
 	for i, pkg := range all {
 		group.Go(func() (err error) {
 			debs[i], err = b.pool.open(ctx, pkg)
-			b.env.Report(layers.Progress{Message: "unpacked " + pkg.String(), Done: opened.Add(1), Total: int64(len(all))})
+			b.report("unpacked "+pkg.String(), 1)
 			return err
 		})
 	}
@@ -91,6 +97,24 @@ func (b *build) fetch(ctx context.Context) error {
 	b.debs, b.tools = sorted(debs[:n]), debs[n:]
 	return err
 }
+
+// report passes on a line and how many packages are further by a step.
+func (b *build) report(message string, steps int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done += steps
+	b.env.Report(layers.Progress{Message: message, Done: b.done, Total: b.total})
+}
+
+func (b *build) log(line string) {
+	if settingUp.MatchString(line) {
+		b.report(line, 1)
+		return
+	}
+	b.report(line, 0)
+}
+
+var settingUp = regexp.MustCompile(`^Setting up [^ ]+ \(`)
 
 // sorted puts base-files first, whose symlinks /bin, /lib and so on the others rely on.
 func sorted(debs []*deb) []*deb {
@@ -104,6 +128,10 @@ func (b *build) sandbox(name string, tree *layers.Tree) (*sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tools: %w", err)
 	}
+	free := available()
+	if b.env.Keep {
+		free = 0
+	}
 	return &sandbox{
 		dir:          filepath.Join(b.env.Scratch, name),
 		architecture: b.layer.Architecture,
@@ -111,6 +139,7 @@ func (b *build) sandbox(name string, tree *layers.Tree) (*sandbox, error) {
 		tools:        t,
 		tree:         tree,
 		emulator:     b.emulator,
+		free:         free,
 	}, nil
 }
 
@@ -144,7 +173,7 @@ func (b *build) preinst(ctx context.Context, u *unpacked) error {
 	if w.err != nil {
 		return w.err
 	}
-	b.env.Report(layers.Progress{Message: "running preinst scripts"})
+	b.report("running preinst scripts", 0)
 	changes, err := s.run(ctx, b.log, "/bin/sh", "/"+scripts+"/preinst.sh")
 	if err != nil {
 		return fmt.Errorf("run the preinst scripts: %w", err)
@@ -162,12 +191,8 @@ func (b *build) preinst(ctx context.Context, u *unpacked) error {
 	return nil
 }
 
-func (b *build) log(line string) { b.env.Report(layers.Progress{Message: line}) }
-
 //go:embed configure.sh
 var configureScript string
-
-var settingUp = regexp.MustCompile(`^Setting up ([^ ]+) \(`)
 
 // configure runs the postinst scripts of all packages, and triggers.
 func (b *build) configure(ctx context.Context, u *unpacked) error {
@@ -187,13 +212,7 @@ func (b *build) configure(ctx context.Context, u *unpacked) error {
 	for _, d := range b.early {
 		args = append(args, d.id())
 	}
-	var done int64
-	changes, err := s.run(ctx, func(line string) {
-		if settingUp.MatchString(line) {
-			done++
-		}
-		b.env.Report(layers.Progress{Message: line, Done: done, Total: int64(len(b.debs))})
-	}, args...)
+	changes, err := s.run(ctx, b.log, args...)
 	if err != nil {
 		return fmt.Errorf("configure the packages: %w", err)
 	}

@@ -37,17 +37,22 @@ func newPool(dir string) pool {
 
 func (p pool) path(pkg Package) string { return filepath.Join(p.dir, pkg.SHA256+".deb") }
 
-// fetch downloads the packages that the pool does not have. done is called for every package that is there.
-func (p pool) fetch(ctx context.Context, pkgs []Package, done func(Package)) error {
+// fetch downloads the packages that the pool does not have. done is called for every package that is there, and told
+// whether it was downloaded.
+func (p pool) fetch(ctx context.Context, pkgs []Package, done func(pkg Package, downloaded bool)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(p.connections)
 	for _, pkg := range pkgs {
 		group.Go(func() error {
-			err := produce(ctx, p.path(pkg), func(f *os.File) error { return p.retry(ctx, pkg, f) })
+			downloaded := false
+			err := produce(ctx, p.path(pkg), func(f *os.File) error {
+				downloaded = true
+				return p.retry(ctx, pkg, f)
+			})
 			if err != nil {
 				return fmt.Errorf("download %s from %s: %w", pkg, pkg.URL, err)
 			}
-			done(pkg)
+			done(pkg, downloaded)
 			return nil
 		})
 	}

@@ -58,7 +58,7 @@ func testPool(t *testing.T) pool {
 func (p pool) fetched(t *testing.T, pkg Package) {
 	t.Helper()
 	done := 0
-	require.NoError(t, p.fetch(t.Context(), []Package{pkg}, func(Package) { done++ }))
+	require.NoError(t, p.fetch(t.Context(), []Package{pkg}, func(Package, bool) { done++ }))
 	require.Equal(t, 1, done)
 	got, err := os.ReadFile(p.path(pkg))
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestFetchErrors(t *testing.T) {
 			t.Parallel()
 			m, p := newMirror(t, test.misbehave...), testPool(t)
 			pkg := m.pkg()
-			err := p.fetch(t.Context(), []Package{pkg}, func(Package) {})
+			err := p.fetch(t.Context(), []Package{pkg}, func(Package, bool) {})
 			require.EqualError(t, err, "download a 1 (all) from "+pkg.URL+": "+test.err)
 			require.NoFileExists(t, p.path(pkg))
 			require.Len(t, m.ranges, len(test.misbehave))
@@ -170,7 +170,7 @@ func TestFetchErrors(t *testing.T) {
 	t.Run("down", func(t *testing.T) {
 		p, pkg := testPool(t), m.pkg()
 		m.Close()
-		require.ErrorContains(t, p.fetch(t.Context(), []Package{pkg}, func(Package) {}), "connection refused (3 attempts)")
+		require.ErrorContains(t, p.fetch(t.Context(), []Package{pkg}, func(Package, bool) {}), "connection refused (3 attempts)")
 	})
 }
 
@@ -195,7 +195,7 @@ func TestFetchIsCancelled(t *testing.T) {
 		}
 		cancel()
 	}()
-	require.ErrorIs(t, p.fetch(ctx, []Package{m.pkg()}, func(Package) {}), context.Canceled)
+	require.ErrorIs(t, p.fetch(ctx, []Package{m.pkg()}, func(Package, bool) {}), context.Canceled)
 	p.fetched(t, m.pkg())
 }
 

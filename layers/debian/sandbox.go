@@ -1,13 +1,18 @@
 package debian
 
 import (
+	"bufio"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,58 +30,148 @@ type sandbox struct {
 	date         time.Time
 	tools, tree  *layers.Tree
 	emulator     string // to register for this sandbox, as binfmt_misc reads it; may be empty
+	free         int64  // bytes of memory that its files may take, twice over; else they take the disk
 }
 
-// run runs a command and returns the changes that it made to the tree.
+// run runs a command and returns the changes that it made to the tree. Their contents lie in a file that stays open
+// until nothing refers to it.
 func (s sandbox) run(ctx context.Context, each func(line string), args ...string) (*layers.Tree, error) {
-	for _, name := range []string{"tools", "tree", "upper", "work", "root"} {
-		if err := os.MkdirAll(filepath.Join(s.dir, name), 0o755); err != nil {
-			return nil, err
-		}
+	files := filepath.Join(s.dir, "files")
+	if err := os.MkdirAll(files, 0o700); err != nil {
+		return nil, err
 	}
-	if err := writeTree(ctx, s.tree, s.path("tree")); err != nil {
-		return nil, fmt.Errorf("write the tree: %w", err)
+	out, err := os.Create(filepath.Join(s.dir, "changes.tar"))
+	if err != nil {
+		return nil, err
 	}
-	if err := writeTree(ctx, s.tools, s.path("tools")); err != nil {
-		return nil, fmt.Errorf("write the tools: %w", err)
-	}
+	start := time.Now().Truncate(time.Second)
 	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", sandboxScript, "sandbox"}, args...)...)
+	cmd.Dir = files
 	cmd.Env = append(os.Environ(),
-		"LOWER="+s.path("tools")+":"+s.path("tree"),
-		"UPPER="+s.path("upper"),
-		"WORK="+s.path("work"),
-		"ROOT="+s.path("root"),
 		"OPTIONS="+overlayOptions(),
+		"MEMORY="+s.memory(),
 		"EMULATOR="+s.emulator,
 		"SOURCE_DATE_EPOCH="+strconv.FormatInt(s.date.Unix(), 10))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET,
 	}
-	start := time.Now().Truncate(time.Second)
-	if err := run(ctx, cmd, each); err != nil {
-		return nil, err
+	if err := s.feed(ctx, cmd, out, each); err != nil {
+		return nil, errors.Join(err, out.Close())
 	}
-	changes, err := readTree(s.path("upper"))
+	changes, err := s.changes(out, start)
 	if err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	return changes, nil
+}
+
+// feed runs the command with the tools, the tree and the file for the changes as descriptors 3 to 5.
+func (s sandbox) feed(ctx context.Context, cmd *exec.Cmd, out *os.File, each func(line string)) error {
+	fed := make(chan error, 2)
+	for _, tree := range []*layers.Tree{s.tools, s.tree} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, r)
+		go func() { fed <- errors.Join(writeTree(tree, w), w.Close()) }()
+	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, out)
+	err := run(ctx, cmd, each)
+	for _, r := range cmd.ExtraFiles[:2] {
+		_ = r.Close() // who still writes shall not wait
+	}
+	if e := errors.Join(<-fed, <-fed); err == nil && e != nil {
+		err = fmt.Errorf("write the tree: %w", e)
+	}
+	return err
+}
+
+func writeTree(t *layers.Tree, w io.Writer) error {
+	buffered := bufio.NewWriterSize(w, 1<<20)
+	return errors.Join(t.WriteTar(buffered, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)), buffered.Flush())
+}
+
+// changes reads what the command changed. Times of the build become that of the image.
+func (s sandbox) changes(f *os.File, start time.Time) (*layers.Tree, error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	for _, n := range changes.Walk() {
-		if !n.ModTime.Before(start) {
+	t, err := layers.ReadTar(f)
+	if err != nil {
+		return nil, fmt.Errorf("changes of the scripts: %w", err)
+	}
+	for _, n := range t.Walk() {
+		if n.ModTime = n.ModTime.Truncate(time.Second); !n.ModTime.Before(start) {
 			n.ModTime = s.date
 		}
+		n.Xattrs = withoutBooks(n.Xattrs)
 	}
 	if s.architecture == hostArchitecture() {
-		return changes, nil
+		return t, nil
 	}
-	return changes, restore(changes, s.tools, s.tree)
+	return t, restore(t, s.tools, s.tree)
 }
 
-// overlayOptions keep the changes free of references to what lies below, and let an ordinary user's namespace mount.
+// withoutBooks removes the attributes by which an overlay keeps its own books, but for the mark of an opaque directory,
+// which layers.Tree.Apply knows. In a user namespace they have another prefix.
+func withoutBooks(xattrs map[string]string) map[string]string {
+	out := maps.Clone(xattrs)
+	for name, value := range xattrs {
+		for _, prefix := range []string{"trusted.overlay.", "user.overlay."} {
+			own, ok := strings.CutPrefix(name, prefix)
+			if !ok {
+				continue
+			}
+			delete(out, name)
+			if own == "opaque" {
+				out["trusted.overlay.opaque"] = value
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// overlayOptions keep the changes free of references to what lies below, let an ordinary user's namespace mount, and
+// spare the disk where the kernel lets them.
 func overlayOptions() string {
 	if inUserNamespace() {
-		return "userxattr"
+		return "userxattr,volatile"
 	}
-	return "redirect_dir=off,metacopy=off,index=off"
+	return "redirect_dir=off,metacopy=off,index=off,volatile"
 }
 
-func (s sandbox) path(name string) string { return filepath.Join(s.dir, name) }
+// memory tells whether the files go to memory: "yes" or nothing.
+func (s sandbox) memory() string {
+	need := int64(256 << 20) // for what the scripts write
+	for _, n := range s.tree.Walk() {
+		if n.Type == layers.Regular {
+			need += n.Content.Size
+		}
+	}
+	if 2*need > s.free || inUserNamespace() { // where a tmpfs has no attributes before Linux 6.6
+		return ""
+	}
+	return "yes"
+}
+
+// available is how much memory, in bytes, processes can still get without swapping, or 0 where that is not known.
+func available() int64 {
+	text, _ := os.ReadFile("/proc/meminfo")
+	var free int64
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "MemAvailable:" {
+			free, _ = strconv.ParseInt(fields[1], 10, 64)
+			free *= 1024
+		}
+	}
+	text, _ = os.ReadFile("/sys/fs/cgroup/memory.max") // a container's limit
+	if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
+		free = min(free, limit)
+	}
+	return free
+}

@@ -1,24 +1,36 @@
-# Lays tools over a tree and runs a command in it: PID 1 of namespaces of its own, so that all mounts and processes
-# end with it. Directories are in LOWER, UPPER, WORK and ROOT, further options of the overlay in OPTIONS, an emulator to
-# register for this sandbox alone in EMULATOR, and the command in the arguments.
+# Lays tools over a tree, runs the command in the arguments in it, and writes the changes as a tar to descriptor 5. It is
+# PID 1 of namespaces of its own, so that all mounts and processes end with it. The current directory is empty and takes
+# all files, or a tmpfs over it does if MEMORY is set. The tools and the tree arrive as tars on descriptors 3 and 4.
+# OPTIONS are options of the overlay; EMULATOR is one to register for this sandbox alone.
 set -eu
 mount --make-rprivate /
-mount -t overlay -o "lowerdir=$LOWER,upperdir=$UPPER,workdir=$WORK,volatile,$OPTIONS" overlay "$ROOT"
-mount -t proc -o ro,nosuid,nodev,noexec proc "$ROOT/proc"
-mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$ROOT/sys"
-mount -t tmpfs -o mode=0755,nosuid,noexec tmpfs "$ROOT/dev"
-mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs "$ROOT/run"
-mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$ROOT/tmp"
+if [ -n "$MEMORY" ]; then
+	mount -t tmpfs -o mode=0700,size=100% tmpfs "$PWD"
+	cd "$PWD"
+fi
+mkdir tools tree upper work root
+xattrs='--xattrs --xattrs-include=*'
+set -f
+tar --extract --file=- --directory=tools --preserve-permissions --numeric-owner --same-owner <&3
+tar --extract --file=- --directory=tree --preserve-permissions --numeric-owner --same-owner $xattrs <&4
+set +f
+
+mount -t overlay -o "lowerdir=tools:tree,upperdir=upper,workdir=work,$OPTIONS" overlay root
+mount -t proc -o ro,nosuid,nodev,noexec proc root/proc
+mount -t sysfs -o ro,nosuid,nodev,noexec sysfs root/sys
+mount -t tmpfs -o mode=0755,nosuid,noexec tmpfs root/dev
+mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs root/run
+mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs root/tmp
 for device in null zero full random urandom tty; do
-	: >"$ROOT/dev/$device"
-	mount --bind "/dev/$device" "$ROOT/dev/$device"
+	: >root/dev/$device
+	mount --bind "/dev/$device" root/dev/$device
 done
-mkdir "$ROOT/dev/shm" "$ROOT/dev/pts"
-mount -t tmpfs -o mode=1777,nosuid,nodev,noexec tmpfs "$ROOT/dev/shm"
-ln -s /proc/self/fd "$ROOT/dev/fd"
-ln -s fd/0 "$ROOT/dev/stdin"
-ln -s fd/1 "$ROOT/dev/stdout"
-ln -s fd/2 "$ROOT/dev/stderr"
+mkdir root/dev/shm root/dev/pts
+mount -t tmpfs -o mode=1777,nosuid,nodev,noexec tmpfs root/dev/shm
+ln -s /proc/self/fd root/dev/fd
+ln -s fd/0 root/dev/stdin
+ln -s fd/1 root/dev/stdout
+ln -s fd/2 root/dev/stderr
 hostname localhost
 if [ -n "$EMULATOR" ]; then
 	mount -t proc proc /proc
@@ -28,5 +40,7 @@ fi
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 	DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes \
 	SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" PERL_HASH_SEED=0 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \
-	chroot "$ROOT" "$@" </dev/null
-umount -R "$ROOT"
+	chroot root "$@" </dev/null 3<&- 4<&- 5>&-
+umount -R root
+set -f
+tar --create --file=- --directory=upper --format=posix --numeric-owner $xattrs . >&5

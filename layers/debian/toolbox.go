@@ -105,12 +105,18 @@ func tools(debs []*deb, over *layers.Tree) (*layers.Tree, error) {
 		if n.Type != layers.Directory {
 			continue
 		}
-		n.Mode, n.UID, n.GID = 0o755, 0, 0
-		if old := over.Get(name); old != nil {
-			n.Mode, n.UID, n.GID, n.ModTime = old.Mode, old.UID, old.GID, old.ModTime
+		if err := out.Put(name, directoryLike(over.Get(name))); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+func directoryLike(n *layers.Node) *layers.Node {
+	if n == nil || n.Type != layers.Directory {
+		return &layers.Node{Mode: 0o755}
+	}
+	return &layers.Node{Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime}
 }
 
 func rank(d *deb) int {

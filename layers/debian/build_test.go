@@ -6,8 +6,6 @@ import (
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -310,53 +308,4 @@ func TestCancelled(t *testing.T) {
 			require.Empty(t, users(t, env.Scratch))
 		})
 	}
-}
-
-// TestKilled kills a process in the middle of a build, with no chance to clean up.
-func TestKilled(t *testing.T) {
-	const variable = "PKBUILD_TEST_BUILD"
-	if spec := os.Getenv(variable); spec != "" {
-		var l Layer
-		env := testEnv(t)
-		require.NoError(t, json.Unmarshal([]byte(spec), &l))
-		env.Scratch = os.Getenv(variable + "_SCRATCH")
-		env.Progress = func(p layers.Progress) { fmt.Println(p.Message) }
-		_, err := l.Make(t.Context(), env, nil)
-		require.NoError(t, err)
-		return
-	}
-	env := testEnv(t)
-	l := testLayer()
-	l.Lock = baseLock(t, env, l)
-	spec, err := json.Marshal(l)
-	require.NoError(t, err)
-	cmd := exec.Command(os.Args[0], "-test.run", "^TestKilled$", "-test.v")
-	cmd.Env = append(os.Environ(), variable+"="+string(spec), variable+"_SCRATCH="+env.Scratch)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	seen := lineWith(out, "Setting up ")
-	require.NotEmpty(t, users(t, env.Scratch))
-	require.NoError(t, cmd.Process.Kill())
-	require.Error(t, cmd.Wait())
-	require.True(t, seen)
-	require.Eventually(t, func() bool { return len(users(t, env.Scratch)) == 0 }, 20*time.Second, 10*time.Millisecond)
-	require.NoError(t, os.RemoveAll(env.Scratch), "nothing is mounted in it any more")
-}
-
-func lineWith(r io.Reader, text string) bool {
-	found := errors.New("found")
-	pr, pw := io.Pipe()
-	go func() {
-		_, err := io.Copy(pw, r)
-		pw.CloseWithError(err)
-	}()
-	done := false
-	lines(pr, func(line string) {
-		if strings.HasPrefix(line, text) && !done {
-			done = true
-			pr.CloseWithError(found)
-		}
-	})
-	return done
 }

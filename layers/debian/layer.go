@@ -2,6 +2,8 @@ package debian
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -31,6 +33,9 @@ func (Layer) Kind() layers.Kind { return layers.Kind{Name: "debian", Version: 2}
 
 // Make implements layers.Layer.
 func (l Layer) Make(ctx context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("scripts of packages need root, or to be root in a user namespace: unshare --map-root-user --map-auto")
+	}
 	b := &build{layer: l, env: env, pool: newPool(filepath.Join(env.Cache, "debs"))}
 	return b.make(ctx)
 }

@@ -35,7 +35,8 @@ hostname localhost
 if [ -n "$EMULATOR" ]; then
 	mount -t proc proc /proc
 	mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-	printf '%s' "$EMULATOR" >/proc/sys/fs/binfmt_misc/register
+	name=${EMULATOR#:}
+	[ -e "/proc/sys/fs/binfmt_misc/${name%%:*}" ] || printf '%s' "$EMULATOR" >/proc/sys/fs/binfmt_misc/register
 fi
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 	DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes \

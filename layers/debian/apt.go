@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
 // archive is a suite of an archive of packages, and who signs it.
@@ -115,6 +116,6 @@ func (a apt) run(ctx context.Context, program string, args ...string) (string, e
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "APT_CONFIG="+filepath.Join(a.dir, "apt.conf"), "LC_ALL=C.UTF-8")
 	var output strings.Builder
-	err := run(ctx, cmd, func(line string) { output.WriteString(line + "\n") })
+	err := sandbox.Exec(ctx, cmd, func(line string) { output.WriteString(line + "\n") })
 	return output.String(), err
 }

@@ -11,20 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/stretchr/testify/require"
 )
-
-// need skips a test where a program is missing, or fails it where everything must run.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatalf("%s is missing", program)
-	}
-	t.Skipf("%s is missing", program)
-}
 
 // signedArchive is an archive of packages that exist by name only, signed with a key of its own.
 type signedArchive struct {
@@ -36,8 +25,8 @@ type signedArchive struct {
 
 func newArchive(t *testing.T) *signedArchive {
 	t.Helper()
-	need(t, "gpg")
-	need(t, "apt-get")
+	needs.Program(t, "gpg")
+	needs.Program(t, "apt-get")
 	gnupg, err := os.MkdirTemp("", "gpg") // short, as gpg puts sockets in it
 	require.NoError(t, err)
 	a := &signedArchive{dir: t.TempDir(), gnupg: gnupg, release: "Suite: test\nCodename: test\n"}

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -32,9 +33,9 @@ type build struct {
 }
 
 func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
-	if b.layer.Architecture != hostArchitecture() {
+	if b.layer.Architecture != sandbox.Host() {
 		var release func() error
-		if b.emulator, release, err = emulation(ctx, b.layer.Architecture); err != nil {
+		if b.emulator, release, err = sandbox.Emulation(ctx, b.layer.Architecture); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, release()) }()
@@ -123,23 +124,23 @@ func sorted(debs []*deb) []*deb {
 }
 
 // sandbox makes ready for scripts to run in a tree.
-func (b *build) sandbox(name string, tree *layers.Tree) (*sandbox, error) {
+func (b *build) sandbox(name string, tree *layers.Tree) (*sandbox.Sandbox, error) {
 	t, err := tools(b.tools, tree)
 	if err != nil {
 		return nil, fmt.Errorf("tools: %w", err)
 	}
-	free := available()
+	free := sandbox.Available()
 	if b.env.Keep {
 		free = 0
 	}
-	return &sandbox{
-		dir:          filepath.Join(b.env.Scratch, name),
-		architecture: b.layer.Architecture,
-		date:         b.layer.Date,
-		tools:        t,
-		tree:         tree,
-		emulator:     b.emulator,
-		free:         free,
+	return &sandbox.Sandbox{
+		Dir:          filepath.Join(b.env.Scratch, name),
+		Architecture: b.layer.Architecture,
+		Date:         b.layer.Date,
+		Tools:        t,
+		Tree:         tree,
+		Emulator:     b.emulator,
+		Free:         free,
 	}, nil
 }
 
@@ -159,7 +160,7 @@ func (b *build) preinst(ctx context.Context, u *unpacked) error {
 	if err != nil {
 		return err
 	}
-	w := recorder{tree: s.tools, at: b.layer.Date}
+	w := recorder{tree: s.Tools, at: b.layer.Date}
 	for i, d := range b.debs {
 		if d.script("preinst") == nil {
 			continue
@@ -174,7 +175,7 @@ func (b *build) preinst(ctx context.Context, u *unpacked) error {
 		return w.err
 	}
 	b.report("running preinst scripts", 0)
-	changes, err := s.run(ctx, b.log, "/bin/sh", "/"+scripts+"/preinst.sh")
+	changes, err := s.Run(ctx, b.log, "/bin/sh", "/"+scripts+"/preinst.sh")
 	if err != nil {
 		return fmt.Errorf("run the preinst scripts: %w", err)
 	}
@@ -203,7 +204,7 @@ func (b *build) configure(ctx context.Context, u *unpacked) error {
 	if err != nil {
 		return err
 	}
-	w := recorder{tree: s.tools, at: b.layer.Date}
+	w := recorder{tree: s.Tools, at: b.layer.Date}
 	w.file(scripts+"/configure.sh", configureScript)
 	if w.err != nil {
 		return w.err
@@ -212,7 +213,7 @@ func (b *build) configure(ctx context.Context, u *unpacked) error {
 	for _, d := range b.early {
 		args = append(args, d.id())
 	}
-	changes, err := s.run(ctx, b.log, args...)
+	changes, err := s.Run(ctx, b.log, args...)
 	if err != nil {
 		return fmt.Errorf("configure the packages: %w", err)
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/stretchr/testify/require"
 )
 
@@ -25,21 +27,12 @@ import (
 
 var date = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// unavailable skips a test, or fails it where everything must run.
-func unavailable(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
-
 func testEnv(t *testing.T) *layers.Env {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		unavailable(t, "needs root")
+		needs.Unavailable(t, "needs root")
 	}
-	need(t, "dpkg-deb")
+	needs.Program(t, "dpkg-deb")
 	cache := os.Getenv("PKBUILD_CACHE")
 	if cache == "" {
 		dir, err := os.UserCacheDir()
@@ -52,7 +45,7 @@ func testEnv(t *testing.T) *layers.Env {
 		mirror, _, _ = strings.Cut(string(out), "\n")
 	}
 	if mirror == "" {
-		unavailable(t, "needs a mirror of Debian: PKBUILD_MIRROR, or one that apt knows")
+		needs.Unavailable(t, "needs a mirror of Debian: PKBUILD_MIRROR, or one that apt knows")
 	}
 	return &layers.Env{Cache: cache, Scratch: t.TempDir(), Mirror: strings.TrimSuffix(mirror, "/"), Latest: date}
 }
@@ -62,14 +55,14 @@ func baseLock(t *testing.T, env *layers.Env, l Layer) *Lock {
 	t.Helper()
 	lock, err := l.Resolve(t.Context(), env)
 	if err != nil {
-		unavailable(t, "resolve: "+err.Error())
+		needs.Unavailable(t, "resolve: "+err.Error())
 	}
 	return lock
 }
 
 func testLayer() Layer {
 	l := Layer{Architecture: "arm64", Suite: "trixie", Components: []string{"main"}, Date: date}
-	if hostArchitecture() == "arm64" {
+	if sandbox.Host() == "arm64" {
 		l.Architecture = "amd64"
 	}
 	return l
@@ -142,11 +135,11 @@ func TestBuild(t *testing.T) {
 	require.NoError(t, err)
 
 	t.Run("the tools are gone", func(t *testing.T) {
-		require.Empty(t, programsOf(t, tree, machines[hostArchitecture()]))
+		require.Empty(t, programsOf(t, tree, sandbox.Machine(sandbox.Host())))
 		require.Equal(t, tree.Get("usr/bin/sed").Content.Size, tree.Get("opt/copy").Content.Size)
 		require.Same(t, tree.Get("opt/link"), tree.Get("usr/bin/gzip"))
 		require.Equal(t, uint32(0o700), tree.Get("usr/bin/find").Mode)
-		for _, name := range []string{"usr/lib/pkbuild", "usr/sbin/policy-rc.d", "usr/lib/" + triplets[hostArchitecture()]} {
+		for _, name := range []string{"usr/lib/pkbuild", "usr/sbin/policy-rc.d", "usr/lib/" + sandbox.Triplet(sandbox.Host())} {
 			require.Nil(t, tree.Get(name), name)
 		}
 	})
@@ -155,7 +148,7 @@ func TestBuild(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprintf("uname %s\ndpkg %s\npackage probe all\nhostname localhost\ndate %d\ninterfaces lo\n"+
 			"processes 7\npolicy 101\nnewer\nno make\nproc is read-only\n",
-			emulators[l.Architecture], l.Architecture, date.Unix()), string(seen))
+			sandbox.Emulator(l.Architecture), l.Architecture, date.Unix()), string(seen))
 	})
 	t.Run("litter", func(t *testing.T) {
 		for _, name := range append(litter, "etc/ssh/ssh_host_probe_key", "etc/resolv.conf", "tmp/x", "var/tmp/x", "run/x",
@@ -173,9 +166,9 @@ func TestBuild(t *testing.T) {
 		require.Nil(t, tree.Get("usr/bin/apt"))
 	})
 	t.Run("dpkg agrees", func(t *testing.T) {
-		s := sandbox{dir: t.TempDir(), architecture: l.Architecture, date: date, tree: tree, tools: layers.NewTree(), free: available()}
+		s := sandbox.Sandbox{Dir: t.TempDir(), Architecture: l.Architecture, Date: date, Tree: tree, Tools: layers.NewTree(), Free: sandbox.Available()}
 		var out []string
-		_, err := s.run(t.Context(), func(line string) { out = append(out, line) }, "/bin/sh", "-c", "dpkg --audit; dpkg --verify")
+		_, err := s.Run(t.Context(), func(line string) { out = append(out, line) }, "/bin/sh", "-c", "dpkg --audit; dpkg --verify")
 		require.NoError(t, err)
 		require.Empty(t, out)
 	})
@@ -218,9 +211,9 @@ func TestScriptErrors(t *testing.T) {
 			"\ncannot go on\ndpkg: error processing package broken (--configure):\n installed broken package post-installation script " +
 				"subprocess returned error exit status 3\n"}},
 		"leak": {map[string]string{"postinst": "#!/bin/sh\n{ cat /usr/bin/sed; echo; } >/opt/sed\n"}, []string{
-			"a script left /opt/sed, a program of the building machine's architecture (" + hostArchitecture() + ")"}},
-		"library": {map[string]string{"postinst": "#!/bin/sh\necho >/usr/lib/" + triplets[hostArchitecture()] + "/x\n"}, []string{
-			"a script wrote /usr/lib/" + triplets[hostArchitecture()] + "/x, which belongs to the building machine's architecture"}},
+			"a script left /opt/sed, a program of the building machine's architecture (" + sandbox.Host() + ")"}},
+		"library": {map[string]string{"postinst": "#!/bin/sh\necho >/usr/lib/" + sandbox.Triplet(sandbox.Host()) + "/x\n"}, []string{
+			"a script wrote /usr/lib/" + sandbox.Triplet(sandbox.Host()) + "/x, which belongs to the building machine's architecture"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -253,14 +246,14 @@ func TestFullDisk(t *testing.T) {
 		command string
 	}{
 		"the tree":    {0, "true"},
-		"the changes": {available(), "head -c 30000000 /dev/urandom >/big"},
+		"the changes": {sandbox.Available(), "head -c 30000000 /dev/urandom >/big"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=20m"))
 			defer func() { require.NoError(t, syscall.Unmount(dir, 0)) }()
-			s := sandbox{dir: dir, architecture: l.Architecture, date: date, tree: tree, tools: layers.NewTree(), free: test.free}
-			_, err = s.run(t.Context(), nil, "/bin/sh", "-c", test.command)
+			s := sandbox.Sandbox{Dir: dir, Architecture: l.Architecture, Date: date, Tree: tree, Tools: layers.NewTree(), Free: test.free}
+			_, err = s.Run(t.Context(), nil, "/bin/sh", "-c", test.command)
 			require.ErrorContains(t, err, "No space left on device")
 		})
 	}

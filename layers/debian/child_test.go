@@ -1,8 +1,8 @@
 package debian
 
 import (
+	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/stretchr/testify/require"
 )
 
@@ -74,20 +75,12 @@ func TestKilled(t *testing.T) {
 }
 
 func lineWith(r io.Reader, text string) bool {
-	found := errors.New("found")
-	pr, pw := io.Pipe()
-	go func() {
-		_, err := io.Copy(pw, r)
-		pw.CloseWithError(err)
-	}()
-	done := false
-	lines(pr, func(line string) {
-		if strings.HasPrefix(line, text) && !done {
-			done = true
-			pr.CloseWithError(found)
+	for in := bufio.NewScanner(r); in.Scan(); {
+		if strings.HasPrefix(in.Text(), text) {
+			return true
 		}
-	})
-	return done
+	}
+	return false
 }
 
 // TestUserNamespace builds as an ordinary user does, who has numbers of users to give away but is not root.
@@ -116,8 +109,19 @@ func TestUserNamespace(t *testing.T) {
 		Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true,
 		Credential: &syscall.Credential{},
 	})
-	var said []string
-	lines(out, func(line string) { said = append(said, line) })
+	text, err := io.ReadAll(out)
+	require.NoError(t, err)
+	said := strings.Split(string(text), "\n")
 	require.NoError(t, cmd.Wait(), strings.Join(said, "\n"))
 	require.Contains(t, said, "digest "+digestOf(t, tree))
+}
+
+// TestEmulationOfSandboxes builds where each sandbox has to register its emulator for itself.
+func TestEmulationOfSandboxes(t *testing.T) {
+	env := testEnv(t)
+	l := testLayer()
+	l.Lock = baseLock(t, env, l)
+	out := needs.Binfmt(t, 65536, "TestChild", childSpec(t, l, env))
+	require.Contains(t, out, "\nSetting up base-files ")
+	require.Contains(t, out, "\ndigest ")
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
 // deb is what a package consists of. Its contents lie in a file that stays open until nothing refers to it.
@@ -60,7 +61,7 @@ func (p pool) open(ctx context.Context, pkg Package) (*deb, error) {
 			}
 			cmd := exec.CommandContext(ctx, "dpkg-deb", flag, p.path(pkg))
 			cmd.Stdout = f
-			if err := run(ctx, cmd, nil); err != nil {
+			if err := sandbox.Exec(ctx, cmd, nil); err != nil {
 				return fmt.Errorf("dpkg-deb %s: %w", flag, err)
 			}
 			return f.Sync()

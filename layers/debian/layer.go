@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -49,9 +50,9 @@ func (l Layer) Resolve(ctx context.Context, env *layers.Env) (*Lock, error) {
 		lock.Packages, err = l.apt(env, l.Architecture).resolve(ctx, names)
 		return err
 	})
-	if l.Architecture != hostArchitecture() {
+	if l.Architecture != sandbox.Host() {
 		group.Go(func() (err error) {
-			lock.Tools, err = l.apt(env, hostArchitecture()).resolve(ctx, toolPackages)
+			lock.Tools, err = l.apt(env, sandbox.Host()).resolve(ctx, toolPackages)
 			return err
 		})
 	}

@@ -2,11 +2,11 @@ package debian
 
 import (
 	"path"
-	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
 // toolPackages are the packages of the building machine's architecture whose programs run in place of the tree's.
@@ -29,22 +29,6 @@ var chosen = map[string][]string{
 	"dpkg":    {"dpkg-deb", "dpkg-divert", "dpkg-split", "dpkg-statoverride", "update-alternatives"},
 	"systemd": {"journalctl", "systemctl", "systemd-hwdb", "systemd-sysusers", "systemd-tmpfiles"},
 	"udev":    {"systemd-hwdb"},
-}
-
-// triplets names the directory of an architecture's libraries.
-var triplets = map[string]string{
-	"amd64": "x86_64-linux-gnu",
-	"arm64": "aarch64-linux-gnu",
-	"armhf": "arm-linux-gnueabihf",
-	"i386":  "i386-linux-gnu",
-}
-
-// hostArchitecture is Debian's name of the architecture of the building machine.
-func hostArchitecture() string {
-	if runtime.GOARCH == "arm" {
-		return "armhf"
-	}
-	return runtime.GOARCH
 }
 
 // replaced are programs that have nothing to do in an image that is being built: services do not start, and the
@@ -128,7 +112,7 @@ func rank(d *deb) int {
 
 // native tells whether a file of the tools is laid over a tree.
 func native(name string, n *layers.Node, owner *deb, over *layers.Tree) bool {
-	triplet := triplets[hostArchitecture()]
+	triplet := sandbox.Triplet(sandbox.Host())
 	switch dir, base := path.Split(name); {
 	case strings.HasPrefix(name, "usr/lib/"+triplet+"/"), dir == "usr/lib64/", name == "lib64":
 		return true

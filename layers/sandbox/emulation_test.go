@@ -1,14 +1,13 @@
-package debian
+package sandbox
 
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/stretchr/testify/require"
 )
 
@@ -49,38 +48,22 @@ func TestRegistration(t *testing.T) {
 		`\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:`+program+":F", line)
 }
 
-// ownBinfmt starts this test's binary as root of a user namespace with a binfmt_misc of its own, which is empty.
-func ownBinfmt(t *testing.T, size int, test string, env ...string) string {
-	t.Helper()
-	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: size}}
-	cmd := exec.Command("/bin/sh", "-c", `mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc || exit 99; exec "$@"`, "sh",
-		os.Args[0], "-test.run", "^"+test+"$", "-test.v")
-	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Credential: &syscall.Credential{},
-		UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true,
-	}
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.ProcessState.ExitCode() == 99 {
-		unavailable(t, "needs Linux 6.7, where binfmt_misc is a user namespace's own")
-	}
-	require.NoError(t, err, string(out))
-	return string(out)
-}
+// child is set in the process that the test below starts of itself: for which architecture.
+const child = "PKBUILD_TEST_EMULATION"
 
 // TestEmulationChild is no test of its own.
 func TestEmulationChild(t *testing.T) {
-	arch := os.Getenv(child + "_EMULATION")
+	arch := os.Getenv(child)
 	if arch == "" {
 		return
 	}
 	require.False(t, inUserNamespace(), "all users of the machine are here")
-	line, release, err := emulation(t.Context(), arch)
+	line, release, err := Emulation(t.Context(), arch)
 	require.NoError(t, err)
 	require.Empty(t, line)
 	found, ours := registered(binfmtDir, arch)
 	require.True(t, found && ours)
-	_, another, err := emulation(t.Context(), arch)
+	_, another, err := Emulation(t.Context(), arch)
 	require.NoError(t, err)
 	require.NoError(t, release())
 	found, _ = registered(binfmtDir, arch)
@@ -92,17 +75,12 @@ func TestEmulationChild(t *testing.T) {
 }
 
 func TestEmulationIsTakenBack(t *testing.T) {
-	testEnv(t)
-	need(t, "qemu-"+emulators[testLayer().Architecture]+"-static")
-	out := ownBinfmt(t, 1<<32-1, "TestEmulationChild", child+"_EMULATION="+testLayer().Architecture)
+	needs.Root(t)
+	arch := "arm64"
+	if Host() == arch {
+		arch = "amd64"
+	}
+	needs.Program(t, "qemu-"+emulators[arch]+"-static")
+	out := needs.Binfmt(t, 1<<32-1, "TestEmulationChild", child+"="+arch)
 	require.Contains(t, out, "registered and taken back\n")
-}
-
-func TestEmulationOfSandboxes(t *testing.T) {
-	env := testEnv(t)
-	l := testLayer()
-	l.Lock = baseLock(t, env, l)
-	out := ownBinfmt(t, 65536, "TestChild", childSpec(t, l, env))
-	require.Contains(t, out, "\nSetting up base-files ")
-	require.Contains(t, out, "\ndigest ")
 }

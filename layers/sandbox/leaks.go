@@ -1,4 +1,4 @@
-package debian
+package sandbox
 
 import (
 	"bytes"
@@ -11,9 +11,6 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/layers"
 )
-
-// machines are the values of e_machine in the programs of an architecture.
-var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "armhf": elf.EM_ARM, "i386": elf.EM_386}
 
 // restore takes the tools out of the changes that scripts made to a tree. An overlay copies a file up whole where only
 // its owner or mode changes: a copy of a tool gets the content of the tree's own program. Whatever else of the
@@ -61,7 +58,7 @@ func equal(a, b layers.Content) (bool, error) {
 
 // foreign tells whether a change is a program of the building machine's architecture or lies where only its files do.
 func foreign(name string, n *layers.Node) error {
-	host := hostArchitecture()
+	host := Host()
 	if strings.Contains(name, triplets[host]) {
 		return fmt.Errorf("a script wrote /%s, which belongs to the building machine's architecture (%s)", name, host)
 	}

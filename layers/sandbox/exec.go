@@ -1,4 +1,4 @@
-package debian
+package sandbox
 
 import (
 	"bufio"
@@ -15,9 +15,9 @@ import (
 // tailLines is how much of a failed command's output its error quotes.
 const tailLines = 25
 
-// run runs a command, hands every line of its output to each, and quotes the last ones where it fails. Output that
+// Exec runs a command, hands every line of its output to each, and quotes the last ones where it fails. Output that
 // goes elsewhere already is left alone. The command dies with the context and with this process.
-func run(ctx context.Context, cmd *exec.Cmd, each func(line string)) error {
+func Exec(ctx context.Context, cmd *exec.Cmd, each func(line string)) error {
 	r, w := io.Pipe()
 	cmd.Stderr = w
 	if cmd.Stdout == nil {

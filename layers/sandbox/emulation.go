@@ -1,4 +1,4 @@
-package debian
+package sandbox
 
 import (
 	"context"
@@ -18,9 +18,6 @@ import (
 
 // Programs of the target that have no counterpart among the tools run in qemu-user, which the kernel starts for them:
 // https://docs.kernel.org/admin-guide/binfmt-misc.html.
-
-// emulators names qemu's programs for an architecture; they must be static, as they run in the tree.
-var emulators = map[string]string{"amd64": "x86_64", "arm64": "aarch64", "armhf": "arm", "i386": "i386", "riscv64": "riscv64"}
 
 const binfmtDir = "/proc/sys/fs/binfmt_misc"
 
@@ -103,10 +100,10 @@ func registration(architecture string) (string, error) {
 		architecture, emulators[architecture])
 }
 
-// emulation sees to it that programs of an architecture run, until release is called. Where the machine has no
+// Emulation sees to it that programs of an architecture run, until release is called. Where the machine has no
 // emulator registered, one is; the last build that needs it takes it back. In a user namespace, which cannot register
 // for the machine, every sandbox registers for itself, with the line that is returned.
-func emulation(ctx context.Context, architecture string) (line string, release func() error, err error) {
+func Emulation(ctx context.Context, architecture string) (line string, release func() error, err error) {
 	none := func() error { return nil }
 	found, ours := registered(binfmtDir, architecture)
 	if found && !ours {
@@ -146,7 +143,7 @@ func binfmt(ctx context.Context, file, line string) error {
 printf '%s' "$3" >"$1/$2"`
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script, "sh", binfmtDir, file, line)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if err := run(ctx, cmd, nil); err != nil {
+	if err := Exec(ctx, cmd, nil); err != nil {
 		return fmt.Errorf("write %q to %s: %w", line, filepath.Join(binfmtDir, file), err)
 	}
 	return nil

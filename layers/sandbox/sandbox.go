@@ -1,4 +1,4 @@
-package debian
+package sandbox
 
 import (
 	"bufio"
@@ -22,25 +22,25 @@ import (
 //go:embed sandbox.sh
 var sandboxScript string
 
-// sandbox runs commands in a tree with tools laid over it, without a network and apart from the building machine's
+// Sandbox runs commands in a tree with tools laid over it, without a network and apart from the building machine's
 // processes and mounts.
-type sandbox struct {
-	dir          string // scratch directory of its own
-	architecture string // of the tree
-	date         time.Time
-	tools, tree  *layers.Tree
-	emulator     string // to register for this sandbox, as binfmt_misc reads it; may be empty
-	free         int64  // bytes of memory that its files may take, twice over; else they take the disk
+type Sandbox struct {
+	Dir          string // scratch directory of its own
+	Architecture string // of the tree
+	Date         time.Time
+	Tools, Tree  *layers.Tree
+	Emulator     string // to register for this sandbox, as binfmt_misc reads it; may be empty
+	Free         int64  // bytes of memory that its files may take, twice over; else they take the disk
 }
 
-// run runs a command and returns the changes that it made to the tree. Their contents lie in a file that stays open
+// Run runs a command and returns the changes that it made to the tree. Their contents lie in a file that stays open
 // until nothing refers to it.
-func (s sandbox) run(ctx context.Context, each func(line string), args ...string) (*layers.Tree, error) {
-	files := filepath.Join(s.dir, "files")
+func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string) (*layers.Tree, error) {
+	files := filepath.Join(s.Dir, "files")
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return nil, err
 	}
-	out, err := os.Create(filepath.Join(s.dir, "changes.tar"))
+	out, err := os.Create(filepath.Join(s.Dir, "changes.tar"))
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,8 @@ func (s sandbox) run(ctx context.Context, each func(line string), args ...string
 	cmd.Env = append(os.Environ(),
 		"OPTIONS="+overlayOptions(),
 		"MEMORY="+s.memory(),
-		"EMULATOR="+s.emulator,
-		"SOURCE_DATE_EPOCH="+strconv.FormatInt(s.date.Unix(), 10))
+		"EMULATOR="+s.Emulator,
+		"SOURCE_DATE_EPOCH="+strconv.FormatInt(s.Date.Unix(), 10))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET,
 	}
@@ -66,9 +66,9 @@ func (s sandbox) run(ctx context.Context, each func(line string), args ...string
 }
 
 // feed runs the command with the tools, the tree and the file for the changes as descriptors 3 to 5.
-func (s sandbox) feed(ctx context.Context, cmd *exec.Cmd, out *os.File, each func(line string)) error {
+func (s Sandbox) feed(ctx context.Context, cmd *exec.Cmd, out *os.File, each func(line string)) error {
 	fed := make(chan error, 2)
-	for _, tree := range []*layers.Tree{s.tools, s.tree} {
+	for _, tree := range []*layers.Tree{s.Tools, s.Tree} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			return err
@@ -78,7 +78,7 @@ func (s sandbox) feed(ctx context.Context, cmd *exec.Cmd, out *os.File, each fun
 		go func() { fed <- errors.Join(writeTree(tree, w), w.Close()) }()
 	}
 	cmd.ExtraFiles = append(cmd.ExtraFiles, out)
-	err := run(ctx, cmd, each)
+	err := Exec(ctx, cmd, each)
 	for _, r := range cmd.ExtraFiles[:2] {
 		_ = r.Close() // who still writes shall not wait
 	}
@@ -94,7 +94,7 @@ func writeTree(t *layers.Tree, w io.Writer) error {
 }
 
 // changes reads what the command changed. Times of the build become that of the image.
-func (s sandbox) changes(f *os.File, start time.Time) (*layers.Tree, error) {
+func (s Sandbox) changes(f *os.File, start time.Time) (*layers.Tree, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
@@ -104,14 +104,14 @@ func (s sandbox) changes(f *os.File, start time.Time) (*layers.Tree, error) {
 	}
 	for _, n := range t.Walk() {
 		if n.ModTime = n.ModTime.Truncate(time.Second); !n.ModTime.Before(start) {
-			n.ModTime = s.date
+			n.ModTime = s.Date
 		}
 		n.Xattrs = withoutBooks(n.Xattrs)
 	}
-	if s.architecture == hostArchitecture() {
+	if s.Architecture == Host() {
 		return t, nil
 	}
-	return t, restore(t, s.tools, s.tree)
+	return t, restore(t, s.Tools, s.Tree)
 }
 
 // withoutBooks removes the attributes by which an overlay keeps its own books, but for the mark of an opaque directory,
@@ -146,21 +146,21 @@ func overlayOptions() string {
 }
 
 // memory tells whether the files go to memory: "yes" or nothing.
-func (s sandbox) memory() string {
+func (s Sandbox) memory() string {
 	need := int64(256 << 20) // for what the scripts write
-	for _, n := range s.tree.Walk() {
+	for _, n := range s.Tree.Walk() {
 		if n.Type == layers.Regular {
 			need += n.Content.Size
 		}
 	}
-	if 2*need > s.free || inUserNamespace() { // where a tmpfs has no attributes before Linux 6.6
+	if 2*need > s.Free || inUserNamespace() { // where a tmpfs has no attributes before Linux 6.6
 		return ""
 	}
 	return "yes"
 }
 
-// available is how much memory, in bytes, processes can still get without swapping, or 0 where that is not known.
-func available() int64 {
+// Available is how much memory, in bytes, processes can still get without swapping, or 0 where that is not known.
+func Available() int64 {
 	text, _ := os.ReadFile("/proc/meminfo")
 	var free int64
 	for line := range strings.Lines(string(text)) {

@@ -18,6 +18,7 @@ import (
 // Inputs are what a plan is compiled from besides the recipe and the sources that it names.
 type Inputs struct {
 	Pkinit string // SHA-256 of the boot helper for the recipe's architecture
+	Lock   *Lock  // may be nil: the newest packages are taken when the image is built
 }
 
 // Compile turns a recipe into a plan. It reads the sources that the recipe names, to record their digests, and nothing
@@ -47,14 +48,18 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 	for name, s := range r.Secrets {
 		p.Secrets[name] = Secret(s)
 	}
-	p.add("debian", debian.Layer{
-		Architecture: r.Architecture,
-		Suite:        r.Base.Debian.Suite,
-		Components:   r.Base.Debian.Components,
-		Mirror:       r.Base.Debian.Mirror,
-		Packages:     packages(r.Layers),
-		Date:         date,
-	})
+	base, err := base(r, in.Lock)
+	if err != nil {
+		return nil, err
+	}
+	p.add("debian", base)
+	sources, err := repositoryEntries(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(sources) > 0 {
+		p.add("repositories", layers.Files{Entries: sources})
+	}
 	for _, l := range r.Layers {
 		if err := p.addLayer(r.Dir, l); err != nil {
 			return nil, err
@@ -68,6 +73,35 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 		Pkinit:    in.Pkinit,
 	})
 	return p, nil
+}
+
+// base is the layer of packages. Where a lock names them it does not say where else they would be looked for.
+func base(r *recipes.Recipe, lock *Lock) (debian.Layer, error) {
+	date, err := recipes.ParseDate(r.Date)
+	if err != nil {
+		return debian.Layer{}, err
+	}
+	more, err := repositories(r)
+	if err != nil {
+		return debian.Layer{}, err
+	}
+	l := debian.Layer{
+		Architecture: r.Architecture,
+		Suite:        r.Base.Debian.Suite,
+		Components:   r.Base.Debian.Components,
+		Mirror:       r.Base.Debian.Mirror,
+		Repositories: more,
+		Packages:     packages(r.Layers),
+		Date:         date,
+	}
+	if lock == nil {
+		return l, nil
+	}
+	if misfits := lock.misfits(l); len(misfits) > 0 {
+		return l, &MisfitError{misfits}
+	}
+	l.Repositories, l.Lock = nil, &lock.Debian
+	return l, nil
 }
 
 func (p *Plan) add(name string, l layers.Layer) {

@@ -18,6 +18,7 @@ func (d *decoder) check(r *Recipe) {
 			d.checkFile(&layer.Files[j])
 		}
 	}
+	d.checkRepositories(r.Repositories)
 	d.checkUsers(users)
 	d.checkSecrets(users, r)
 }
@@ -26,6 +27,23 @@ func (d *decoder) check(r *Recipe) {
 func (d *decoder) checkFile(f *File) {
 	if d.from[&f.Source] == nil && strings.HasSuffix(f.Target, "/") {
 		d.problems.add(d.from[&f.Target].place, "%s is a directory; add the name of the file", quote(f.Target))
+	}
+}
+
+// checkRepositories reports names that two files of /etc/apt/sources.list.d would share.
+func (d *decoder) checkRepositories(all []Repository) {
+	for i := range all {
+		r := &all[i]
+		if r.Name == "debian" {
+			d.problems.add(d.from[&r.Name].place, "%s is the name of the base's own archive; choose another", quote(r.Name))
+		}
+		for j := range all[:i] {
+			if r.Name != "" && r.Name == all[j].Name {
+				d.problems.add(d.from[&r.Name].place, "repository %s is already in %s; rename or remove one of them",
+					quote(r.Name), d.from[&all[j]].where())
+				break
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ type Recipe struct {
 	Architecture string            `yaml:"architecture" doc:"Debian's name of the processor architecture." enum:"arm64" default:"arm64"`
 	Date         string            `yaml:"date" doc:"The time of the image: no file in it is younger, and the device's clock starts no earlier." default:"2026-01-01" format:"date" pattern:"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?$" hint:"a date such as 2026-01-31, or a time as in RFC 3339, such as 2026-01-31T12:00:00Z"`
 	Base         Base              `yaml:"base" doc:"What lies below all layers." required:"true" hint:"the kind of base, such as {debian: {suite: trixie}}"`
+	Repositories []Repository      `yaml:"repositories" doc:"Archives of packages besides the base's own." merge:"append"`
 	Layers       []Layer           `yaml:"layers" doc:"What is laid over the base, in this order." merge:"append"`
 	Secrets      map[string]Secret `yaml:"secrets" doc:"Where values come from that may be in the image but in no recipe, plan, cache or log." pattern:"^[a-z][a-z0-9_-]*$" hint:"lower-case letters, digits, dashes and underscores, such as pi-password"`
 	Boot         Boot              `yaml:"boot" doc:"How the device starts."`
@@ -31,6 +32,16 @@ type Debian struct {
 	Suite      string   `yaml:"suite" doc:"Code name of the suite." required:"true" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as trixie"`
 	Components []string `yaml:"components" doc:"Components of the archive." default:"[main]" pattern:"^[a-z][a-z0-9/-]*$" hint:"the name of a component, such as non-free-firmware"`
 	Mirror     string   `yaml:"mirror" doc:"URL of the archive. Without it: the environment's PKBUILD_MIRROR, else the mirror that apt uses on the building machine, else Debian's own." pattern:"^(https?|file)://[^ ]+$" hint:"a URL that starts with http://, https:// or file://"`
+}
+
+// Repository is an archive of packages, in the words of sources.list(5), deb822 style.
+type Repository struct {
+	Name       string   `yaml:"name" doc:"Name of its file in the device's /etc/apt/sources.list.d." required:"true" pattern:"^[a-z0-9][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as debian-security"`
+	URIs       []string `yaml:"uris" doc:"URLs of the archive." required:"true" pattern:"^(https?|file)://[^ ]+$" hint:"URLs that start with http://, https:// or file://, such as [http://security.debian.org/debian-security]"`
+	Suites     []string `yaml:"suites" doc:"Code names of the suites, or paths that end with a slash." required:"true" pattern:"^[^ \r\n]+$" hint:"the names of suites, such as [trixie-security]"`
+	Components []string `yaml:"components" doc:"Components of the suites; none where a suite is a path." pattern:"^[a-z0-9][a-z0-9/._-]*$" hint:"the name of a component, such as main"`
+	SignedBy   string   `yaml:"signed-by" doc:"File with the public keys that sign it, armored or not, relative to the recipe. Without it Debian's own keys sign it." path:"exists"`
+	Use        string   `yaml:"use" doc:"Who takes packages from it: the build of the image, the device later on, or both." enum:"both,build,device" default:"both"`
 }
 
 // Layer is laid over those before it: exactly one of its fields is set.

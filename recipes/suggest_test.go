@@ -6,18 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDistance(t *testing.T) {
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"mode", "mode", 0}, {"mdoe", "mode", 2}, {"kitten", "sitting", 3},
-		{"pakages", "packages", 1}, {"names", "name", 1},
-	} {
-		require.Equal(t, test.want, distance(test.a, test.b), "%s to %s", test.a, test.b)
-	}
-}
-
 func TestNearest(t *testing.T) {
 	names := []string{"uid", "gid", "mode", "source", "authorized-keys"}
 	for mistyped, want := range map[string]string{

@@ -20,21 +20,19 @@ func imageCommand() *cobra.Command {
 			"appears under its name only when it is complete.",
 		Args: exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, p, err := flags.compile(args[0])
+			r, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			o := builder.Options{Output: output, Dir: r.Dir, Cache: cache, Mirror: builder.Mirror(cmd.Context())}
+			o := builder.Options{Output: output, Dir: r.Dir, Mirror: builder.Mirror(cmd.Context())}
 			if o.Output == "" {
 				o.Output = r.Name + ".img"
 			}
 			if o.Helpers, err = flags.helperDir(); err != nil {
 				return err
 			}
-			if o.Cache == "" {
-				if o.Cache, err = defaultCache(); err != nil {
-					return err
-				}
+			if o.Cache, err = cacheDir(cache); err != nil {
+				return err
 			}
 			show := face.open(cmd)
 			o.Events = show.event
@@ -50,7 +48,11 @@ func imageCommand() *cobra.Command {
 	return cmd
 }
 
-func defaultCache() (string, error) {
+// cacheDir is the directory of the cache: the one that a flag names, else the default one.
+func cacheDir(flag string) (string, error) {
+	if flag != "" {
+		return filepath.Abs(flag)
+	}
 	if dir := os.Getenv("PKBUILD_CACHE"); dir != "" {
 		return filepath.Abs(dir)
 	}

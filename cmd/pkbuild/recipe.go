@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,13 +19,22 @@ import (
 
 // recipeFlags are the flags of the commands that read a recipe.
 type recipeFlags struct {
-	set     []string
-	helpers string
+	set            []string
+	helpers        string
+	locked, noLock bool
 }
 
 func (f *recipeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a variable of the recipe: `name=value` (repeatable)")
+	f.addSet(cmd)
+	cmd.Flags().BoolVar(&f.locked, "locked", false, "demand that RECIPE.lock is there and fits in everything, as CI should")
+	cmd.Flags().BoolVar(&f.noLock, "no-lock", false, "leave RECIPE.lock aside and take the newest packages")
+	cmd.MarkFlagsMutuallyExclusive("locked", "no-lock")
 	cmd.Flags().StringVar(&f.helpers, "helpers", "", "`directory` of the helper programs that go into images (default: that of pkbuild)")
+}
+
+// addSet adds the flags of the commands that read a recipe and compile none.
+func (f *recipeFlags) addSet(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a variable of the recipe: `name=value` (repeatable)")
 	cmd.ValidArgsFunction = recipeNames
 }
 
@@ -32,17 +42,26 @@ func recipeNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 	return []string{"yml", "yaml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// compile loads a recipe and compiles it.
-func (f *recipeFlags) compile(name string) (*recipes.Recipe, *builder.Plan, error) {
+// load loads a recipe.
+func (f *recipeFlags) load(name string) (*recipes.Recipe, error) {
 	set := map[string]string{}
 	for _, s := range f.set {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok || key == "" {
-			return nil, nil, fmt.Errorf("%w: --set %q is not of the form name=value", errUsage, s)
+			return nil, fmt.Errorf("%w: --set %q is not of the form name=value", errUsage, s)
 		}
 		set[key] = value
 	}
-	r, err := recipes.Load(name, recipes.Options{Set: set})
+	return recipes.Load(name, recipes.Options{Set: set})
+}
+
+// compile loads a recipe and its lock and compiles them.
+func (f *recipeFlags) compile(ctx context.Context, name string) (*recipes.Recipe, *builder.Plan, error) {
+	r, err := f.load(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	lock, err := f.lock(ctx, name, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -58,8 +77,23 @@ func (f *recipeFlags) compile(name string) (*recipes.Recipe, *builder.Plan, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := builder.Compile(r, builder.Inputs{Pkinit: pkinit})
-	return r, p, err
+	p, err := builder.Compile(r, builder.Inputs{Pkinit: pkinit, Lock: lock})
+	return r, p, misfit(name, err)
+}
+
+// lock reads the lock that a recipe is compiled with; nil if there is none.
+func (f *recipeFlags) lock(ctx context.Context, name string, r *recipes.Recipe) (*builder.Lock, error) {
+	if f.noLock {
+		return nil, nil
+	}
+	lock, err := builder.ReadLock(name)
+	if err != nil || !f.locked {
+		return lock, err
+	}
+	if lock == nil {
+		return nil, errNoLock(name)
+	}
+	return lock, misfit(name, lock.Check(ctx, r))
 }
 
 func (f *recipeFlags) helperDir() (string, error) {
@@ -76,10 +110,10 @@ func planCommand() *cobra.Command {
 		Use:   "plan RECIPE",
 		Short: "Print the plan that a recipe compiles to, as JSON",
 		Long: "Print the plan that a recipe compiles to, as JSON. Nothing is built and nothing downloaded: the plan depends\n" +
-			"on the recipe, the files that it names and the version of pkbuild alone.",
+			"on the recipe, its lock, the files that it names and the version of pkbuild alone.",
 		Args: exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, p, err := flags.compile(args[0])
+			_, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -3,11 +3,12 @@ package debian
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -15,31 +16,22 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
-// archive is a suite of an archive of packages, and who signs it.
-type archive struct {
-	mirror     string
-	suite      string
-	components []string
-	keyring    string
-}
-
-// sources is the archive in the form of sources.list(5), deb822 style.
-func (a archive) sources() string {
-	return fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By: %s\n",
-		a.mirror, a.suite, strings.Join(a.components, " "), a.keyring)
-}
-
-// id names the archive in a file name.
-func (a archive) id() string {
-	sum := sha256.Sum256([]byte(a.sources()))
-	return a.suite + "-" + hex.EncodeToString(sum[:6])
-}
-
 // apt is a root of apt's own: its lists, no installed packages, and none of the building machine's configuration.
 type apt struct {
 	dir          string
-	archive      archive
+	recipe       string // directory of the recipe, to which the files with keys are relative
+	repositories []Repository
 	architecture string
+}
+
+// newApt is the root for repositories, in a directory that builds share.
+func newApt(cache, recipe string, repositories []Repository, architecture string) (apt, error) {
+	data, err := json.Marshal(repositories)
+	if err != nil {
+		return apt{}, err
+	}
+	name := fmt.Sprintf("%s-%.6x-%s", path.Base(repositories[0].Suites[0]), sha256.Sum256(data), architecture)
+	return apt{dir: filepath.Join(cache, "apt", name), recipe: recipe, repositories: repositories, architecture: architecture}, nil
 }
 
 const aptConf = `Dir "%[1]s/";
@@ -62,17 +54,21 @@ Acquire::https::Timeout "30";
 
 // prepare writes the configuration.
 func (a apt) prepare() error {
-	for _, dir := range []string{"etc/apt/preferences.d", "etc/apt/sources.list.d", "etc/apt/apt.conf.d",
+	for _, dir := range []string{"etc/apt/preferences.d", "etc/apt/sources.list.d", "etc/apt/apt.conf.d", "keys",
 		"var/lib/apt/lists/partial", "var/cache/apt/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	for name, text := range map[string]string{
-		"apt.conf":                               fmt.Sprintf(aptConf, a.dir, a.architecture),
-		"status":                                 "",
-		"etc/apt/sources.list.d/archive.sources": a.archive.sources(),
-	} {
+	files := map[string]string{"apt.conf": fmt.Sprintf(aptConf, a.dir, a.architecture), "status": ""}
+	for _, r := range a.repositories {
+		keyring, err := a.keyring(r)
+		if err != nil {
+			return err
+		}
+		files["etc/apt/sources.list.d/"+r.Name+".sources"] = r.Sources(keyring)
+	}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}
@@ -80,12 +76,9 @@ func (a apt) prepare() error {
 	return nil
 }
 
-// resolve fetches the archive's lists, verifies their signatures, and returns the packages that a set of names and
+// resolve fetches the repositories' lists, verifies their signatures, and returns the packages that a set of names and
 // patterns (apt-patterns(7)) needs, without what they only recommend. Builds that share the root take turns.
 func (a apt) resolve(ctx context.Context, names []string) (out []Package, err error) {
-	if _, err := os.Stat(a.archive.keyring); err != nil {
-		return nil, fmt.Errorf("keyring of the archive: %w (install the package debian-archive-keyring)", err)
-	}
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -98,7 +91,7 @@ func (a apt) resolve(ctx context.Context, names []string) (out []Package, err er
 		return nil, err
 	}
 	if output, err := a.get(ctx, "update", "--error-on=any"); err != nil {
-		return nil, fmt.Errorf("read the package lists of %s %s: %w", a.archive.mirror, a.archive.suite, complaint(err, output))
+		return nil, a.blame(err, output)
 	}
 	output, err := a.get(ctx, append([]string{"install", "--yes", "--print-uris"}, names...)...)
 	if err != nil {

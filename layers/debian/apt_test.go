@@ -62,13 +62,17 @@ func (a *signedArchive) publish(t *testing.T, stanzas ...string) {
 	a.gpg(t, "--output", a.path("InRelease"), "--clearsign", a.path("Release"))
 }
 
+func (a *signedArchive) repository(mirror string) Repository {
+	keys, _ := os.ReadFile(a.keyring) // one that is missing is an error later
+	return Repository{Name: "test", URIs: []string{mirror}, Suites: []string{"test"}, Components: []string{"main"},
+		Key: a.keyring, SHA256: sum(keys)}
+}
+
 func (a *signedArchive) apt(t *testing.T, mirror string) apt {
 	t.Helper()
-	return apt{
-		dir:          t.TempDir(),
-		archive:      archive{mirror: mirror, suite: "test", components: []string{"main"}, keyring: a.keyring},
-		architecture: "arm64",
-	}
+	out, err := newApt(t.TempDir(), "", []Repository{a.repository(mirror)}, "arm64")
+	require.NoError(t, err)
+	return out
 }
 
 func (a *signedArchive) serve(t *testing.T) string {
@@ -109,8 +113,8 @@ func TestResolveErrors(t *testing.T) {
 		err   string
 	}{
 		"unknown": {[]string{"opensh-server", "qwertz", "library"}, "resolve the packages: " +
-			"test (main) has no package opensh-server; did you mean openssh-server?\ntest (main) has no package qwertz"},
-		"known by name only": {[]string{"ghost"}, "resolve the packages: test (main) has no package ghost"},
+			"there is no package opensh-server in test (main); did you mean openssh-server?\nthere is no package qwertz in test (main)"},
+		"known by name only": {[]string{"ghost"}, "resolve the packages: there is no package ghost in test (main)"},
 		"too old": {[]string{"tool"}, "resolve the packages: unmet dependencies:\n" +
 			" tool : Depends: library (>= 1:3) but it is not "},
 		"conflict": {[]string{"library", "either"}, "resolve the packages: unmet dependencies:\n" +
@@ -151,7 +155,7 @@ func TestArchiveErrors(t *testing.T) {
 		"no suite": {func(t *testing.T, a *signedArchive) { require.NoError(t, os.RemoveAll(a.path(""))) },
 			"test Release' does not have a Release file."},
 		"no keyring": {func(_ *testing.T, a *signedArchive) { a.keyring = "/nowhere/keyring.gpg" },
-			"keyring of the archive: stat /nowhere/keyring.gpg: no such file or directory (install the package debian-archive-keyring)"},
+			"keys of the repository test: open /nowhere/keyring.gpg: no such file or directory"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +172,7 @@ func TestArchiveErrors(t *testing.T) {
 		s := httptest.NewServer(nil)
 		s.Close()
 		_, err := a.apt(t, s.URL).resolve(t.Context(), []string{"tool"})
-		require.ErrorContains(t, err, "read the package lists of "+s.URL+" test: ")
+		require.ErrorContains(t, err, "read the package lists of test ("+s.URL+" test): ")
 		require.ErrorContains(t, err, "Connection refused")
 		t.Log(err)
 	})

@@ -67,13 +67,16 @@ func (b *build) fetch(ctx context.Context) error {
 	if b.lock == nil {
 		b.report("resolving packages", 0)
 		var err error
-		if b.lock, err = b.layer.Resolve(ctx, b.env); err != nil {
+		if b.lock, err = b.layer.resolve(ctx, b.env, b.toolsFor()); err != nil {
 			return err
 		}
 	}
-	all := slices.Concat(b.lock.Packages, b.lock.Tools)
+	all, err := b.needed()
+	if err != nil {
+		return err
+	}
 	b.total = int64(2*len(all) + len(b.lock.Packages)) // downloading, unpacking, configuring
-	err := b.pool.fetch(ctx, all, func(p Package, downloaded bool) {
+	err = b.pool.fetch(ctx, all, func(p Package, downloaded bool) {
 		if downloaded {
 			b.report("downloaded "+p.String(), 1)
 		} else {
@@ -81,7 +84,7 @@ func (b *build) fetch(ctx context.Context) error {
 		}
 	})
 	if err != nil {
-		return err
+		return b.outdated(err)
 	}
 	debs := make([]*deb, len(all))
 	group, ctx := errgroup.WithContext(ctx)
@@ -97,6 +100,39 @@ func (b *build) fetch(ctx context.Context) error {
 	n := len(b.lock.Packages)
 	b.debs, b.tools = sorted(debs[:n]), debs[n:]
 	return err
+}
+
+// toolsFor is the architecture of the tools that this machine needs; none where it runs the tree's own programs.
+func (b *build) toolsFor() string {
+	if host := sandbox.Host(); host != b.layer.Architecture {
+		return host
+	}
+	return ""
+}
+
+// needed are the packages of the lock that this machine needs, tools last, with the places where its mirror has them.
+func (b *build) needed() ([]Package, error) {
+	all := slices.Clone(b.lock.Packages)
+	if host := b.toolsFor(); host != "" {
+		all = append(all, b.lock.Tools...)
+		if !slices.ContainsFunc(b.lock.Tools, func(p Package) bool { return p.Architecture == host }) {
+			return nil, fmt.Errorf("the lock names no tools of the architecture %s of this machine: lock the recipe anew", host)
+		}
+	}
+	mirror := b.layer.archive(b.env.Mirror).URIs[0]
+	for i := range all {
+		all[i] = all[i].from(mirror)
+	}
+	return all, nil
+}
+
+// outdated says what to do about a mirror that no longer has what a lock names.
+func (b *build) outdated(err error) error {
+	if status := (statusError{}); b.layer.Lock == nil || !errors.As(err, &status) || !status.gone() {
+		return err
+	}
+	return fmt.Errorf("%w: it keeps newer versions only than those of the lock; lock the recipe anew, "+
+		"or use a mirror that keeps all, such as snapshot.debian.org", err)
 }
 
 // report passes on a line and how many packages are further by a step.

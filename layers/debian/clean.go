@@ -36,15 +36,10 @@ func (b *build) clean(t *layers.Tree) error {
 	removePrefix(t, "etc/ssh", "ssh_host_")
 	removePrefix(t, "boot", "initrd.img")
 	l := b.layer
-	mirror := l.Mirror
-	if mirror == "" {
-		mirror = DefaultMirror
-	}
 	w := recorder{tree: t, at: l.Date}
 	// Empty, not missing: systemd makes an ID without taking the boot for a first one with presets to apply.
 	w.put("etc/machine-id", &layers.Node{Type: layers.Regular, Mode: 0o444, ModTime: l.Date})
-	w.file("etc/apt/sources.list.d/debian.sources",
-		archive{mirror: mirror, suite: l.Suite, components: l.Components, keyring: keyring}.sources())
+	w.file("etc/apt/sources.list.d/debian.sources", l.archive(DefaultMirror).Sources(Keyring))
 	w.file(autoFile, automatic(b.debs, l.Architecture, l.Packages))
 	return w.err
 }

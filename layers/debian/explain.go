@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // complaint is what apt had to say about an error, without its report of what went well.
@@ -66,8 +68,7 @@ func (a apt) unknown(ctx context.Context, names []string) error {
 		if near := nearest(name, strings.Fields(known)); near != "" {
 			hint = fmt.Sprintf("; did you mean %s?", near)
 		}
-		errs = append(errs, fmt.Errorf("%s (%s) has no package %s%s",
-			a.archive.suite, strings.Join(a.archive.components, ", "), name, hint))
+		errs = append(errs, fmt.Errorf("there is no package %s in %s%s", name, a.describe(), hint))
 	}
 	return errors.Join(errs...)
 }
@@ -77,33 +78,80 @@ func (a apt) unknown(ctx context.Context, names []string) error {
 func nearest(name string, known []string) string {
 	best, distance := "", len(name)/3+1
 	for _, k := range known {
-		if d := edits(name, k, distance); d < distance || d == distance && best != "" && k < best {
+		if gap := len(name) - len(k); gap >= distance+1 || -gap >= distance+1 {
+			continue
+		}
+		if d := levenshtein.ComputeDistance(name, k); d < distance || d == distance && best != "" && k < best {
 			best, distance = k, d
 		}
 	}
 	return best
 }
 
-// edits is Levenshtein's distance between two names, or limit+1 where it is certain to be more.
-func edits(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
+// remedies tell what to do about what apt says of a repository.
+var remedies = []struct {
+	said *regexp.Regexp
+	todo string
+}{
+	{regexp.MustCompile(`EXPKEYSIG`), "its key has expired: get the current one from who runs it"},
+	{regexp.MustCompile(`NO_PUBKEY|Unknown error executing apt-key|Missing key`), "it is signed with a key that is not among those named for it: get its key from who runs it"},
+	{regexp.MustCompile(`is expired|EXPSIG`), "the mirror is out of date, or this machine's clock is wrong: use another mirror"},
+	{regexp.MustCompile(`not valid yet`), "is this machine's clock right?"},
+	{regexp.MustCompile(`BADSIG|is not signed|NODATA`), "it was changed after it was signed, or never signed: use another mirror"},
+	{regexp.MustCompile(`Hash Sum mismatch|unexpected size`), "the mirror is broken or being updated: try again later, or use another one"},
+	{regexp.MustCompile(`does not have a Release file`), "are its URL and suite right?"},
+	{regexp.MustCompile(`connect|resolve|timed out|Connection`), "is it up? PKBUILD_MIRROR or the recipe's mirror names another one"},
+}
+
+// blame says which repositories' lists could not be read, why, and what to do.
+func (a apt) blame(err error, output string) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		previous := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := previous
-			if a[i] != b[j] {
-				cost++
-			}
-			previous = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+	said := complaint(err, output).Error()
+	var at []string
+	for _, r := range a.repositories {
+		if r.in(output) || len(a.repositories) == 1 {
+			at = append(at, r.String())
 		}
 	}
-	return row[len(b)]
+	if len(at) == 0 {
+		at = []string{a.describe()}
+	}
+	for _, r := range remedies {
+		if r.said.MatchString(output) {
+			said += "\n" + r.todo
+			break
+		}
+	}
+	return fmt.Errorf("read the package lists of %s: %s", strings.Join(at, " and "), said)
+}
+
+// in tells whether apt complains of the repository.
+func (r Repository) in(output string) bool {
+	for line := range strings.Lines(output) {
+		for _, uri := range r.URIs {
+			if (strings.HasPrefix(line, "E: ") || strings.HasPrefix(line, "W: ")) && strings.Contains(line, strings.TrimSuffix(uri, "/")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r Repository) String() string {
+	return fmt.Sprintf("%s (%s %s)", r.Name, strings.Join(r.URIs, " "), strings.Join(r.Suites, " "))
+}
+
+// describe lists the suites in which packages were looked for.
+func (a apt) describe() string {
+	var out []string
+	for _, r := range a.repositories {
+		text := strings.Join(r.Suites, " ")
+		if len(r.Components) > 0 {
+			text += " (" + strings.Join(r.Components, ", ") + ")"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, " and ")
 }

@@ -14,17 +14,35 @@ type Package struct {
 	Name         string `json:"name"`
 	Version      string `json:"version"`
 	Architecture string `json:"architecture"` // "all" or a processor's
-	URL          string `json:"url"`
+	URL          string `json:"url"`          // without a scheme: relative to the mirror of the suite's archive
 	SHA256       string `json:"sha256"`
 	Size         int64  `json:"size"` // in bytes
 }
 
 func (p Package) String() string { return p.Name + " " + p.Version + " (" + p.Architecture + ")" }
 
-// Lock pins every .deb that a tree is made with, so that making it resolves nothing.
+// Lock pins every .deb that a tree is made with, so that making it resolves nothing. Both lists are in alphabetical
+// order.
 type Lock struct {
-	Packages []Package `json:"packages"` // what is installed, in apt's order of installation
+	Packages []Package `json:"packages"` // what is installed
 	Tools    []Package `json:"tools"`    // of the building machine's architecture: they leave no trace in the tree
+}
+
+// relative is the URL of a package as it is on every mirror.
+func relative(mirror, name string) string {
+	mirror = strings.TrimSuffix(mirror, "/") + "/"
+	if dir, ok := strings.CutPrefix(mirror, "file://"); ok {
+		mirror = "file:" + dir // as apt writes it
+	}
+	return strings.TrimPrefix(name, mirror)
+}
+
+// from is where a mirror has a package.
+func (p Package) from(mirror string) Package {
+	if !strings.Contains(p.URL, ":") {
+		p.URL = strings.TrimSuffix(mirror, "/") + "/" + p.URL
+	}
+	return p
 }
 
 // uri is a line of `apt-get --print-uris`: 'URL' file size algorithm:digest.

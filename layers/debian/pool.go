@@ -93,6 +93,8 @@ type statusError struct {
 
 func (e statusError) Error() string { return "the mirror answers " + e.status }
 
+func (e statusError) gone() bool { return e.code == http.StatusNotFound || e.code == http.StatusGone }
+
 // download appends to f what it lacks of a package.
 func (p patience) download(ctx context.Context, pkg Package, f *os.File) error {
 	have, err := f.Seek(0, io.SeekEnd)

@@ -1,0 +1,114 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/recipes"
+)
+
+// Lock pins what an image is made of besides the files beside its recipe, so that building it resolves nothing. Its
+// text, which is made by Format, is meant to be committed and compared.
+type Lock struct {
+	// For is what was asked for, one line each: a lock fits a recipe that asks for the same.
+	For     []string       `json:"for"`
+	Debian  debian.Lock    `json:"debian"`
+	Pallets []LockedPallet `json:"pallets"`
+}
+
+// LockedPallet is a pallet as it was when the lock was made.
+type LockedPallet struct {
+	Path   string `json:"path"`   // relative to the recipe
+	SHA256 string `json:"sha256"` // over the names, modes and contents of all its files
+	Commit string `json:"commit,omitempty"`
+}
+
+// LockName is the name of a recipe's lock file.
+func LockName(recipe string) string { return recipe + ".lock" }
+
+// Resolve makes the lock of a recipe, with the newest packages of its repositories. Of the options it takes the cache,
+// the mirror and who is told of the progress.
+func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (*Lock, error) {
+	l, err := base(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	pins, err := l.Resolve(ctx, &layers.Env{Dir: r.Dir, Cache: o.Cache, Mirror: o.Mirror})
+	if err != nil {
+		return nil, err
+	}
+	pallets, err := lockedPallets(ctx, r)
+	return &Lock{For: wanted(l), Debian: *pins, Pallets: pallets}, err
+}
+
+// wanted lists what the packages of a layer are chosen by.
+func wanted(l debian.Layer) []string {
+	out := []string{"architecture " + l.Architecture, "suite " + l.Suite}
+	for _, c := range l.Components {
+		out = append(out, "component "+c)
+	}
+	if l.Mirror != "" {
+		out = append(out, "mirror "+l.Mirror)
+	}
+	for _, r := range l.Repositories {
+		r.Key = "" // its digest tells more
+		data, _ := json.Marshal(r)
+		out = append(out, "repository "+string(data))
+	}
+	for _, p := range l.Packages {
+		out = append(out, "package "+p)
+	}
+	return out
+}
+
+// misfits says in what a lock does not fit a layer.
+func (l *Lock) misfits(layer debian.Layer) []string {
+	var out []string
+	want := wanted(layer)
+	for _, line := range want {
+		if !slices.Contains(l.For, line) {
+			out = append(out, line+" was added")
+		}
+	}
+	for _, line := range l.For {
+		if !slices.Contains(want, line) {
+			out = append(out, line+" was removed")
+		}
+	}
+	return out
+}
+
+// MisfitError is a lock that was made for another recipe, or for this one as it was.
+type MisfitError struct {
+	Changes []string // since the lock was made, such as "package vim was added"
+}
+
+func (e *MisfitError) Error() string {
+	return fmt.Sprintf("the lock does not fit the recipe any more: %s", strings.Join(e.Changes, ", "))
+}
+
+// Check tells whether a lock fits a recipe in everything, the contents of its pallets included. The error is a
+// MisfitError where it does not.
+func (l *Lock) Check(ctx context.Context, r *recipes.Recipe) error {
+	layer, err := base(r, nil)
+	if err != nil {
+		return err
+	}
+	pallets, err := lockedPallets(ctx, r)
+	if err != nil {
+		return err
+	}
+	changes := l.misfits(layer)
+	for _, c := range diffPallets(l.Pallets, pallets) {
+		changes = append(changes, c.String())
+	}
+	if len(changes) > 0 {
+		return &MisfitError{changes}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package builder
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	units "github.com/dustin/go-humanize"
+
+	"github.com/PlanktoScope/pkbuild/layers/debian"
+)
+
+// Change is what an update of a lock would do to one of its parts.
+type Change struct {
+	Kind string `json:"kind"` // "package", "tool" or "pallet"
+	Name string `json:"name"`
+	Old  string `json:"old,omitempty"` // version or commit; empty: it is added
+	New  string `json:"new,omitempty"` // likewise; empty: it is removed
+	// OldSize and NewSize are those of the download, in bytes.
+	OldSize int64 `json:"old_size,omitempty"`
+	NewSize int64 `json:"new_size,omitempty"`
+}
+
+// Verb is what happens: "added", "removed" or "changed".
+func (c Change) Verb() string {
+	switch {
+	case c.Old == "":
+		return "added"
+	case c.New == "":
+		return "removed"
+	}
+	return "changed"
+}
+
+// String is a line such as "package openssl: 3.5.1-1 → 3.5.4-1, +12 kB".
+func (c Change) String() string {
+	line := fmt.Sprintf("%s %s: ", c.Kind, c.Name)
+	switch {
+	case c.Old == "":
+		line += "added"
+		if c.Kind != "pallet" {
+			line += " " + c.New
+		}
+	case c.New == "":
+		line += "removed"
+		if c.Kind != "pallet" {
+			line += " " + c.Old
+		}
+	case c.Old == c.New:
+		line += c.Old + ", its content differs"
+	default:
+		line += c.Old + " → " + c.New
+	}
+	if delta := c.NewSize - c.OldSize; delta != 0 {
+		line += ", " + Delta(delta)
+	}
+	return line
+}
+
+// Delta shows a difference of sizes, such as "+1.2 MB".
+func Delta(bytes int64) string {
+	if bytes < 0 {
+		return "-" + units.Bytes(uint64(-bytes))
+	}
+	return "+" + units.Bytes(uint64(bytes))
+}
+
+// Diff lists what must change in a lock, which may be nil, to become another: packages, tools, pallets, each in
+// alphabetical order.
+func (l *Lock) Diff(other *Lock) []Change {
+	if l == nil {
+		l = &Lock{}
+	}
+	return slices.Concat(
+		diffPackages("package", l.Debian.Packages, other.Debian.Packages),
+		diffPackages("tool", l.Debian.Tools, other.Debian.Tools),
+		diffPallets(l.Pallets, other.Pallets),
+	)
+}
+
+func diffPackages(kind string, before, after []debian.Package) []Change {
+	changes := map[string]*Change{}
+	same := map[string]string{} // digests by name
+	for _, p := range before {
+		changes[p.Name] = &Change{Kind: kind, Name: p.Name, Old: p.Version, OldSize: p.Size}
+		same[p.Name] = p.SHA256
+	}
+	for _, p := range after {
+		if same[p.Name] == p.SHA256 {
+			delete(changes, p.Name)
+			continue
+		}
+		if changes[p.Name] == nil {
+			changes[p.Name] = &Change{Kind: kind, Name: p.Name}
+		}
+		changes[p.Name].New, changes[p.Name].NewSize = p.Version, p.Size
+	}
+	return inOrder(changes)
+}
+
+func diffPallets(before, after []LockedPallet) []Change {
+	changes := map[string]*Change{}
+	same := map[string]string{}
+	for _, p := range before {
+		changes[p.Path] = &Change{Kind: "pallet", Name: p.Path, Old: p.version()}
+		same[p.Path] = p.SHA256
+	}
+	for _, p := range after {
+		if same[p.Path] == p.SHA256 {
+			delete(changes, p.Path)
+			continue
+		}
+		if changes[p.Path] == nil {
+			changes[p.Path] = &Change{Kind: "pallet", Name: p.Path}
+		}
+		changes[p.Path].New = p.version()
+	}
+	return inOrder(changes)
+}
+
+// version is the commit, or the beginning of the digest.
+func (p LockedPallet) version() string {
+	if p.Commit != "" {
+		return p.Commit
+	}
+	return p.SHA256[:min(12, len(p.SHA256))]
+}
+
+func inOrder(changes map[string]*Change) []Change {
+	var out []Change
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		out = append(out, *changes[name])
+	}
+	return out
+}

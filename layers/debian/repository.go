@@ -1,0 +1,70 @@
+package debian
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Repository is an archive of packages, in the words of sources.list(5), deb822 style.
+type Repository struct {
+	Name       string   `json:"name"`
+	URIs       []string `json:"uris"`
+	Suites     []string `json:"suites"`
+	Components []string `json:"components,omitempty"` // none where the suite is a path that ends with a slash
+	// Key is the file with the public keys that sign the repository, armored or not, relative to Env.Dir, and SHA256
+	// its digest. Without it Debian's keys sign it.
+	Key    string `json:"key,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+// Keyring holds the keys that sign Debian's archive, on Debian and on Ubuntu alike.
+const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+// Sources is the repository as a file of /etc/apt/sources.list.d. The keys lie in the file keyring.
+func (r Repository) Sources(keyring string) string {
+	text := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\n", strings.Join(r.URIs, " "), strings.Join(r.Suites, " "))
+	if len(r.Components) > 0 {
+		text += "Components: " + strings.Join(r.Components, " ") + "\n"
+	}
+	return text + "Signed-By: " + keyring + "\n"
+}
+
+// KeyExtension tells by what name apt knows the form of a file with keys: ".asc" where it is armored, else ".gpg".
+func KeyExtension(keys []byte) string {
+	if bytes.Contains(keys, []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----")) {
+		return ".asc"
+	}
+	return ".gpg"
+}
+
+// keyring is the file with the keys of a repository, for apt on the building machine: a copy of what the digest names.
+func (a apt) keyring(r Repository) (string, error) {
+	if r.Key == "" {
+		if _, err := os.Stat(Keyring); err != nil {
+			return "", fmt.Errorf("keys of Debian's archive: %w (install the package debian-archive-keyring)", err)
+		}
+		return Keyring, nil
+	}
+	name := r.Key
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(a.recipe, name)
+	}
+	keys, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("keys of the repository %s: %w", r.Name, err)
+	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256(keys)); sum != r.SHA256 {
+		return "", fmt.Errorf("keys of the repository %s: %s changed since the plan was made", r.Name, name)
+	}
+	to := filepath.Join(a.dir, "keys", r.SHA256+KeyExtension(keys))
+	return to, layers.Replace(to, func(f *os.File) error {
+		_, err := f.Write(keys)
+		return err
+	})
+}

@@ -3,7 +3,6 @@ package stages
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"time"
 )
 
@@ -56,12 +55,5 @@ func (s BootState) Marshal() ([]byte, error) {
 
 // Attempted is the state with one more attempt at a stage.
 func (s BootState) Attempted(stage int, at time.Time) BootState {
-	next := BootState{Version: stateVersion, Stages: map[int]Record{}}
-	maps.Copy(next.Stages, s.Stages)
-	next.Stages[stage] = Record{
-		Attempts: s.Stages[stage].Attempts + 1,
-		Last:     at.UTC().Truncate(time.Second),
-		Result:   Pending,
-	}
-	return next
+	return s.with(stage, Record{Attempts: s.Stages[stage].Attempts + 1, Last: stamp(at), Result: Pending})
 }

@@ -31,9 +31,13 @@ type Staged struct {
 	Names      map[string]int `yaml:"names,omitempty"`
 }
 
+// EmptyStore is the store of a device that has no bundle.
+func EmptyStore() Store { return Store{ForkliftVersion: storeVersion} }
+
 // NewStore is the store of a new device, whose only bundle counts as proven and bears the names.
 func NewStore(bundle int, names ...string) Store {
-	s := Store{ForkliftVersion: storeVersion, Staged: Staged{Next: bundle, History: []int{bundle}}}
+	s := EmptyStore()
+	s.Staged = Staged{Next: bundle, History: []int{bundle}}
 	for _, n := range names {
 		if s.Staged.Names == nil {
 			s.Staged.Names = map[string]int{}

@@ -1,0 +1,159 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+)
+
+// lockFile is locked by whoever changes the store.
+const lockFile = ".lock"
+
+// tmpSuffix ends the names of files that are not complete.
+const tmpSuffix = ".tmp"
+
+// Store is a stage store that nobody else changes until it is closed.
+type Store struct {
+	sys    System
+	unlock func() error
+	file   stages.Store
+	state  stages.BootState
+}
+
+// Open locks a store for changes, waiting for whoever does so already, deletes what an earlier command that was ended
+// left behind, and reads it. A directory without a store file is an empty store; one with a broken store file is an
+// error, since a change would lose what it says. A broken state file is as good as none: it counts attempts.
+func Open(ctx context.Context, sys System) (*Store, error) {
+	unlock, err := sys.Lock(ctx, lockFile)
+	if err != nil {
+		return nil, fmt.Errorf("lock the stage store: %w", err)
+	}
+	s := &Store{sys: sys, unlock: unlock}
+	if err := errors.Join(s.sweep(), s.read()); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	return s, nil
+}
+
+// Close lets others change the store.
+func (s *Store) Close() error { return s.unlock() }
+
+// Staged says which bundles are in use.
+func (s *Store) Staged() stages.Staged { return s.file.Staged }
+
+// Bundles are the numbers of all bundles, in ascending order.
+func (s *Store) Bundles() ([]int, error) { return numbers(s.sys) }
+
+// SetNext makes a stage the one to start with next, with all its attempts ahead; 0 for none.
+func (s *Store) SetNext(stage int) error {
+	if stage != 0 {
+		if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
+			return fmt.Errorf("stage %d cannot be next: %w", stage, err)
+		}
+	}
+	// In this order: where the second does not happen, the old stage is next as before.
+	if err := s.setState(s.state.Forgotten(stage)); err != nil {
+		return err
+	}
+	return s.set(s.file.Staged.WithNext(stage))
+}
+
+// Judge records a verdict on a stage. The store file comes first: it is what decides.
+func (s *Store) Judge(stage int, result stages.Result, at time.Time) error {
+	if err := s.set(s.file.Staged.Judged(stage, result)); err != nil {
+		return err
+	}
+	return s.setState(s.state.Judged(stage, result, at))
+}
+
+// Name gives a name to a stage, taking it from another one that bears it.
+func (s *Store) Name(name string, stage int) error {
+	if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
+		return fmt.Errorf("stage %d cannot be named: %w", stage, err)
+	}
+	staged, err := s.file.Staged.Named(name, stage)
+	if err != nil {
+		return err
+	}
+	return s.set(staged)
+}
+
+// Unname takes a name away.
+func (s *Store) Unname(name string) error {
+	staged, err := s.file.Staged.Unnamed(name)
+	if err != nil {
+		return err
+	}
+	return s.set(staged)
+}
+
+func (s *Store) read() error {
+	data, err := fs.ReadFile(readFS{s.sys}, stages.StoreFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.file = stages.EmptyStore()
+	case err != nil:
+		return fmt.Errorf("read the stage store: %w", err)
+	default:
+		if s.file, err = stages.ParseStore(data); err != nil {
+			return fmt.Errorf("%w (move it away to begin with an empty store: bundles stay)", err)
+		}
+	}
+	if data, err := fs.ReadFile(readFS{s.sys}, stages.StateFile); err == nil {
+		s.state, _ = stages.ParseBootState(data)
+	}
+	return nil
+}
+
+func (s *Store) set(staged stages.Staged) error {
+	next := stages.Store{ForkliftVersion: s.file.ForkliftVersion, Staged: staged}
+	data, err := next.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := s.replace(stages.StoreFile, data); err != nil {
+		return fmt.Errorf("write the stage store: %w", err)
+	}
+	s.file = next
+	return nil
+}
+
+func (s *Store) setState(state stages.BootState) error {
+	data, err := state.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := s.replace(stages.StateFile, data); err != nil {
+		return fmt.Errorf("write the stages' state: %w", err)
+	}
+	s.state = state
+	return nil
+}
+
+// replace writes a file so that at any instant the old content or the new one is there.
+func (s *Store) replace(name string, data []byte) error {
+	tmp := name + tmpSuffix
+	if err := create(s.sys, tmp, 0o644, bytes.NewReader(data), true); err != nil {
+		return errors.Join(err, s.discard(tmp))
+	}
+	if err := s.sys.Rename(tmp, name); err != nil {
+		return errors.Join(err, s.discard(tmp))
+	}
+	return s.sys.SyncDir(".")
+}
+
+// bundleDir is the directory of a stage's bundle.
+func bundleDir(stage int) string { return strconv.Itoa(stage) }
+
+// readFS is a System to read from.
+type readFS struct{ sys System }
+
+func (r readFS) Open(name string) (fs.File, error) { return r.sys.Open(name) }
+
+func (r readFS) ReadDir(name string) ([]fs.DirEntry, error) { return r.sys.ReadDir(name) }

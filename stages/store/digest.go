@@ -66,6 +66,9 @@ func Verify(store fs.FS, stage int) (differences []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := fs.Stat(store, bundleDir(stage)); err != nil {
+		return nil, fmt.Errorf("verify stage %d: %w", stage, err)
+	}
 	want, err := readDigests(bundle)
 	if err != nil {
 		return nil, fmt.Errorf("verify stage %d: %w", stage, err)

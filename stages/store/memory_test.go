@@ -141,6 +141,8 @@ func (m *memory) Lock(context.Context, string) (func() error, error) {
 	return func() error { return nil }, nil
 }
 
+func (m *memory) Close() error { return nil }
+
 func (m *memory) Open(name string) (fs.File, error) {
 	m.call()
 	return m.files().Open(name)

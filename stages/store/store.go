@@ -28,21 +28,22 @@ type Store struct {
 
 // Open locks a store for changes, waiting for whoever does so already, deletes what an earlier command that was ended
 // left behind, and reads it. A directory without a store file is an empty store; one with a broken store file is an
-// error, since a change would lose what it says. A broken state file is as good as none: it counts attempts.
+// error, since a change would lose what it says. A broken state file is as good as none: it counts attempts. The system
+// is closed with the store, and where it cannot be opened.
 func Open(ctx context.Context, sys System) (*Store, error) {
 	unlock, err := sys.Lock(ctx, lockFile)
 	if err != nil {
-		return nil, fmt.Errorf("lock the stage store: %w", err)
+		return nil, errors.Join(fmt.Errorf("lock the stage store: %w", err), sys.Close())
 	}
 	s := &Store{sys: sys, unlock: unlock}
 	if err := errors.Join(s.sweep(), s.read()); err != nil {
-		return nil, errors.Join(err, unlock())
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
 // Close lets others change the store.
-func (s *Store) Close() error { return s.unlock() }
+func (s *Store) Close() error { return errors.Join(s.unlock(), s.sys.Close()) }
 
 // Staged says which bundles are in use.
 func (s *Store) Staged() stages.Staged { return s.file.Staged }

@@ -20,6 +20,7 @@ type System interface {
 	Remove(name string) error
 	SyncDir(name string) error // the names in a directory are on the disk
 	SyncAll() error            // all that was written to the file system is on the disk
+	Close() error
 }
 
 // File is a file that is being written.

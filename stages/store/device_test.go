@@ -1,0 +1,218 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/store"
+)
+
+// How TestMain is told to be a command that ends before one of its calls.
+const (
+	commandVar = "PKBUILD_TEST_STORE_COMMAND"
+	dirVar     = "PKBUILD_TEST_STORE_DIR"
+	stopVar    = "PKBUILD_TEST_STORE_STOP"
+)
+
+// killed is the exit code of a command that was stopped.
+const killed = 137
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(commandVar); name != "" {
+		os.Exit(stoppable(name))
+	}
+	os.Exit(m.Run())
+}
+
+// stoppable runs a command in a process that ends, as if it were killed, before one of its calls.
+func stoppable(name string) int {
+	sys, err := store.Linux(os.Getenv(dirVar))
+	if err != nil {
+		return 2
+	}
+	stop, err := strconv.Atoi(os.Getenv(stopVar))
+	if err != nil {
+		return 2
+	}
+	s, err := store.Open(context.Background(), &counted{sys, stop})
+	if err != nil || commands[name].do(s) != nil {
+		return 1
+	}
+	return 0
+}
+
+// counted is a System that ends the process before one of its calls that change something.
+type counted struct {
+	store.System
+	left int
+}
+
+func (c *counted) call() {
+	if c.left--; c.left == 0 {
+		os.Exit(killed)
+	}
+}
+
+func (c *counted) Create(name string, mode fs.FileMode) (store.File, error) {
+	c.call()
+	f, err := c.System.Create(name, mode)
+	return countedFile{f, c}, err
+}
+
+func (c *counted) Mkdir(name string, mode fs.FileMode) error {
+	c.call()
+	return c.System.Mkdir(name, mode)
+}
+
+func (c *counted) Symlink(target, name string) error {
+	c.call()
+	return c.System.Symlink(target, name)
+}
+
+func (c *counted) Rename(from, to string) error {
+	c.call()
+	return c.System.Rename(from, to)
+}
+
+func (c *counted) Remove(name string) error {
+	c.call()
+	return c.System.Remove(name)
+}
+
+func (c *counted) SyncDir(name string) error {
+	c.call()
+	return c.System.SyncDir(name)
+}
+
+func (c *counted) SyncAll() error {
+	c.call()
+	return c.System.SyncAll()
+}
+
+type countedFile struct {
+	store.File
+	c *counted
+}
+
+func (f countedFile) Write(data []byte) (int, error) {
+	f.c.call()
+	return f.File.Write(data)
+}
+
+func (f countedFile) Sync() error {
+	f.c.call()
+	return f.File.Sync()
+}
+
+// TestDeviceIsCut runs commands on a real ext4 whose device is taken away before each call that changes something: what
+// the file system had not written by then is lost. The file system writes when it is told to sync, and otherwise only
+// after minutes.
+func TestDeviceIsCut(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
+			t.Fatal("mounting a file needs root")
+		}
+		t.Skip("mounting a file needs root")
+	}
+	clean := filepath.Join(t.TempDir(), "clean.img")
+	mkfs(t, clean)
+	withMounted(t, clean, func(dir string) { fillDevice(t, dir) })
+	cuts := 0
+	for _, name := range []string{"stage", "set next", "next is good", "delete the next", "prune"} {
+		t.Run(name, func(t *testing.T) {
+			for stop, ended := 1, false; !ended; stop++ {
+				cut := filepath.Join(t.TempDir(), "cut.img")
+				ended = runUntil(t, clean, name, stop, cut)
+				withMounted(t, cut, func(dir string) { checkDevice(t, fmt.Sprintf("%s, call %d", name, stop), dir) })
+				require.NoError(t, os.Remove(cut))
+				cuts++
+			}
+		})
+	}
+	t.Logf("%d cuts", cuts)
+}
+
+func mkfs(t *testing.T, image string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(image, nil, 0o600))
+	require.NoError(t, os.Truncate(image, 8<<20))
+	out, err := exec.Command("mke2fs", "-q", "-t", "ext4", "-b", "1024", image).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+// withMounted mounts an image for as long as a function runs.
+func withMounted(t *testing.T, image string, do func(dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	out, err := exec.Command("mount", "-o", "loop,commit=300", image, dir).CombinedOutput()
+	require.NoError(t, err, string(out))
+	defer func() { require.NoError(t, unix.Unmount(dir, 0)) }()
+	do(dir)
+}
+
+// fillDevice makes the store that device makes in memory.
+func fillDevice(t *testing.T, dir string) {
+	s := openForNow(t, dir)
+	for range 4 {
+		require.NoError(t, stage(s))
+	}
+	require.NoError(t, s.Name("factory-reset", 1))
+	require.NoError(t, s.Judge(1, stages.Good, at))
+	require.NoError(t, s.Judge(2, stages.Good, at))
+	require.NoError(t, s.Judge(4, stages.Pending, at))
+	require.NoError(t, s.Close())
+}
+
+// runUntil runs a command on a copy of an image until it is stopped, and copies what is on the device at that moment.
+// It tells whether the command came to its end.
+func runUntil(t *testing.T, image, name string, stop int, cut string) (ended bool) {
+	t.Helper()
+	work := cut + ".work"
+	copyFile(t, image, work)
+	defer os.Remove(work)
+	withMounted(t, work, func(dir string) {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), commandVar+"="+name, dirVar+"="+dir, stopVar+"="+strconv.Itoa(stop))
+		out, err := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != killed {
+			require.NoError(t, err, string(out))
+			ended = true
+		}
+		copyFile(t, work, cut)
+	})
+	return ended
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(to, data, 0o600))
+}
+
+func checkDevice(t *testing.T, when, dir string) {
+	t.Helper()
+	snapshot, err := stages.Load(os.DirFS(dir))
+	require.NoError(t, err, when)
+	require.Empty(t, stages.Select(snapshot).Problem, when)
+	s := openForNow(t, dir)
+	all, err := s.Bundles()
+	require.NoError(t, err, when)
+	for _, n := range append(all, snapshot.Staged.Uses()...) {
+		differences, err := store.Verify(os.DirFS(dir), n)
+		require.NoError(t, err, when)
+		require.Empty(t, differences, when)
+	}
+	require.NoError(t, stage(s), when)
+	require.NoError(t, s.Close())
+}

@@ -1,0 +1,62 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/stages/store"
+)
+
+func TestVerify(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to whom a store belongs")
+	}
+	dir := t.TempDir()
+	add(t, open(t, dir), "text")
+	at := func(name string) string { return filepath.Join(dir, "1", name) }
+	for _, err := range []error{
+		os.WriteFile(at("exports/overlays/motd"), []byte("tent"), 0o644),
+		os.WriteFile(at("exports/new"), nil, 0o644),
+		os.Chmod(at("exports"), 0o700),
+		os.Remove(at("exports/overlays/run.sh")),
+		os.Remove(at("exports/overlays/link")),
+		os.Symlink("/etc/shadow", at("exports/overlays/link")),
+		os.Remove(at("forklift-bundle.yml")),
+		os.Mkdir(at("forklift-bundle.yml"), 0o755),
+		os.Chown(at("exports/new"), 1000, 0),
+	} {
+		require.NoError(t, err)
+	}
+	differences, err := store.Verify(os.DirFS(dir), 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"exports/new: belongs to user 1000 and not to root",
+		"exports/new: was not there",
+		"exports/overlays/link: led to motd and leads to /etc/shadow",
+		"exports/overlays/motd: has another content",
+		"exports/overlays/run.sh: is missing",
+		"exports: its mode was 0755 and is 0700",
+		"forklift-bundle.yml: was a file and is a directory",
+	}, differences)
+}
+
+func TestVerifyErrors(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "1"), 0o755))
+	_, err := store.Verify(os.DirFS(dir), 1)
+	require.EqualError(t, err, "verify stage 1: no digests were taken when it was staged")
+	require.ErrorIs(t, err, store.ErrNoDigests)
+	for text, message := range map[string]string{
+		"{":             "verify stage 1: parse digests.json: unexpected end of JSON input",
+		`{"version":2}`: "verify stage 1: parse digests.json: version is 2, want 1",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "1", store.DigestFile), []byte(text), 0o644))
+		_, err := store.Verify(os.DirFS(dir), 1)
+		require.EqualError(t, err, message)
+	}
+	_, err = store.Verify(os.DirFS(dir), 2)
+	require.EqualError(t, err, "verify stage 2: stat 2: no such file or directory")
+}

@@ -20,23 +20,29 @@ type Options struct {
 	Cache   string      // directory of the layers, shared between builds
 	Helpers string      // directory of the prebuilt helper programs
 	Mirror  string      // of Debian, where the recipe names none
+	Keep    bool        // what a layer that fails leaves is wanted for a look
 	Events  func(Event) // may be nil
 }
 
 // Build makes the image that a plan describes. The file appears under its name only when it is complete.
 func Build(ctx context.Context, p *Plan, o Options) (err error) {
-	b := &build{plan: p, opts: o, store: layers.Store{Dir: filepath.Join(o.Cache, "layers")}, tree: layers.NewTree()}
+	b := &build{plan: p, opts: o, store: o.store(), tree: layers.NewTree(), key: layers.Root(p.Date)}
 	defer func() { err = errors.Join(err, b.close()) }()
 	for _, l := range p.Layers {
 		if err := b.layer(ctx, l); err != nil {
 			return fmt.Errorf("layer %s: %w", l.Name, err)
 		}
 	}
+	if err := b.remember(); err != nil {
+		return err
+	}
 	if err := b.image(ctx); err != nil {
 		return fmt.Errorf("write %s: %w", o.Output, err)
 	}
 	return nil
 }
+
+func (o Options) store() layers.Store { return layers.Store{Dir: filepath.Join(o.Cache, "layers")} }
 
 type build struct {
 	plan  *Plan
@@ -45,6 +51,7 @@ type build struct {
 	tree  *layers.Tree // of the layers so far
 	key   layers.Key   // of the layers so far
 	open  []*layers.Cached
+	made  []Made // the layers so far
 }
 
 func (b *build) close() error {
@@ -62,9 +69,17 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 		return err
 	}
 	b.key = key
+	record, err := layers.NewRecord(l.Name, l.Layer)
+	if err != nil {
+		return err
+	}
+	b.made = append(b.made, Made{Key: key.String(), Record: record})
 	e := b.begin(l.Name)
 	e.Key = key.String()
-	tree, cached, err := b.get(ctx, l, key)
+	tree, cached, err := b.get(ctx, l, key, record)
+	if cached {
+		e.Message = unlocked(l, b.store, key)
+	}
 	if err == nil {
 		err = b.tree.Apply(tree)
 	}
@@ -73,20 +88,23 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 }
 
 // get takes a layer from the store, which has it made where it is missing. What holds secrets is never stored.
-func (b *build) get(ctx context.Context, l Layer, key layers.Key) (t *layers.Tree, cached bool, err error) {
+func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Record) (t *layers.Tree, cached bool, err error) {
 	if l.Layer.Kind().Secret {
 		t, err = l.Layer.Make(ctx, b.env(l.Name, ""), b.tree)
 		return t, false, err
 	}
-	scratch := filepath.Join(b.opts.Cache, "scratch", key.String())
-	c, cached, err := b.store.Put(ctx, key, b.plan.Date, func(ctx context.Context) (*layers.Tree, error) {
+	c, cached, err := b.store.Put(ctx, key, r, b.plan.Date, func(ctx context.Context) (t *layers.Tree, err error) {
+		scratch := filepath.Join(b.opts.Cache, "scratch", key.String())
 		// Nobody else makes this layer now: what is there was left behind by a build that was killed.
 		if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755)); err != nil {
 			return nil, err
 		}
-		return l.Layer.Make(ctx, b.env(l.Name, scratch), b.tree)
+		t, err = l.Layer.Make(ctx, b.env(l.Name, scratch), b.tree)
+		if err != nil && b.opts.Keep && ctx.Err() == nil {
+			return nil, fmt.Errorf("%w\nwhat it left is kept in %s", err, scratch)
+		}
+		return t, errors.Join(err, os.RemoveAll(scratch)) // contents of the tree lie in files that are open
 	})
-	err = errors.Join(err, os.RemoveAll(scratch))
 	if err != nil {
 		return nil, false, err
 	}
@@ -99,6 +117,7 @@ func (b *build) env(step, scratch string) *layers.Env {
 		Dir:     b.opts.Dir,
 		Helpers: b.opts.Helpers,
 		Scratch: scratch,
+		Keep:    b.opts.Keep,
 		Cache:   b.opts.Cache,
 		Mirror:  b.opts.Mirror,
 		Latest:  b.plan.Date,

@@ -56,6 +56,11 @@ type Key [sha256.Size]byte
 
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
+// Root is the key below the lowest layer: the time of the image, which files have that no layer gives another.
+func Root(latest time.Time) Key {
+	return sha256.Sum256([]byte("latest " + latest.UTC().Format(time.RFC3339)))
+}
+
 // KeyOf is the key of a layer that is made over the layer with the key below.
 func KeyOf(l Layer, below Key) (Key, error) {
 	data, err := json.Marshal(struct {

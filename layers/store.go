@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Store keeps what layers made, one tar per key, in a directory that several builds may share.
@@ -44,15 +42,15 @@ func (s Store) Get(key Key) (*Cached, error) {
 
 // Put makes the layer with a key unless it is there, and opens it. Of several builds that want the same layer one
 // makes it and the others wait; a build that is killed leaves at most a temporary file, which the next one replaces.
-// The result tells whether the layer was there already.
-func (s Store) Put(ctx context.Context, key Key, latest time.Time, make func(context.Context) (*Tree, error)) (c *Cached, hit bool, err error) {
+// The record is kept beside the layer. The result tells whether the layer was there already.
+func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, make func(context.Context) (*Tree, error)) (c *Cached, hit bool, err error) {
 	if c, err = s.Get(key); !errors.Is(err, fs.ErrNotExist) {
 		return c, err == nil, err
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, false, err
 	}
-	unlock, err := Lock(ctx, s.path(key)+".lock")
+	unlock, err := Lock(ctx, s.lock(key))
 	if err != nil {
 		return nil, false, err
 	}
@@ -64,7 +62,7 @@ func (s Store) Put(ctx context.Context, key Key, latest time.Time, make func(con
 	if err != nil {
 		return nil, false, err
 	}
-	if err := s.write(key, t, latest); err != nil {
+	if err := errors.Join(s.writeRecord(key, r), s.write(key, t, latest)); err != nil {
 		return nil, false, err
 	}
 	c, err = s.Get(key)
@@ -72,6 +70,8 @@ func (s Store) Put(ctx context.Context, key Key, latest time.Time, make func(con
 }
 
 func (s Store) path(key Key) string { return filepath.Join(s.Dir, key.String()+".tar") }
+
+func (s Store) lock(key Key) string { return s.path(key) + ".lock" }
 
 func (s Store) write(key Key, t *Tree, latest time.Time) error {
 	err := Replace(s.path(key), func(f *os.File) error {
@@ -82,32 +82,4 @@ func (s Store) write(key Key, t *Tree, latest time.Time) error {
 		return fmt.Errorf("write layer %s: %w", s.path(key), err)
 	}
 	return nil
-}
-
-// Lock takes an exclusive lock on a file, which it creates where it is missing, and returns the function that gives it
-// back. The kernel gives it back when the process dies.
-func Lock(ctx context.Context, name string) (unlock func() error, err error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := Flock(ctx, f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f.Close, nil
-}
-
-// Flock takes an exclusive lock on an open file, for as long as it is open.
-func Flock(ctx context.Context, f *os.File) error {
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return os.NewSyscallError("flock "+f.Name(), err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }

@@ -17,7 +17,7 @@ func TestStoreMakesALayerOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 4 {
 		wait.Go(func() {
-			c, _, err := s.Put(t.Context(), Key{1}, latest, func(context.Context) (*Tree, error) {
+			c, _, err := s.Put(t.Context(), Key{1}, Record{}, latest, func(context.Context) (*Tree, error) {
 				made.Add(1)
 				return tree(t, "f a x"), nil
 			})
@@ -28,7 +28,7 @@ func TestStoreMakesALayerOnce(t *testing.T) {
 	}
 	wait.Wait()
 	require.Equal(t, int32(1), made.Load())
-	c, hit, err := s.Put(t.Context(), Key{1}, latest, nil)
+	c, hit, err := s.Put(t.Context(), Key{1}, Record{}, latest, nil)
 	require.NoError(t, err)
 	require.True(t, hit)
 	require.NoError(t, c.Close())
@@ -36,9 +36,9 @@ func TestStoreMakesALayerOnce(t *testing.T) {
 
 func TestStoreKeepsNothingOfAFailure(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
-	_, _, err := s.Put(t.Context(), Key{1}, latest, func(context.Context) (*Tree, error) { return nil, errors.New("no") })
+	_, _, err := s.Put(t.Context(), Key{1}, Record{}, latest, func(context.Context) (*Tree, error) { return nil, errors.New("no") })
 	require.EqualError(t, err, "no")
-	_, _, err = s.Put(t.Context(), Key{1}, latest, func(context.Context) (*Tree, error) {
+	_, _, err = s.Put(t.Context(), Key{1}, Record{}, latest, func(context.Context) (*Tree, error) {
 		socket := NewTree()
 		return socket, socket.Put("s", &Node{Type: Socket})
 	})
@@ -51,7 +51,7 @@ func TestStoreKeepsNothingOfAFailure(t *testing.T) {
 func TestStoreReplacesWhatAKilledBuildLeft(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	require.NoError(t, os.WriteFile(s.path(Key{1})+".tmp", []byte("half a layer"), 0o644))
-	c, hit, err := s.Put(t.Context(), Key{1}, latest, func(context.Context) (*Tree, error) { return tree(t, "f a x"), nil })
+	c, hit, err := s.Put(t.Context(), Key{1}, Record{}, latest, func(context.Context) (*Tree, error) { return tree(t, "f a x"), nil })
 	require.NoError(t, err)
 	require.False(t, hit)
 	require.NoError(t, c.Close())

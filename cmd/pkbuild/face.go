@@ -91,7 +91,11 @@ func (lineFace) close() {}
 func summary(e builder.Event) string {
 	switch e.State {
 	case builder.Cached:
-		return fmt.Sprintf("%s: reused from the cache (%.12s)", e.Step, e.Key)
+		line := fmt.Sprintf("%s: reused from the cache (%.12s)", e.Step, e.Key)
+		if e.Message != "" {
+			line += ", " + e.Message
+		}
+		return line
 	case builder.Finished:
 		return fmt.Sprintf("%s: done in %s", e.Step, duration(e.Seconds))
 	case builder.Failed:

@@ -12,6 +12,7 @@ import (
 func imageCommand() *cobra.Command {
 	var flags recipeFlags
 	var output, cache string
+	var keep bool
 	var face faceFlags
 	cmd := &cobra.Command{
 		Use:   "image RECIPE",
@@ -24,7 +25,7 @@ func imageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o := builder.Options{Output: output, Dir: r.Dir, Mirror: builder.Mirror(cmd.Context())}
+			o := builder.Options{Output: output, Dir: r.Dir, Keep: keep, Mirror: builder.Mirror(cmd.Context())}
 			if o.Output == "" {
 				o.Output = r.Name + ".img"
 			}
@@ -44,9 +45,12 @@ func imageCommand() *cobra.Command {
 	flags.add(cmd)
 	face.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the recipe's name with .img, here)")
-	cmd.Flags().StringVar(&cache, "cache", "", "`directory` of the layers (default: $PKBUILD_CACHE, else pkbuild in the user's cache)")
+	cmd.Flags().StringVar(&cache, "cache", "", cacheUsage)
+	cmd.Flags().BoolVar(&keep, "keep-failed", false, "keep what a layer that fails leaves, and say where")
 	return cmd
 }
+
+const cacheUsage = "`directory` of the cache (default: $PKBUILD_CACHE, else pkbuild in the user's cache)"
 
 // cacheDir is the directory of the cache: the one that a flag names, else the default one.
 func cacheDir(flag string) (string, error) {

@@ -69,7 +69,7 @@ func lockCommand() *cobra.Command {
 	}
 	flags.addSet(cmd)
 	f := cmd.Flags()
-	f.StringVar(&cache, "cache", "", "`directory` of the cache (default: $PKBUILD_CACHE, else pkbuild in the user's cache)")
+	f.StringVar(&cache, "cache", "", cacheUsage)
 	f.BoolVar(&diff, "diff", false, "say what would change, and leave the lock as it is")
 	f.BoolVar(&check, "check", false, "exit with 1 unless the lock fits the recipe; asks no mirror")
 	f.BoolVar(&asJSON, "json", false, "print the changes as JSON")

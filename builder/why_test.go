@@ -1,0 +1,166 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
+)
+
+// files is a layer of a plan with one file.
+func oneFile(name, path, content string) Layer {
+	return Layer{name, layers.Files{Entries: []layers.File{{Path: path, Type: "file", Mode: 0o644, Content: content}}}}
+}
+
+// reasons builds nothing: it is what Why says, by layer.
+func reasons(t *testing.T, p *Plan, o Options) map[string][]string {
+	t.Helper()
+	all, err := Why(p, o)
+	require.NoError(t, err)
+	out := map[string][]string{}
+	for _, r := range all {
+		require.Equal(t, r.Cached, r.Made != nil, r.Layer)
+		require.Len(t, r.Key, 64)
+		out[r.Layer] = r.Reasons
+		if r.Cached {
+			out[r.Layer] = append([]string{"cached"}, r.Reasons...)
+		}
+	}
+	return out
+}
+
+const secretReason = "it is made anew for every image, since it may hold secrets"
+
+func TestWhy(t *testing.T) {
+	p, o := small(t)
+	p.Layers = append(p.Layers, oneFile("files", "/etc/hostname", "a\n"))
+	const never = "no build of this recipe is known to this cache"
+	require.Equal(t, map[string][]string{"base": {never}, "users": {secretReason},
+		"files": {never}, "files 2": {never}}, reasons(t, p, o))
+	entries, err := os.ReadDir(o.Cache)
+	require.NoError(t, err)
+	require.Empty(t, entries, "asking makes nothing")
+
+	_, err = run(t, t.Context(), p, o)
+	require.NoError(t, err)
+	cached := map[string][]string{"base": {"cached"}, "users": {secretReason}, "files": {"cached"}, "files 2": {"cached"}}
+	require.Equal(t, cached, reasons(t, p, o))
+
+	base, motd := p.Layers[0], p.Layers[2]
+	for name, test := range map[string]struct {
+		change func(p *Plan)
+		want   map[string][]string
+	}{
+		"content": {func(p *Plan) { p.Layers[3] = oneFile("files", "/etc/hostname", "b\n") },
+			map[string][]string{"files 2": {"/etc/hostname: content differs"}}},
+		"source": {func(p *Plan) {
+			changed := motd.Layer.(layers.Files).Entries[0]
+			changed.SHA256 = "other"
+			p.Layers[2].Layer = layers.Files{Entries: []layers.File{changed}}
+		}, map[string][]string{"files": {"/etc/motd: content differs"}, "files 2": {"what lies below changed: files"}}},
+		"two files": {func(p *Plan) {
+			p.Layers[3].Layer = layers.Files{Entries: []layers.File{{Path: "/x", Type: "directory", Mode: 0o755}}}
+		}, map[string][]string{"files 2": {"/etc/hostname removed", "/x added"}}},
+		"users": {func(p *Plan) {
+			p.Layers[1].Layer = layers.Users{Users: []layers.User{{Name: "pi", UID: 1001, Shell: "/bin/sh", Password: "word"}}}
+		}, map[string][]string{"files": {"what lies below changed: users"}, "files 2": {"what lies below changed: users"}}},
+		"date": {func(p *Plan) { p.Date = p.Date.AddDate(0, 0, 1) }, map[string][]string{"base": {"what lies below changed"},
+			"files": {"what lies below changed"}, "files 2": {"what lies below changed"}}},
+		"new": {func(p *Plan) { p.Layers = append(p.Layers, oneFile("last", "/y", "")) },
+			map[string][]string{"last": {"it is new"}}},
+		"kind": {func(p *Plan) { p.Layers[3] = Layer{"files", layers.Boot{}} },
+			map[string][]string{"files 2": {"kind: files → boot"}}},
+		"mode": {func(p *Plan) {
+			e := base.Layer.(layers.Files).Entries[0]
+			e.Mode = 0o600
+			p.Layers[3].Layer = layers.Files{Entries: []layers.File{{Path: "/etc/hostname", Type: "file", Mode: 0o600, Content: "a\n"}}}
+		}, map[string][]string{"files 2": {"/etc/hostname: mode: 0644 → 0600"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := *p
+			changed.Layers = append([]Layer{}, p.Layers...)
+			test.change(&changed)
+			got := reasons(t, &changed, o)
+			for layer := range got {
+				want := test.want[layer]
+				if want == nil {
+					want = cached[layer]
+				}
+				require.Equal(t, want, got[layer], layer)
+			}
+		})
+	}
+	t.Run("pruned", func(t *testing.T) {
+		all, err := Why(p, o)
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(filepath.Join(o.Cache, "layers", all[3].Key+".tar")))
+		require.Equal(t, []string{"it was pruned from the cache"}, reasons(t, p, o)["files 2"])
+	})
+	t.Run("another version of pkbuild", func(t *testing.T) {
+		file, _, err := memoryFile(p.Name, o)
+		require.NoError(t, err)
+		last, err := recall(p, o)
+		require.NoError(t, err)
+		last.Layers[3].Version = 0
+		last.Layers[3].Key = ""
+		require.NoError(t, layers.WriteJSON(file, last))
+		require.Equal(t, []string{"version of kind files: 0 → 1"}, reasons(t, p, o)["files 2"])
+		require.NoError(t, os.WriteFile(file, []byte("{"), 0o644))
+		require.Equal(t, []string{never}, reasons(t, p, o)["files 2"])
+	})
+}
+
+func TestWhyOfPackages(t *testing.T) {
+	locked := func(version, sha string) *debian.Lock {
+		return &debian.Lock{Packages: []debian.Package{{Name: "vim", Version: version, SHA256: sha, URL: "pool/" + version, Size: 1}}}
+	}
+	for name, test := range map[string]struct {
+		a, b debian.Layer
+		want []string
+	}{
+		"nothing": {debian.Layer{Suite: "sid"}, debian.Layer{Suite: "sid"}, nil},
+		"packages": {debian.Layer{Packages: []string{"a", "b"}}, debian.Layer{Packages: []string{"a", "c"}},
+			[]string{"packages: b removed", "packages: c added"}},
+		"suite": {debian.Layer{Suite: "trixie"}, debian.Layer{Suite: "sid"}, []string{"suite: trixie → sid"}},
+		"date": {debian.Layer{}, debian.Layer{Date: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+			[]string{"date: 0001-01-01T00:00:00Z → 2026-01-01T00:00:00Z"}},
+		"order":      {debian.Layer{Components: []string{"a", "b"}}, debian.Layer{Components: []string{"b", "a"}}, []string{"components: the order differs"}},
+		"locked":     {debian.Layer{}, debian.Layer{Lock: locked("1", "x")}, []string{"lock added"}},
+		"upgraded":   {debian.Layer{Lock: locked("1", "x")}, debian.Layer{Lock: locked("2", "y")}, []string{"lock: packages: vim: 1 → 2"}},
+		"rebuilt":    {debian.Layer{Lock: locked("1", "x")}, debian.Layer{Lock: locked("1", "y")}, []string{"lock: packages: vim: content differs"}},
+		"repository": {debian.Layer{}, debian.Layer{Repositories: []debian.Repository{{Name: "v"}}}, []string{"repositories added"}},
+		"key": {debian.Layer{Repositories: []debian.Repository{{Name: "v", SHA256: "x"}}},
+			debian.Layer{Repositories: []debian.Repository{{Name: "v", SHA256: "y"}}}, []string{"repositories: v: content differs"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := json.Marshal(test.a)
+			require.NoError(t, err)
+			b, err := json.Marshal(test.b)
+			require.NoError(t, err)
+			got, err := diffJSON(a, b)
+			require.NoError(t, err)
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+func TestUnlockedLayerSaysSince(t *testing.T) {
+	s := layers.Store{Dir: t.TempDir()}
+	key := layers.Key{1}
+	l := Layer{"debian", debian.Layer{}}
+	require.Equal(t, "not locked: the packages are those of the day when it was made", unlocked(l, s, key))
+	made := time.Date(2026, 3, 4, 5, 6, 0, 0, time.Local)
+	c, _, err := s.Put(t.Context(), key, layers.Record{Made: made}, made, func(context.Context) (*layers.Tree, error) { return layers.NewTree(), nil })
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Equal(t, "not locked: the packages are those of 2026-03-04 05:06", unlocked(l, s, key))
+	require.Empty(t, unlocked(Layer{"debian", debian.Layer{Lock: &debian.Lock{}}}, s, key))
+	require.Empty(t, unlocked(Layer{"files", layers.Files{}}, s, key))
+}

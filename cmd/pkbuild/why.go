@@ -1,0 +1,72 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/builder"
+)
+
+func whyCommand() *cobra.Command {
+	var flags recipeFlags
+	var cache string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "why RECIPE",
+		Short: "Say for each layer whether it is cached and, if not, what changed",
+		Long: "Say for each layer of an image whether it is cached and, if it is not, which of its inputs changed since the\n" +
+			"recipe was last built with this cache. Nothing is built.",
+		Args: exactly("RECIPE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, p, err := flags.compile(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			o := builder.Options{Dir: r.Dir}
+			if o.Cache, err = cacheDir(cache); err != nil {
+				return err
+			}
+			all, err := builder.Why(p, o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd, all)
+			}
+			return printReasons(cmd.OutOrStdout(), all)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&cache, "cache", "", cacheUsage)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	return cmd
+}
+
+// printReasons prints a line for each layer and one for each further reason.
+func printReasons(w io.Writer, all []builder.Reasons) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	p := &printer{w: t}
+	for _, r := range all {
+		words := append([]string{}, r.Reasons...)
+		if r.Note != "" {
+			words = append(words, r.Note)
+		}
+		state := "to be made"
+		if r.Cached {
+			state = "cached"
+			if r.Made != nil {
+				state = "made " + humanize.RelTime(*r.Made, time.Now(), "ago", "from now")
+			}
+		}
+		p.line("%s\t%s\t%s", r.Layer, state, strings.Join(words, "\n\t\t"))
+	}
+	if p.err != nil {
+		return p.err
+	}
+	return t.Flush()
+}

@@ -22,8 +22,9 @@ help: ## List the targets
 image: deps build ## Build out/planktoscope.img from recipes/planktoscope.yml
 	$(SUDO) $(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
 
-build: ## Compile pkbuild and the helpers that go into images
+build: ## Compile pkbuild, pkctl and the helpers that go into images
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkbuild ./cmd/pkbuild
+	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkctl ./cmd/pkctl
 	GOARCH=arm64 $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkinit-arm64 ./cmd/pkinit
 
 boot: image ## Boot the image in QEMU and report what was found

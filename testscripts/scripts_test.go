@@ -34,6 +34,7 @@ func compile(t *testing.T) (dir string) {
 	dir = t.TempDir()
 	for _, c := range []struct{ name, pkg, arch string }{
 		{"pkbuild", "../cmd/pkbuild", ""},
+		{"pkctl", "../cmd/pkctl", ""},
 		{"pkinit-arm64", "../cmd/pkinit", "arm64"},
 	} {
 		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, c.name), c.pkg)

@@ -49,7 +49,7 @@ func (s *Store) Close() error { return errors.Join(s.unlock(), s.sys.Close()) }
 func (s *Store) Staged() stages.Staged { return s.file.Staged }
 
 // Bundles are the numbers of all bundles, in ascending order.
-func (s *Store) Bundles() ([]int, error) { return numbers(s.sys) }
+func (s *Store) Bundles() ([]int, error) { return Bundles(s.sys) }
 
 // SetNext makes a stage the one to start with next, with all its attempts ahead; 0 for none.
 func (s *Store) SetNext(stage int) error {

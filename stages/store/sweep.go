@@ -102,8 +102,8 @@ func (s *Store) Prune(except ...int) (removed []int, err error) {
 	return removed, nil
 }
 
-// numbers lists the bundles, complete or not.
-func numbers(sys System) ([]int, error) {
+// Bundles are the numbers of the bundles that a store's directory holds, complete or not, in ascending order.
+func Bundles(sys System) ([]int, error) {
 	entries, err := sys.ReadDir(".")
 	if err != nil {
 		return nil, fmt.Errorf("read the stage store's directory: %w", err)

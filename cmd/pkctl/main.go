@@ -1,0 +1,14 @@
+// Command pkctl is the device's tool for pallets and stages: what it starts with, why, and what comes next.
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+)
+
+func main() { cli.Main(root()) }
+
+func root() *cobra.Command {
+	return cli.Group("pkctl", "Manage the stages of an instrument's operating system", stageCommand(), versionCommand())
+}

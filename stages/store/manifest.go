@@ -1,0 +1,34 @@
+package store
+
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+)
+
+// Manifest is the part of a bundle's manifest that tells where it comes from. The rest is the pallet's.
+type Manifest struct {
+	ForkliftVersion string `yaml:"forklift-version" json:"forklift_version"`
+	Pallet          struct {
+		Path        string `yaml:"path" json:"path"`
+		Version     string `yaml:"version" json:"version"`
+		Clean       bool   `yaml:"clean" json:"clean"` // whether it was as committed
+		Description string `yaml:"description" json:"description"`
+	} `yaml:"pallet" json:"pallet"`
+}
+
+// ReadManifest reads the manifest of a bundle.
+func ReadManifest(bundle fs.FS) (Manifest, error) {
+	var m Manifest
+	data, err := fs.ReadFile(bundle, stages.ManifestFile)
+	if err != nil {
+		return m, err
+	}
+	if err := yaml.Unmarshal(data, &m); err != nil {
+		return m, fmt.Errorf("parse %s: %s", stages.ManifestFile, yaml.FormatError(err, false, false))
+	}
+	return m, nil
+}

@@ -229,6 +229,7 @@ func TestRandomTrees(t *testing.T) {
 			fsck(t, image)
 			want := describeTree(t, tree)
 			requireDebugfsSees(t, image, want)
+			requireReaderSees(t, image, want)
 			requireKernelSees(t, image, want)
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/fetch"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"golang.org/x/sync/errgroup"
 )
@@ -128,7 +129,7 @@ func (b *build) needed() ([]Package, error) {
 
 // outdated says what to do about a mirror that no longer has what a lock names.
 func (b *build) outdated(err error) error {
-	if status := (statusError{}); b.layer.Lock == nil || !errors.As(err, &status) || !status.gone() {
+	if b.layer.Lock == nil || !fetch.Gone(err) {
 		return err
 	}
 	return fmt.Errorf("%w: it keeps newer versions only than those of the lock; lock the recipe anew, "+

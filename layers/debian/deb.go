@@ -55,7 +55,7 @@ func (d *deb) script(name string) *controlFile {
 func (p pool) open(ctx context.Context, pkg Package) (*deb, error) {
 	name := filepath.Join(p.dir, pkg.SHA256)
 	for suffix, flag := range map[string]string{".control.tar": "--ctrl-tarfile", ".data.tar": "--fsys-tarfile"} {
-		err := produce(ctx, name+suffix, func(f *os.File) error {
+		err := layers.Produce(ctx, name+suffix, func(f *os.File) error {
 			if err := f.Truncate(0); err != nil {
 				return err
 			}

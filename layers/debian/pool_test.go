@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/layers/fetch"
 	"github.com/stretchr/testify/require"
 )
 
@@ -52,7 +53,7 @@ func (m *mirror) pkg() Package {
 
 func testPool(t *testing.T) pool {
 	t.Helper()
-	return pool{t.TempDir(), patience{connections: 2, attempts: 3, pause: time.Millisecond, stall: time.Second}}
+	return pool{t.TempDir(), 2, fetch.Patience{Attempts: 3, Pause: time.Millisecond, Stall: time.Second}}
 }
 
 func (p pool) fetched(t *testing.T, pkg Package) {
@@ -187,7 +188,7 @@ func sum(b []byte) string {
 
 func TestFetchIsCancelled(t *testing.T) {
 	m, p := newMirror(t, hang), testPool(t)
-	p.stall = time.Minute
+	p.patience.Stall = time.Minute
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for m.seen() == 0 {

@@ -1,17 +1,15 @@
-package debian
+package layers
 
 import (
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
-
-	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// produce makes a file unless it is there, and gives it its name when it is complete. Of several builds that want it
+// Produce makes a file unless it is there, and gives it its name when it is complete. Of several builds that want it
 // one makes it and the others wait. What a killed build left is handed to make, which may go on from there.
-func produce(ctx context.Context, name string, make func(*os.File) error) (err error) {
+func Produce(ctx context.Context, name string, make func(*os.File) error) (err error) {
 	if _, err := os.Stat(name); err == nil {
 		return nil
 	}
@@ -23,7 +21,7 @@ func produce(ctx context.Context, name string, make func(*os.File) error) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := layers.Flock(ctx, f); err != nil {
+	if err := Flock(ctx, f); err != nil {
 		return err
 	}
 	if _, err := os.Stat(name); err == nil { // made while this build waited: f is that file

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"path"
@@ -22,7 +23,7 @@ func stageEntries(dir string, s recipes.Stage) ([]layers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := p.Bundle(pallet.Options{})
+	b, err := p.Bundle(context.Background(), pallet.Options{})
 	if err != nil {
 		return nil, err
 	}

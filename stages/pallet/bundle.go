@@ -1,11 +1,11 @@
 package pallet
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
+	"strings"
 )
 
 // ManifestFile is the name of a bundle's manifest. Whoever writes a bundle writes it last: without it a bundle is
@@ -18,7 +18,7 @@ const Version = "v0.8.0-alpha.6"
 // The directories of a bundle.
 const (
 	palletDir   = "pallet"
-	mergedDir   = "merged-pallet" // with all that comes from required pallets: for now the same
+	mergedDir   = "merged-pallet" // with all that comes from required pallets
 	packagesDir = "packages"
 	exportsDir  = "exports"
 )
@@ -34,28 +34,34 @@ type File struct {
 	Path    string      // in the bundle, clean, without a leading slash
 	Mode    fs.FileMode // type and permissions, which do not depend on anybody's umask
 	Target  string      // of a symlink
-	Source  string      // where a regular file's content lies: the pallet's Dir, and a path below it
+	Source  string      // where a regular file's content lies: in a pallet's directory or that of a download
 	Content []byte      // of a regular file without a Source
 }
 
-// Options are what a bundle says of a pallet and only the version control of the pallet knows.
+// Options are what a bundle says of a pallet and only the version control of the pallet knows, and what it is made
+// with.
 type Options struct {
-	Version string // a tag or a pseudo-version
-	Clean   bool   // the pallet is as committed
+	Version   string     // a tag or a pseudo-version
+	Clean     bool       // the pallet is as committed
+	Commit    string     // in full; Forklift puts a copy of the history into the bundle instead
+	Downloads Downloader // nil: a pallet that downloads something is refused
 }
 
-// Bundle makes the bundle of a pallet from its files as they are now. The error is all mistakes, one a line.
-func (p *Pallet) Bundle(options Options) (*Bundle, error) {
-	root, err := os.OpenRoot(p.Dir)
-	if err != nil {
+// Bundle makes the bundle of a pallet from its files as they are now. The error is all mistakes, one a line: those of
+// Check, and those of the exports.
+func (p *Pallet) Bundle(ctx context.Context, options Options) (*Bundle, error) {
+	b := bundler{ctx: ctx, roots: roots{}, files: tree{}, options: options}
+	if _, err := b.roots.open(p.Dir); err != nil {
 		return nil, fmt.Errorf("bundle pallet: %w", err)
 	}
-	b := bundler{root: root, files: tree{}}
+	for _, text := range p.Check().errors() {
+		b.mistakes.add(text)
+	}
 	b.bundle(p)
-	manifest, err := p.manifest(options)
+	manifest, err := b.manifest(p)
 	b.mistakes.add(err)
-	b.mistakes.add(root.Close())
-	if err := errors.Join(b.mistakes...); err != nil {
+	b.mistakes.add(b.roots.close())
+	if err := b.mistakes.err(); err != nil {
 		return nil, err
 	}
 	return &Bundle{Manifest: manifest, Files: b.files.list()}, nil
@@ -63,51 +69,39 @@ func (p *Pallet) Bundle(options Options) (*Bundle, error) {
 
 // bundler gathers the files of one bundle and the mistakes on the way.
 type bundler struct {
-	root     *os.Root
+	ctx      context.Context
+	roots    roots
 	files    tree
 	mistakes mistakes
+	options  Options
 }
 
 func (b *bundler) bundle(p *Pallet) {
-	b.mistakes.add(b.copy(".", palletDir, 0))
-	b.mistakes.add(b.copy(".", mergedDir, 0))
+	conflicting := len(b.mistakes) > 0
+	b.mistakes.add(b.copy(p.layered.own, ".", palletDir, 0))
+	b.mistakes.add(b.copy(p.layered.merged, ".", mergedDir, 0))
 	for _, f := range []File{
 		{Path: path.Join(packagesDir, repositoryFile), Mode: 0o644, Content: []byte(repository)},
 		{Path: exportsDir, Mode: fs.ModeDir | 0o755},
 	} {
 		b.mistakes.add(b.files.put(f))
 	}
-	var exports []export
 	for _, d := range p.enabled() {
-		b.mistakes.add(b.copy(d.Package.Path[1:], path.Join(packagesDir, d.Package.Path), 0))
-		exports = append(exports, d.exports()...)
-	}
-	found := conflicts(exports)
-	b.mistakes = append(b.mistakes, found...)
-	for _, e := range exports {
-		if len(found) > 0 {
-			b.files = tree{} // nothing comes of it: each is only looked at for mistakes of its own
+		b.mistakes.add(b.copy(d.Package.view, d.Package.dir, d.Package.bundled(), 0))
+		for _, e := range d.exports() {
+			if conflicting {
+				b.files = tree{} // nothing comes of it: each is only looked at for mistakes of its own
+			}
+			b.mistakes.add(b.export(e))
+			if b.ctx.Err() != nil {
+				b.mistakes.add(fmt.Errorf("bundle pallet %s: %w", p.Path, b.ctx.Err()))
+				return
+			}
 		}
-		b.mistakes.add(b.export(e))
 	}
 }
 
-// enabled are the deployments that are part of the bundle.
-func (p *Pallet) enabled() []*Deployment {
-	var on []*Deployment
-	for _, d := range p.Deployments {
-		if !d.Disabled {
-			on = append(on, d)
-		}
-	}
-	return on
-}
-
-func (b *bundler) export(e export) error {
-	source := path.Join(e.deployment.Package.Path[1:], e.Source)
-	err := b.copy(source, path.Join(exportsDir, e.Target), fs.FileMode(e.Permissions))
-	if err != nil {
-		return e.errorf("source", "export %s of deployment %s: %w", e.Target, e.deployment.Name, err)
-	}
-	return nil
+// bundled is where a bundle has the package.
+func (p *Package) bundled() string {
+	return path.Join(packagesDir, strings.TrimPrefix(p.Path, "/"))
 }

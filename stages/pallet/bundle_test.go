@@ -16,7 +16,7 @@ func bundleOf(t *testing.T, dir string, options Options) *Bundle {
 	t.Helper()
 	p, err := Read(dir)
 	require.NoError(t, err)
-	b, err := p.Bundle(options)
+	b, err := p.Bundle(t.Context(), options)
 	require.NoError(t, err)
 	return b
 }
@@ -241,12 +241,12 @@ func TestBundleOfChangedPallet(t *testing.T) {
 	p, err := Read(dir)
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "packages")))
-	_, err = p.Bundle(Options{})
-	require.EqualError(t, err, "read "+dir+"/packages/a: no such file or directory\n"+
+	_, err = p.Bundle(t.Context(), Options{})
+	require.EqualError(t, err, "read "+dir+"/packages/a/forklift-package.yml: no such file or directory\n"+
 		dir+"/packages/a/forklift-package.yml:4:9: export overlays/etc/a of deployment a: "+
 		"read "+dir+"/packages/a/overlays/etc/a: no such file or directory")
 	require.NoError(t, os.RemoveAll(dir))
-	_, err = p.Bundle(Options{})
+	_, err = p.Bundle(t.Context(), Options{})
 	require.EqualError(t, err, "bundle pallet: open "+dir+": no such file or directory")
 	_, err = Read(dir)
 	require.EqualError(t, err, "read pallet: open "+dir+": no such file or directory")

@@ -1,24 +1,35 @@
 package pallet
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path"
 )
 
-// gitDir is what Git keeps in a checkout. It is left out of bundles, where Forklift puts it twice.
-const gitDir = ".git"
-
-// copy puts a file, a symlink or a directory with all below it from the pallet into the bundle. A regular file at the
+// copy puts a file, a symlink or a directory with all below it from a view into the bundle. A regular file at the
 // source itself gets the given permissions, unless they are 0. Symlinks are copied as they are and may point
 // anywhere, but a source that is reached through a symlink out of the pallet is an error.
-func (b *bundler) copy(source, target string, permissions fs.FileMode) error {
-	f, err := b.file(source)
+func (b *bundler) copy(v *view, source, target string, permissions fs.FileMode) error {
+	e, ok := v.entries[source]
+	switch {
+	case source == ".", ok && e.mode.IsDir():
+		return b.copyBelow(v, source, target)
+	case !ok:
+		e = v.find(source)
+	}
+	root, err := b.roots.open(e.dir)
+	if err != nil {
+		return err
+	}
+	f, err := lstat(root, e.name)
 	if err != nil {
 		return err
 	}
 	if f.Mode.IsDir() {
-		return b.copyDir(source, target)
+		return b.copyDir(root, e.name, target)
 	}
 	if f.Mode.IsRegular() && permissions != 0 {
 		f.Mode = permissions
@@ -27,29 +38,52 @@ func (b *bundler) copy(source, target string, permissions fs.FileMode) error {
 	return b.files.put(f)
 }
 
-func (b *bundler) copyDir(source, target string) error {
-	return fs.WalkDir(b.root.FS(), source, func(name string, d fs.DirEntry, err error) error {
+// copyBelow puts a directory of a view into the bundle.
+func (b *bundler) copyBelow(v *view, source, target string) error {
+	if err := b.files.put(File{Path: target, Mode: fs.ModeDir | 0o755}); err != nil {
+		return err
+	}
+	for _, name := range v.below(source) {
+		f, err := b.entry(v.entries[name])
 		if err != nil {
-			return fmt.Errorf("read %s: %w", located(b.root, name), pathless(err))
+			return err
+		}
+		f.Path = path.Join(target, below(source, name))
+		if err := b.files.put(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry is an entry of a view as a bundle has it, but for its path.
+func (b *bundler) entry(e entry) (File, error) {
+	if e.mode.IsDir() {
+		return File{Mode: fs.ModeDir | 0o755}, nil
+	}
+	root, err := b.roots.open(e.dir)
+	if err != nil {
+		return File{}, err
+	}
+	return lstat(root, e.name)
+}
+
+// copyDir puts a directory into the bundle that is no part of a view.
+func (b *bundler) copyDir(root *os.Root, source, target string) error {
+	return fs.WalkDir(root.FS(), source, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("read %s: %w", located(root, name), pathless(err))
 		}
 		if d.Name() == gitDir {
 			return skip(d)
 		}
-		f, err := b.file(name)
+		f, err := lstat(root, name)
 		if err != nil {
 			return err
 		}
 		f.Path = path.Join(target, below(source, name))
 		return b.files.put(f)
 	})
-}
-
-// skip leaves out an entry, and what lies below it.
-func skip(d fs.DirEntry) error {
-	if d.IsDir() {
-		return fs.SkipDir
-	}
-	return nil
 }
 
 // below is a path relative to one that it lies on or in.
@@ -60,24 +94,34 @@ func below(dir, name string) string {
 	return name[len(dir):]
 }
 
-// file is an entry of the pallet as a bundle has it, but for its path. Of the permissions only that to execute
+// lstat is an entry of a directory as a bundle has it, but for its path. Of the permissions only that to execute
 // matters, as in Git: the others come from the umask of whoever checked the pallet out.
-func (b *bundler) file(name string) (File, error) {
-	info, err := b.root.Lstat(name)
+func lstat(root *os.Root, name string) (File, error) {
+	info, err := root.Lstat(name)
 	if err != nil {
-		return File{}, fmt.Errorf("read %s: %w", located(b.root, name), pathless(err))
+		return File{}, fmt.Errorf("read %s: %w", located(root, name), pathless(err))
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
 		return File{Mode: fs.ModeDir | 0o755}, nil
 	case mode.Type() == fs.ModeSymlink:
-		target, err := b.root.Readlink(name)
+		target, err := root.Readlink(name)
 		return File{Mode: fs.ModeSymlink | 0o777, Target: target}, err
 	case !mode.IsRegular():
-		return File{}, fmt.Errorf("read %s: a %s cannot be bundled", located(b.root, name), typeName(mode))
+		return File{}, fmt.Errorf("read %s: a %s cannot be bundled", located(root, name), typeName(mode))
 	case mode&0o100 != 0:
-		return File{Mode: 0o755, Source: located(b.root, name)}, nil
+		return File{Mode: 0o755, Source: located(root, name)}, nil
 	default:
-		return File{Mode: 0o644, Source: located(b.root, name)}, nil
+		return File{Mode: 0o644, Source: located(root, name)}, nil
 	}
+}
+
+// copyFrom copies the content of a regular file.
+func copyFrom(w io.Writer, root *os.Root, name string) error {
+	f, err := root.Open(name)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", located(root, name), pathless(err))
+	}
+	_, err = io.Copy(w, f)
+	return errors.Join(err, f.Close())
 }

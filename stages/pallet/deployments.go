@@ -1,75 +1,91 @@
 package pallet
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 )
 
+const (
+	deploymentsDir   = "deployments"
+	deploymentSuffix = ".deploy.yml"
+)
+
+// Limits of a pallet. Real ones have dozens of deployments and hundreds of resources; comparing them takes time that
+// grows with the square of their number.
+const (
+	maxDeployments = 10_000
+	maxResources   = 20_000
+)
+
 // deployments reads all deployments.
-func (r *reader) deployments() []*Deployment {
-	const dir, suffix = "deployments", ".deploy.yml"
+func (l *loader) deployments(t *layered) []*Deployment {
 	var all []*Deployment
-	for name := range r.files(dir) {
-		base, ok := strings.CutSuffix(strings.TrimPrefix(name, dir+"/"), suffix)
+	if e, ok := t.merged.entries[deploymentsDir]; ok && !e.mode.IsDir() {
+		l.mistakes.add(fmt.Errorf("read %s: it is a %s, not a directory", t.merged.located(deploymentsDir), typeName(e.mode)))
+	}
+	for name := range t.merged.files(deploymentsDir) {
+		base, ok := strings.CutSuffix(strings.TrimPrefix(name, deploymentsDir+"/"), deploymentSuffix)
 		switch {
 		case !ok:
-		case path.Base(name) == suffix:
-			r.mistakes.add(fmt.Errorf("%s: the deployment has no name", located(r.root, name)))
+		case len(all) == maxDeployments:
+			l.mistakes.add(fmt.Errorf("%s: there are more than %d deployments", t.own.located(deploymentsDir), maxDeployments))
+			return all
+		case path.Base(name) == deploymentSuffix:
+			l.mistakes.add(fmt.Errorf("%s: the deployment has no name", t.merged.located(name)))
 		default:
-			all = append(all, r.deployment(base, name))
+			all = append(all, l.deployment(t, base, name))
 		}
 	}
-	slices.SortFunc(all, func(a, b *Deployment) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b *Deployment) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
-// files yields the paths of all files below a directory of the pallet that may not exist.
-func (r *reader) files(dir string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		err := fs.WalkDir(r.root.FS(), dir, func(name string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && !yield(name) {
-				return fs.SkipAll
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			r.mistakes.add(fmt.Errorf("read %s: %w", located(r.root, dir), pathless(err)))
-		}
-	}
-}
-
-func (r *reader) deployment(name, fileName string) *Deployment {
+func (l *loader) deployment(t *layered, name, fileName string) *Deployment {
 	var declared deploymentDeclaration
-	f, err := readFile(r.root, fileName, &declared)
-	d := &Deployment{Name: name, Features: declared.Features, Disabled: declared.Disabled, file: f}
+	f, err := t.merged.read(l.roots, fileName, &declared)
+	d := &Deployment{
+		Name: name, Features: declared.Features, Disabled: declared.Disabled, declared: declared.Package, file: f,
+	}
 	if err != nil {
-		r.mistakes.add(err)
+		l.mistakes.add(err)
 		return d
 	}
 	if d.Disabled {
 		return d // Forklift lets a disabled deployment be of a package that does not exist
 	}
-	if d.Package, err = r.packageOf(d, declared.Package); err != nil {
-		r.mistakes.add(err)
+	if d.Package, err = l.packageOf(t, d); err != nil {
+		l.mistakes.add(err)
 		return d
 	}
 	for i, feature := range d.Features {
 		if _, ok := d.Package.Features[feature]; !ok {
-			r.mistakes.add(f.errorf(steps{"features", i}, "package %s has no feature %q; %s",
+			l.mistakes.add(f.errorf(steps{"features", i}, "package %s has no feature %q; %s",
 				d.Package.Path, feature, has(d.Package)))
 		}
 	}
-	for _, e := range d.exports() {
-		r.mistakes.add(e.check())
-	}
+	l.limit(t, d)
 	return d
+}
+
+// limit checks the exports of a deployment and counts its resources.
+func (l *loader) limit(t *layered, d *Deployment) {
+	if l.resources > maxResources {
+		return
+	}
+	for _, e := range d.exports() {
+		l.mistakes.add(e.check())
+	}
+	for _, r := range append(d.provided(), d.required()...) {
+		l.resources += r.Size()
+	}
+	if l.resources > maxResources {
+		l.mistakes.add(fmt.Errorf("%s: the deployments have more than %d resources", t.own.located(deploymentsDir), maxResources))
+	}
 }
 
 // has says which features there are to choose from.
@@ -80,27 +96,75 @@ func has(p *Package) string {
 	return "it has " + strings.Join(slices.Sorted(maps.Keys(p.Features)), ", ")
 }
 
-// packageOf reads the package that a deployment is of.
-func (r *reader) packageOf(d *Deployment, declared string) (*Package, error) {
+// packageKey tells packages apart.
+type packageKey struct {
+	view *view
+	dir  string
+}
+
+// packageOf finds and reads the package that a deployment is of.
+func (l *loader) packageOf(t *layered, d *Deployment) (*Package, error) {
 	at := steps{"package"}
-	name, local := strings.CutPrefix(declared, "/")
+	name, local := strings.CutPrefix(d.declared, "/")
 	switch {
-	case declared == "":
+	case d.declared == "":
 		return nil, d.file.errorf(at, "the deployment has no package")
-	case !local:
-		return nil, d.file.errorf(at, "deployment %s needs package %s of another repository, and this version cannot "+
-			"bundle those yet", d.Name, declared)
 	case badPath(name) != "":
-		return nil, d.file.errorf(at, "package %q %s", declared, badPath(name))
+		return nil, d.file.errorf(at, "package %q %s", d.declared, badPath(name))
+	case local:
+		return l.readPackage(d, t.merged, name)
 	}
-	if info, err := r.root.Lstat(name); err == nil && info.Mode().Type() == fs.ModeSymlink {
-		return nil, d.file.errorf(at, "package %s is a symlink; deploy what it leads to", declared)
+	req, v, err := l.repositoryView(t, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case req == nil:
+		return nil, d.file.errorf(at, "no repository or pallet that is required has package %s; if it is this pallet's "+
+			"own, its path begins with /", d.declared)
+	case v == nil:
+		return nil, nil // said already
 	}
-	p := &Package{Path: declared}
-	var err error
-	p.file, err = readFile(r.root, path.Join(name, packageFile), p)
+	return l.readPackage(d, v, strings.TrimPrefix(name, req.Path+"/"))
+}
+
+// readPackage reads a package, once however many deployments are of it.
+func (l *loader) readPackage(d *Deployment, v *view, dir string) (*Package, error) {
+	at := steps{"package"}
+	if e, ok := v.entries[dir]; ok && e.mode.Type() == fs.ModeSymlink {
+		return nil, d.file.errorf(at, "package %s is a symlink; deploy what it leads to", d.declared)
+	}
+	key := packageKey{v, dir}
+	if p, ok := l.packages[key]; ok {
+		return p, nil
+	}
+	var declared packageDeclaration
+	f, err := v.read(l.roots, path.Join(dir, packageFile), &declared)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, d.file.errorf(at, "package %s does not exist: there is no %s", declared, p.file.name)
+		return nil, d.file.errorf(at, "package %s does not exist: there is no %s", d.declared, f.name)
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	p := &Package{
+		Path: d.declared, Information: declared.Package, Host: declared.Host, Deployment: declared.Deployment,
+		Features: declared.Features, file: f, view: v, dir: dir,
+	}
+	l.packages[key] = p
+	return p, nil
+}
+
+// enabled are the deployments that are part of the bundle.
+func (p *Pallet) enabled() []*Deployment {
+	var on []*Deployment
+	for _, d := range p.Deployments {
+		if !d.Disabled {
+			on = append(on, d)
+		}
+	}
+	return on
+}
+
+// features are the names of the enabled features in the order in which they take effect: that of their names.
+func (d *Deployment) features() []string {
+	return slices.Compact(slices.Sorted(slices.Values(d.Features)))
 }

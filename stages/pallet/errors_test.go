@@ -1,6 +1,7 @@
 package pallet
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func write(t *testing.T, archives ...string) string {
 func bundleErr(dir string) string {
 	p, err := Read(dir)
 	if err == nil {
-		_, err = p.Bundle(Options{})
+		_, err = p.Bundle(context.Background(), Options{})
 	}
 	if err == nil {
 		return ""
@@ -111,8 +112,14 @@ func TestMistakes(t *testing.T) {
 		"repository without version": {repository + "repository: {path: x}\n",
 			`P/forklift-repository.yml:1:1: forklift-version "" is not a version such as v0.4.0`},
 		"required pallet": {lock + "type: version\n",
-			"P/requirements/pallets/example.org/other/forklift-version-lock.yml: " +
-				"this pallet requires pallet example.org/other, and this version cannot layer pallets yet"},
+			"P/requirements/pallets/example.org/other/forklift-version-lock.yml:1:1: " +
+				`commit "" is not 40 hexadecimal digits`},
+		"lock of another type": {lock + "type: tag\n",
+			"P/requirements/pallets/example.org/other/forklift-version-lock.yml:1:7: " +
+				`unknown type "tag"; known are version, pseudoversion`},
+		"format of the future": {declaration + "forklift-version: v1.0.0\npallet: {path: x}\n",
+			"P/forklift-pallet.yml:1:19: forklift-version v1.0.0 is newer than v0.9, the newest format that is known; " +
+				"read it anyway with --ignore-tool-version"},
 
 		"broken deployment": {deployment + "package: {\n",
 			"D:1:10: could not find flow mapping end token '}'"},
@@ -122,8 +129,8 @@ func TestMistakes(t *testing.T) {
 		"missing package": {deployment + "package: /packages/missing\n",
 			"D:1:10: package /packages/missing does not exist: there is no P/packages/missing/forklift-package.yml"},
 		"package elsewhere": {deployment + "package: example.org/other/packages/a\n",
-			"D:1:10: deployment a needs package example.org/other/packages/a of another repository, " +
-				"and this version cannot bundle those yet"},
+			"D:1:10: no repository or pallet that is required has package example.org/other/packages/a; " +
+				"if it is this pallet's own, its path begins with /"},
 		"package outside": {deployment + "package: /packages/../../a\n",
 			`D:1:10: package "/packages/../../a" contains ".."`},
 		"unclean package": {deployment + "package: /packages//a/\n",
@@ -165,13 +172,13 @@ func TestMistakes(t *testing.T) {
 			`A:4:22: unknown source-type "git"; known are local, http, http-archive, oci-image`},
 		"file to download": {exporting("source-type: http", "url: https://example.org/x", "target: x"),
 			"A:4:22: deployment a needs the export x from a download (https://example.org/x), " +
-				"and this version cannot do that yet"},
+				"and nothing can be downloaded here"},
 		"archive to download": {exporting("source-type: http-archive", "url: https://example.org/x.tar", "target: x"),
 			"A:4:22: deployment a needs the export x from a downloaded archive (https://example.org/x.tar), " +
-				"and this version cannot do that yet"},
+				"and nothing can be downloaded here"},
 		"image to download": {exporting("source-type: oci-image", "url: example.org/x:1", "target: x"),
 			"A:4:22: deployment a needs the export x from a container image (example.org/x:1), " +
-				"and this version cannot do that yet"},
+				"and nothing can be downloaded here"},
 		"too many permissions": {exporting("permissions: 04755", "target: overlays/etc/a"),
 			"A:4:22: permissions are 0 to 0777"},
 		"quoted permissions": {exporting("permissions: '0755'", "target: overlays/etc/a"),
@@ -184,25 +191,31 @@ func TestMistakes(t *testing.T) {
 			"A:6:17: export x/etc of deployment a: exports/x/etc is to be a directory and a regular file"},
 
 		"same target": {beside("overlays/etc/a"),
-			"B:1:60: deployment b exports overlays/etc/a, and deployment a exports overlays/etc/a (A:4:17)"},
+			"A:4:17: file-export overlays/etc/a of deployment a conflicts with " +
+				"file-export overlays/etc/a of deployment b (B:1:60): same path 'overlays/etc/a'"},
 		"target in another's": {beside("overlays/etc/a/b/c"),
-			"B:1:60: deployment b exports overlays/etc/a/b/c, and deployment a exports overlays/etc/a (A:4:17)"},
+			"A:4:17: file-export overlays/etc/a of deployment a conflicts with " +
+				"file-export overlays/etc/a/b/c of deployment b (B:1:60): " +
+				"overlapping paths 'overlays/etc/a' and 'overlays/etc/a/b/c'"},
 		"target around another's": {beside("overlays"),
-			"A:4:17: deployment a exports overlays/etc/a, and deployment b exports overlays (B:1:60)"},
+			"A:4:17: file-export overlays/etc/a of deployment a conflicts with " +
+				"file-export overlays of deployment b (B:1:60): overlapping paths 'overlays' and 'overlays/etc/a'"},
 		"target beside another's": {beside("overlays/etc/a-b"), ""},
 		"target in another's, and a missing source": {beside("overlays/etc/a/b") + "-- packages/b/x --\n-\n",
-			"B:1:60: deployment b exports overlays/etc/a/b, and " +
-				"deployment a exports overlays/etc/a (A:4:17)\n" +
+			"A:4:17: file-export overlays/etc/a of deployment a conflicts with " +
+				"file-export overlays/etc/a/b of deployment b (B:1:60): " +
+				"overlapping paths 'overlays/etc/a' and 'overlays/etc/a/b'\n" +
 				"B:1:49: export overlays/etc/a/b of deployment b: read P/packages/b/x: no such file or directory"},
 		"same package twice": {"-- deployments/b.deploy.yml --\npackage: /packages/a\n",
-			"A:4:17: deployment b exports overlays/etc/a, and deployment a exports overlays/etc/a (A:4:17)"},
+			"A:4:17: file-export overlays/etc/a of deployment a conflicts with " +
+				"file-export overlays/etc/a of deployment b (A:4:17): same path 'overlays/etc/a'"},
 		"all in one run": {deployment + "package: /packages/a\nfeatures: [x, y]\n" + exporting("target: /a") +
 			"-- deployments/b.deploy.yml --\npackage: /packages/a\n-- deployments/c.deploy.yml --\npackage: c\n",
 			"D:2:12: package /packages/a has no feature \"x\"; it has none\n" +
 				"D:2:15: package /packages/a has no feature \"y\"; it has none\n" +
 				"A:4:17: export target \"/a\" is absolute\n" +
-				"P/deployments/c.deploy.yml:1:10: deployment c needs package c of another repository, " +
-				"and this version cannot bundle those yet"},
+				"P/deployments/c.deploy.yml:1:10: no repository or pallet that is required has package c; " +
+				"if it is this pallet's own, its path begins with /"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, test.want, bundleErr(write(t, sound, test.files)))

@@ -16,17 +16,27 @@ import (
 
 // file is a file of YAML, kept to tell places in it.
 type file struct {
-	name string // for messages
-	data []byte
+	name   string // for messages
+	data   []byte
+	parsed *ast.File // nil until a place in it is asked for
 }
+
+// place is where a value is in a file.
+type place struct {
+	file *file
+	at   steps
+}
+
+// String is file:line:column.
+func (p place) String() string { return p.file.place(p.at) }
 
 // maxSize is the size in bytes of the largest file of YAML that is read, since the parser takes time that grows with
 // the square of the size. Those of real pallets have a few thousand bytes.
 const maxSize = 64 << 10
 
 // readFile reads a file of a pallet and decodes its YAML. That there is no such file is fs.ErrNotExist.
-func readFile(root *os.Root, name string, into any) (file, error) {
-	f := file{name: located(root, name)}
+func readFile(root *os.Root, name string, into any) (*file, error) {
+	f := &file{name: located(root, name)}
 	info, err := root.Stat(name)
 	if err != nil {
 		return f, fmt.Errorf("read %s: %w", f.name, pathless(err))
@@ -56,14 +66,32 @@ func pathless(err error) error {
 }
 
 // decode decodes the YAML. Unknown keys are ignored, as in Forklift. Errors have the line and the column.
-func (f file) decode(into any) (err error) {
+func (f *file) decode(into any) (err error) {
 	defer func() {
 		// The decoder has a history of panics on broken input (goccy/go-yaml#274, #479).
 		if recover() != nil {
 			err = fmt.Errorf("%s:1:1: it cannot be parsed", f.name)
 		}
 	}()
-	err = yaml.Unmarshal(f.data, into)
+	if err := f.parse(); err != nil {
+		return f.explain(err)
+	}
+	if expanded(f.parsed) > maxSize {
+		return fmt.Errorf("%s:1:1: its aliases stand for more than %d values", f.name, maxSize)
+	}
+	return f.explain(yaml.Unmarshal(f.data, into))
+}
+
+// parse fills in what the text means.
+func (f *file) parse() (err error) {
+	if f.parsed == nil {
+		f.parsed, err = parser.ParseBytes(f.data, 0)
+	}
+	return err
+}
+
+// explain is an error of the decoder with its place in the file.
+func (f *file) explain(err error) error {
 	var at yaml.Error
 	if errors.As(err, &at) && at.GetToken() != nil {
 		p := at.GetToken().Position
@@ -83,6 +111,8 @@ func message(err yaml.Error) string {
 		return err.GetMessage()
 	case mismatch.DstType.Kind() == reflect.Bool:
 		return "true or false is expected here"
+	case mismatch.DstType.Kind() == reflect.Int:
+		return "a number is expected here"
 	default:
 		return "text is expected here"
 	}
@@ -105,15 +135,15 @@ func (s steps) path() *yaml.Path {
 }
 
 // errorf is a mistake at a value, or at what comes nearest to it where it is missing.
-func (f file) errorf(at steps, format string, args ...any) error {
+func (f *file) errorf(at steps, format string, args ...any) error {
 	return fmt.Errorf("%s: %w", f.place(at), fmt.Errorf(format, args...))
 }
 
 // place is file:line:column of a value, or of the last one on the way to it.
-func (f file) place(at steps) string {
-	parsed, err := parser.ParseBytes(f.data, 0)
+func (f *file) place(at steps) string {
+	err := f.parse()
 	for ; err == nil && len(at) > 0; at = at[:len(at)-1] {
-		if node, err := at.path().FilterFile(parsed); err == nil {
+		if node, err := at.path().FilterFile(f.parsed); err == nil {
 			p := start(node).Position
 			return fmt.Sprintf("%s:%d:%d", f.name, p.Line, p.Column)
 		}

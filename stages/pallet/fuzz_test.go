@@ -23,11 +23,13 @@ func FuzzPackage(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p := &Package{Path: "/p", file: file{name: "p.yml", data: data}}
-		if err := p.file.decode(p); err != nil {
+		f := &file{name: "p.yml", data: data}
+		var declared packageDeclaration
+		if err := f.decode(&declared); err != nil {
 			require.Regexp(t, `^p\.yml:\d+:\d+: `, err.Error())
 			return
 		}
+		p := &Package{Path: "/p", Host: declared.Host, Deployment: declared.Deployment, Features: declared.Features, file: f}
 		d := &Deployment{Name: "d", Package: p}
 		for name := range p.Features {
 			d.Features = append(d.Features, name)
@@ -38,8 +40,12 @@ func FuzzPackage(f *testing.F) {
 				continue
 			}
 			require.True(t, filepath.IsLocal(e.Target), e.Target)
-			require.True(t, filepath.IsLocal(e.Source), e.Source)
+			require.True(t, e.SourceType == SourceHTTP || filepath.IsLocal(e.Source), e.Source)
 			require.LessOrEqual(t, e.Permissions, Permissions(0o777))
+		}
+		for _, r := range append(d.provided(), d.required()...) {
+			require.Regexp(t, `^p\.yml:\d+:\d+$`, r.Place.String())
+			require.NotEmpty(t, r.String())
 		}
 	})
 }
@@ -53,7 +59,7 @@ func FuzzDeployment(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		source := file{name: "d.yml", data: data}
+		source := &file{name: "d.yml", data: data}
 		var declared deploymentDeclaration
 		if err := source.decode(&declared); err != nil {
 			require.Regexp(t, `^d\.yml:\d+:\d+: `, err.Error())
@@ -82,16 +88,15 @@ func FuzzManifest(f *testing.F) {
 		p.Path = "/packages/x"
 		p.Deployment.Provides.FileExports = []FileExport{{Target: target}}
 		d := &Deployment{Name: name, Package: &p, Features: []string{feature}}
-		pallet := &Pallet{Path: "x", Description: description, Deployments: []*Deployment{d}}
-		data, err := pallet.manifest(Options{Version: version})
+		m := Manifest{
+			ForkliftVersion: Version, Pallet: ManifestPallet{Path: "x", Version: version, Description: description},
+			Deploys: map[string]deploymentDeclaration{}, Exports: map[string]ManifestExports{},
+		}
+		require.NoError(t, m.deployment(&bundler{}, d))
+		data, err := m.marshal()
 		require.NoError(t, err)
-		var got manifest
+		var got Manifest
 		require.NoError(t, yaml.Unmarshal(data, &got), string(data))
-		require.Equal(t, manifest{
-			ForkliftVersion: Version,
-			Pallet:          manifestPallet{Path: "x", Version: version, Description: description},
-			Deploys:         map[string]deploymentDeclaration{name: {Package: "/packages/x", Features: []string{feature}}},
-			Exports:         map[string]manifestExports{name: {File: []string{target}}},
-		}, got, string(data))
+		require.Equal(t, m, got, string(data))
 	})
 }

@@ -1,15 +1,16 @@
 package pallet
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
 )
 
@@ -38,7 +39,7 @@ func goldenTree(t *testing.T, name string) map[string]string {
 	for l := range strings.Lines(string(data)) {
 		entry, target, _ := strings.Cut(strings.TrimSuffix(l, "\n"), "\t")
 		fields := strings.SplitN(entry, " ", 4)
-		if name, ok := strings.CutPrefix(fields[3], "./"); ok {
+		if name := strings.TrimPrefix(fields[3], "./"); name != "" && name != "." {
 			all[name] = describe(fields[0], fields[1], fields[2], target)
 		}
 	}
@@ -81,59 +82,67 @@ func without(tree map[string]string, out func(name string) bool) map[string]stri
 	return tree
 }
 
-// goldenManifest is a manifest of Forklift's in so far as we record the same.
-func goldenManifest(t *testing.T, name string) manifest {
+// goldenManifest is a manifest of Forklift's, as it is and as it is read.
+func goldenManifest(t *testing.T, name string) (string, Manifest) {
 	t.Helper()
 	data, err := os.ReadFile(sharedFile(t, name))
 	require.NoError(t, err)
-	var m manifest
-	require.NoError(t, yaml.Unmarshal(data, &m))
-	maps.DeleteFunc(m.Exports, func(_ string, e manifestExports) bool { return len(e.File) == 0 })
-	return m
+	m, err := ParseManifest(data)
+	require.NoError(t, err)
+	return string(data), m
 }
 
-func manifestOf(t *testing.T, b *Bundle) manifest {
+func manifestOf(t *testing.T, b *Bundle) Manifest {
 	t.Helper()
-	m := manifest{Exports: map[string]manifestExports{}}
-	require.NoError(t, yaml.Unmarshal(b.Manifest, &m))
+	m, err := ParseManifest(b.Manifest)
+	require.NoError(t, err)
 	return m
 }
 
 func TestMinimalExampleIsAsForkliftBundlesIt(t *testing.T) {
-	want := goldenManifest(t, "golden/minimal/forklift-bundle.yml")
-	b := bundleOf(t, sharedFile(t, "pallets/pallet-example-minimal"), Options{want.Pallet.Version, want.Pallet.Clean})
-	require.Equal(t, want, manifestOf(t, b))
-	golden, err := os.ReadFile(sharedFile(t, "golden/minimal/forklift-bundle.yml"))
-	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(string(golden), string(b.Manifest)), "Forklift's goes on with compose apps")
+	text, want := goldenManifest(t, "golden/minimal/forklift-bundle.yml")
+	dir := sharedFile(t, "pallets/pallet-example-minimal")
+	b := bundleOf(t, dir, Options{Version: want.Pallet.Version, Clean: want.Pallet.Clean})
+	require.Equal(t, text, string(b.Manifest))
 	notShared := func(name string) bool { return strings.Contains(name, "/.github") || name == ManifestFile }
 	tree := goldenTree(t, "golden/minimal/bundle-tree.txt")
 	require.Equal(t, without(tree, notShared), without(treeOf(t, b), notShared))
+	require.Equal(t, goldenText(t, "golden/minimal/plan.txt"), planText(t, dir))
 }
 
-// TestStandardPalletIsAsForkliftBundlesIt bundles a large pallet. Its one export from a container image is made a local
-// file, links are restored where the copy has their text instead, and sizes differ in the placeholders.
+// standIn is what takes the place of downloads: a program.
+type standIn string
+
+func (s standIn) Fetch(_ context.Context, d Download) (dir, name string, err error) {
+	return string(s), d.Source, nil
+}
+
+// TestStandardPalletIsAsForkliftBundlesIt bundles a large pallet. Its one export from a container image is a stand-in,
+// links are restored where the copy has their text instead, and sizes differ in the placeholders.
 func TestStandardPalletIsAsForkliftBundlesIt(t *testing.T) {
-	const machineName = "packages/core/host/machine-name"
-	want := goldenManifest(t, "golden/pallet-standard/forklift-bundle.yml")
+	text, want := goldenManifest(t, "golden/pallet-standard/forklift-bundle.yml")
 	golden := goldenTree(t, "golden/pallet-standard/bundle-tree.txt")
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(sharedFile(t, "pallets/pallet-standard"))))
 	restoreLinks(t, dir, golden)
-	declaration := filepath.Join(dir, machineName, packageFile)
-	data, err := os.ReadFile(declaration)
-	require.NoError(t, err)
-	require.NoError(t, os.Chmod(declaration, 0o644))
-	local := strings.Replace(string(data), "source-type: oci-image", "source-type: local", 1)
-	require.NoError(t, os.WriteFile(declaration, []byte(local), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, machineName, "machine-name"), nil, 0o755))
+	download := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(download, "machine-name"), nil, 0o755))
 
-	b := bundleOf(t, dir, Options{want.Pallet.Version, want.Pallet.Clean})
-	require.Equal(t, want, manifestOf(t, b))
-	ours := func(name string) bool {
-		return strings.Contains(name, "/.github") || strings.HasSuffix(name, machineName+"/machine-name")
+	b := bundleOf(t, dir, Options{
+		Version: want.Pallet.Version, Clean: want.Pallet.Clean, Downloads: standIn(download),
+	})
+	require.Equal(t, text, string(b.Manifest))
+	notShared := func(name string) bool { return strings.Contains(name, "/.github") }
+	require.Equal(t, withoutSizes(without(golden, notShared)), withoutSizes(without(treeOf(t, b), notShared)))
+
+	exports := goldenTree(t, "golden/pallet-standard/exports-tree.txt")
+	ours := map[string]string{}
+	for name, entry := range treeOf(t, b) {
+		if name, ok := strings.CutPrefix(name, exportsDir+"/"); ok {
+			ours[name] = entry
+		}
 	}
-	require.Equal(t, withoutSizes(without(golden, ours)), withoutSizes(without(treeOf(t, b), ours)))
+	require.Equal(t, withoutSizes(exports), withoutSizes(ours))
 }
 
 // restoreLinks makes links of those files of a pallet that are links in its bundle.
@@ -172,7 +181,7 @@ func TestOverlaysExample(t *testing.T) {
 		units + "multi-user.target.wants",
 		units + "multi-user.target.wants/hello-world.service",
 	}, pathsBelow(b, exportsDir))
-	require.Equal(t, map[string]manifestExports{
+	require.Equal(t, map[string]ManifestExports{
 		"hello-hostname": {File: []string{"overlays/etc/hostname"}},
 		"hello-service": {File: []string{
 			units + "hello-world.service", units + "multi-user.target.wants/hello-world.service",
@@ -180,14 +189,61 @@ func TestOverlaysExample(t *testing.T) {
 	}, manifestOf(t, b).Exports)
 }
 
-// TestRealPalletsThatNeedMore has what this version says of pallets that it cannot bundle yet.
+// TestRealPalletsThatNeedMore has what is said of pallets that need more than is at hand.
 func TestRealPalletsThatNeedMore(t *testing.T) {
-	_, err := Read(sharedFile(t, "pallets/pallet-standard"))
+	p, err := Read(sharedFile(t, "pallets/pallet-standard"))
+	require.NoError(t, err)
+	_, err = p.Bundle(t.Context(), Options{})
 	require.EqualError(t, err, filepath.Join(shared, "pallets/pallet-standard/packages/core/host/machine-name",
 		"forklift-package.yml:34:22: deployment host/machine-name needs the export overlays/usr/bin/machine-name "+
-			"from a container image (ghcr.io/planktoscope/machine-name:0.1.3), and this version cannot do that yet"))
+			"from a container image (ghcr.io/planktoscope/machine-name:0.1.3), and nothing can be downloaded here"))
 	_, err = Read(sharedFile(t, "pallets/pallet-segmenter"))
-	require.ErrorContains(t, err, "deployments/mosquitto.deploy.yml:1:10: deployment mosquitto needs package "+
-		"github.com/PlanktoScope/device-pkgs/core/infra/mosquitto of another repository, and this version cannot "+
-		"bundle those yet")
+	require.ErrorContains(t, err, "requirements/repositories/github.com/PlanktoScope/device-pkgs/"+
+		"forklift-version-lock.yml:4:9: this pallet requires github.com/PlanktoScope/device-pkgs, and "+
+		"what other pallets and repositories have cannot be read here")
+}
+
+// goldenText is a file of shared.
+func goldenText(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(sharedFile(t, name))
+	require.NoError(t, err)
+	return string(data)
+}
+
+// planText is the plan of a pallet as Forklift prints it.
+func planText(t *testing.T, dir string) string {
+	t.Helper()
+	p, err := Read(dir)
+	require.NoError(t, err)
+	var b strings.Builder
+	b.WriteString("Determining and ordering package deployment changes...\nOrdering relationships:\n")
+	order := p.Plan()
+	require.Nil(t, order.Cycle())
+	for _, name := range slices.Sorted(maps.Keys(order)) {
+		after := "after nothing"
+		if len(order[name]) > 0 {
+			after = "after: [(add " + strings.Join(order[name], ") (add ") + ")]"
+		}
+		fmt.Fprintf(&b, "  (add %s) %s\n", name, after)
+	}
+	return b.String()
+}
+
+func TestStandardPalletListings(t *testing.T) {
+	p, err := Read(sharedFile(t, "pallets/pallet-standard"))
+	require.NoError(t, err)
+	require.NoError(t, p.Check().Err())
+	require.Equal(t, goldenText(t, "golden/pallet-standard/plan.txt"), planText(t, p.Dir))
+	images, err := p.Images(t.Context())
+	require.NoError(t, err)
+	for name, list := range map[string][]string{
+		"ls-depl": p.DeploymentNames(), "ls-feat": p.FeatureNames(), "ls-pkg": p.PackagePaths(),
+		"ls-img": images, "ls-dl": p.Downloads(),
+	} {
+		require.Equal(t, goldenText(t, "golden/pallet-standard/"+name+".txt"), strings.Join(list, "\n")+"\n", name)
+	}
+	notShared := func(name string) bool { return strings.HasPrefix(name, ".github/") }
+	files := slices.DeleteFunc(strings.Fields(goldenText(t, "golden/pallet-standard/ls-file.txt")), notShared)
+	require.Equal(t, files, p.Files())
 }

@@ -7,25 +7,73 @@ import (
 	"slices"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/PlanktoScope/pkbuild/stages/pallet/compose"
 )
 
-// manifest is the content of a bundle's manifest.
-type manifest struct {
+// Manifest is the content of a bundle's manifest.
+type Manifest struct {
 	ForkliftVersion string                           `yaml:"forklift-version"`
-	Pallet          manifestPallet                   `yaml:"pallet"`
+	Pallet          ManifestPallet                   `yaml:"pallet"`
+	Includes        ManifestIncludes                 `yaml:"includes,omitempty"`
+	Imports         map[string][]string              `yaml:"imports,omitempty"` // of each imported file: where it is from
 	Deploys         map[string]deploymentDeclaration `yaml:"deploys,omitempty"`
-	Exports         map[string]manifestExports       `yaml:"exports,omitempty"`
+	Downloads       map[string]ManifestDownloads     `yaml:"downloads,omitempty"` // by deployment
+	Exports         map[string]ManifestExports       `yaml:"exports,omitempty"`   // by deployment
 }
 
-type manifestPallet struct {
+// ManifestPallet is what a manifest says of the pallet itself.
+type ManifestPallet struct {
 	Path        string `yaml:"path"`
 	Version     string `yaml:"version"`
 	Clean       bool   `yaml:"clean"`
+	Commit      string `yaml:"commit,omitempty"` // ours
 	Description string `yaml:"description,omitempty"`
 }
 
-type manifestExports struct {
-	File []string `yaml:"file,omitempty"`
+// ManifestIncludes is what the pallet requires.
+type ManifestIncludes struct {
+	Pallets      map[string]ManifestInclusion `yaml:"pallets,omitempty"`
+	Repositories map[string]ManifestInclusion `yaml:"repositories,omitempty"`
+}
+
+// ManifestInclusion is a required pallet or repository.
+type ManifestInclusion struct {
+	VersionLock Lock                         `yaml:"version-lock"`
+	Override    ManifestOverride             `yaml:"override,omitempty"`
+	Includes    map[string]ManifestInclusion `yaml:"includes,omitempty"`
+	Imports     map[string]map[string]string `yaml:"imports,omitempty"` // of each group: sources by target
+}
+
+// ManifestOverride is a directory that was used in place of what is required. Only Forklift has them.
+type ManifestOverride struct {
+	Path    string `yaml:"path"`
+	Version string `yaml:"version"`
+	Clean   bool   `yaml:"clean"`
+}
+
+// ManifestDownloads is what was downloaded for a deployment, or is to be.
+type ManifestDownloads struct {
+	HTTP     []string `yaml:"http,omitempty"`
+	OCIImage []string `yaml:"oci-image,omitempty"`
+}
+
+// UnmarshalYAML reads the list of a bundle from before v0.8.0-alpha.6, which tells no files from images, too.
+func (m *ManifestDownloads) UnmarshalYAML(node *yaml.Node) error {
+	type plain ManifestDownloads
+	return eitherList(node, &m.OCIImage, (*plain)(m))
+}
+
+// ManifestExports is what a deployment brings.
+type ManifestExports struct {
+	File       []string     `yaml:"file,omitempty"`
+	ComposeApp *compose.App `yaml:"compose-app,omitempty"`
+}
+
+// UnmarshalYAML reads the list of a bundle from before v0.8.0-alpha.6, which has files only, too.
+func (m *ManifestExports) UnmarshalYAML(node *yaml.Node) error {
+	type plain ManifestExports
+	return eitherList(node, &m.File, (*plain)(m))
 }
 
 // repository is the declaration of the packages in a bundle. They are no repository, but Forklift wants one.
@@ -37,24 +85,85 @@ repository:
 `
 
 // manifest is the manifest of the pallet's bundle, in YAML.
-func (p *Pallet) manifest(options Options) ([]byte, error) {
-	m := manifest{
+func (b *bundler) manifest(p *Pallet) ([]byte, error) {
+	o := b.options
+	m := Manifest{
 		ForkliftVersion: Version,
-		Pallet:          manifestPallet{p.Path, options.Version, options.Clean, p.Description},
-		Deploys:         map[string]deploymentDeclaration{},
-		Exports:         map[string]manifestExports{},
+		Pallet: ManifestPallet{
+			Path: p.Path, Version: o.Version, Clean: o.Clean, Commit: o.Commit, Description: p.Description,
+		},
+		Includes: ManifestIncludes{
+			Pallets: inclusions(p.layered.required, true), Repositories: inclusions(p.layered.repositories, false),
+		},
+		Imports:   map[string][]string{},
+		Deploys:   map[string]deploymentDeclaration{},
+		Downloads: map[string]ManifestDownloads{},
+		Exports:   map[string]ManifestExports{},
 	}
-	for _, d := range p.enabled() {
-		m.Deploys[d.Name] = deploymentDeclaration{Package: d.Package.Path, Features: d.Features}
-		if targets := d.targets(); len(targets) > 0 {
-			m.Exports[d.Name] = manifestExports{File: targets}
+	for name, e := range p.layered.merged.entries {
+		if len(e.origin) > 0 {
+			m.Imports[name] = e.provenance()
 		}
 	}
+	for _, d := range p.enabled() {
+		b.mistakes.add(m.deployment(b, d))
+	}
+	return m.marshal()
+}
+
+// inclusions are the requirements of a pallet. Only those of the pallet itself say what is imported.
+func inclusions(required []*required, imports bool) map[string]ManifestInclusion {
+	all := map[string]ManifestInclusion{}
+	for _, req := range required {
+		i := ManifestInclusion{VersionLock: req.Lock}
+		if imports {
+			i.Imports = req.mapped
+		}
+		if req.tree != nil {
+			i.Includes = inclusions(req.tree.required, false)
+		}
+		all[req.Path] = i
+	}
+	return all
+}
+
+// deployment adds what a deployment is, downloads and brings.
+func (m *Manifest) deployment(b *bundler, d *Deployment) error {
+	m.Deploys[d.Name] = deploymentDeclaration{Package: d.Package.Path, Features: d.Features}
+	exports := ManifestExports{File: d.targets()}
+	downloads := ManifestDownloads{
+		HTTP: d.downloads(SourceHTTP, SourceHTTPArchive), OCIImage: d.downloads(SourceOCIImage),
+	}
+	app, err := d.app(b.ctx, b.roots)
+	if err != nil {
+		return err
+	}
+	if app != nil {
+		exports.ComposeApp = app
+		downloads.OCIImage = union(downloads.OCIImage, app.Images)
+	}
+	if len(exports.File) > 0 || app != nil {
+		m.Exports[d.Name] = exports
+	}
+	if len(downloads.HTTP)+len(downloads.OCIImage) > 0 {
+		m.Downloads[d.Name] = downloads
+	}
+	return nil
+}
+
+// union is all that is in one of two lists, sorted.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (m *Manifest) marshal() ([]byte, error) {
 	var out bytes.Buffer
 	w := yaml.NewEncoder(&out) // Forklift's own library, so that the bytes are Forklift's too
 	w.SetIndent(2)
 	if err := errors.Join(w.Encode(m), w.Close()); err != nil {
-		return nil, fmt.Errorf("write manifest of pallet %s: %w", p.Path, err)
+		return nil, fmt.Errorf("write manifest of pallet %s: %w", m.Pallet.Path, err)
 	}
 	return out.Bytes(), nil
 }

@@ -1,11 +1,10 @@
 package pallet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -19,87 +18,125 @@ const (
 	versionLockFile = "forklift-version-lock.yml"
 )
 
-// minVersion is the oldest version of the formats that Forklift still reads.
-const minVersion = "v0.4.0"
+// The oldest version of the formats that Forklift still reads, and the newest series that is known here.
+const (
+	minVersion = "v0.4.0"
+	maxSeries  = "v0.9"
+)
 
-// Read reads the pallet in a directory: its declaration, its deployments and the packages of those that are enabled.
-// The error is all mistakes, one a line, each with its file and, where it has one, its place. Nothing is read through
-// a symlink that leaves the directory.
-func Read(dir string) (*Pallet, error) {
-	root, err := os.OpenRoot(dir)
+// Reader reads pallets.
+type Reader struct {
+	Resolver          Resolver // of what pallets require; nil: those that require something are refused
+	IgnoreToolVersion bool     // read formats that are later than those known, too
+}
+
+// Read reads the pallet in a directory, as Reader does that has no Resolver.
+func Read(dir string) (*Pallet, error) { return Reader{}.Read(context.Background(), dir) }
+
+// Read reads the pallet in a directory: its declaration, what it takes from the pallets that it requires, its
+// deployments and the packages of those that are enabled. The error is all mistakes, one a line, each with its file
+// and, where it has one, its place. Nothing is read through a symlink that leaves the directory.
+func (r Reader) Read(ctx context.Context, dir string) (*Pallet, error) {
+	l := r.loader(ctx)
+	v, err := scan(l.roots, dir)
 	if err != nil {
-		return nil, fmt.Errorf("read pallet: %w", err)
+		return nil, errors.Join(fmt.Errorf("read pallet: %w", err), l.roots.close())
 	}
-	r := reader{root: root}
-	p := r.pallet()
-	r.mistakes.add(root.Close())
-	if err := errors.Join(r.mistakes...); err != nil {
+	p := l.pallet(v)
+	l.mistakes.add(l.roots.close())
+	if err := l.mistakes.err(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// reader reads one pallet and gathers its mistakes.
-type reader struct {
-	root     *os.Root
-	mistakes mistakes
+func (r Reader) loader(ctx context.Context) *loader {
+	return &loader{
+		ctx: ctx, resolver: r.Resolver, ignoreToolVersion: r.IgnoreToolVersion,
+		roots: roots{}, trees: map[string]*layered{}, repositories: map[string]*view{}, packages: map[packageKey]*Package{},
+	}
 }
 
-func (r *reader) pallet() *Pallet {
-	var declared palletDeclaration
-	f, err := readFile(r.root, palletFile, &declared)
-	if err != nil {
-		r.mistakes.add(err)
+func (l *loader) pallet(v *view) *Pallet {
+	t := l.layer(v, "", nil)
+	if len(l.mistakes) > 0 && t.declared.ForkliftVersion == "" {
 		return nil
 	}
-	r.version(f, declared.ForkliftVersion)
-	if declared.Pallet.Path == "" {
-		r.mistakes.add(f.errorf(steps{"pallet", "path"}, "the pallet has no path"))
+	l.repository(t.merged)
+	p := &Pallet{
+		Dir:         v.dir,
+		Path:        t.declared.Pallet.Path,
+		Description: t.declared.Pallet.Description,
+		layered:     t,
 	}
-	r.repository()
-	r.layering()
-	return &Pallet{
-		Dir:         r.root.Name(),
-		Path:        declared.Pallet.Path,
-		Description: declared.Pallet.Description,
-		Deployments: r.deployments(),
-	}
+	t.repositories = l.requirements(t.merged, requiredRepositories)
+	p.Deployments = l.deployments(t)
+	p.Notes = l.notes
+	return p
 }
 
-func (r *reader) version(f file, version string) {
+func (l *loader) version(f *file, version string) {
 	at := steps{"forklift-version"}
 	switch {
 	case !semver.IsValid(version):
-		r.mistakes.add(f.errorf(at, "forklift-version %q is not a version such as %s", version, minVersion))
+		l.mistakes.add(f.errorf(at, "forklift-version %q is not a version such as %s", version, minVersion))
 	case semver.Compare(version, minVersion) < 0:
-		r.mistakes.add(f.errorf(at, "forklift-version %s is older than %s", version, minVersion))
+		l.mistakes.add(f.errorf(at, "forklift-version %s is older than %s", version, minVersion))
+	case semver.Compare(semver.MajorMinor(version), maxSeries) > 0 && !l.ignoreToolVersion:
+		l.mistakes.add(f.errorf(at, "forklift-version %s is newer than %s, the newest format that is known; "+
+			"read it anyway with --ignore-tool-version", version, maxSeries))
 	}
 }
 
 // repository reads the declaration by which other pallets know the packages. Forklift does without it, and a bundle
 // does not depend on it.
-func (r *reader) repository() {
-	var declared struct {
-		ForkliftVersion string `yaml:"forklift-version"`
-	}
-	f, err := readFile(r.root, repositoryFile, &declared)
+func (l *loader) repository(v *view) {
+	var declared palletDeclaration
+	f, err := v.read(l.roots, repositoryFile, &declared)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		r.mistakes.add(err)
+		l.mistakes.add(err)
 	default:
-		r.version(f, declared.ForkliftVersion)
+		l.version(f, declared.ForkliftVersion)
 	}
 }
 
-// layering refuses pallets that take files from other pallets: their deployments are not all here.
-func (r *reader) layering() {
-	const dir = "requirements/pallets"
-	for name := range r.files(dir) {
-		if path.Base(name) == versionLockFile {
-			required := path.Dir(strings.TrimPrefix(name, dir+"/"))
-			r.mistakes.add(fmt.Errorf("%s: this pallet requires pallet %s, and this version cannot layer pallets yet",
-				located(r.root, name), required))
+// repositoryView finds the repository that a package is of, by the paths of those that the pallet requires. Since
+// Forklift v0.8 a required pallet is one, too.
+func (l *loader) repositoryView(t *layered, packagePath string) (*required, *view, error) {
+	for _, req := range append(t.repositories, t.required...) {
+		if !strings.HasPrefix(packagePath, req.Path+"/") {
+			continue
 		}
+		if req.tree != nil {
+			return req, req.tree.merged, nil
+		}
+		key := req.Path + "@" + req.Lock.Version()
+		if v, ok := l.repositories[key]; ok {
+			return req, v, nil
+		}
+		v, err := l.resolve(req)
+		if err == nil {
+			l.required(t, req, v)
+		}
+		l.repositories[key] = v
+		return req, v, err
 	}
+	return nil, nil, nil
+}
+
+// required checks the declaration of a repository.
+func (l *loader) required(t *layered, req *required, v *view) {
+	var declared palletDeclaration
+	f, err := v.read(l.roots, repositoryFile, &declared)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = v.read(l.roots, palletFile, &declared)
+	}
+	if err != nil {
+		l.mistakes.add(req.file.errorf(nil, "%s %s is no repository: %w", req.Path, req.Lock.Version(), err))
+		return
+	}
+	l.version(f, declared.ForkliftVersion)
+	l.notOlder(t, req.file, req.Path, declared.ForkliftVersion)
 }

@@ -1,0 +1,57 @@
+package pallet
+
+import (
+	"math"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// expanded is how many values a file stands for once its aliases are replaced by what they stand for: a few lines of
+// aliases of aliases can stand for more than any memory holds.
+func expanded(f *ast.File) int {
+	e := expander{anchors: map[string]int{}}
+	total := 0
+	for _, doc := range f.Docs {
+		total = sum(total, e.size(doc.Body))
+	}
+	return total
+}
+
+// expander knows the sizes of the anchors before a value.
+type expander struct{ anchors map[string]int }
+
+func (e expander) size(node ast.Node) int {
+	switch n := node.(type) {
+	case *ast.AnchorNode:
+		size := e.size(n.Value)
+		e.anchors[n.Name.GetToken().Value] = size
+		return size
+	case *ast.AliasNode:
+		return max(1, e.anchors[n.Value.GetToken().Value])
+	case *ast.TagNode:
+		return e.size(n.Value)
+	case *ast.MappingNode:
+		total := 1
+		for _, v := range n.Values {
+			total = sum(total, e.size(v))
+		}
+		return total
+	case *ast.MappingValueNode:
+		return sum(e.size(n.Key), e.size(n.Value))
+	case *ast.SequenceNode:
+		total := 1
+		for _, v := range n.Values {
+			total = sum(total, e.size(v))
+		}
+		return total
+	}
+	return 1
+}
+
+// sum adds without overflow.
+func sum(a, b int) int {
+	if a > math.MaxInt-b {
+		return math.MaxInt
+	}
+	return a + b
+}

@@ -1,0 +1,93 @@
+package resource
+
+import (
+	"maps"
+	"slices"
+)
+
+// Order is, of each deployment by its name, the names of those that it has to come after, sorted.
+type Order map[string][]string
+
+// NewOrder is the order of deployments that follows from which requirements are met by what. Requirements that do
+// not block, those that a deployment meets itself, and all of deployments that take no part are left out.
+func NewOrder(deployments []string, met []Edge) Order {
+	order := Order{}
+	for _, name := range deployments {
+		order[name] = nil
+	}
+	for _, e := range met {
+		from, to := e.Required.Deployment, e.Provided.Deployment
+		_, fromIn := order[from]
+		_, toIn := order[to]
+		if fromIn && toIn && from != to && !e.Required.Nonblocking {
+			order[from] = append(order[from], to)
+		}
+	}
+	for name, after := range order {
+		slices.Sort(after)
+		order[name] = slices.Compact(after)
+	}
+	return order
+}
+
+// Cycle finds deployments each of which has to come after the next, and the last after the first; nil if there are
+// none.
+func (o Order) Cycle() []string {
+	done := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		if cycle := o.cycleFrom(name, done); cycle != nil {
+			return cycle
+		}
+	}
+	return nil
+}
+
+// cycleFrom searches what a deployment has to come after, without recursion: chains may be long.
+func (o Order) cycleFrom(start string, done map[string]bool) []string {
+	path := []string{start}
+	on := map[string]int{start: 0}
+	next := map[string]int{}
+	for len(path) > 0 {
+		at := path[len(path)-1]
+		if done[at] || next[at] == len(o[at]) {
+			done[at] = true
+			delete(on, at)
+			path = path[:len(path)-1]
+			continue
+		}
+		after := o[at][next[at]]
+		next[at]++
+		if i, ok := on[after]; ok {
+			return slices.Clone(path[i:])
+		}
+		if !done[after] {
+			on[after] = len(path)
+			path = append(path, after)
+		}
+	}
+	return nil
+}
+
+// Waves are the deployments in the order in which they can come, those of one wave at the same time. Those of a cycle
+// come last, together.
+func (o Order) Waves() [][]string {
+	var waves [][]string
+	done := map[string]bool{}
+	for len(done) < len(o) {
+		var wave []string
+		for name, after := range o {
+			if !done[name] && !slices.ContainsFunc(after, func(a string) bool { return !done[a] }) {
+				wave = append(wave, name)
+			}
+		}
+		if len(wave) == 0 {
+			wave = slices.DeleteFunc(slices.Collect(maps.Keys(o)), func(name string) bool { return done[name] })
+		}
+		slices.Sort(wave)
+		for _, name := range wave {
+			done[name] = true
+		}
+		waves = append(waves, wave)
+	}
+	return waves
+}

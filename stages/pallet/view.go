@@ -1,0 +1,159 @@
+package pallet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"path"
+	"slices"
+)
+
+// maxEntries is the number of files and directories of the largest pallet that is read. Real ones have hundreds.
+const maxEntries = 100_000
+
+// view is what a pallet consists of: the files of its own directory, and those that it takes from required pallets.
+type view struct {
+	dir     string // of the pallet itself
+	entries map[string]entry
+	sorted  []string // the paths of the entries
+}
+
+// entry is a file, a symlink or a directory of a view.
+type entry struct {
+	dir    string // in which it lies
+	name   string // below dir
+	mode   fs.FileMode
+	origin []string // of an imported one: the pallets that it came through, the last being the one that has it
+}
+
+// roots are the directories that are open. Nothing is read in another way, so that no symlink leads out.
+type roots map[string]*os.Root
+
+func (r roots) open(dir string) (*os.Root, error) {
+	if root, ok := r[dir]; ok {
+		return root, nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err == nil {
+		r[dir] = root
+	}
+	return root, err
+}
+
+// close closes all.
+func (r roots) close() error {
+	var errs []error
+	for _, root := range r {
+		errs = append(errs, root.Close())
+	}
+	clear(r)
+	return errors.Join(errs...)
+}
+
+// scan is the view of a directory alone. What Git keeps in it is left out.
+func scan(r roots, dir string) (*view, error) {
+	root, err := r.open(dir)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{dir: dir, entries: map[string]entry{}}
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fmt.Errorf("read %s: %w", located(root, name), pathless(err))
+		case d.Name() == gitDir:
+			return skip(d)
+		case len(v.entries) == maxEntries:
+			return fmt.Errorf("read %s: it has more than %d files", dir, maxEntries)
+		case name != ".":
+			v.entries[name] = entry{dir: dir, name: name, mode: d.Type()}
+		}
+		return nil
+	})
+	v.sorted = slices.Sorted(maps.Keys(v.entries))
+	return v, err
+}
+
+// gitDir is what Git keeps in a checkout. It is left out of bundles, where Forklift puts it twice.
+const gitDir = ".git"
+
+// skip leaves out an entry, and what lies below it.
+func skip(d fs.DirEntry) error {
+	if d.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// find is where a path of the view lies. What lies behind a symlink to a directory is looked for where the symlink
+// lies; all that is not in the view is looked for in the pallet's own directory, to be found missing.
+func (v *view) find(name string) entry {
+	if e, ok := v.entries[name]; ok {
+		return e
+	}
+	for above := path.Dir(name); above != "."; above = path.Dir(above) {
+		if e, ok := v.entries[above]; ok {
+			return entry{dir: e.dir, name: path.Join(e.name, name[len(above):])}
+		}
+	}
+	return entry{dir: v.dir, name: name}
+}
+
+// below are the paths of all entries below a directory, sorted.
+func (v *view) below(dir string) []string {
+	if dir == "." {
+		return v.sorted
+	}
+	from, _ := slices.BinarySearch(v.sorted, dir+"/")
+	to, _ := slices.BinarySearch(v.sorted, dir+"0") // "0" comes after "/"
+	return v.sorted[from:to]
+}
+
+// files yields the paths of all files and symlinks below a directory, sorted.
+func (v *view) files(dir string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, name := range v.below(dir) {
+			if !v.entries[name].mode.IsDir() && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// located is where a path of the view lies, for messages.
+func (v *view) located(name string) string {
+	e := v.find(name)
+	return path.Join(e.dir, e.name)
+}
+
+// read reads a file of YAML of the view.
+func (v *view) read(r roots, name string, into any) (*file, error) {
+	e := v.find(name)
+	root, err := r.open(e.dir)
+	if err != nil {
+		return &file{name: v.located(name)}, err
+	}
+	return readFile(root, e.name, into)
+}
+
+// with is the view with files laid below its own: where both have something, its own stays.
+func (v *view) with(imported map[string]entry) *view {
+	merged := &view{dir: v.dir, entries: maps.Clone(v.entries)}
+	for name, e := range imported {
+		if _, own := v.entries[name]; own {
+			continue
+		}
+		merged.entries[name] = e
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if _, ok := merged.entries[dir]; ok {
+				break
+			}
+			merged.entries[dir] = entry{dir: v.dir, name: dir, mode: fs.ModeDir}
+		}
+	}
+	merged.sorted = slices.Sorted(maps.Keys(merged.entries))
+	return merged
+}

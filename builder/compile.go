@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
@@ -68,7 +69,7 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 	p.add("boot", layers.Boot{
 		Signature: signature,
 		Config:    r.Boot.Config,
-		Cmdline:   r.Boot.Cmdline,
+		Cmdline:   cmdline(r),
 		Modules:   r.Boot.Modules,
 		Pkinit:    in.Pkinit,
 	})
@@ -102,6 +103,14 @@ func base(r *recipes.Recipe, lock *Lock) (debian.Layer, error) {
 	}
 	l.Repositories, l.Lock = nil, &lock.Debian
 	return l, nil
+}
+
+// cmdline is the arguments of the kernel that the recipe asks for.
+func cmdline(r *recipes.Recipe) []string {
+	if r.Disk.Grow {
+		return append([]string{report.GrowArgument}, r.Boot.Cmdline...)
+	}
+	return r.Boot.Cmdline
 }
 
 func (p *Plan) add(name string, l layers.Layer) {

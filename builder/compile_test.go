@@ -39,6 +39,13 @@ func TestPlansOfShippedRecipes(t *testing.T) {
 	}
 }
 
+func TestGrowthIsAskedFor(t *testing.T) {
+	r := &recipes.Recipe{Boot: recipes.Boot{Cmdline: []string{"quiet"}}}
+	require.Equal(t, []string{"quiet"}, cmdline(r))
+	r.Disk.Grow = true
+	require.Equal(t, []string{"pkinit.grow", "quiet"}, cmdline(r))
+}
+
 func TestPlanReadsBack(t *testing.T) {
 	want := compileShipped(t, "planktoscope")
 	data, err := json.Marshal(want)

@@ -122,6 +122,8 @@ func TestFailureOfTheLastOverlayUndoesAll(t *testing.T) {
 	require.Equal(t, []string{"/home/pi/.local/share/forklift/stages"}, r.mounted())
 	require.Equal(t, []string{"unmount /usr", "unmount /run/forklift/stages/current", "unmount /sysroot"}, unmounts(r))
 	require.Equal(t, map[string]report.State{
+		"grow-partition":                     report.Skipped,
+		"grow-root":                          report.Skipped,
 		"select-stage":                       report.Undone,
 		"overlay-sysroot":                    report.Undone,
 		"bindro-run-forklift-stages-current": report.Undone,

@@ -22,6 +22,7 @@ type recorder struct {
 	files  fstest.MapFS // by path without the leading slash
 	owners map[string]initsteps.Info
 	mounts []*mountinfo.Info
+	card   *card // where the root file system lies
 	calls  []string
 	failed []bool // which of the calls did
 
@@ -169,9 +170,10 @@ func (r *recorder) mounted() []string {
 // device is a recorder of a device whose stage 2 is staged but not proven, and stage 1 is.
 func device(change ...map[string]string) *recorder {
 	texts := map[string]string{
-		"etc/passwd": "root:x:0:0::/root:/bin/sh\npi:x:1000:1000::/home/pi:/bin/sh\n",
-		"etc/group":  "root:x:0:\npi:x:1000:\npkctl:x:990:alice,pi\n",
-		"usr/lib/os": "base",
+		"proc/cmdline": "root=PARTUUID=5d8f1a2b-02 rootfstype=ext4 rootwait\n",
+		"etc/passwd":   "root:x:0:0::/root:/bin/sh\npi:x:1000:1000::/home/pi:/bin/sh\n",
+		"etc/group":    "root:x:0:\npi:x:1000:\npkctl:x:990:alice,pi\n",
+		"usr/lib/os":   "base",
 		"var/lib/forklift/stages/forklift-stage-store.yml":   "staged: {next: 2, history: [1]}\n",
 		"var/lib/forklift/stages/1/forklift-bundle.yml":      "forklift-version: v0.8.0\n",
 		"var/lib/forklift/stages/2/forklift-bundle.yml":      "forklift-version: v0.8.0\n",

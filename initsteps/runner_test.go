@@ -88,6 +88,8 @@ func TestAll(t *testing.T) {
 	b, err := inInitramfs(r)
 	require.NoError(t, err)
 	require.Equal(t, []string{
+		"read /proc/cmdline",
+		"read /proc/cmdline",
 		"open /var/lib/forklift/stages/forklift-stage-store.yml",
 		"open /var/lib/forklift/stages/boot-state.json",
 		"open /var/lib/forklift/stages/1/forklift-bundle.yml",
@@ -135,7 +137,10 @@ func TestAll(t *testing.T) {
 			Lowerdirs: []string{"/run/forklift/stages/current/exports/overlays/etc", "/sysroot/etc"},
 			Upperdir:  "/var/lib/overlays/overrides/etc", Workdir: "/var/lib/overlays/workdirs/etc"},
 	}, b.Overlays)
-	want := map[string]report.State{"start-overlaid-units": report.Skipped, "select-stage": report.Done, "verify": report.Done}
+	want := map[string]report.State{
+		"grow-partition": report.Skipped, "grow-root": report.Skipped, "start-overlaid-units": report.Skipped,
+		"select-stage": report.Done, "verify": report.Done,
+	}
 	for name := range targets {
 		want[name] = report.Done
 	}
@@ -226,7 +231,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "no step is called overlay-var; there are "+
-		"select-stage, overlay-sysroot, bindro-run-forklift-stages-current, overlay-usr, overlay-etc, "+
+		"grow-partition, grow-root, select-stage, overlay-sysroot, bindro-run-forklift-stages-current, overlay-usr, overlay-etc, "+
 		"bind-.local-share-forklift-stages@home-pi, verify, start-overlaid-units")
 }
 

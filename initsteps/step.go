@@ -25,6 +25,8 @@ type Step interface {
 // transaction; the other transactions run all the same.
 func Transactions() [][]Step {
 	return [][]Step{
+		{GrowPartition{Target: "/"}},
+		{GrowFileSystem{Target: "/"}},
 		{
 			SelectStage{},
 			BindRoot{Target: "/sysroot"},

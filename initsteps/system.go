@@ -30,6 +30,17 @@ type System interface {
 	// Command runs a program and waits for it.
 	Command(name string, args ...string) error
 
+	// BlockDevice describes the block device of a number.
+	BlockDevice(major, minor int) (BlockDevice, error)
+	// ReadDevice reads a part of a device.
+	ReadDevice(name string, offset int64, size int) ([]byte, error)
+	// WriteDevice writes a part of a device and waits until it is on the medium.
+	WriteDevice(name string, offset int64, data []byte) error
+	// ResizePartition tells the kernel that a partition has another size, in bytes, than when it read the table.
+	ResizePartition(d BlockDevice, size int64) error
+	// ResizeFileSystem grows the ext4 file system that is mounted on a directory.
+	ResizeFileSystem(target string, blocks int64) error
+
 	Now() time.Time
 	// SinceBoot is the time since the kernel started.
 	SinceBoot() time.Duration
@@ -54,4 +65,15 @@ type Bind struct {
 // IDs are the owners in whose name root's files appear through a bind mount, and whose files land as root's.
 type IDs struct {
 	UID, GID int
+}
+
+// BlockDevice is a block device as the kernel knows it. Sizes are in bytes.
+type BlockDevice struct {
+	Name      string // of its node, such as /dev/mmcblk0p2
+	Size      int64
+	Partition int // its number on the disk; 0: it is no partition, and has none of what follows
+
+	Start    int64
+	Disk     string // the node of the disk, such as /dev/mmcblk0
+	DiskSize int64
 }

@@ -45,6 +45,8 @@ func (d *decoder) value(n *node, f field, v reflect.Value) {
 		d.list(n, f, v)
 	case reflect.Uint32:
 		d.number(n, v)
+	case reflect.Bool:
+		d.boolean(n, v)
 	case reflect.String:
 		d.text(n, f, v)
 	default:

@@ -107,6 +107,8 @@ func (f field) setDefault(v reflect.Value) {
 		v.SetString(f.standard)
 	case reflect.Slice:
 		v.Set(reflect.ValueOf(f.standardList()))
+	case reflect.Bool:
+		v.SetBool(f.standard == "true")
 	case reflect.Uint32:
 		n, err := strconv.ParseUint(f.standard, 10, 32)
 		if err != nil {

@@ -26,7 +26,7 @@ vars: {shared: first, first: "${shared}"}
 secrets: {a: {env: A}}
 layers: [{packages: [first]}]
 boot: {config: [first], cmdline: [first]}
-disk: {free: 1MiB, boot-size: 300MiB}
+disk: {free: 1MiB, boot-size: 300MiB, grow: false}
 `,
 		"second.yml": `
 date: 2026-03-02

@@ -64,7 +64,7 @@ layers:
       - {name: guest, authorized-keys: [ssh-ed25519 AAAA]}
   - stage: {pallet: pallets/standard}
 boot: {config: ["[pi4]", ""], cmdline: [quiet], modules: [ext4]}
-disk: {boot-size: 256MiB, free: 1GiB, signature: 5e2a91c4}
+disk: {boot-size: 256MiB, free: 1GiB, signature: 5e2a91c4, grow: false}
 `}, nil)
 	require.NoError(t, err)
 	require.Equal(t, &Recipe{
@@ -103,7 +103,7 @@ func TestLoadSetsDefaults(t *testing.T) {
 	require.Equal(t, &Recipe{
 		Name: "pi", Architecture: "arm64", Date: "2026-01-01", Dir: ".",
 		Base: Base{Debian: &Debian{Suite: "trixie", Components: []string{"main"}}},
-		Disk: Disk{BootSize: "512MiB", Free: "512MiB"},
+		Disk: Disk{BootSize: "512MiB", Free: "512MiB", Grow: true},
 	}, recipe)
 }
 
@@ -134,6 +134,31 @@ func TestNumbersAreDecimal(t *testing.T) {
 		require.EqualError(t, err, `pi.yml:3:35: layers[0].users[0].uid: "`+number+`" is no number from 0 to 4294967295; `+
 			"write decimal digits")
 	}
+}
+
+// YAML 1.1 takes yes and off for booleans, YAML 1.2 does not.
+func TestBooleans(t *testing.T) {
+	for value, want := range map[string]string{
+		"true": "", "True": "", "\"${yes}\"": "",
+		"yes":         "expected a boolean, not a string; write true or false",
+		"0":           "expected a boolean, not a number; write true or false",
+		"[]":          "expected a boolean, not a list; write true or false",
+		"\"false\"":   "expected a boolean, not a string; remove the quotes",
+		"":            "has no value; give it one or remove it",
+		"\"${name}\"": `"pi" is neither true nor false; write one of them`,
+	} {
+		vars := `vars: {"yes": "true", name: pi}` + "\n"
+		recipe, err := load(map[string]string{"pi.yml": base + vars + "disk: {grow: " + value + "}\n"}, nil)
+		if want == "" {
+			require.NoError(t, err, value)
+			require.True(t, recipe.Disk.Grow, value)
+			continue
+		}
+		require.ErrorContains(t, err, ": disk.grow: "+want, value)
+	}
+	recipe, err := load(map[string]string{"pi.yml": base + "disk: {grow: false}\n"}, nil)
+	require.NoError(t, err)
+	require.False(t, recipe.Disk.Grow)
 }
 
 func TestLoadOfWhatCannotBeRead(t *testing.T) {

@@ -98,5 +98,6 @@ type Boot struct {
 type Disk struct {
 	BootSize  string `yaml:"boot-size" doc:"Size of the FAT32 partition, at least 256MiB." default:"512MiB" format:"boot-size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
 	Free      string `yaml:"free" doc:"Room left in the root file system. It grows to the card on the device." default:"512MiB" format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
+	Grow      bool   `yaml:"grow" doc:"Whether the root file system grows to the end of the card in the first boot: see docs/boot.md." default:"true"`
 	Signature string `yaml:"signature" doc:"Disk signature. Without it one is derived from the name." pattern:"^[0-9a-f]{8}$" hint:"eight hexadecimal digits in lower case and in quotes, such as \"5e2a91c4\""`
 }

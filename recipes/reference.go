@@ -69,6 +69,8 @@ func (f field) typeInWords(path string) string {
 		return "by name: " + link("mapping")
 	case reflect.Uint32:
 		return "number"
+	case reflect.Bool:
+		return "true or false"
 	}
 	return link("mapping")
 }

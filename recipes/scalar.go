@@ -24,6 +24,22 @@ func (d *decoder) number(n *node, v reflect.Value) {
 	}
 }
 
+// boolean decodes true or false, written out or as a variable.
+func (d *decoder) boolean(n *node, v reflect.Value) {
+	value := strings.ToLower(n.text)
+	known := value == "true" || value == "false"
+	switch {
+	case n.kind == text && !n.varied && known:
+		d.mismatch(n, boolean, "remove the quotes")
+	case n.kind != boolean && !(n.kind == text && n.varied):
+		d.mismatch(n, boolean, "write true or false")
+	case !known:
+		d.problems.add(n.place, "%s is neither true nor false; write one of them", quote(n.text))
+	default:
+		v.SetBool(value == "true")
+	}
+}
+
 // text decodes a string.
 func (d *decoder) text(n *node, f field, v reflect.Value) {
 	shown := quote(n.text)

@@ -74,6 +74,8 @@ func (f field) schema(t reflect.Type, complete bool) schema {
 		return s
 	case reflect.Uint32:
 		return f.numberSchema()
+	case reflect.Bool:
+		return f.booleanSchema()
 	case reflect.String:
 		return f.textSchema(t == f.typ)
 	default:
@@ -89,6 +91,15 @@ func (f field) numberSchema() schema {
 	}}
 	if f.standard != "" {
 		s["default"] = json.Number(f.standard)
+	}
+	return s
+}
+
+// booleanSchema is that of true or false, or of a string whose variables make one.
+func (f field) booleanSchema() schema {
+	s := schema{"anyOf": []schema{{"type": "boolean"}, {"type": "string", "pattern": withVariable}}}
+	if f.standard != "" {
+		s["default"] = f.standard == "true"
 	}
 	return s
 }

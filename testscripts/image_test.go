@@ -178,6 +178,8 @@ func TestImageBoots(t *testing.T) {
 		require.Less(t, s.Seconds, b.Handoff, s.Name)
 	}
 	require.Equal(t, []string{
+		"grow-partition skipped",
+		"grow-root skipped",
 		"select-stage done",
 		"overlay-sysroot done",
 		"bindro-run-forklift-stages-current done",
@@ -223,15 +225,27 @@ func overlay(dir string, stage bool) report.Overlay {
 	return o
 }
 
-// TestOverridesOutliveTheBoot writes in one boot and looks in the next one.
+// TestOverridesOutliveTheBoot writes in one boot and looks in the next one. The image lies on a larger card, to whose
+// end the root file system grows in the first boot.
 func TestOverridesOutliveTheBoot(t *testing.T) {
 	img := copyImage(t)
-	first := boot(t, img, qemu.Options{Persist: true, Checks: []qemu.Check{script(t, "write-override")}})
+	info, err := os.Stat(img)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(img, cardSize))
+	first := boot(t, img, qemu.Options{Persist: true, Checks: []qemu.Check{script(t, "write-override"), script(t, "grown")}})
 	require.Empty(t, qemu.Judge(first))
-	second := boot(t, img, qemu.Options{Persist: true, Checks: []qemu.Check{script(t, "find-override")}})
+	require.Equal(t, &report.Growth{From: info.Size() - rootStart, To: cardSize - rootStart}, first.Report.Root.Grown)
+	second := boot(t, img, qemu.Options{Persist: true, Checks: []qemu.Check{script(t, "find-override"), script(t, "grown")}})
 	require.Empty(t, qemu.Judge(second))
-	tool(t, "e2fsck", "-fn", cut(t, img, rootStart, 0))
+	require.Nil(t, second.Report.Root.Grown)
+	require.Equal(t, []string{"/dev/vda2 ends where /dev/vda does", "the file system fills /dev/vda2"},
+		[]string{second.Report.Steps[0].Note, second.Report.Steps[1].Note})
+	require.Contains(t, tool(t, "sfdisk", "--verify", img), "No errors detected.")
+	tool(t, "e2fsck", "-fn", fmt.Sprintf("%s?offset=%d", img, rootStart))
 }
+
+// cardSize is that of a card on which there is room for more than the image.
+const cardSize = 4 << 30
 
 // TestBrokenStage: a device whose stage is incomplete starts all the same, says so, and answers to SSH.
 func TestBrokenStage(t *testing.T) {

@@ -25,6 +25,10 @@ func facts(b report.Boot) [][]string {
 	if b.Root.Device != "" {
 		rows = append(rows, []string{"root", fmt.Sprintf("%s (%s)", b.Root.Device, b.Root.Spec)})
 	}
+	if g := b.Root.Grown; g != nil {
+		const mib = 1 << 20
+		rows = append(rows, []string{"grown", fmt.Sprintf("from %d to %d MiB", g.From/mib, g.To/mib)})
+	}
 	state := "as it should be"
 	if b.Degraded {
 		state = "degraded"

@@ -39,7 +39,7 @@ func TestWriteReport(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, writeReport(&out, report.Boot{
 		Pkinit:   "v1.2.3",
-		Root:     report.Root{Spec: "PARTUUID=5d8f1a2b-02", Device: "/dev/mmcblk0p2"},
+		Root:     report.Root{Spec: "PARTUUID=5d8f1a2b-02", Device: "/dev/mmcblk0p2", Grown: &report.Growth{From: 2 << 30, To: 29<<30 + 1}},
 		Choice:   report.Choice{Stage: 2, Reason: "stage 2 is next, attempt 1 of 3", Attempt: 1},
 		Degraded: true,
 		Problems: []string{"stage 3 is next but was found bad"},
@@ -53,6 +53,7 @@ func TestWriteReport(t *testing.T) {
 	}))
 	require.Equal(t, `pkinit    v1.2.3
 root      /dev/mmcblk0p2 (PARTUUID=5d8f1a2b-02)
+grown     from 2048 to 29696 MiB
 stage     stage 2 is next, attempt 1 of 3
 state     degraded
 problem   stage 3 is next but was found bad

@@ -1,6 +1,11 @@
 // Package report is what pkinit writes to /run/pkinit/boot.json and what others read from it: the stage that was
-// chosen for this boot and why, and what became of every step. It imports nothing, so that both ends can import it.
+// chosen for this boot and why, and what became of every step; and how an image asks pkinit for more than it does
+// anyway. It imports nothing, so that both ends can import it.
 package report
+
+// GrowArgument on the kernel's command line asks that the root file system grow to the end of its disk. With =0 behind
+// it, later on the line, it does not.
+const GrowArgument = "pkinit.grow"
 
 // Path is where the report lies on the device.
 const Path = "/run/pkinit/boot.json"
@@ -24,8 +29,15 @@ type Boot struct {
 
 // Root is the root file system.
 type Root struct {
-	Spec   string `json:"spec"`   // as on the kernel's command line, such as PARTUUID=…
-	Device string `json:"device"` // such as /dev/mmcblk0p2
+	Spec   string  `json:"spec"`            // as on the kernel's command line, such as PARTUUID=…
+	Device string  `json:"device"`          // such as /dev/mmcblk0p2
+	Grown  *Growth `json:"grown,omitempty"` // by this boot; nil: it has not grown
+}
+
+// Growth is a change of a file system's size, in bytes.
+type Growth struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
 }
 
 // Choice is the outcome of selecting a stage.

@@ -1,0 +1,115 @@
+package initsteps
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// BlockDevice implements System. The sysfs counts sectors of 512 bytes whatever the disk has.
+func (Linux) BlockDevice(major, minor int) (BlockDevice, error) {
+	dir, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", major, minor))
+	if err != nil {
+		return BlockDevice{}, err
+	}
+	d := BlockDevice{Name: deviceNode(dir)}
+	sectors, err := readNumber(dir, "size")
+	if err != nil {
+		return d, err
+	}
+	d.Size = sectors * sectorSize
+	number, err := readNumber(dir, "partition")
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	start, startErr := readNumber(dir, "start")
+	disk, diskErr := readNumber(filepath.Dir(dir), "size")
+	d.Partition, d.Start = int(number), start*sectorSize
+	d.Disk, d.DiskSize = deviceNode(filepath.Dir(dir)), disk*sectorSize
+	return d, errors.Join(err, startErr, diskErr)
+}
+
+// deviceNode is the node of a device from its directory in sysfs, where ! stands for a slash.
+func deviceNode(dir string) string { return "/dev/" + strings.ReplaceAll(filepath.Base(dir), "!", "/") }
+
+func readNumber(dir, name string) (int64, error) {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
+}
+
+// ReadDevice implements System.
+func (Linux) ReadDevice(name string, offset int64, size int) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data := make([]byte, size)
+	if _, err := f.ReadAt(data, offset); err != nil {
+		return nil, fmt.Errorf("read %d bytes at %d of %s: %w", size, offset, name, err)
+	}
+	return data, nil
+}
+
+// WriteDevice implements System.
+func (Linux) WriteDevice(name string, offset int64, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, offset)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %d bytes at %d of %s: %w", len(data), offset, name, err)
+	}
+	return nil
+}
+
+// ResizePartition implements System, with BLKPG: to have the whole table read again is not possible while a partition
+// of it is in use.
+func (Linux) ResizePartition(d BlockDevice, size int64) error {
+	p := unix.BlkpgPartition{Start: d.Start, Length: size, Pno: int32(d.Partition)}
+	arg := unix.BlkpgIoctlArg{
+		Op: unix.BLKPG_RESIZE_PARTITION, Datalen: int32(unsafe.Sizeof(p)), Data: (*byte)(unsafe.Pointer(&p)),
+	}
+	if err := ioctl(d.Disk, unix.BLKPG, unsafe.Pointer(&arg)); err != nil {
+		return fmt.Errorf("resize %s to %d bytes in the kernel: %w", d.Name, size, err)
+	}
+	return nil
+}
+
+// resizeFS is EXT4_IOC_RESIZE_FS of the kernel's fs/ext4/ext4.h: _IOW('f', 16, __u64).
+const resizeFS = 0x40086610
+
+// ResizeFileSystem implements System.
+func (Linux) ResizeFileSystem(target string, blocks int64) error {
+	if err := ioctl(target, resizeFS, unsafe.Pointer(&blocks)); err != nil {
+		return fmt.Errorf("resize the ext4 at %s to %d blocks: %w", target, blocks, err)
+	}
+	return nil
+}
+
+func ioctl(name string, request uintptr, arg unsafe.Pointer) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request, uintptr(arg))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 )
@@ -19,87 +20,182 @@ type Archive interface {
 	io.ReaderAt
 }
 
-// ReadTar reads the entries of an uncompressed tar into a new tree. Contents stay in the archive. Duplicate paths: the
-// last one wins, as in tar. A hard link names an entry before it. Errors name the entry.
+// ReadTar reads the entries of an uncompressed tar into a new tree, as docs/tar.md says in a table. Contents stay in
+// the archive. Errors name the entry. Memory is bounded by the number of entries, whatever sizes they claim.
 func ReadTar(r Archive) (*Tree, error) {
+	in, err := newTarReader(r)
+	if err != nil {
+		return nil, fmt.Errorf("read tar: %w", err)
+	}
 	t := NewTree()
-	tr := tar.NewReader(r)
 	for {
-		h, err := tr.Next()
+		h, err := in.next()
 		if errors.Is(err, io.EOF) {
 			return t, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read tar: %w", err)
 		}
-		n, err := t.fromHeader(h, r)
-		if err != nil {
-			return nil, fmt.Errorf("tar entry %s: %w", h.Name, err)
-		}
-		if err := t.Put(h.Name, n); err != nil {
-			return nil, fmt.Errorf("tar entry: %w", err)
+		if err := in.put(t, h); err != nil {
+			return nil, fmt.Errorf("tar entry %.200q: %w", h.Name, err)
 		}
 	}
 }
 
-func (t *Tree) fromHeader(h *tar.Header, r Archive) (*Node, error) {
+// put puts an entry into a tree.
+func (in *tarReader) put(t *Tree, h *tar.Header) error {
+	name, err := Clean(h.Name)
+	if err != nil {
+		return err
+	}
+	n, err := in.node(t, h)
+	if n == nil || err != nil {
+		return err
+	}
+	if err := in.makeWay(t, name, n); err != nil {
+		return err
+	}
+	return t.Put(name, n)
+}
+
+// node is what an entry stands for: nil for nothing, a node of the tree for a hard link.
+func (in *tarReader) node(t *Tree, h *tar.Header) (*Node, error) {
 	n := &Node{
 		Mode:    uint32(h.Mode) & 0o7777,
 		UID:     uint32(h.Uid),
 		GID:     uint32(h.Gid),
 		ModTime: h.ModTime,
-		Xattrs:  xattrs(h.PAXRecords),
 	}
 	if int64(n.UID) != int64(h.Uid) || int64(n.GID) != int64(h.Gid) {
 		return nil, fmt.Errorf("owner %d:%d does not fit 32 bits", h.Uid, h.Gid)
 	}
+	var err error
+	if n.Xattrs, err = xattrs(h.PAXRecords); err != nil {
+		return nil, err
+	}
 	switch h.Typeflag {
 	case tar.TypeDir:
 		n.Type = Directory
-	case tar.TypeReg:
-		at, err := r.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return nil, err
-		}
-		n.Type = Regular
-		n.Content = Content{ReaderAt: r, Offset: at, Size: h.Size}
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return n, in.regular(n, h)
 	case tar.TypeSymlink:
 		n.Type, n.Target, n.Mode = Symlink, h.Linkname, 0o777
+		if n.Target == "" || len(n.Target) > maxPath {
+			return nil, fmt.Errorf("symlink target %.40q has not 1 to %d bytes", n.Target, maxPath)
+		}
 	case tar.TypeLink:
-		name, err := Clean(h.Linkname)
-		if err != nil {
-			return nil, fmt.Errorf("hard link: %w", err)
+		return t.linked(h.Linkname)
+	case tar.TypeChar, tar.TypeBlock:
+		n.Type = map[byte]Type{tar.TypeChar: Char, tar.TypeBlock: Block}[h.Typeflag]
+		n.Major, n.Minor = uint32(h.Devmajor), uint32(h.Devminor)
+		if int64(n.Major) != h.Devmajor || int64(n.Minor) != h.Devminor {
+			return nil, fmt.Errorf("device %d:%d does not fit 32 bits", h.Devmajor, h.Devminor)
 		}
-		target := t.Get(name)
-		if target == nil || target.Type == Directory {
-			return nil, fmt.Errorf("hard link to %s, which is no file before it in the archive", h.Linkname)
-		}
-		return target, nil
-	case tar.TypeChar:
-		n.Type, n.Major, n.Minor = Char, uint32(h.Devmajor), uint32(h.Devminor)
-	case tar.TypeBlock:
-		n.Type, n.Major, n.Minor = Block, uint32(h.Devmajor), uint32(h.Devminor)
 	case tar.TypeFifo:
 		n.Type = Fifo
+	case tar.TypeXGlobalHeader:
+		return nil, checkGlobal(h.PAXRecords)
+	case typeVolume:
+		return nil, nil
 	default:
 		return nil, fmt.Errorf("type %q is not supported", h.Typeflag)
 	}
 	return n, nil
 }
 
-func xattrs(records map[string]string) map[string]string {
+// typeVolume is an entry of GNU tar that names the archive.
+const typeVolume = 'V'
+
+// regular fills in the content of a regular file. One whose name ends in a slash is a directory to GNU tar.
+func (in *tarReader) regular(n *Node, h *tar.Header) (err error) {
+	if strings.HasSuffix(h.Name, "/") {
+		if h.Size > 0 {
+			return errors.New("a directory has no content")
+		}
+		return nil
+	}
+	n.Type = Regular
+	n.Content, err = in.content(h)
+	return err
+}
+
+// linked is the node of a hard link's target.
+func (t *Tree) linked(target string) (*Node, error) {
+	name, err := Clean(target)
+	if err != nil {
+		return nil, fmt.Errorf("hard link: %w", err)
+	}
+	_, n := t.at(name)
+	if n == nil || n.Type == Directory {
+		return nil, fmt.Errorf("hard link to %.200q, which is no file before it in the archive", target)
+	}
+	return n, nil
+}
+
+// maxImplied is how many directories an archive may leave out of its entries. One long path implies two thousand.
+const maxImplied = 1 << 20
+
+// makeWay clears the place of an entry: of two of the same name the last one counts, as in tar, but none takes a
+// directory away that is not empty.
+func (in *tarReader) makeWay(t *Tree, name string, n *Node) error {
+	parent, old := t.at(name)
+	if parent == nil {
+		if in.implied += strings.Count(name, "/"); in.implied > maxImplied {
+			return fmt.Errorf("the archive has no entries for more than %d directories", maxImplied)
+		}
+	}
+	switch {
+	case old == nil:
+	case old.Type == Directory && n.Type != Directory && old.Len() > 0:
+		return fmt.Errorf("a %s cannot take the place of a directory that is not empty", n.Type)
+	case old.Type != Directory && n.Type == Directory:
+		delete(parent.children, path.Base(name))
+	}
+	return nil
+}
+
+// at is the node at a clean path and the one above it, with the symlinks on the way followed, but not at its end. Each
+// is nil if there is none.
+func (t *Tree) at(name string) (parent, n *Node) {
+	dir, base := path.Split(name)
+	if _, parent = t.resolve(dir, 0); parent == nil {
+		return nil, nil
+	}
+	return parent, parent.children[base]
+}
+
+// checkGlobal passes a header for all entries that says nothing of them, such as that of git archive.
+func checkGlobal(records map[string]string) error {
+	for key := range records {
+		if key != "comment" {
+			return fmt.Errorf("a global header with %q is not supported: write it for each entry", key)
+		}
+	}
+	return nil
+}
+
+// xattrs are the extended attributes among the records of an entry.
+func xattrs(records map[string]string) (map[string]string, error) {
 	var out map[string]string
 	for key, value := range records {
-		name, ok := strings.CutPrefix(key, xattrPrefix)
-		if !ok {
-			continue
+		if name, ok := strings.CutPrefix(key, xattrPrefix); ok {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = value
 		}
-		if out == nil {
-			out = map[string]string{}
-		}
-		out[name] = value
 	}
-	return out
+	for key, name := range textACLs {
+		if _, known := out[name]; records[key] != "" && !known {
+			return nil, errors.New("an access control list in words is not supported: have tar write --xattrs --xattrs-include='*'")
+		}
+	}
+	return out, nil
+}
+
+// textACLs are the records in which tar --acls keeps what is an extended attribute as well.
+var textACLs = map[string]string{
+	"SCHILY.acl.access": "system.posix_acl_access", "SCHILY.acl.default": "system.posix_acl_default",
 }
 
 // WriteTar writes the tree as a tar in PAX format, in the order of Walk, so that equal trees give equal bytes.

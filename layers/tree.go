@@ -159,6 +159,9 @@ func (n *Node) set(name string, child *Node) {
 	n.children[name] = child
 }
 
+// maxPath is how long a path may be: the kernel's PATH_MAX without the NUL. It bounds the depth of a tree.
+const maxPath = 4095
+
 // mkdir finds or makes the directory at a clean path.
 func (t *Tree) mkdir(dir string) (*Node, error) {
 	at := ""
@@ -170,6 +173,8 @@ func (t *Tree) mkdir(dir string) (*Node, error) {
 		at = path.Join(at, part)
 		next := n.children[part]
 		switch {
+		case len(at) > maxPath:
+			return nil, fmt.Errorf("the path of its directory has more than %d bytes", maxPath)
 		case next == nil:
 			next = &Node{Mode: 0o755, implied: true}
 			n.set(part, next)

@@ -87,9 +87,10 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 	return err
 }
 
-// get takes a layer from the store, which has it made where it is missing. What holds secrets is never stored.
+// get takes a layer from the store, which has it made where it is missing. What holds secrets is never stored, nor what
+// is kept elsewhere.
 func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Record) (t *layers.Tree, cached bool, err error) {
-	if l.Layer.Kind().Secret {
+	if kind := l.Layer.Kind(); kind.Secret || kind.Kept {
 		t, err = l.Layer.Make(ctx, b.env(l.Name, ""), b.tree)
 		return t, false, err
 	}

@@ -63,6 +63,9 @@ func (r *Reasons) find(s layers.Store, key layers.Key, l Layer, own []string, be
 	case l.Layer.Kind().Secret:
 		r.Reasons = []string{"it is made anew for every image, since it may hold secrets"}
 		return nil
+	case l.Layer.Kind().Kept:
+		r.Reasons = []string{"it is read anew for every image, in no time: the cache keeps the vendor's image itself"}
+		return nil
 	case err == nil:
 		r.Cached, r.Note = true, unlocked(l, s, key)
 		if !record.Made.IsZero() {

@@ -22,6 +22,9 @@ type Kind struct {
 	Name    string
 	Version int  // to be raised whenever the same inputs give another tree
 	Secret  bool // what it makes holds secrets: made anew for every image, kept in no store
+	// Kept means that what it makes refers to files that outlive the build anyhow, and is made in no time: kept in no
+	// store.
+	Kept bool `json:",omitempty"`
 }
 
 // Env is what a layer is made with. None of it may change what is made.

@@ -1,0 +1,153 @@
+package diskimage
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+)
+
+// openVerified opens a file that must have a digest.
+func openVerified(name, digest string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", name, err), f.Close())
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != digest {
+		return nil, errors.Join(fmt.Errorf("the SHA-256 of %s is %s, not %s", name, got, digest), f.Close())
+	}
+	return f, nil
+}
+
+// The beginnings of files, by which their form is known.
+const (
+	magicXz   = "\xfd7zXZ\x00"
+	magicZstd = "\x28\xb5\x2f\xfd"
+	magicZip  = "PK\x03\x04"
+	magicGzip = "\x1f\x8b"
+)
+
+// unpack writes an image, which may be compressed, to an empty place of a file. Blocks of zeroes become holes.
+func unpack(ctx context.Context, from, to *os.File, progress func(done, total int64)) error {
+	info, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	head := make([]byte, len(magicXz))
+	if _, err := from.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if err := to.Truncate(0); err != nil {
+		return err
+	}
+	in := &counter{ctx: ctx, r: io.NewSectionReader(from, 0, info.Size()), total: info.Size(), progress: progress}
+	out := &sparse{f: to}
+	switch {
+	case bytes.HasPrefix(head, []byte(magicXz)):
+		err = unxz(ctx, in, out)
+	case bytes.HasPrefix(head, []byte(magicZstd)):
+		err = unzstd(in, out)
+	case bytes.HasPrefix(head, []byte(magicZip)), bytes.HasPrefix(head, []byte(magicGzip)):
+		return errors.New("it is compressed in a form that is not supported: unpack it, or compress it with xz or zstd")
+	default:
+		_, err = io.Copy(out, in)
+	}
+	if err != nil {
+		return fmt.Errorf("unpack %s: %w", from.Name(), err)
+	}
+	return out.finish()
+}
+
+// unxz leaves the work to xz, which does it on all cores where the file allows it.
+func unxz(ctx context.Context, in io.Reader, out io.Writer) error {
+	cmd := exec.CommandContext(ctx, "xz", "--decompress", "--stdout", "--threads=0")
+	cmd.Stdin, cmd.Stdout = in, out
+	err := sandbox.Exec(ctx, cmd, nil)
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w: install the package xz-utils", err)
+	}
+	return err
+}
+
+func unzstd(in io.Reader, out io.Writer) error {
+	d, err := zstd.NewReader(in)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	_, err = io.Copy(out, d)
+	return err
+}
+
+// counter tells how far a reader is, and ends with the context.
+type counter struct {
+	ctx         context.Context
+	r           io.Reader
+	done, total int64
+	progress    func(done, total int64)
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(b)
+	c.done += int64(n)
+	c.progress(c.done, c.total)
+	return n, err
+}
+
+// hole is the size of a block that is left out where it is all zeroes.
+const hole = 4096
+
+// sparse writes to a file without what is zero.
+type sparse struct {
+	f  *os.File
+	at int64
+}
+
+// Write implements io.Writer.
+func (s *sparse) Write(b []byte) (int, error) {
+	zeroes := make([]byte, hole)
+	for rest := b; len(rest) > 0; {
+		run, data := 0, false
+		for run < len(rest) {
+			n := min(hole, len(rest)-run)
+			if zero := bytes.Equal(rest[run:run+n], zeroes[:n]); run > 0 && zero == data {
+				break
+			} else {
+				data = !zero
+			}
+			run += n
+		}
+		if data {
+			if _, err := s.f.WriteAt(rest[:run], s.at); err != nil {
+				return 0, err
+			}
+		}
+		s.at += int64(run)
+		rest = rest[run:]
+	}
+	return len(b), nil
+}
+
+// finish gives the file its size and brings it to the disk.
+func (s *sparse) finish() error {
+	if err := s.f.Truncate(s.at); err != nil {
+		return err
+	}
+	return s.f.Sync()
+}

@@ -9,19 +9,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
 // Options are where a build takes place. None of them changes a byte of the image.
 type Options struct {
-	Output  string      // path of the image
+	Output  string      // path of the image; its block map and its SHA-256 come beside it
 	Dir     string      // the recipe's directory, to which the plan's sources are relative
 	Cache   string      // directory of the layers, shared between builds
 	Helpers string      // directory of the prebuilt helper programs
 	Mirror  string      // of Debian, where the recipe names none
 	Keep    bool        // what a layer that fails leaves is wanted for a look
 	Events  func(Event) // may be nil
+
+	Compression disk.Compression // of the image
 }
 
 // Build makes the image that a plan describes. The file appears under its name only when it is complete.
@@ -156,10 +160,19 @@ func (b *build) image(ctx context.Context) (err error) {
 	if err := os.MkdirAll(filepath.Dir(b.opts.Output), 0o755); err != nil {
 		return err
 	}
-	progress := func(done, total int64) { b.emit(Event{Step: "disk", State: Running, Done: done, Total: total}) }
-	return layers.Replace(b.opts.Output, func(f *os.File) error {
-		return disk.Write(ctx, f, b.tree, b.plan.Disk, progress)
+	d, err := disk.Prepare(b.tree, b.plan.Disk)
+	if err != nil {
+		return err
+	}
+	r, err := d.Create(ctx, b.opts.Output, disk.Options{
+		Compression: b.opts.Compression,
+		Progress:    func(done, total int64) { b.emit(Event{Step: "disk", State: Running, Done: done, Total: total}) },
 	})
+	if err != nil {
+		return err
+	}
+	e.Message = fmt.Sprintf("%s: %s, %s of it data, SHA-256 %s", b.opts.Output, humanize.IBytes(uint64(r.Size)), humanize.IBytes(uint64(r.Mapped)), r.SHA256)
+	return nil
 }
 
 func (b *build) emit(e Event) {

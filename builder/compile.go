@@ -176,10 +176,17 @@ func diskLayout(r *recipes.Recipe, signature string) (disk.Layout, error) {
 	if err != nil {
 		return disk.Layout{}, fmt.Errorf("disk free: %w", err)
 	}
+	var size int64
+	if r.Disk.Size != "" {
+		if size, err = recipes.ParseSize(r.Disk.Size); err != nil {
+			return disk.Layout{}, fmt.Errorf("disk size: %w", err)
+		}
+	}
 	root := uuid.NewSHA1(uuid.NameSpaceURL, []byte("pkbuild root file system of "+r.Name))
 	serial := derive(r.Name, "boot file system")
 	return disk.Layout{
 		Signature: uint32(id),
+		Size:      size,
 		Boot:      disk.Boot{Label: "bootfs", Size: boot, Serial: binary.BigEndian.Uint32(serial[:])},
 		Root:      disk.Root{Label: "rootfs", Free: free, UUID: root},
 	}, nil

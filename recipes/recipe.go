@@ -99,5 +99,6 @@ type Disk struct {
 	BootSize  string `yaml:"boot-size" doc:"Size of the FAT32 partition, at least 256MiB." default:"512MiB" format:"boot-size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
 	Free      string `yaml:"free" doc:"Room left in the root file system. It grows to the card on the device." default:"512MiB" format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
 	Grow      bool   `yaml:"grow" doc:"Whether the root file system grows to the end of the card in the first boot: see docs/boot.md." default:"true"`
+	Size      string `yaml:"size" doc:"Size of the whole image, rounded down to 4MiB, such as 14GiB for cards that are sold as 16 GB. Without it the image is as large as it needs to be." format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 14GiB"`
 	Signature string `yaml:"signature" doc:"Disk signature. Without it one is derived from the name." pattern:"^[0-9a-f]{8}$" hint:"eight hexadecimal digits in lower case and in quotes, such as \"5e2a91c4\""`
 }

@@ -1,15 +1,18 @@
-// Package disk writes the image of a whole disk from a tree of files: partition table, boot partition, root partition.
+// Package disk writes the image of a whole disk from a tree of files: partition table, boot partition, root partition,
+// and beside it what is known of it when it is written: its checksum and its block map.
 //
 // It needs no root, mounts nothing and calls no program. Formats: the MBR of the PC, FAT32 (Microsoft's "FAT32 File
-// System Specification", 1.03) and ext4 (docs.kernel.org/filesystems/ext4).
+// System Specification", 1.03), ext4 (docs.kernel.org/filesystems/ext4), bmap 2.0 (github.com/yoctoproject/bmaptool).
 package disk
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/google/uuid"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
@@ -19,8 +22,9 @@ import (
 // Layout describes a disk as a Raspberry Pi starts from it: an MBR, partition 1 with FAT32 for what lies below
 // /boot/firmware, partition 2 with ext4 for all else. Sizes are in bytes.
 type Layout struct {
-	Signature uint32    `json:"signature"` // of the disk: PARTUUIDs are made of it
-	Time      time.Time `json:"time"`      // of the file systems' making
+	Signature uint32    `json:"signature"`      // of the disk: PARTUUIDs are made of it
+	Size      int64     `json:"size,omitempty"` // of the whole disk, rounded down to align; 0: as large as needed
+	Time      time.Time `json:"time"`           // of the file systems' making
 	Boot      Boot      `json:"boot"`
 	Root      Root      `json:"root"`
 }
@@ -32,7 +36,7 @@ type Boot struct {
 	Serial uint32 `json:"serial"` // volume ID
 }
 
-// Root is the root partition. Its size follows from the tree.
+// Root is the root partition. Its size follows from the tree, or from that of the disk.
 type Root struct {
 	Label string    `json:"label"`
 	UUID  uuid.UUID `json:"uuid"`
@@ -45,36 +49,42 @@ const align = 4 << 20
 // firmware is the directory that becomes the boot partition.
 const firmware = "boot/firmware"
 
-// Write writes the disk to an empty file. The tree's boot directory is cut out of it.
-func Write(ctx context.Context, f *os.File, t *layers.Tree, l Layout, progress func(done, total int64)) error {
-	boot := t.Cut(firmware)
-	root := l.root()
-	size, err := ext4.MinSize(t, root, l.Root.Free)
+// Disk is a tree laid out as a disk that is not written yet.
+type Disk struct {
+	layout Layout
+	parts  []partition
+	boot   *layers.Tree
+	root   *ext4.FileSystem
+}
+
+// Prepare lays a tree out. The boot directory is cut out of it, and it must not change afterwards.
+func Prepare(t *layers.Tree, l Layout) (*Disk, error) {
+	d := &Disk{layout: l, boot: t.Cut(firmware)}
+	bootSize := roundUp(l.Boot.Size, align)
+	start := align + bootSize
+	o := l.root()
+	needed, err := ext4.Prepare(t, o, l.Root.Free)
 	if err != nil {
-		return fmt.Errorf("root partition: %w", err)
+		return nil, fmt.Errorf("root partition: %w", err)
 	}
-	parts := []partition{
-		{kind: typeFAT32, start: align, size: roundUp(l.Boot.Size, align)},
-		{kind: typeLinux, start: align + roundUp(l.Boot.Size, align), size: roundUp(size, align)},
+	d.root = needed
+	if whole := l.Size / align * align; l.Size > 0 {
+		if need := start + roundUp(needed.Size(), align); whole < need {
+			const mib = 1 << 20
+			return nil, fmt.Errorf("a disk of %d MiB is too small: it needs %d MiB, %d MiB for the boot partition and %d MiB "+
+				"for the root partition, with the %s that are to be free there; make disk.size or what is in it fit",
+				l.Size/mib, need/mib, start/mib, (need-start)/mib, humanize.IBytes(uint64(l.Root.Free)))
+		}
+		o.Size = whole - start
+		if d.root, err = ext4.Prepare(t, o, 0); err != nil {
+			return nil, fmt.Errorf("root partition: %w", err)
+		}
 	}
-	root.Size = parts[1].size
-	total := parts[1].start + root.Size
-	if err := f.Truncate(total); err != nil {
-		return fmt.Errorf("make room for %d bytes: %w", total, err)
+	d.parts = []partition{
+		{kind: typeFAT32, start: align, size: bootSize},
+		{kind: typeLinux, start: start, size: roundUp(d.root.Size(), align)},
 	}
-	if err := writeMBR(f, l.Signature, parts); err != nil {
-		return fmt.Errorf("partition table: %w", err)
-	}
-	progress(0, total)
-	if err := writeFAT(ctx, f, parts[0], boot, l.Boot, l.Time); err != nil {
-		return fmt.Errorf("boot partition: %w", err)
-	}
-	progress(parts[1].start, total)
-	if err := ext4.Write(ctx, f, parts[1].start, t, root); err != nil {
-		return fmt.Errorf("root partition: %w", err)
-	}
-	progress(total, total)
-	return nil
+	return d, nil
 }
 
 // reservedPercent of the root file system are for root alone, so that a full one can still be logged in to.
@@ -82,6 +92,38 @@ const reservedPercent = 5
 
 func (l Layout) root() ext4.Options {
 	return ext4.Options{UUID: l.Root.UUID, Label: l.Root.Label, Now: l.Time, ReservedPercent: reservedPercent, Align: align}
+}
+
+// Size is that of the whole disk, in bytes.
+func (d *Disk) Size() int64 { return d.parts[1].start + d.parts[1].size }
+
+// Mapped is the number of bytes that the disk holds at most; all else is holes.
+func (d *Disk) Mapped() int64 { return d.front() + d.root.Mapped() }
+
+// front is the number of bytes that what lies before the root partition holds at most.
+func (d *Disk) front() int64 { return blockSize + fatBytes(d.parts[0].size, d.boot) }
+
+// Write writes the disk, front to back, in whole blocks of 4 KiB; what it leaves alone is zeroes, which nobody reads
+// and which need not reach a card. What lies before the root partition is put together in a scratch file, which must be
+// empty.
+func (d *Disk) Write(ctx context.Context, w io.WriterAt, scratch *os.File) error {
+	if err := scratch.Truncate(d.parts[1].start); err != nil {
+		return err
+	}
+	if err := writeMBR(scratch, d.layout.Signature, d.parts); err != nil {
+		return fmt.Errorf("partition table: %w", err)
+	}
+	used, err := writeFAT(ctx, scratch, d.parts[0], d.boot, d.layout.Boot, d.layout.Time)
+	if err != nil {
+		return fmt.Errorf("boot partition: %w", err)
+	}
+	if err := copyBlocks(ctx, w, scratch, append([]span{{0, sector}}, used...)); err != nil {
+		return fmt.Errorf("boot partition: %w", err)
+	}
+	if err := d.root.Write(ctx, w, d.parts[1].start); err != nil {
+		return fmt.Errorf("root partition: %w", err)
+	}
+	return nil
 }
 
 func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }

@@ -42,11 +42,14 @@ func tree(t *testing.T) *layers.Tree {
 
 func write(ctx context.Context, t *testing.T, tree *layers.Tree) (name string, err error) {
 	name = filepath.Join(t.TempDir(), "disk.img")
-	f, err := os.Create(name)
-	require.NoError(t, err)
-	err = Write(ctx, f, tree, layout, func(int64, int64) {})
-	require.NoError(t, f.Close())
+	_, err = create(ctx, t, name, tree, layout, Options{})
 	return name, err
+}
+
+func create(ctx context.Context, t *testing.T, name string, tree *layers.Tree, l Layout, o Options) (Result, error) {
+	d, err := Prepare(tree, l)
+	require.NoError(t, err)
+	return d.Create(ctx, name, o)
 }
 
 // tool runs a program that must end with exit code 0.

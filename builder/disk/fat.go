@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"time"
 
 	"github.com/diskfs/go-diskfs/backend"
@@ -14,25 +15,26 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// writeFAT writes a tree as FAT32. Owners, modes and xattrs have no place there; symlinks and devices are errors.
-func writeFAT(ctx context.Context, f *os.File, p partition, t *layers.Tree, b Boot, when time.Time) error {
+// writeFAT writes a tree as FAT32, and tells where data lies. Owners, modes and xattrs have no place there; symlinks
+// and devices are errors.
+func writeFAT(ctx context.Context, f *os.File, p partition, t *layers.Tree, b Boot, when time.Time) ([]span, error) {
 	fs, err := fat32.Create(backend.Sub(file.New(f, false), p.start, p.size), p.size, 0, sector, b.Label, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for name, n := range t.Walk() {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		if name == "" {
 			continue
 		}
 		if err := writeFATEntry(fs, "/"+name, n); err != nil {
-			return fmt.Errorf("/%s: %w", name, err)
+			return nil, fmt.Errorf("/%s: %w", name, err)
 		}
 	}
 	if err := fs.Close(); err != nil {
-		return err
+		return nil, err
 	}
 	return repairFAT(f, p, b.Serial, when)
 }
@@ -52,4 +54,22 @@ func writeFATEntry(fs *fat32.FileSystem, name string, n *layers.Node) error {
 		return w.Close()
 	}
 	return fmt.Errorf("FAT cannot hold a %s", n.Type)
+}
+
+// fatBytes is the number of bytes that a tree takes in a FAT32 file system of a size at most.
+func fatBytes(size int64, t *layers.Tree) int64 {
+	const reserved, entry = 32 * sector, 32
+	cluster := int64(4096)
+	if size <= 260<<20 { // what go-diskfs makes of so many bytes
+		cluster = 512
+	}
+	n := roundUp(reserved+2*4*(size/cluster+2), blockSize)
+	for name, node := range t.Walk() {
+		n += roundUp(node.Content.Size, blockSize)
+		n += entry * int64(2+len(path.Base(name))/6) // a long name has 13 letters, of up to four bytes, in an entry
+		if node.Type == layers.Directory {
+			n += 2 * blockSize
+		}
+	}
+	return min(n, size)
 }

@@ -30,24 +30,38 @@ const (
 )
 
 // repairFAT sets what go-diskfs cannot be told or gets wrong: the volume ID, the sectors before the partition, the
-// count of free clusters, and in every directory the times of "." and ".." and, below the root, the cluster of "..".
-func repairFAT(f *os.File, p partition, serial uint32, when time.Time) error {
+// count of free clusters, and in every directory the times of "." and ".." and, below the root, the cluster of "..". It
+// tells where data lies.
+func repairFAT(f *os.File, p partition, serial uint32, when time.Time) ([]span, error) {
 	var boot [sector]byte
 	if _, err := f.ReadAt(boot[:], p.start); err != nil {
-		return err
+		return nil, err
 	}
 	reserved := int64(binary.LittleEndian.Uint16(boot[offsetReserved:])) * sector
 	size := int64(binary.LittleEndian.Uint32(boot[offsetFATSize:])) * sector
 	img := fatImage{f: f, start: p.start, cluster: int64(boot[13]) * sector, data: p.start + reserved + 2*size}
 	raw := make([]byte, size)
 	if _, err := f.ReadAt(raw, p.start+reserved); err != nil {
-		return err
+		return nil, err
 	}
 	clusters := min((p.start+p.size-img.data)/img.cluster+2, size/4)
 	for i := range clusters {
 		img.table = append(img.table, binary.LittleEndian.Uint32(raw[4*i:])&0x0fffffff)
 	}
-	return errors.Join(img.header(p, serial), img.directory(2, 0, when))
+	return img.used(), errors.Join(img.header(p, serial), img.directory(2, 0, when))
+}
+
+// used are the tables, with all that lies before the first cluster, and the clusters that something lies in. The others
+// need not be written: nobody reads them.
+func (img fatImage) used() []span {
+	out := []span{{img.start, img.data}}
+	for i, next := range img.table {
+		if i >= 2 && next != 0 {
+			at := img.data + int64(i-2)*img.cluster
+			out = append(out, span{at, at + img.cluster})
+		}
+	}
+	return out
 }
 
 // header sets the fields of the boot sector, of FSInfo and of their copies.

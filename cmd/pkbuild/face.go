@@ -97,6 +97,9 @@ func summary(e builder.Event) string {
 		}
 		return line
 	case builder.Finished:
+		if e.Message != "" {
+			return fmt.Sprintf("%s: done in %s: %s", e.Step, duration(e.Seconds), e.Message)
+		}
 		return fmt.Sprintf("%s: done in %s", e.Step, duration(e.Seconds))
 	case builder.Failed:
 		return fmt.Sprintf("%s: failed after %s", e.Step, duration(e.Seconds))

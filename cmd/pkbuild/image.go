@@ -1,33 +1,37 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/builder/disk"
 )
 
 func imageCommand() *cobra.Command {
 	var flags recipeFlags
-	var output, cache string
+	var output, cache, compress string
 	var keep bool
 	var face faceFlags
 	cmd := &cobra.Command{
 		Use:   "image RECIPE",
 		Short: "Build the image that a recipe describes",
 		Long: "Build the image that a recipe describes. Layers that have not changed are taken from the cache. The image\n" +
-			"appears under its name only when it is complete.",
+			"appears under its name only when it is complete, and with it, made in the same pass, its block map for\n" +
+			"bmaptool (NAME.img.bmap) and its checksum for sha256sum (with .sha256 behind the name). Compressed images\n" +
+			"(--compress, or an output that ends with .zst or .xz) never lie on the disk as a whole.",
 		Args: exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			o := builder.Options{Output: output, Dir: r.Dir, Keep: keep, Mirror: builder.Mirror(cmd.Context())}
-			if o.Output == "" {
-				o.Output = r.Name + ".img"
+			o := builder.Options{Dir: r.Dir, Keep: keep, Mirror: builder.Mirror(cmd.Context())}
+			if o.Output, o.Compression, err = outputName(output, r.Name, disk.Compression(compress)); err != nil {
+				return err
 			}
 			if o.Helpers, err = flags.helperDir(); err != nil {
 				return err
@@ -44,10 +48,29 @@ func imageCommand() *cobra.Command {
 	}
 	flags.add(cmd)
 	face.add(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the recipe's name with .img, here)")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the recipe's name with .img, here); --compress adds its suffix")
 	cmd.Flags().StringVar(&cache, "cache", "", cacheUsage)
 	cmd.Flags().BoolVar(&keep, "keep-failed", false, "keep what a layer that fails leaves, and say where")
+	cmd.Flags().StringVar(&compress, "compress", "", "`method` to compress the image with: zstd or xz")
+	_ = cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions([]string{"zstd", "xz"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// outputName is where the image goes, with the suffix of its compression, which either the name or a flag tells.
+func outputName(output, recipe string, c disk.Compression) (string, disk.Compression, error) {
+	if c != disk.None && c.Suffix() == "" {
+		return "", "", fmt.Errorf("%w: --compress %q is neither zstd nor xz", errUsage, c)
+	}
+	if output == "" {
+		return recipe + ".img" + c.Suffix(), c, nil
+	}
+	switch named := disk.CompressionOf(output); {
+	case c == disk.None || c == named:
+		return output, named, nil
+	case named != disk.None:
+		return "", "", fmt.Errorf("%w: --compress %s contradicts the output %s", errUsage, c, output)
+	}
+	return output + c.Suffix(), c, nil
 }
 
 const cacheUsage = "`directory` of the cache (default: $PKBUILD_CACHE, else pkbuild in the user's cache)"

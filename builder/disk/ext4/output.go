@@ -21,8 +21,8 @@ const (
 
 // output writes blocks in ascending order, gathering those that follow each other.
 type output struct {
-	file   *os.File
-	base   int64 // where block 0 lies in the file
+	to     io.WriterAt
+	base   int64 // where block 0 lies in it
 	at     int64 // where the buffer belongs
 	buffer []byte
 }
@@ -57,7 +57,10 @@ func (o *output) room(block uint64, size int) ([]byte, error) {
 }
 
 func (o *output) flush() error {
-	_, err := o.file.WriteAt(o.buffer, o.at)
+	if len(o.buffer) == 0 {
+		return nil
+	}
+	_, err := o.to.WriteAt(o.buffer, o.at)
 	o.buffer = o.buffer[:0]
 	return err
 }
@@ -66,11 +69,13 @@ func (o *output) flush() error {
 func (o *output) copy(ctx context.Context, block uint64, c layers.Content, from int64, blocks uint32) error {
 	size := min(int64(blocks)*blockSize, c.Size-from)
 	whole := size / blockSize * blockSize
-	if f, ok := c.ReaderAt.(*os.File); ok && whole >= kernelCopy {
+	in, fromFile := c.ReaderAt.(*os.File)
+	out, toFile := o.to.(*os.File)
+	if fromFile && toFile && whole >= kernelCopy {
 		if err := o.flush(); err != nil {
 			return err
 		}
-		done, err := o.copyRange(ctx, block, f, c.Offset+from, whole)
+		done, err := copyRange(ctx, out, o.base+int64(block)*blockSize, in, c.Offset+from, whole)
 		if err != nil {
 			return err
 		}
@@ -110,14 +115,12 @@ func shortContent(end, size int64) error {
 }
 
 // copyRange lets the kernel copy whole blocks. What it cannot copy, it leaves: done is how far it came.
-func (o *output) copyRange(ctx context.Context, block uint64, from *os.File, at, size int64) (done int64, err error) {
-	to := o.base + int64(block)*blockSize
+func copyRange(ctx context.Context, to *os.File, out int64, from *os.File, in, size int64) (done int64, err error) {
 	for done < size {
 		if err := ctx.Err(); err != nil {
 			return done, err
 		}
-		in, out := at+done, to+done
-		n, err := unix.CopyFileRange(int(from.Fd()), &in, int(o.file.Fd()), &out, int(min(size-done, copyAtATime)), 0)
+		n, err := unix.CopyFileRange(int(from.Fd()), &in, int(to.Fd()), &out, int(min(size-done, copyAtATime)), 0)
 		if n <= 0 || err != nil {
 			if errors.Is(err, syscall.EINTR) {
 				continue

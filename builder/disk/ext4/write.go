@@ -26,29 +26,11 @@ type Options struct {
 // users. The options' Size is not looked at.
 func MinSize(t *layers.Tree, o Options, free int64) (int64, error) {
 	o.Size = 0
-	if err := o.check(); err != nil {
-		return 0, fmt.Errorf("size ext4: %w", err)
-	}
-	s, err := surveyTree(t, o)
+	fs, err := Prepare(t, o, free)
 	if err != nil {
-		return 0, fmt.Errorf("size ext4: %w", err)
+		return 0, err
 	}
-	return s.minSize(o, free), nil
-}
-
-// minSize lays the survey out on ever larger sizes until it fits. What a layout lacks is a lower bound of what the
-// next one needs more, so few steps are enough.
-func (s *survey) minSize(o Options, free int64) int64 {
-	unit := uint64(max(o.Align, blockSize) / blockSize)
-	for blocks := uint64(1); ; {
-		size := ceil(blocks, unit) * unit
-		usable := usableBlocks(size)
-		missing := layout(s, usable, o).missing(uint64(ceil(free, blockSize)))
-		if missing == 0 {
-			return int64(size) * blockSize
-		}
-		blocks = growToUsable(usable + missing)
-	}
+	return fs.Size(), nil
 }
 
 // Write writes the tree as an ext4 file system of o.Size bytes into a file, from an offset on. It does not matter what
@@ -62,37 +44,15 @@ func Write(ctx context.Context, f *os.File, offset int64, t *layers.Tree, o Opti
 }
 
 func write(ctx context.Context, f *os.File, offset int64, t *layers.Tree, o Options) error {
-	if err := o.check(); err != nil {
-		return err
-	}
-	s, err := surveyTree(t, o)
-	if err != nil {
-		return err
-	}
-	p, err := s.fit(o)
+	o.Size = max(o.Size, blockSize) // zero is none, and not as many as it takes
+	p, err := lay(t, o, 0)
 	if err != nil {
 		return err
 	}
 	if err := lengthen(f, offset+o.Size); err != nil {
 		return err
 	}
-	w := writer{plan: p, out: output{file: f, base: offset, buffer: make([]byte, 0, bufferSize)}, sections: p.sections()}
-	return w.run(ctx, t)
-}
-
-// fit lays the survey out on a size. A file system that has no room on it may have some on less, where its journal is
-// smaller or it has one group less.
-func (s *survey) fit(o Options) (*plan, error) {
-	p := layout(s, usableBlocks(uint64(max(o.Size, blockSize)/blockSize)), o)
-	if p.missing(0) == 0 {
-		return p, nil
-	}
-	o.Align = 0
-	need := s.minSize(o, 0)
-	if need > o.Size {
-		return nil, fmt.Errorf("the tree needs %d bytes", need)
-	}
-	return layout(s, uint64(need/blockSize), o), nil
+	return (&FileSystem{plan: p, tree: t, size: o.Size}).Write(ctx, f, offset)
 }
 
 func lengthen(f *os.File, size int64) error {

@@ -12,6 +12,7 @@ import (
 // section is a piece of what the groups have of their own.
 type section struct {
 	block  uint64
+	blocks uint64 // its length
 	group  uint32
 	encode func(*plan, uint32) []byte
 }
@@ -22,18 +23,26 @@ func (p *plan) sections() []section {
 	for g := range p.groups {
 		flags := p.groupFlags(g)
 		if start, _ := p.bounds(g); hasSuper(g) {
-			all = append(all, section{start, g, (*plan).base})
+			all = append(all, section{start, p.writtenBase(g), g, (*plan).base})
 		}
 		if flags&groupBlockUninit == 0 {
-			all = append(all, section{p.places[g].blockBitmap, g, (*plan).blockBitmap})
+			all = append(all, section{p.places[g].blockBitmap, 1, g, (*plan).blockBitmap})
 		}
 		if flags&groupInodeUninit == 0 {
-			all = append(all, section{p.places[g].inodeBitmap, g, (*plan).inodeBitmap},
-				section{p.places[g].inodeTable, g, (*plan).inodeTable})
+			all = append(all, section{p.places[g].inodeBitmap, 1, g, (*plan).inodeBitmap},
+				section{p.places[g].inodeTable, uint64(ceil(p.groupInodes(g), inodesPerBlock)), g, (*plan).inodeTable})
 		}
 	}
 	slices.SortFunc(all, func(a, b section) int { return cmp.Compare(a.block, b.block) })
 	return all
+}
+
+// writtenBase is the length of base in blocks.
+func (p *plan) writtenBase(group uint32) uint64 {
+	if group == 0 {
+		return uint64(p.baseBlocks())
+	}
+	return 1 + uint64(p.gdt)
 }
 
 // base is the superblock of a group with what follows it.

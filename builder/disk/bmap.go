@@ -1,0 +1,108 @@
+package disk
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"hash"
+	"strings"
+)
+
+// blockMap collects which blocks of the disk are mapped, and the SHA-256 of every range of them.
+type blockMap struct {
+	ranges []mapped
+	hash   hash.Hash // of the last range
+	size   int64     // of the disk
+}
+
+type mapped struct {
+	span
+	sum []byte
+}
+
+// WriteAt implements io.WriterAt.
+func (m *blockMap) WriteAt(b []byte, offset int64) (int, error) {
+	if offset%blockSize != 0 || len(b)%blockSize != 0 {
+		return 0, fmt.Errorf("block map: %d bytes at %d are no whole blocks", len(b), offset)
+	}
+	if n := len(m.ranges); n == 0 || m.ranges[n-1].end != offset {
+		m.seal()
+		m.ranges = append(m.ranges, mapped{span: span{offset, offset}})
+		m.hash = sha256.New()
+	}
+	m.ranges[len(m.ranges)-1].end += int64(len(b))
+	return m.hash.Write(b)
+}
+
+// seal ends the last range.
+func (m *blockMap) seal() {
+	if n := len(m.ranges); n > 0 {
+		m.ranges[n-1].sum = m.hash.Sum(nil)
+	}
+}
+
+func (m *blockMap) finish(size int64) error {
+	m.seal()
+	m.size = size
+	return nil
+}
+
+// bytes is the number of mapped bytes.
+func (m *blockMap) bytes() int64 {
+	n := int64(0)
+	for _, r := range m.ranges {
+		n += r.end - r.start
+	}
+	return n
+}
+
+// bmapFile is a block map of version 2.0. Blocks of a range are counted to, and with, the last.
+type bmapFile struct {
+	XMLName           xml.Name    `xml:"bmap"`
+	Version           string      `xml:"version,attr"`
+	Comment           xml.Comment `xml:",comment"`
+	ImageSize         int64
+	BlockSize         int64
+	BlocksCount       int64
+	MappedBlocksCount int64
+	ChecksumType      string
+	BmapFileChecksum  string
+	Ranges            []bmapRange `xml:"BlockMap>Range"`
+}
+
+type bmapRange struct {
+	Checksum string `xml:"chksum,attr"`
+	Blocks   string `xml:",chardata"`
+}
+
+// encode is the block map as bmaptool reads it. It holds its own SHA-256, made with zeroes in the place of it.
+func (m *blockMap) encode() ([]byte, error) {
+	noSum := strings.Repeat("0", 2*sha256.Size)
+	f := bmapFile{
+		Version:           "2.0",
+		Comment:           xml.Comment(" The blocks of the image that hold data: bmaptool copy IMAGE DEVICE writes and checks them alone. "),
+		ImageSize:         m.size,
+		BlockSize:         blockSize,
+		BlocksCount:       roundUp(m.size, blockSize) / blockSize,
+		MappedBlocksCount: m.bytes() / blockSize,
+		ChecksumType:      "sha256",
+		BmapFileChecksum:  noSum,
+	}
+	for _, r := range m.ranges {
+		first, last := r.start/blockSize, r.end/blockSize-1
+		blocks := fmt.Sprintf("%d-%d", first, last)
+		if first == last {
+			blocks = fmt.Sprint(first)
+		}
+		f.Ranges = append(f.Ranges, bmapRange{hex.EncodeToString(r.sum), blocks})
+	}
+	body, err := xml.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode block map: %w", err)
+	}
+	out := append([]byte(xml.Header), append(body, '\n')...)
+	own := sha256.Sum256(out)
+	return bytes.Replace(out, []byte(noSum), []byte(hex.EncodeToString(own[:])), 1), nil
+}

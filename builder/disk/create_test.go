@@ -1,0 +1,263 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// sumOf reads a file once more.
+func sumOf(t *testing.T, name string) string {
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	require.NoError(t, err)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func TestSumsAndBlockMap(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "disk.img")
+	d, err := Prepare(tree(t), layout)
+	require.NoError(t, err)
+	var reports []int64
+	r, err := d.Create(t.Context(), name, Options{Progress: func(done, total int64) {
+		require.Equal(t, d.Mapped(), total)
+		reports = append(reports, done)
+	}})
+	require.NoError(t, err)
+	require.IsIncreasing(t, reports)
+	require.Greater(t, len(reports), 8)
+	require.Equal(t, Result{Size: d.Size(), Mapped: r.Mapped, SHA256: sumOf(t, name)}, r)
+	require.LessOrEqual(t, r.Mapped, d.Mapped())
+	require.Less(t, d.Mapped()-r.Mapped, int64(2<<20), "what is mapped is known before, but for the ends of clusters")
+
+	cmd := exec.Command("sha256sum", "--check", "--strict", "disk.img.sha256")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Equal(t, "disk.img: OK\n", string(out))
+
+	// A card that held other things before.
+	card := filepath.Join(dir, "card")
+	require.NoError(t, os.WriteFile(card, []byte(strings.Repeat("x", int(r.Size))), 0o600))
+	tool(t, "bmaptool", "copy", name, card)
+	requireSound(t, card)
+	tool(t, "fsck.vfat", "-n", part(t, card, align, layout.Boot.Size))
+	requireOnly(t, dir, "card", "disk.img", "disk.img.bmap", "disk.img.sha256")
+}
+
+// requireSound: the root partition is well as e2fsck sees it.
+func requireSound(t *testing.T, disk string) {
+	t.Helper()
+	tool(t, "e2fsck", "-fn", fmt.Sprintf("%s?offset=%d", disk, align+layout.Boot.Size))
+}
+
+func requireOnly(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	require.Equal(t, names, got)
+}
+
+// TestBlockMapIsChecked damages an image and its block map: bmaptool must see both.
+func TestBlockMapIsChecked(t *testing.T) {
+	name, err := write(t.Context(), t, tree(t))
+	require.NoError(t, err)
+	card := filepath.Join(t.TempDir(), "card")
+	bmaptool := func() string {
+		out, err := exec.Command("bmaptool", "copy", name, card).CombinedOutput()
+		require.Error(t, err)
+		return string(out)
+	}
+	tool(t, "bmaptool", "copy", name, card)
+	flip(t, name, align+layout.Boot.Size+1024+0x38)
+	require.Contains(t, bmaptool(), "checksum mismatch for blocks range")
+	flip(t, name, align+layout.Boot.Size+1024+0x38)
+	bmap, err := os.ReadFile(name + ".bmap")
+	require.NoError(t, err)
+	flip(t, name+".bmap", int64(bytes.Index(bmap, []byte("chksum=")))+10)
+	require.Contains(t, bmaptool(), "checksum mismatch")
+}
+
+// flip changes a byte of a file.
+func flip(t *testing.T, name string, at int64) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	require.NoError(t, err)
+	var b [1]byte
+	_, err = f.ReadAt(b[:], at)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{b[0] ^ 1}, at)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+func TestCompressed(t *testing.T) {
+	name, err := write(t.Context(), t, tree(t))
+	require.NoError(t, err)
+	bmap, err := os.ReadFile(name + ".bmap")
+	require.NoError(t, err)
+	for c, program := range map[Compression]string{Zstd: "zstd", XZ: "xz"} {
+		t.Run(program, func(t *testing.T) {
+			var sums []string
+			for _, threads := range []int{1, 3} {
+				dir := t.TempDir()
+				packed := filepath.Join(dir, "disk.img"+c.Suffix())
+				r, err := create(t.Context(), t, packed, tree(t), layout, Options{Compression: c, Threads: threads})
+				require.NoError(t, err)
+				require.Equal(t, sumOf(t, name), r.SHA256)
+				sums = append(sums, sumOf(t, packed))
+				line, err := os.ReadFile(packed + ".sha256")
+				require.NoError(t, err)
+				require.Equal(t, sums[0]+"  disk.img"+c.Suffix()+"\n", string(line))
+				same, err := os.ReadFile(filepath.Join(dir, "disk.img.bmap"))
+				require.NoError(t, err)
+				require.Equal(t, string(bmap), string(same))
+				requireOnly(t, dir, "disk.img.bmap", "disk.img"+c.Suffix(), "disk.img"+c.Suffix()+".sha256")
+				if threads > 1 {
+					continue
+				}
+				tool(t, program, "-d", "-k", "-q", packed)
+				require.Equal(t, r.SHA256, sumOf(t, filepath.Join(dir, "disk.img")))
+				tool(t, program, "--test", packed)
+				require.NoError(t, os.Remove(filepath.Join(dir, "disk.img")))
+				card := filepath.Join(t.TempDir(), "card")
+				tool(t, "bmaptool", "copy", packed, card)
+				requireSound(t, card)
+			}
+			require.Equal(t, sums[0], sums[1], "the number of threads changes bytes")
+		})
+	}
+}
+
+func TestSize(t *testing.T) {
+	smallest, err := Prepare(tree(t), layout)
+	require.NoError(t, err)
+	needs := smallest.Size()
+	for _, c := range []struct{ size, want int64 }{
+		{needs, needs}, {needs + align - 1, needs}, {needs + align, needs + align}, {320 << 20, 320 << 20}, {needs - 1, 0}, {1, 0},
+	} {
+		l := layout
+		l.Size = c.size
+		d, err := Prepare(tree(t), l)
+		if c.want == 0 {
+			require.EqualError(t, err, fmt.Sprintf("a disk of %d MiB is too small: it needs %d MiB, 260 MiB for the boot "+
+				"partition and %d MiB for the root partition, with the 8.0 MiB that are to be free there; make disk.size or "+
+				"what is in it fit", c.size>>20, needs>>20, needs>>20-260))
+			continue
+		}
+		require.NoError(t, err)
+		name := filepath.Join(t.TempDir(), "disk.img")
+		r, err := d.Create(t.Context(), name, Options{})
+		require.NoError(t, err)
+		require.Equal(t, c.want, r.Size)
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.Equal(t, c.want, info.Size())
+		requireSound(t, name)
+	}
+}
+
+// TestInterrupted: what was there stays, and nothing is added to it.
+func TestInterrupted(t *testing.T) {
+	for _, c := range []Compression{None, Zstd, XZ} {
+		dir := t.TempDir()
+		name := filepath.Join(dir, "disk.img")
+		old := []string{"disk.img", "disk.img.bmap", "disk.img.sha256"}
+		for _, file := range old {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte("old"), 0o600))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := create(ctx, t, name, tree(t), layout, Options{Compression: c, Progress: func(done, total int64) {
+			if done > total/2 {
+				cancel()
+			}
+		}})
+		require.ErrorIs(t, err, context.Canceled)
+		requireOnly(t, dir, old...)
+		for _, file := range old {
+			data, err := os.ReadFile(filepath.Join(dir, file))
+			require.NoError(t, err)
+			require.Equal(t, "old", string(data))
+		}
+	}
+}
+
+// smallDisk makes a directory on a file system of so many bytes.
+func smallDisk(t *testing.T, size int64) string {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
+			t.Fatalf("mounting needs root: %v", err)
+		}
+		t.Skipf("mounting needs root: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	return dir
+}
+
+func TestFullDiskIsToldBefore(t *testing.T) {
+	dir := smallDisk(t, 10<<20)
+	d, err := Prepare(tree(t), layout)
+	require.NoError(t, err)
+	_, err = d.Create(t.Context(), filepath.Join(dir, "disk.img"), Options{Progress: func(int64, int64) { t.Fatal("a byte was written") }})
+	require.EqualError(t, err, "the image takes "+size(d.need())+", and "+dir+" has 10 MiB free: make room, or write it elsewhere")
+	requireOnly(t, dir)
+}
+
+// TestFullDiskInTheMiddle fills the disk while the image is written.
+func TestFullDiskInTheMiddle(t *testing.T) {
+	for _, c := range []Compression{None, Zstd} {
+		dir := smallDisk(t, 64<<20)
+		noise := tree(t)
+		random := make([]byte, 8<<20)
+		f, err := os.Open("/dev/urandom")
+		require.NoError(t, err)
+		_, err = io.ReadFull(f, random)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		require.NoError(t, noise.Put("noise", &layers.Node{Type: layers.Regular, Content: layers.Inline(random)}))
+		d, err := Prepare(noise, layout)
+		require.NoError(t, err)
+		other := filepath.Join(dir, "other")
+		_, err = d.Create(t.Context(), filepath.Join(dir, "disk.img"), Options{Compression: c, Progress: func(done, _ int64) {
+			if _, err := os.Stat(other); err != nil {
+				fill(t, other)
+			}
+		}})
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.ErrorContains(t, err, "no space left on device: the image takes up to "+size(d.need())+", 64 MiB were free when it was begun")
+		requireOnly(t, dir, "other")
+	}
+}
+
+// fill takes all the room that is left.
+func fill(t *testing.T, name string) {
+	f, err := os.Create(name)
+	require.NoError(t, err)
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 1<<20))
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+}

@@ -1,0 +1,79 @@
+package disk
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// outputs are files that get their names together, when all are complete. Until then they have ".tmp" behind them.
+type outputs struct {
+	names []string
+	files []*os.File
+	err   error // the first
+}
+
+func (o *outputs) create(name string) *os.File {
+	if o.err != nil {
+		return nil
+	}
+	f, err := os.Create(name + ".tmp")
+	if err != nil {
+		o.err = err
+		return nil
+	}
+	o.names, o.files = append(o.names, name), append(o.files, f)
+	return f
+}
+
+// commit puts all on the disk and in their places. What tells of the first file goes before and comes after it: at no
+// time does it tell of another one.
+func (o *outputs) commit() error {
+	for len(o.files) > 0 {
+		f := o.files[len(o.files)-1]
+		if err := f.Sync(); err != nil {
+			return err
+		}
+		o.files = o.files[:len(o.files)-1]
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	for _, name := range o.names[1:] {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	for len(o.names) > 0 {
+		name := o.names[0]
+		if err := os.Rename(name+".tmp", name); err != nil {
+			return err
+		}
+		o.names = o.names[1:]
+		if err := syncDir(filepath.Dir(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard removes what has no name yet.
+func (o *outputs) discard() error {
+	var errs []error
+	for _, f := range o.files {
+		errs = append(errs, f.Close())
+	}
+	for _, name := range o.names {
+		errs = append(errs, os.Remove(name+".tmp"))
+	}
+	o.files, o.names = nil, nil
+	return errors.Join(errs...)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -162,7 +162,7 @@ func sorted(debs []*deb) []*deb {
 
 // sandbox makes ready for scripts to run in a tree.
 func (b *build) sandbox(name string, tree *layers.Tree) (*sandbox.Sandbox, error) {
-	t, err := tools(b.tools, tree)
+	t, err := tools(b.tools, tree, b.layer.Architecture)
 	if err != nil {
 		return nil, fmt.Errorf("tools: %w", err)
 	}

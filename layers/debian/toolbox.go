@@ -53,7 +53,7 @@ esac
 // tools returns what is laid over a tree while its scripts run: libraries, and those programs that the tree has too,
 // so that no script finds a program that the tree lacks. Directories have the owners and modes of the tree's, since
 // an overlay that copies one up takes those of its topmost layer.
-func tools(debs []*deb, over *layers.Tree) (*layers.Tree, error) {
+func tools(debs []*deb, over *layers.Tree, architecture string) (*layers.Tree, error) {
 	all := newUnpacked()
 	for _, d := range debs {
 		d.conffiles = nil
@@ -66,7 +66,7 @@ func tools(debs []*deb, over *layers.Tree) (*layers.Tree, error) {
 	}
 	out := layers.NewTree()
 	for name, n := range all.tree.Walk() {
-		if n.Type == layers.Directory || !native(name, n, all.owners[name], over) {
+		if n.Type == layers.Directory || !native(name, n, all.owners[name], over, architecture) {
 			continue
 		}
 		if err := out.Put(name, n); err != nil {
@@ -77,10 +77,10 @@ func tools(debs []*deb, over *layers.Tree) (*layers.Tree, error) {
 	for name, text := range replaced {
 		w.script(name, text)
 	}
+	w.put(scripts+"/dpkg", over.Get("usr/bin/dpkg")) // which configure.sh runs
 	if dpkg := all.tree.Get("usr/bin/dpkg"); dpkg != nil {
 		w.script("usr/bin/dpkg", dpkgScript)
 		w.put(scripts+"/dpkg-native", dpkg)
-		w.put(scripts+"/dpkg", over.Get("usr/bin/dpkg"))
 	}
 	if w.err != nil {
 		return nil, w.err
@@ -110,21 +110,23 @@ func rank(d *deb) int {
 	return 1
 }
 
-// native tells whether a file of the tools is laid over a tree.
-func native(name string, n *layers.Node, owner *deb, over *layers.Tree) bool {
+// native tells whether a file of the tools is laid over a tree of another architecture: the loader and the libraries
+// are, and what the tree has a counterpart of.
+func native(name string, n *layers.Node, owner *deb, over *layers.Tree, architecture string) bool {
 	triplet := sandbox.Triplet(sandbox.Host())
-	switch dir, base := path.Split(name); {
-	case strings.HasPrefix(name, "usr/lib/"+triplet+"/"), dir == "usr/lib64/", name == "lib64":
+	dir, base := path.Split(name)
+	switch {
+	case dir == "usr/lib/"+triplet+"/", dir == "usr/lib64/", name == "lib64":
 		return true
-	case strings.Contains(base, triplet): // such as Python's lib-dynload/zlib.cpython-313-x86_64-linux-gnu.so
-		return n.Type == layers.Regular && strings.HasSuffix(dir, "/lib-dynload/")
 	case dir == "usr/lib/" && strings.HasPrefix(base, "ld-linux"):
+		return true
+	case over.Get(strings.ReplaceAll(name, triplet, sandbox.Triplet(architecture))) == nil:
+		return false
+	case strings.Contains(name, triplet): // modules: of Perl, of Python, of systemd
 		return true
 	case n.Type != layers.Regular || dir != "usr/bin/" && dir != "usr/sbin/" || slices.Contains(excluded, name):
 		return false
-	case chosen[owner.Name] != nil && !slices.Contains(chosen[owner.Name], base):
-		return false
 	default:
-		return over.Get(name) != nil
+		return chosen[owner.Name] == nil || slices.Contains(chosen[owner.Name], base)
 	}
 }

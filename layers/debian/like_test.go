@@ -89,7 +89,7 @@ func mmdebstrap(t *testing.T, env *layers.Env, l *Layer) string {
 		"systemd-sysv", "vim"}
 	file := filepath.Join(t.TempDir(), "reference.tar")
 	cmd := exec.Command("mmdebstrap", "--mode=root", "--variant=minbase", "--architectures="+l.Architecture,
-		"--components="+strings.Join(l.Components, ","), "--keyring="+keyring, "--include="+strings.Join(l.Packages, ","),
+		"--components="+strings.Join(l.Components, ","), "--keyring="+Keyring, "--include="+strings.Join(l.Packages, ","),
 		`--aptopt=Acquire::Languages "none"`, l.Suite, file, env.Mirror)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("SOURCE_DATE_EPOCH=%d", date.Unix()))
 	out, err := cmd.CombinedOutput()
@@ -149,7 +149,9 @@ func TestToolsLeaveNoTrace(t *testing.T) {
 	require.NoError(t, err)
 	bare := *env
 	bare.Scratch = t.TempDir()
-	l.Lock = &Lock{Packages: l.Lock.Packages}
+	l.Lock = &Lock{Packages: l.Lock.Packages, Tools: slices.DeleteFunc(slices.Clone(l.Lock.Tools), func(p Package) bool {
+		return p.Name != "gcc-14-base" // which has no program; to have none at all is an error
+	})}
 	slow, err := l.Make(t.Context(), &bare, nil)
 	require.NoError(t, err)
 	require.Empty(t, newComparison(t, slow, fast).differences())

@@ -80,7 +80,7 @@ func (w *walk) entry(name string, lower []Layer) error {
 		return err
 	}
 	o := Override{Path: name}
-	below, against, err := lookup(lower, name)
+	below, against, err := Lookup(lower, name)
 	if err != nil {
 		return err
 	}
@@ -178,9 +178,9 @@ func marked(path, mark string) (bool, error) {
 	return mark == "metacopy" || n > 0 && value[0] == 'y', nil
 }
 
-// lookup finds the file that would show if the user had none: that of the nearest layer that has one, unless a layer
-// before it has something else than a directory on the way.
-func lookup(lower []Layer, name string) (path, layer string, err error) {
+// Lookup finds the file that would show if the user had none, and the name of its layer: that of the nearest layer that
+// has one, unless a layer before it has something else than a directory on the way. Both are empty if there is none.
+func Lookup(lower []Layer, name string) (path, layer string, err error) {
 	for _, l := range lower {
 		switch path, blocked, err := find(l.Dir, name); {
 		case err != nil || blocked:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,14 +14,16 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
 // device is where a device keeps what pkctl reads and changes.
 type device struct {
-	dir  string // of the stage store
-	boot string // report of this boot
+	dir   string // of the stage store
+	boot  string // report of this boot
+	state string // directory of the overrides' ledger and queue
 }
 
 func stageCommand() *cobra.Command {
@@ -29,13 +32,22 @@ func stageCommand() *cobra.Command {
 		lsCommand(d), showCommand(d), verifyCommand(d),
 		setNextCommand(d), rollbackCommand(d), resultCommand(d),
 		nameCommand(d), unnameCommand(d), rmCommand(d), pruneCommand(d))
-	dir := os.Getenv("FORKLIFT_STAGE_STORE")
-	if dir == "" {
-		dir = stages.Dir
-	}
-	cmd.PersistentFlags().StringVar(&d.dir, "store", dir, "`directory` of the stages")
-	cmd.PersistentFlags().StringVar(&d.boot, "boot-report", report.Path, "`file` in which pkinit reported this boot")
+	d.addStore(cmd)
+	d.addBoot(cmd)
 	return cmd
+}
+
+func (d *device) addStore(cmd *cobra.Command) {
+	dir := cmp.Or(os.Getenv("FORKLIFT_STAGE_STORE"), stages.Dir)
+	cmd.PersistentFlags().StringVar(&d.dir, "store", dir, "`directory` of the stages")
+}
+
+func (d *device) addBoot(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&d.boot, "boot-report", report.Path, "`file` in which pkinit reported this boot")
+}
+
+func (d *device) addState(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&d.state, "state", overlays.StateDir, "`directory` of the overrides' ledger and queue")
 }
 
 // change opens the store, changes it, and closes it.
@@ -70,18 +82,23 @@ func (d *device) load(cmd *cobra.Command) stages.Snapshot {
 
 // running is the stage of this boot; 0 if there is none, or no report of it.
 func (d *device) running() (int, error) {
-	data, err := os.ReadFile(d.boot)
+	boot, err := d.report()
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
+	return boot.Choice.Stage, err
+}
+
+// report is what pkinit reported of this boot.
+func (d *device) report() (boot report.Boot, err error) {
+	data, err := os.ReadFile(d.boot)
 	if err != nil {
-		return 0, err
+		return boot, fmt.Errorf("what this boot is: %w", err)
 	}
-	var boot report.Boot
 	if err := json.Unmarshal(data, &boot); err != nil {
-		return 0, fmt.Errorf("parse %s: %w", d.boot, err)
+		return boot, fmt.Errorf("parse %s: %w", d.boot, err)
 	}
-	return boot.Choice.Stage, nil
+	return boot, nil
 }
 
 // bundles are the numbers of all bundles, complete or not.

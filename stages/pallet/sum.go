@@ -32,7 +32,7 @@ func Sum(dir string) (sum string, err error) {
 func (v *view) sum(r roots) (string, error) {
 	all := sha256.New()
 	for name := range v.files(".") {
-		line, err := v.sumLine(r, name)
+		line, err := v.fileSum(r, name)
 		if err != nil {
 			return "", err
 		}
@@ -43,8 +43,8 @@ func (v *view) sum(r roots) (string, error) {
 	return sumPrefix + base64.StdEncoding.EncodeToString(all.Sum(nil)), nil
 }
 
-// sumLine is the mode as Git has it, the hash of the content and the path of a file.
-func (v *view) sumLine(r roots, name string) (string, error) {
+// fileSum is the mode as Git has it, the hash of the content and the path of a file.
+func (v *view) fileSum(r roots, name string) (string, error) {
 	root, err := r.open(v.entries[name].dir)
 	if err != nil {
 		return "", err

@@ -30,7 +30,12 @@ type Options struct {
 
 // Build makes the image that a plan describes. The file appears under its name only when it is complete.
 func Build(ctx context.Context, p *Plan, o Options) (err error) {
-	b := &build{plan: p, opts: o, store: o.store(), tree: layers.NewTree(), key: layers.Root(p.Date)}
+	done, err := Cache{o.Cache}.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	b := &build{plan: p, opts: o, store: Cache{o.Cache}.store(), tree: layers.NewTree(), key: layers.Root(p.Date)}
 	defer func() { err = errors.Join(err, b.close()) }()
 	for _, l := range p.Layers {
 		if err := b.layer(ctx, l); err != nil {
@@ -45,8 +50,6 @@ func Build(ctx context.Context, p *Plan, o Options) (err error) {
 	}
 	return nil
 }
-
-func (o Options) store() layers.Store { return layers.Store{Dir: filepath.Join(o.Cache, "layers")} }
 
 type build struct {
 	plan  *Plan

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +34,12 @@ func LockName(recipe string) string { return recipe + ".lock" }
 
 // Resolve makes the lock of a recipe, with the newest packages of its repositories. Of the options it takes the cache,
 // the mirror and who is told of the progress.
-func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (*Lock, error) {
+func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err error) {
+	done, err := Cache{o.Cache}.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	l, err := base(r, nil)
 	if err != nil {
 		return nil, err

@@ -221,7 +221,7 @@ func TestLockDiff(t *testing.T) {
 		got = append(got, c.Verb()+": "+c.String())
 	}
 	require.Equal(t, []string{
-		"changed: package gpsd: 3.25-5 → 3.26, +1.4 kB",
+		"changed: package gpsd: 3.25-5 → 3.26, +1.4 KiB",
 		"removed: package vim: removed 2:9.1, -200 B",
 		"added: package vim-tiny: added 2:9.1, +50 B",
 		"changed: tool dash: 0.5, its content differs",

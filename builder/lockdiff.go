@@ -32,7 +32,7 @@ func (c Change) Verb() string {
 	return "changed"
 }
 
-// String is a line such as "package openssl: 3.5.1-1 → 3.5.4-1, +12 kB".
+// String is a line such as "package openssl: 3.5.1-1 → 3.5.4-1, +12 KiB".
 func (c Change) String() string {
 	line := fmt.Sprintf("%s %s: ", c.Kind, c.Name)
 	switch {
@@ -57,12 +57,12 @@ func (c Change) String() string {
 	return line
 }
 
-// Delta shows a difference of sizes, such as "+1.2 MB".
+// Delta shows a difference of sizes, such as "+1.2 MiB".
 func Delta(bytes int64) string {
 	if bytes < 0 {
-		return "-" + units.Bytes(uint64(-bytes))
+		return "-" + units.IBytes(uint64(-bytes))
 	}
-	return "+" + units.Bytes(uint64(bytes))
+	return "+" + units.IBytes(uint64(bytes))
 }
 
 // Diff lists what must change in a lock, which may be nil, to become another: packages, tools, pallets, each in

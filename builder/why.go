@@ -29,7 +29,7 @@ func Why(p *Plan, o Options) ([]Reasons, error) {
 		return nil, err
 	}
 	var out []Reasons
-	key, store := layers.Root(p.Date), o.store()
+	key, store := layers.Root(p.Date), Cache{o.Cache}.store()
 	names := labels(p.Layers, func(l Layer) string { return l.Name })
 	changed := "" // the lowest layer that differs from the last build
 	for i, l := range p.Layers {
@@ -61,7 +61,7 @@ func (r *Reasons) find(s layers.Store, key layers.Key, l Layer, own []string, be
 	record, err := s.Record(key)
 	switch {
 	case l.Layer.Kind().Secret:
-		r.Reasons = []string{"it is made anew for every image, since it may hold secrets"}
+		r.Reasons = append([]string{"it is made anew for every image, since it may hold secrets"}, own...)
 		return nil
 	case l.Layer.Kind().Kept:
 		r.Reasons = []string{"it is read anew for every image, in no time: the cache keeps the vendor's image itself"}

@@ -42,7 +42,7 @@ func TestWhy(t *testing.T) {
 	p, o := small(t)
 	p.Layers = append(p.Layers, oneFile("files", "/etc/hostname", "a\n"))
 	const never = "no build of this recipe is known to this cache"
-	require.Equal(t, map[string][]string{"base": {never}, "users": {secretReason},
+	require.Equal(t, map[string][]string{"base": {never}, "users": {secretReason, never},
 		"files": {never}, "files 2": {never}}, reasons(t, p, o))
 	entries, err := os.ReadDir(o.Cache)
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestWhy(t *testing.T) {
 		}, map[string][]string{"files 2": {"/etc/hostname removed", "/x added"}}},
 		"users": {func(p *Plan) {
 			p.Layers[1].Layer = layers.Users{Users: []layers.User{{Name: "pi", UID: 1001, Shell: "/bin/sh", Password: "word"}}}
-		}, map[string][]string{"files": {"what lies below changed: users"}, "files 2": {"what lies below changed: users"}}},
+		}, map[string][]string{"users": {secretReason, "users: pi: uid: 1000 → 1001"}, "files": {"what lies below changed: users"}, "files 2": {"what lies below changed: users"}}},
 		"date": {func(p *Plan) { p.Date = p.Date.AddDate(0, 0, 1) }, map[string][]string{"base": {"what lies below changed"},
 			"files": {"what lies below changed"}, "files 2": {"what lies below changed"}}},
 		"new": {func(p *Plan) { p.Layers = append(p.Layers, oneFile("last", "/y", "")) },

@@ -59,6 +59,15 @@ type Key [sha256.Size]byte
 
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
+// ParseKey reads what String writes.
+func ParseKey(text string) (k Key, err error) {
+	data, err := hex.DecodeString(text)
+	if err != nil || len(data) != len(k) {
+		return Key{}, fmt.Errorf("%q is no key of a layer", text)
+	}
+	return Key(data), nil
+}
+
 // Root is the key below the lowest layer: the time of the image, which files have that no layer gives another.
 func Root(latest time.Time) Key {
 	return sha256.Sum256([]byte("latest " + latest.UTC().Format(time.RFC3339)))

@@ -71,6 +71,14 @@ func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, mak
 
 func (s Store) path(key Key) string { return filepath.Join(s.Dir, key.String()+".tar") }
 
+// TryLock keeps others from making the layer with a key; nil where somebody makes it now.
+func (s Store) TryLock(key Key) (unlock func() error, err error) {
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	return TryLock(s.lock(key))
+}
+
 func (s Store) lock(key Key) string { return s.path(key) + ".lock" }
 
 func (s Store) write(key Key, t *Tree, latest time.Time) error {

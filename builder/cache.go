@@ -1,0 +1,163 @@
+package builder
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Cache is the directory that outlives builds and that several of them may share.
+type Cache struct {
+	Dir string
+}
+
+// CacheEntry is a part of a cache that is of use, and goes, as a whole.
+type CacheEntry struct {
+	// Kind is "layer", "package", "lists" of packages, "leftover" of a build that was killed or kept, or the name of
+	// another directory of the cache.
+	Kind string    `json:"kind"`
+	Name string    `json:"name"`         // of a layer: as in the recipe's plan
+	Of   string    `json:"of,omitempty"` // kind of a layer
+	Size int64     `json:"size"`         // in bytes, as they lie on the disk
+	Made time.Time `json:"made"`         // when it was last changed, else
+	Used time.Time `json:"used"`         // not before
+	File string    `json:"file"`         // relative to the cache; without what belongs to it
+	more []string  // the other files that belong to it
+}
+
+// lockFile is what who uses the cache shares, and who removes what cannot be locked alone has for itself.
+func (c Cache) lockFile() string { return filepath.Join(c.Dir, "lock") }
+
+// use keeps others from removing what this process may be about to open.
+func (c Cache) use(ctx context.Context) (done func() error, err error) {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	return layers.Share(ctx, c.lockFile())
+}
+
+func (c Cache) store() layers.Store { return layers.Store{Dir: filepath.Join(c.Dir, "layers")} }
+
+// List lists what a cache holds, the least recently used first.
+func (c Cache) List() ([]CacheEntry, error) {
+	dirs, err := os.ReadDir(c.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]*CacheEntry{} // by file without extensions
+	for _, dir := range dirs {
+		if !dir.IsDir() || dir.Name() == "builds" {
+			continue
+		}
+		items, err := os.ReadDir(filepath.Join(c.Dir, dir.Name()))
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			if err := c.add(found, dir.Name(), item.Name()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var out []CacheEntry
+	for _, e := range found {
+		out = append(out, *e)
+	}
+	slices.SortFunc(out, func(a, b CacheEntry) int { return cmp.Or(a.Used.Compare(b.Used), strings.Compare(a.File, b.File)) })
+	return out, nil
+}
+
+// kinds of entries by directory.
+var entryKinds = map[string]string{"layers": "layer", "debs": "package", "apt": "lists", "scratch": "leftover"}
+
+// add adds a file or directory of the cache to the entry to which it belongs.
+func (c Cache) add(found map[string]*CacheEntry, dir, name string) error {
+	base, _, _ := strings.Cut(name, ".")
+	group := filepath.Join(dir, base)
+	kind := cmp.Or(entryKinds[dir], dir)
+	switch ext := filepath.Ext(name); {
+	case ext == ".lock":
+		return nil
+	case ext == ".tmp" || ext == ".part":
+		group, kind = filepath.Join(dir, name), "leftover"
+	case kind == "lists" || kind == "leftover":
+		group, base = filepath.Join(dir, name), name
+	}
+	size, made, used, err := usage(filepath.Join(c.Dir, dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // gone meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	e := found[group]
+	if e == nil {
+		e = &CacheEntry{Kind: kind, Name: base, File: filepath.Join(dir, name), Made: made, Used: used}
+		found[group] = e
+	} else {
+		e.more = append(e.more, filepath.Join(dir, name))
+	}
+	e.Size += size
+	if made.After(e.Made) {
+		e.Made = made
+	}
+	if used.After(e.Used) {
+		e.Used = used
+	}
+	if kind == "layer" && filepath.Ext(name) == ".json" {
+		c.describe(e, base)
+	}
+	return nil
+}
+
+// describe says what is known of a layer.
+func (c Cache) describe(e *CacheEntry, base string) {
+	key, err := layers.ParseKey(base)
+	if err != nil {
+		return
+	}
+	if r, err := c.store().Record(key); err == nil && r.Name != "" {
+		e.Name, e.Of, e.Made = r.Name, r.Kind, r.Made
+	}
+}
+
+// usage is how much room a file or directory takes, and when it was last changed and used.
+func usage(name string) (size int64, made, used time.Time, err error) {
+	err = filepath.WalkDir(name, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		stat := info.Sys().(*syscall.Stat_t)
+		size += stat.Blocks * 512
+		if d.IsDir() {
+			return nil // who reads below it is no use of it
+		}
+		if info.ModTime().After(made) {
+			made = info.ModTime()
+		}
+		if at := time.Unix(stat.Atim.Unix()); at.After(used) {
+			used = at
+		}
+		return nil
+	})
+	if made.After(used) {
+		used = made
+	}
+	return size, made, used, err
+}

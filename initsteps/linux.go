@@ -45,6 +45,18 @@ func (Linux) MountInfo() ([]*mountinfo.Info, error) {
 	return infos, nil
 }
 
+// RemoveAll implements System.
+func (Linux) RemoveAll(dir, name string) error {
+	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(root.RemoveAll(name), root.Close())
+}
+
 // Mkdir implements System.
 func (Linux) Mkdir(name string, as Info) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

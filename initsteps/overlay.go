@@ -9,7 +9,7 @@ import (
 )
 
 // state is where the user's overrides and the kernel's scratch directories lie.
-const state = "/var/lib/overlays"
+const state = overlays.StateDir
 
 // Overlay lays the stage's files and the user's overrides over a directory of the root file system.
 type Overlay struct {

@@ -108,6 +108,17 @@ func (r *recorder) WriteFile(name string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
+func (r *recorder) RemoveAll(dir, name string) error {
+	full := path.Join(dir, name)
+	if err := r.call("remove %s", full); err != nil {
+		return err
+	}
+	maps.DeleteFunc(r.files, func(p string, _ *fstest.MapFile) bool {
+		return "/"+p == full || strings.HasPrefix("/"+p, full+"/")
+	})
+	return nil
+}
+
 func (r *recorder) Bind(b initsteps.Bind) error {
 	options := "rw"
 	if b.ReadOnly {

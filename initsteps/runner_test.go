@@ -90,6 +90,7 @@ func TestAll(t *testing.T) {
 	require.Equal(t, []string{
 		"read /proc/cmdline",
 		"read /proc/cmdline",
+		"read /var/lib/overlays/revert.json",
 		"open /var/lib/forklift/stages/forklift-stage-store.yml",
 		"open /var/lib/forklift/stages/boot-state.json",
 		"open /var/lib/forklift/stages/1/forklift-bundle.yml",
@@ -138,7 +139,7 @@ func TestAll(t *testing.T) {
 			Upperdir:  "/var/lib/overlays/overrides/etc", Workdir: "/var/lib/overlays/workdirs/etc"},
 	}, b.Overlays)
 	want := map[string]report.State{
-		"grow-partition": report.Skipped, "grow-root": report.Skipped, "start-overlaid-units": report.Skipped,
+		"grow-partition": report.Skipped, "grow-root": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
 		"select-stage": report.Done, "verify": report.Done,
 	}
 	for name := range targets {
@@ -231,8 +232,8 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "no step is called overlay-var; there are "+
-		"grow-partition, grow-root, select-stage, overlay-sysroot, bindro-run-forklift-stages-current, overlay-usr, overlay-etc, "+
-		"bind-.local-share-forklift-stages@home-pi, verify, start-overlaid-units")
+		"grow-partition, grow-root, revert-overrides, select-stage, overlay-sysroot, bindro-run-forklift-stages-current, "+
+		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, verify, start-overlaid-units")
 }
 
 func TestOneWithABrokenReport(t *testing.T) {

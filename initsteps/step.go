@@ -27,6 +27,7 @@ func Transactions() [][]Step {
 	return [][]Step{
 		{GrowPartition{Target: "/"}},
 		{GrowFileSystem{Target: "/"}},
+		{RevertOverrides{}},
 		{
 			SelectStage{},
 			BindRoot{Target: "/sysroot"},

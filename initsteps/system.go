@@ -22,6 +22,9 @@ type System interface {
 	Mkdir(name string, as Info) error
 	// WriteFile replaces a file, synced, so that a power cut leaves the old content or the new one.
 	WriteFile(name string, data []byte, mode fs.FileMode) error
+	// RemoveAll removes a file or a directory with all in it, if it is there, by its path in a directory that it never
+	// leaves by way of symlinks.
+	RemoveAll(dir, name string) error
 	// Bind and MountOverlay mount wholly or not at all.
 	Bind(b Bind) error
 	MountOverlay(m overlays.Mount) error

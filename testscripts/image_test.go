@@ -180,6 +180,7 @@ func TestImageBoots(t *testing.T) {
 	require.Equal(t, []string{
 		"grow-partition skipped",
 		"grow-root skipped",
+		"revert-overrides skipped",
 		"select-stage done",
 		"overlay-sysroot done",
 		"bindro-run-forklift-stages-current done",

@@ -1,0 +1,63 @@
+package initsteps
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+
+	"github.com/PlanktoScope/pkbuild/overlays"
+)
+
+// RevertOverrides gives up the overrides that the administrator queued for it, before any layer is mounted: those of a
+// mounted overlay may not change. The queue goes last, so that what a power cut interrupts is done by the next boot.
+type RevertOverrides struct{}
+
+func (RevertOverrides) String() string { return "revert-overrides" }
+
+// Done implements Step. That nothing is left to revert is seen by Do.
+func (RevertOverrides) Done(*Boot) (bool, error) { return false, nil }
+
+// Do implements Step.
+func (RevertOverrides) Do(b *Boot) error {
+	data, err := b.ReadFile(path.Join(state, overlays.QueueFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Skip("nothing is to be reverted")
+	}
+	if err != nil {
+		return err
+	}
+	mounted, err := overlaid(b)
+	if err != nil {
+		return err
+	}
+	if mounted {
+		return Skip("the overlays are mounted: at the next boot")
+	}
+	queue, err := overlays.ParseQueue(data)
+	if err != nil {
+		return err
+	}
+	for _, p := range queue {
+		if err := b.RemoveAll(path.Join(state, "overrides"), p[1:]); err != nil {
+			return err
+		}
+	}
+	b.Print(fmt.Sprintf("reverted %d overrides", len(queue)))
+	return b.RemoveAll(state, overlays.QueueFile)
+}
+
+// overlaid tells whether an overlay of ours is mounted.
+func overlaid(b *Boot) (bool, error) {
+	infos, err := b.MountInfo()
+	return slices.ContainsFunc(infos, func(m *mountinfo.Info) bool {
+		return m.FSType == "overlay" && strings.HasPrefix(m.Source, "pkinit:")
+	}), err
+}
+
+// Undo implements Step: what was reverted stays so.
+func (RevertOverrides) Undo(*Boot) error { return nil }

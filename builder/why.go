@@ -106,6 +106,9 @@ func (b *lastBuild) compare(name string, now layers.Record) ([]string, error) {
 	if old.Version != now.Version {
 		changes = slices.Insert(changes, 0, fmt.Sprintf("version of kind %s: %d → %d", now.Kind, old.Version, now.Version))
 	}
+	if old.Version == now.Version && old.Code != now.Code {
+		changes = slices.Insert(changes, 0, fmt.Sprintf("scripts of kind %s: %s → %s", now.Kind, old.Code, now.Code))
+	}
 	return changes, err
 }
 

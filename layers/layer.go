@@ -20,8 +20,10 @@ type Layer interface {
 // Kind names a way of making layers.
 type Kind struct {
 	Name    string
-	Version int  // to be raised whenever the same inputs give another tree
-	Secret  bool // what it makes holds secrets: made anew for every image, kept in no store
+	Version int // to be raised whenever the same inputs give another tree
+	// Code is a digest over scripts and tables of the way that change more often, so that nobody forgets the version.
+	Code   string `json:",omitempty"`
+	Secret bool   // what it makes holds secrets: made anew for every image, kept in no store
 	// Kept means that what it makes refers to files that outlive the build anyhow, and is made in no time: kept in no
 	// store.
 	Kept bool `json:",omitempty"`

@@ -12,8 +12,9 @@ import (
 type Record struct {
 	Name    string          `json:"name"` // what the maintainer sees
 	Kind    string          `json:"kind"`
-	Version int             `json:"version"` // of the kind
-	Spec    json.RawMessage `json:"spec"`    // the layer
+	Version int             `json:"version"`        // of the kind
+	Code    string          `json:"code,omitempty"` // likewise
+	Spec    json.RawMessage `json:"spec"`           // the layer
 	Made    time.Time       `json:"made"`
 }
 
@@ -23,7 +24,7 @@ func NewRecord(name string, l Layer) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("record of layer %s: %w", name, err)
 	}
-	return Record{Name: name, Kind: l.Kind().Name, Version: l.Kind().Version, Spec: spec, Made: time.Now().UTC().Truncate(time.Second)}, nil
+	return Record{Name: name, Kind: l.Kind().Name, Version: l.Kind().Version, Code: l.Kind().Code, Spec: spec, Made: time.Now().UTC().Truncate(time.Second)}, nil
 }
 
 // Record reads the record of a layer; fs.ErrNotExist if the layer is not there.

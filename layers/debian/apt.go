@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
@@ -22,6 +23,7 @@ type apt struct {
 	recipe       string // directory of the recipe, to which the files with keys are relative
 	repositories []Repository
 	architecture string
+	timeout      time.Duration // without a byte
 }
 
 // newApt is the root for repositories, in a directory that builds share.
@@ -31,7 +33,7 @@ func newApt(cache, recipe string, repositories []Repository, architecture string
 		return apt{}, err
 	}
 	name := fmt.Sprintf("%s-%.6x-%s", path.Base(repositories[0].Suites[0]), sha256.Sum256(data), architecture)
-	return apt{dir: filepath.Join(cache, "apt", name), recipe: recipe, repositories: repositories, architecture: architecture}, nil
+	return apt{filepath.Join(cache, "apt", name), recipe, repositories, architecture, 30 * time.Second}, nil
 }
 
 const aptConf = `Dir "%[1]s/";
@@ -48,8 +50,8 @@ APT::Sandbox::User "";
 Acquire::Languages "none";
 Acquire::Retries "3";
 Acquire::ForceHash "SHA256";
-Acquire::http::Timeout "30";
-Acquire::https::Timeout "30";
+Acquire::http::Timeout "%[3]d";
+Acquire::https::Timeout "%[3]d";
 `
 
 // prepare writes the configuration.
@@ -60,7 +62,7 @@ func (a apt) prepare() error {
 			return err
 		}
 	}
-	files := map[string]string{"apt.conf": fmt.Sprintf(aptConf, a.dir, a.architecture), "status": ""}
+	files := map[string]string{"apt.conf": fmt.Sprintf(aptConf, a.dir, a.architecture, a.timeout/time.Second), "status": ""}
 	for _, r := range a.repositories {
 		keyring, err := a.keyring(r)
 		if err != nil {

@@ -20,10 +20,14 @@ type signedArchive struct {
 	dir     string // what a mirror serves
 	gnupg   string
 	keyring string
-	release string // lines at the top of the Release file
+	release string   // lines at the top of the Release file
+	sign    []string // options of gpg for signing
 }
 
-func newArchive(t *testing.T) *signedArchive {
+func newArchive(t *testing.T) *signedArchive { return archiveOf(t, "never") }
+
+// archiveOf is an archive whose key expires at a time.
+func archiveOf(t *testing.T, expires string, options ...string) *signedArchive {
 	t.Helper()
 	needs.Program(t, "gpg")
 	needs.Program(t, "apt-get")
@@ -34,7 +38,7 @@ func newArchive(t *testing.T) *signedArchive {
 		_ = exec.Command("gpgconf", "--homedir", gnupg, "--kill", "all").Run()
 		require.NoError(t, os.RemoveAll(gnupg))
 	})
-	a.gpg(t, "--passphrase", "", "--quick-generate-key", "archive@example.org", "ed25519", "sign", "never")
+	a.gpg(t, append(options, "--passphrase", "", "--quick-generate-key", "archive@example.org", "ed25519", "sign", expires)...)
 	a.keyring = filepath.Join(t.TempDir(), "keyring.gpg")
 	a.gpg(t, "--output", a.keyring, "--export")
 	return a
@@ -59,7 +63,7 @@ func (a *signedArchive) publish(t *testing.T, stanzas ...string) {
 	release := a.release + "Date: " + time.Now().UTC().Format(time.RFC1123) + "\nArchitectures: arm64\nComponents: main\nSHA256:\n" +
 		fmt.Sprintf(" %s %d %s\n", sum([]byte(index)), len(index), packagesIndex)
 	require.NoError(t, os.WriteFile(a.path("Release"), []byte(release), 0o644))
-	a.gpg(t, "--output", a.path("InRelease"), "--clearsign", a.path("Release"))
+	a.gpg(t, append(a.sign, "--output", a.path("InRelease"), "--clearsign", a.path("Release"))...)
 }
 
 func (a *signedArchive) repository(mirror string) Repository {
@@ -130,52 +134,130 @@ func TestResolveErrors(t *testing.T) {
 
 func TestArchiveErrors(t *testing.T) {
 	other := newArchive(t)
+	signed := func(t *testing.T, a *signedArchive) { a.publish(t, index("tool")) }
 	tests := map[string]struct {
-		break_ func(t *testing.T, a *signedArchive)
-		err    string
+		key    string // when it expires
+		made   string // when it was made, as gpg reads it
+		breaks func(t *testing.T, a *signedArchive)
+		err    []string
 	}{
-		"unsigned": {func(t *testing.T, a *signedArchive) { require.NoError(t, os.Remove(a.path("InRelease"))) },
-			"test Release' is not signed."},
-		"somebody else's key": {func(_ *testing.T, a *signedArchive) { a.keyring = other.keyring },
-			"test InRelease' is not signed."},
-		"expired": {func(t *testing.T, a *signedArchive) {
+		"unsigned": {"never", "", func(t *testing.T, a *signedArchive) {
+			signed(t, a)
+			require.NoError(t, os.Remove(a.path("InRelease")))
+		}, []string{"test Release' is not signed.", "\nit was changed after it was signed, or never signed: use another mirror"}},
+		"somebody else's key": {"never", "", func(t *testing.T, a *signedArchive) { signed(t, a); a.keyring = other.keyring },
+			[]string{"NO_PUBKEY ", "test InRelease' is not signed.",
+				"\nit is signed with a key that is not among those named for it: get its key from who runs it"}},
+		"expired key": {"2020-02-01", "20200101T000000", func(t *testing.T, a *signedArchive) {
+			a.sign = []string{"--faked-system-time", "20200102T000000"}
+			signed(t, a)
+		}, []string{"EXPKEYSIG ", "\nits key has expired: get the current one from who runs it"}},
+		"expired signature": {"never", "20200101T000000", func(t *testing.T, a *signedArchive) {
+			a.sign = []string{"--faked-system-time", "20200102T000000", "--default-sig-expire", "1d"}
+			signed(t, a)
+		}, []string{"EXPSIG ", "\nthe mirror is out of date, or this machine's clock is wrong: use another mirror"}},
+		"expired": {"never", "", func(t *testing.T, a *signedArchive) {
 			a.release += "Valid-Until: Sat, 01 Jan 2022 00:00:00 UTC\n"
-			a.publish(t, index("tool"))
-		}, "is expired"},
-		"changed after it was signed": {func(t *testing.T, a *signedArchive) {
-			text, err := os.ReadFile(a.path("InRelease"))
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(a.path("InRelease"), []byte(strings.Replace(string(text), "Suite: test", "Suite: best", 1)), 0o644))
-		}, "test InRelease' is not signed."},
-		"another index": {func(t *testing.T, a *signedArchive) {
+			signed(t, a)
+		}, []string{"is expired", "\nthe mirror is out of date, or this machine's clock is wrong: use another mirror"}},
+		"bad signature": {"never", "", func(t *testing.T, a *signedArchive) {
+			signed(t, a)
+			a.edit(t, "InRelease", "Suite: test", "Suite: best")
+		}, []string{"test InRelease' is not signed.", "\nit was changed after it was signed, or never signed: use another mirror"}},
+		"another index": {"never", "", func(t *testing.T, a *signedArchive) {
+			signed(t, a)
 			require.NoError(t, os.WriteFile(a.path(packagesIndex), []byte(index("mool")), 0o644))
-		}, "Hash Sum mismatch"},
-		"truncated index": {func(t *testing.T, a *signedArchive) { require.NoError(t, os.Truncate(a.path(packagesIndex), 20)) },
-			"File has unexpected size"},
-		"no suite": {func(t *testing.T, a *signedArchive) { require.NoError(t, os.RemoveAll(a.path(""))) },
-			"test Release' does not have a Release file."},
-		"no keyring": {func(_ *testing.T, a *signedArchive) { a.keyring = "/nowhere/keyring.gpg" },
-			"keys of the repository test: open /nowhere/keyring.gpg: no such file or directory"},
+		}, []string{"Hash Sum mismatch", "\nthe mirror is broken or being updated: try again later, or use another one"}},
+		"truncated index": {"never", "", func(t *testing.T, a *signedArchive) {
+			signed(t, a)
+			require.NoError(t, os.Truncate(a.path(packagesIndex), 20))
+		}, []string{"File has unexpected size", "\nthe mirror is broken or being updated: try again later, or use another one"}},
+		"no suite": {"never", "", func(*testing.T, *signedArchive) {},
+			[]string{"test Release' does not have a Release file.", "\nare its URL and suite right?"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := newArchive(t)
-			a.publish(t, index("tool"))
-			test.break_(t, a)
-			_, err := a.apt(t, a.serve(t)).resolve(t.Context(), []string{"tool"})
-			require.ErrorContains(t, err, test.err)
-			t.Log(err)
+			var options []string
+			if test.made != "" {
+				options = []string{"--faked-system-time", test.made}
+			}
+			a := archiveOf(t, test.key, options...)
+			test.breaks(t, a)
+			url := a.serve(t)
+			_, err := a.apt(t, url).resolve(t.Context(), []string{"tool"})
+			require.ErrorContains(t, err, "read the package lists of test ("+url+" test): ")
+			for _, text := range test.err {
+				require.ErrorContains(t, err, text)
+			}
 		})
 	}
-	t.Run("down", func(t *testing.T) {
-		a := newArchive(t)
-		s := httptest.NewServer(nil)
-		s.Close()
-		_, err := a.apt(t, s.URL).resolve(t.Context(), []string{"tool"})
-		require.ErrorContains(t, err, "read the package lists of test ("+s.URL+" test): ")
-		require.ErrorContains(t, err, "Connection refused")
-		t.Log(err)
-	})
+}
+
+func (a *signedArchive) edit(t *testing.T, name, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(a.path(name))
+	require.NoError(t, err)
+	require.Contains(t, string(text), from)
+	require.NoError(t, os.WriteFile(a.path(name), []byte(strings.Replace(string(text), from, to, 1)), 0o644))
+}
+
+func TestArchiveWithoutKeys(t *testing.T) {
+	a := newArchive(t)
+	r := a.apt(t, a.serve(t))
+	require.NoError(t, os.WriteFile(a.keyring, []byte("other"), 0o644))
+	_, err := r.resolve(t.Context(), []string{"tool"})
+	require.EqualError(t, err, "keys of the repository test: "+a.keyring+" changed since the plan was made")
+	require.NoError(t, os.Remove(a.keyring))
+	_, err = r.resolve(t.Context(), []string{"tool"})
+	require.EqualError(t, err, "keys of the repository test: open "+a.keyring+": no such file or directory")
+}
+
+const isItUp = "\nis it up? PKBUILD_MIRROR or the recipe's mirror names another one"
+
+func TestArchiveThatDoesNotAnswer(t *testing.T) {
+	a := newArchive(t)
+	down := httptest.NewServer(nil)
+	down.Close()
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(slow.Close)
+	for url, says := range map[string]string{down.URL: "Connection refused", slow.URL: "Connection timed out"} {
+		r := a.apt(t, url)
+		r.timeout = time.Second
+		_, err := r.resolve(t.Context(), []string{"tool"})
+		require.ErrorContains(t, err, "read the package lists of test ("+url+" test): ")
+		require.ErrorContains(t, err, says)
+		require.ErrorContains(t, err, isItUp)
+	}
+}
+
+// TestRepositories takes packages from two repositories with keys of their own, in either form, and says which of them
+// is broken.
+func TestRepositories(t *testing.T) {
+	one, two := newArchive(t), newArchive(t)
+	armored := filepath.Join(t.TempDir(), "two.asc")
+	two.gpg(t, "--armor", "--output", armored, "--export")
+	two.keyring = armored
+	one.publish(t, index("tool", "Depends: library"))
+	two.publish(t, index("library"))
+	first, second := one.repository(one.serve(t)), two.repository(two.serve(t))
+	second.Name = "second"
+	a, err := newApt(t.TempDir(), "", []Repository{first, second}, "arm64")
+	require.NoError(t, err)
+	got, err := a.resolve(t.Context(), []string{"tool"})
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+
+	_, err = a.resolve(t.Context(), []string{"tol"})
+	require.EqualError(t, err, "resolve the packages: there is no package tol in test (main) and test (main); did you mean tool?")
+
+	two.edit(t, "InRelease", "Codename", "Nickname")
+	_, err = a.resolve(t.Context(), []string{"tool"})
+	require.ErrorContains(t, err, "read the package lists of second ("+second.URIs[0]+" test): ")
+	require.NotContains(t, err.Error(), first.URIs[0])
 }
 
 func TestNearest(t *testing.T) {

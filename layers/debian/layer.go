@@ -3,7 +3,9 @@ package debian
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -32,7 +35,14 @@ type Layer struct {
 const DefaultMirror = "http://ftp.debian.org/debian"
 
 // Kind implements layers.Layer.
-func (Layer) Kind() layers.Kind { return layers.Kind{Name: "debian", Version: 2} }
+func (Layer) Kind() layers.Kind { return layers.Kind{Name: "debian", Version: 3, Code: code()} }
+
+// code is a digest over what decides, besides Go code, what becomes of packages.
+func code() string {
+	h := sha256.New()
+	fmt.Fprintln(h, preinstScript, configureScript, sandbox.Script(), dpkgScript, toolPackages, excluded, chosen, replaced, litter)
+	return fmt.Sprintf("%.8x", h.Sum(nil))
+}
 
 // Make implements layers.Layer.
 func (l Layer) Make(ctx context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {

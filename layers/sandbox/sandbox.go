@@ -20,7 +20,10 @@ import (
 )
 
 //go:embed sandbox.sh
-var sandboxScript string
+var script string
+
+// Script is the shell script that lays tools over a tree, for the keys of layers.
+func Script() string { return script }
 
 // Sandbox runs commands in a tree with tools laid over it, without a network and apart from the building machine's
 // processes and mounts.
@@ -45,7 +48,7 @@ func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string
 		return nil, err
 	}
 	start := time.Now().Truncate(time.Second)
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", sandboxScript, "sandbox"}, args...)...)
+	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", script, "sandbox"}, args...)...)
 	cmd.Dir = files
 	cmd.Env = append(os.Environ(),
 		"OPTIONS="+overlayOptions(),

@@ -13,6 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -49,11 +50,16 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 	for name, s := range r.Secrets {
 		p.Secrets[name] = Secret(s)
 	}
-	base, err := base(r, in.Lock)
+	packages, err := base(r, in.Lock)
 	if err != nil {
 		return nil, err
 	}
-	p.add("debian", base)
+	if image := r.Base.Image; image != nil {
+		p.add("image", vendorImage(*image))
+	}
+	if r.Base.Image == nil || len(packages.Packages) > 0 {
+		p.add("debian", packages)
+	}
 	sources, err := repositoryEntries(r)
 	if err != nil {
 		return nil, err
@@ -86,14 +92,13 @@ func base(r *recipes.Recipe, lock *Lock) (debian.Layer, error) {
 	if err != nil {
 		return debian.Layer{}, err
 	}
-	l := debian.Layer{
-		Architecture: r.Architecture,
-		Suite:        r.Base.Debian.Suite,
-		Components:   r.Base.Debian.Components,
-		Mirror:       r.Base.Debian.Mirror,
-		Repositories: more,
-		Packages:     packages(r.Layers),
-		Date:         date,
+	l := debian.Layer{Architecture: r.Architecture, Repositories: more, Packages: packages(r.Layers), Date: date}
+	switch {
+	case r.Base.Image != nil:
+		// The suite is that of the vendor's image, and what comes from its archive is tools, which are in main.
+		l.Over, l.Components = r.Base.Image.SHA256, []string{"main"}
+	default:
+		l.Suite, l.Components, l.Mirror = r.Base.Debian.Suite, r.Base.Debian.Components, r.Base.Debian.Mirror
 	}
 	if lock == nil {
 		return l, nil
@@ -103,6 +108,10 @@ func base(r *recipes.Recipe, lock *Lock) (debian.Layer, error) {
 	}
 	l.Repositories, l.Lock = nil, &lock.Debian
 	return l, nil
+}
+
+func vendorImage(i recipes.Image) diskimage.Layer {
+	return diskimage.Layer{Source: i.Source, SHA256: i.SHA256}
 }
 
 // cmdline is the arguments of the kernel that the recipe asks for.
@@ -127,6 +136,12 @@ func (p *Plan) addLayer(dir string, l recipes.Layer) error {
 		p.add("files", layers.Files{Entries: entries})
 	case l.Users != nil:
 		p.add("users", layers.Users{Users: users(l.Users)})
+	case l.Run != nil:
+		run, err := p.script(dir, *l.Run)
+		if err != nil {
+			return err
+		}
+		p.add("run", run)
 	case l.Stage != nil:
 		entries, err := stageEntries(dir, *l.Stage)
 		if err != nil {

@@ -44,7 +44,14 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 	if err != nil {
 		return nil, err
 	}
-	pins, err := l.Resolve(ctx, &layers.Env{Dir: r.Dir, Cache: o.Cache, Mirror: o.Mirror})
+	env := &layers.Env{Dir: r.Dir, Cache: o.Cache, Mirror: o.Mirror}
+	var below *layers.Tree
+	if image := r.Base.Image; image != nil {
+		if below, err = vendorImage(*image).Make(ctx, env, nil); err != nil {
+			return nil, err
+		}
+	}
+	pins, err := l.Resolve(ctx, env, below)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +61,12 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 
 // wanted lists what the packages of a layer are chosen by.
 func wanted(l debian.Layer) []string {
-	out := []string{"architecture " + l.Architecture, "suite " + l.Suite}
+	out := []string{"architecture " + l.Architecture}
+	if l.Over != "" {
+		out = append(out, "image "+l.Over)
+	} else {
+		out = append(out, "suite "+l.Suite)
+	}
 	for _, c := range l.Components {
 		out = append(out, "component "+c)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/layers/diskimage"
+	"github.com/PlanktoScope/pkbuild/layers/script"
 )
 
 // PlanVersion is the version of the plan's format.
@@ -39,7 +41,7 @@ type Layer struct {
 
 // kinds lists every kind of layer that a plan can hold.
 func kinds() []layers.Layer {
-	return []layers.Layer{debian.Layer{}, layers.Files{}, layers.Users{}, layers.Boot{}}
+	return []layers.Layer{diskimage.Layer{}, debian.Layer{}, layers.Files{}, layers.Users{}, script.Layer{}, layers.Boot{}}
 }
 
 type layerJSON struct {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/script"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -43,6 +44,25 @@ func fileEntries(dir string, files []recipes.File) ([]layers.File, error) {
 		}
 	}
 	return out, nil
+}
+
+// script is the layer of a script, with the digests of what it reads.
+func (p *Plan) script(dir string, r recipes.Run) (script.Layer, error) {
+	l := script.Layer{Architecture: p.Architecture, Date: p.Date, Script: r.Script, Network: r.Network, Secrets: r.Secrets}
+	if r.File != "" {
+		text, err := os.ReadFile(filepath.Join(dir, r.File))
+		if err != nil {
+			return l, err
+		}
+		l.Script = string(text)
+	}
+	var inputs []recipes.File
+	for _, source := range r.Inputs {
+		inputs = append(inputs, recipes.File{Target: "/" + filepath.Base(source), Source: source})
+	}
+	var err error
+	l.Inputs, err = fileEntries(dir, inputs)
+	return l, err
 }
 
 // sourceEntries lists a source, which is a file or a directory. Permissions are 0644, or 0755 for what its owner may

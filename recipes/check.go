@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -17,6 +18,9 @@ func (d *decoder) check(r *Recipe) {
 		for j := range layer.Files {
 			d.checkFile(&layer.Files[j])
 		}
+		if layer.Run != nil {
+			d.checkInputs(layer.Run.Inputs)
+		}
 	}
 	d.checkRepositories(r.Repositories)
 	d.checkUsers(users)
@@ -27,6 +31,18 @@ func (d *decoder) check(r *Recipe) {
 func (d *decoder) checkFile(f *File) {
 	if d.from[&f.Source] == nil && strings.HasSuffix(f.Target, "/") {
 		d.problems.add(d.from[&f.Target].place, "%s is a directory; add the name of the file", quote(f.Target))
+	}
+}
+
+// checkInputs reports inputs that would lie under one name.
+func (d *decoder) checkInputs(inputs []string) {
+	for i := range inputs {
+		for j := range inputs[:i] {
+			if name := path.Base(inputs[i]); inputs[i] != "" && name == path.Base(inputs[j]) {
+				d.problems.add(d.from[&inputs[i]].place, "another input has the name %s already; rename one of them", quote(name))
+				break
+			}
+		}
 	}
 }
 
@@ -77,17 +93,17 @@ func (d *decoder) origin(value, owner any) *node {
 func (d *decoder) checkSecrets(users []*User, r *Recipe) {
 	used := map[string]bool{}
 	declared := slices.Sorted(maps.Keys(r.Secrets))
-	for _, user := range users {
-		at := d.from[&user.Password]
+	for _, name := range secretNames(users, r.Layers) {
+		at := d.from[name]
 		if at == nil || at.kind != text {
 			continue
 		}
-		used[user.Password] = true
-		if slices.Contains(declared, user.Password) {
+		used[*name] = true
+		if slices.Contains(declared, *name) {
 			continue
 		}
 		// The text is not shown: it may be the password itself.
-		if near := nearest(user.Password, declared); near != "" {
+		if near := nearest(*name, declared); near != "" {
 			used[near] = true
 			d.problems.add(at.place, "no such secret is declared; did you mean %s?", quote(near))
 			continue
@@ -97,8 +113,25 @@ func (d *decoder) checkSecrets(users []*User, r *Recipe) {
 	if secrets := d.from[&r.Secrets]; secrets != nil {
 		for _, e := range secrets.entries {
 			if !used[e.key] {
-				d.problems.add(e.at, "the secret is not used; name it as a user's password, or remove it")
+				d.problems.add(e.at, "the secret is not used; name it as a user's password or for a script, or remove it")
 			}
 		}
 	}
+}
+
+// secretNames are the places that name a secret.
+func secretNames(users []*User, layers []Layer) []*string {
+	var out []*string
+	for _, user := range users {
+		out = append(out, &user.Password)
+	}
+	for _, l := range layers {
+		if l.Run == nil {
+			continue
+		}
+		for i := range l.Run.Secrets {
+			out = append(out, &l.Run.Secrets[i])
+		}
+	}
+	return out
 }

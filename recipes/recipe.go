@@ -25,6 +25,13 @@ type Recipe struct {
 // Base is the first layer: exactly one of its fields is set.
 type Base struct {
 	Debian *Debian `yaml:"debian" doc:"A suite of Debian." oneof:"base"`
+	Image  *Image  `yaml:"image" doc:"A disk image as its vendor publishes it, such as Raspberry Pi OS Lite." oneof:"base"`
+}
+
+// Image is a base that a vendor made. Packages go over it, from its own sources and from the recipe's repositories.
+type Image struct {
+	Source string `yaml:"source" doc:"URL of the image, or its path relative to the recipe: .img, .img.xz or .img.zst." required:"true" path:"url" hint:"a URL, or a path such as images/raspios.img.xz"`
+	SHA256 string `yaml:"sha256" doc:"SHA-256 of that file, as its vendor states it." required:"true" pattern:"^[0-9a-f]{64}$" hint:"the 64 hexadecimal digits, in lower case, that the vendor states beside the image"`
 }
 
 // Debian is a base made of a suite's packages.
@@ -46,9 +53,10 @@ type Repository struct {
 
 // Layer is laid over those before it: exactly one of its fields is set.
 type Layer struct {
-	Packages []string `yaml:"packages" doc:"Debian packages to install, without what they only recommend. The packages of all layers are installed with the base, in one transaction." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
+	Packages []string `yaml:"packages" doc:"Debian packages to install, without what they only recommend. The packages of all layers are installed in one transaction, with the base or over it." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
 	Files    []File   `yaml:"files" doc:"Files, directories and links to put in place." oneof:"layer"`
 	Users    []User   `yaml:"users" doc:"Users to create." oneof:"layer"`
+	Run      *Run     `yaml:"run" doc:"A script to run inside the tree. What it changes is the layer." oneof:"layer"`
 	Stage    *Stage   `yaml:"stage" doc:"A pallet to stage as the bundle that the device starts with." oneof:"layer"`
 }
 
@@ -73,6 +81,15 @@ type User struct {
 	Groups         []string `yaml:"groups" doc:"Further groups; a group that the packages do not bring is made as a system group." pattern:"^[a-z_][a-z0-9_-]{0,31}$" hint:"the name of a group, such as sudo"`
 	Password       string   `yaml:"password" doc:"Name of the secret that holds the password, or its crypt(3) hash. Without a value for it the account is locked." private:"true"`
 	AuthorizedKeys []string `yaml:"authorized-keys" doc:"Public keys that may log in over SSH." pattern:"^[^\r\n]+$" hint:"one public key in one line, as in id_ed25519.pub"`
+}
+
+// Run is a script that runs inside the tree.
+type Run struct {
+	Script  string   `yaml:"script" doc:"The script. /bin/sh runs it and ends at the first command that fails, unless its first line names another program after #!." oneof:"run"`
+	File    string   `yaml:"file" doc:"File that holds the script, relative to the recipe." oneof:"run" path:"exists"`
+	Inputs  []string `yaml:"inputs" doc:"Files and directories that the script reads, relative to the recipe. Each lies under its own name in /run/pkbuild/inputs, read-only." path:"exists"`
+	Network bool     `yaml:"network" doc:"Whether the script reaches the network. What it fetches is not part of the layer's key: the script should check it." default:"false"`
+	Secrets []string `yaml:"secrets" doc:"Names of secrets that the script reads. Each lies in a file of its name in /run/pkbuild/secrets while the script runs." private:"true" pattern:"^[a-z][a-z0-9_-]*$" hint:"the name of a secret, such as wifi-key"`
 }
 
 // Stage is a pallet staged in the image.

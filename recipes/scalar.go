@@ -78,6 +78,10 @@ func (d *decoder) path(n *node, f field, v reflect.Value) {
 		d.problems.add(n.place, "%s", err)
 		return
 	}
+	if f.path == "url" && strings.Contains(n.text, "://") {
+		v.SetString(n.text)
+		return
+	}
 	name := relativeTo(n.file, n.text)
 	if f.path != "optional" {
 		isDir, err := d.isDir(name)

@@ -17,23 +17,33 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
-// apt is a root of apt's own: its lists, no installed packages, and none of the building machine's configuration.
+// apt is a root of apt's own: its lists, no installed packages but those of a base, and none of the building machine's
+// configuration.
 type apt struct {
 	dir          string
 	recipe       string // directory of the recipe, to which the files with keys are relative
 	repositories []Repository
 	architecture string
+	base         inherited     // where packages are installed over a base: what it brings
 	timeout      time.Duration // without a byte
 }
 
-// newApt is the root for repositories, in a directory that builds share.
-func newApt(cache, recipe string, repositories []Repository, architecture string) (apt, error) {
-	data, err := json.Marshal(repositories)
+// in is the root in a directory that builds share: one for all that want the same.
+func (a apt) in(cache string) (apt, error) {
+	data, err := json.Marshal(struct {
+		Repositories []Repository
+		Base         inherited `json:",omitempty"`
+	}{a.repositories, a.base})
 	if err != nil {
 		return apt{}, err
 	}
-	name := fmt.Sprintf("%s-%.6x-%s", path.Base(repositories[0].Suites[0]), sha256.Sum256(data), architecture)
-	return apt{filepath.Join(cache, "apt", name), recipe, repositories, architecture, 30 * time.Second}, nil
+	name := "base"
+	if a.base == nil {
+		name = path.Base(a.repositories[0].Suites[0])
+	}
+	a.timeout = 30 * time.Second
+	a.dir = filepath.Join(cache, "apt", fmt.Sprintf("%s-%.6x-%s", name, sha256.Sum256(data), a.architecture))
+	return a, nil
 }
 
 const aptConf = `Dir "%[1]s/";
@@ -56,7 +66,7 @@ Acquire::https::Timeout "%[3]d";
 
 // prepare writes the configuration.
 func (a apt) prepare() error {
-	for _, dir := range []string{"etc/apt/preferences.d", "etc/apt/sources.list.d", "etc/apt/apt.conf.d", "keys",
+	for _, dir := range []string{"etc/apt/preferences.d", "etc/apt/sources.list.d", "etc/apt/apt.conf.d", "etc/apt/trusted.gpg.d", "keys",
 		"var/lib/apt/lists/partial", "var/cache/apt/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, dir), 0o755); err != nil {
 			return err
@@ -69,6 +79,9 @@ func (a apt) prepare() error {
 			return err
 		}
 		files["etc/apt/sources.list.d/"+r.Name+".sources"] = r.Sources(keyring)
+	}
+	for name, text := range a.base {
+		files[name] = strings.ReplaceAll(string(text), rootMark, a.dir)
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o644); err != nil {
@@ -95,7 +108,11 @@ func (a apt) resolve(ctx context.Context, names []string) (out []Package, err er
 	if output, err := a.get(ctx, "update", "--error-on=any"); err != nil {
 		return nil, a.blame(err, output)
 	}
-	output, err := a.get(ctx, append([]string{"install", "--yes", "--print-uris"}, names...)...)
+	args := []string{"install", "--yes", "--print-uris"}
+	if a.base != nil {
+		args = append(args, "--no-remove", "--no-upgrade") // what the base has stays
+	}
+	output, err := a.get(ctx, append(args, names...)...)
 	if err != nil {
 		return nil, fmt.Errorf("resolve the packages: %w", a.explain(ctx, err, output))
 	}

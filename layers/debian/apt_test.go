@@ -74,7 +74,7 @@ func (a *signedArchive) repository(mirror string) Repository {
 
 func (a *signedArchive) apt(t *testing.T, mirror string) apt {
 	t.Helper()
-	out, err := newApt(t.TempDir(), "", []Repository{a.repository(mirror)}, "arm64")
+	out, err := apt{repositories: []Repository{a.repository(mirror)}, architecture: "arm64"}.in(t.TempDir())
 	require.NoError(t, err)
 	return out
 }
@@ -245,7 +245,7 @@ func TestRepositories(t *testing.T) {
 	two.publish(t, index("library"))
 	first, second := one.repository(one.serve(t)), two.repository(two.serve(t))
 	second.Name = "second"
-	a, err := newApt(t.TempDir(), "", []Repository{first, second}, "arm64")
+	a, err := apt{repositories: []Repository{first, second}, architecture: "arm64"}.in(t.TempDir())
 	require.NoError(t, err)
 	got, err := a.resolve(t.Context(), []string{"tool"})
 	require.NoError(t, err)

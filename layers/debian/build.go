@@ -22,6 +22,7 @@ type build struct {
 	layer Layer
 	env   *layers.Env
 	pool  pool
+	below *layers.Tree // for packages over a base of another kind; else nil
 	lock  *Lock
 	debs  []*deb
 	early []*deb // those of debs that the preinst scripts of the others rely on
@@ -40,6 +41,9 @@ func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, release()) }()
+	}
+	if b.below != nil {
+		return b.over(ctx)
 	}
 	if err := b.fetch(ctx); err != nil {
 		return nil, err
@@ -68,7 +72,7 @@ func (b *build) fetch(ctx context.Context) error {
 	if b.lock == nil {
 		b.report("resolving packages", 0)
 		var err error
-		if b.lock, err = b.layer.resolve(ctx, b.env, b.toolsFor()); err != nil {
+		if b.lock, err = b.layer.resolve(ctx, b.env, b.below, b.toolsFor()); err != nil {
 			return err
 		}
 	}

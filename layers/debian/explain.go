@@ -146,6 +146,9 @@ func (r Repository) String() string {
 // describe lists the suites in which packages were looked for.
 func (a apt) describe() string {
 	var out []string
+	if a.base != nil {
+		out = append(out, "the base's sources")
+	}
 	for _, r := range a.repositories {
 		text := strings.Join(r.Suites, " ")
 		if len(r.Components) > 0 {

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,8 +15,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Layer is a tree of Debian packages: the base of an image and all packages in one transaction.
+// Layer is a tree of Debian packages: the base of an image and all packages in one transaction. Over another base it is
+// the packages that this base lacks.
 type Layer struct {
+	// Over is the digest of the vendor's image that the packages are installed over; else empty. Its suite, sources of
+	// packages and keys are that base's own, and Repositories come on top of them.
+	Over         string   `json:"over,omitempty"`
 	Architecture string   `json:"architecture"`
 	Suite        string   `json:"suite"`
 	Components   []string `json:"components"`
@@ -40,16 +42,19 @@ func (Layer) Kind() layers.Kind { return layers.Kind{Name: "debian", Version: 3,
 // code is a digest over what decides, besides Go code, what becomes of packages.
 func code() string {
 	h := sha256.New()
-	fmt.Fprintln(h, preinstScript, configureScript, sandbox.Script(), dpkgScript, toolPackages, excluded, chosen, replaced, litter)
+	fmt.Fprintln(h, preinstScript, configureScript, sandbox.Script(), dpkgScript, toolPackages, excluded, chosen, replaced, sandbox.Litter())
 	return fmt.Sprintf("%.8x", h.Sum(nil))
 }
 
 // Make implements layers.Layer.
-func (l Layer) Make(ctx context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("scripts of packages need root, or to be root in a user namespace: unshare --map-root-user --map-auto")
+func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (*layers.Tree, error) {
+	if err := sandbox.NeedRoot(); err != nil {
+		return nil, err
 	}
 	b := &build{layer: l, env: env, pool: newPool(filepath.Join(env.Cache, "debs"))}
+	if l.Over != "" {
+		b.below = below
+	}
 	return b.make(ctx)
 }
 
@@ -64,33 +69,52 @@ func (l Layer) archive(mirror string) Repository {
 // counterpart is the architecture of the other kind of building machine, whose tools a tree is made with there.
 var counterpart = map[string]string{"arm64": "amd64", "amd64": "arm64"}
 
-// Resolve pins the packages that the layer is made of today, on any machine.
-func (l Layer) Resolve(ctx context.Context, env *layers.Env) (*Lock, error) {
-	return l.resolve(ctx, env, counterpart[l.Architecture])
+// Resolve pins the packages that the layer is made of today, on any machine. below is what lies below the layer.
+func (l Layer) Resolve(ctx context.Context, env *layers.Env, below *layers.Tree) (*Lock, error) {
+	if l.Over == "" {
+		below = nil
+	}
+	return l.resolve(ctx, env, below, counterpart[l.Architecture])
 }
 
 // resolve pins the packages, and the tools for building machines of an architecture, if any.
-func (l Layer) resolve(ctx context.Context, env *layers.Env, tools string) (*Lock, error) {
+func (l Layer) resolve(ctx context.Context, env *layers.Env, below *layers.Tree, tools string) (*Lock, error) {
+	target, names := l, append([]string{"?essential", "?priority(required)", "apt"}, l.Packages...)
+	if below != nil {
+		var err error
+		if l.Suite, err = codename(below); err != nil {
+			return nil, err
+		}
+		names = l.Packages
+	}
 	lock := &Lock{}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		names := append([]string{"?essential", "?priority(required)", "apt"}, l.Packages...)
-		lock.Packages, err = l.pin(ctx, env, l.Architecture, names)
+		lock.Packages, err = target.pin(ctx, env, below, l.Architecture, names)
 		return err
 	})
 	if tools != "" {
 		group.Go(func() (err error) {
-			lock.Tools, err = l.pin(ctx, env, tools, toolPackages)
+			lock.Tools, err = l.pin(ctx, env, nil, tools, toolPackages)
 			return err
 		})
 	}
 	return lock, group.Wait()
 }
 
-// pin lists packages and what they depend on, for an architecture, in alphabetical order.
-func (l Layer) pin(ctx context.Context, env *layers.Env, architecture string, names []string) ([]Package, error) {
+// pin lists packages and what they depend on, for an architecture, in alphabetical order. Over a tree they are those
+// that it lacks.
+func (l Layer) pin(ctx context.Context, env *layers.Env, below *layers.Tree, architecture string, names []string) ([]Package, error) {
 	main := l.archive(env.Mirror)
-	a, err := newApt(env.Cache, env.Dir, append([]Repository{main}, l.Repositories...), architecture)
+	a := apt{recipe: env.Dir, repositories: append([]Repository{main}, l.Repositories...), architecture: architecture}
+	if below != nil {
+		var err error
+		if a.base, err = inherit(below, env.Mirror); err != nil {
+			return nil, err
+		}
+		a.repositories = l.Repositories
+	}
+	a, err := a.in(env.Cache)
 	if err != nil {
 		return nil, err
 	}

@@ -3,22 +3,12 @@ package debian
 // early returns the packages that must be unpacked before any preinst script runs: the essential ones and what the
 // others declare as Pre-Depends, with all that these depend on. The order is kept.
 func early(debs []*deb) []*deb {
-	by := map[string][]*deb{}
-	for _, d := range debs {
-		by[d.Name] = append(by[d.Name], d)
-		for _, provided := range d.fields.relations("provides") {
-			by[provided[0]] = append(by[provided[0]], d)
-		}
-	}
+	by := providers(debs)
 	in := map[*deb]bool{}
 	var add func(d *deb)
 	follow := func(d *deb, field string) {
-		for _, names := range d.fields.relations(field) {
-			for _, name := range names {
-				for _, other := range by[name] {
-					add(other)
-				}
-			}
+		for _, other := range by.related(d, field) {
+			add(other)
 		}
 	}
 	add = func(d *deb) {

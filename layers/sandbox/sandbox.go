@@ -25,16 +25,21 @@ var script string
 // Script is the shell script that lays tools over a tree, for the keys of layers.
 func Script() string { return script }
 
-// Sandbox runs commands in a tree with tools laid over it, without a network and apart from the building machine's
-// processes and mounts.
+// Sandbox runs commands in a tree with tools laid over it, apart from the building machine's processes, mounts and
+// environment, without a terminal, and without a network unless one is asked for.
 type Sandbox struct {
 	Dir          string // scratch directory of its own
 	Architecture string // of the tree
 	Date         time.Time
 	Tools, Tree  *layers.Tree
-	Emulator     string // to register for this sandbox, as binfmt_misc reads it; may be empty
-	Free         int64  // bytes of memory that its files may take, twice over; else they take the disk
+	Aside        *layers.Tree // lies at AsideDir, read-only and in memory, while the commands run; may be nil
+	Network      bool         // that of the building machine is theirs, too
+	Emulator     string       // to register for this sandbox, as binfmt_misc reads it; may be empty
+	Free         int64        // bytes of memory that its files may take, twice over; else they take the disk
 }
+
+// AsideDir is where Aside lies.
+const AsideDir = "/run/pkbuild"
 
 // Run runs a command and returns the changes that it made to the tree. Their contents lie in a file that stays open
 // until nothing refers to it.
@@ -50,14 +55,21 @@ func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string
 	start := time.Now().Truncate(time.Second)
 	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", script, "sandbox"}, args...)...)
 	cmd.Dir = files
-	cmd.Env = append(os.Environ(),
-		"OPTIONS="+overlayOptions(),
-		"MEMORY="+s.memory(),
-		"EMULATOR="+s.Emulator,
-		"SOURCE_DATE_EPOCH="+strconv.FormatInt(s.Date.Unix(), 10))
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET,
+	// Commands can read the environment of the sandbox's first process: it holds nothing of ours.
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin",
+		"OPTIONS=" + overlayOptions(),
+		"MEMORY=" + s.memory(),
+		"EMULATOR=" + s.Emulator,
+		"ASIDE=" + yes(s.Aside != nil),
+		"NETWORK=" + yes(s.Network),
+		"SOURCE_DATE_EPOCH=" + strconv.FormatInt(s.Date.Unix(), 10),
 	}
+	namespaces := uintptr(syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS)
+	if !s.Network {
+		namespaces |= syscall.CLONE_NEWNET
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Setsid: true}
 	if err := s.feed(ctx, cmd, out, each); err != nil {
 		return nil, errors.Join(err, out.Close())
 	}
@@ -68,10 +80,30 @@ func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string
 	return changes, nil
 }
 
-// feed runs the command with the tools, the tree and the file for the changes as descriptors 3 to 5.
+// NeedRoot says what an ordinary user has to do.
+func NeedRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("scripts of packages need root, or to be root in a user namespace: unshare --map-root-user --map-auto")
+	}
+	return nil
+}
+
+// yes is how the script is told of something: "yes" or nothing.
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
+}
+
+// feed runs the command with the tools, the tree, what lies aside and the file for the changes as descriptors 3 to 6.
 func (s Sandbox) feed(ctx context.Context, cmd *exec.Cmd, out *os.File, each func(line string)) error {
-	fed := make(chan error, 2)
-	for _, tree := range []*layers.Tree{s.Tools, s.Tree} {
+	trees := []*layers.Tree{s.Tools, s.Tree, s.Aside}
+	fed := make(chan error, len(trees))
+	for _, tree := range trees {
+		if tree == nil {
+			tree = layers.NewTree()
+		}
 		r, w, err := os.Pipe()
 		if err != nil {
 			return err
@@ -82,10 +114,10 @@ func (s Sandbox) feed(ctx context.Context, cmd *exec.Cmd, out *os.File, each fun
 	}
 	cmd.ExtraFiles = append(cmd.ExtraFiles, out)
 	err := Exec(ctx, cmd, each)
-	for _, r := range cmd.ExtraFiles[:2] {
+	for _, r := range cmd.ExtraFiles[:len(trees)] {
 		_ = r.Close() // who still writes shall not wait
 	}
-	if e := errors.Join(<-fed, <-fed); err == nil && e != nil {
+	if e := errors.Join(<-fed, <-fed, <-fed); err == nil && e != nil {
 		err = fmt.Errorf("write the tree: %w", e)
 	}
 	return err
@@ -148,7 +180,7 @@ func overlayOptions() string {
 	return "redirect_dir=off,metacopy=off,index=off,volatile"
 }
 
-// memory tells whether the files go to memory: "yes" or nothing.
+// memory tells whether the files go to memory.
 func (s Sandbox) memory() string {
 	need := int64(256 << 20) // for what the scripts write
 	for _, n := range s.Tree.Walk() {
@@ -156,10 +188,7 @@ func (s Sandbox) memory() string {
 			need += n.Content.Size
 		}
 	}
-	if 2*need > s.Free || inUserNamespace() { // where a tmpfs has no attributes before Linux 6.6
-		return ""
-	}
-	return "yes"
+	return yes(2*need <= s.Free && !inUserNamespace()) // where a tmpfs has no attributes before Linux 6.6
 }
 
 // Available is how much memory, in bytes, processes can still get without swapping, or 0 where that is not known.

@@ -1,8 +1,10 @@
-# Lays tools over a tree, runs the command in the arguments in it, and writes the changes as a tar to descriptor 5. It is
+# Lays tools over a tree, runs the command in the arguments in it, and writes the changes as a tar to descriptor 6. It is
 # PID 1 of namespaces of its own, so that all mounts and processes end with it. The current directory is empty and takes
-# all files, or a tmpfs over it does if MEMORY is set. The tools and the tree arrive as tars on descriptors 3 and 4.
-# OPTIONS are options of the overlay; EMULATOR is one to register for this sandbox alone.
+# all files, or a tmpfs over it does if MEMORY is set. The tools, the tree and what lies aside arrive as tars on
+# descriptors 3 to 5, the last one if ASIDE is set. OPTIONS are options of the overlay; EMULATOR is one to register for
+# this sandbox alone; with NETWORK set, names are looked up as on the building machine.
 set -eu
+umask 022
 mount --make-rprivate /
 if [ -n "$MEMORY" ]; then
 	mount -t tmpfs -o mode=0700,size=100% tmpfs "$PWD"
@@ -32,6 +34,23 @@ ln -s fd/0 root/dev/stdin
 ln -s fd/1 root/dev/stdout
 ln -s fd/2 root/dev/stderr
 hostname localhost
+if [ -n "$ASIDE" ]; then
+	mkdir root/run/pkbuild
+	mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs root/run/pkbuild
+	tar --extract --file=- --directory=root/run/pkbuild --preserve-permissions --numeric-owner --same-owner <&5
+	mount -o remount,bind,ro root/run/pkbuild
+fi
+created=
+if [ -n "$NETWORK" ] && [ -e /etc/resolv.conf ]; then
+	at=$(readlink root/etc/resolv.conf || echo /etc/resolv.conf)
+	case $at in
+	/etc/resolv.conf) [ -e root/etc/resolv.conf ] || created=upper/etc/resolv.conf ;;
+	*run/*) at=/run/${at#*run/} ;; # a symlink to what a service writes
+	esac
+	mkdir -p "root${at%/*}"
+	[ -e "root$at" ] || : >"root$at"
+	mount --bind /etc/resolv.conf "root$at"
+fi
 if [ -n "$EMULATOR" ]; then
 	mount -t proc proc /proc
 	mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
@@ -41,7 +60,8 @@ fi
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 	DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes \
 	SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" PERL_HASH_SEED=0 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \
-	chroot root "$@" </dev/null 3<&- 4<&- 5>&-
+	chroot root "$@" </dev/null 3<&- 4<&- 5<&- 6>&-
 umount -R root
+[ -z "$created" ] || rm "$created"
 set -f
-tar --create --file=- --directory=upper --format=posix --numeric-owner $xattrs . >&5
+tar --create --file=- --directory=upper --format=posix --numeric-owner $xattrs . >&6

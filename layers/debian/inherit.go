@@ -1,0 +1,90 @@
+package debian
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// inherited are the files of a root of apt's own that come from a tree with packages, by their paths there: what is
+// installed, the tree's sources of packages, its preferences, and the keys that it trusts.
+type inherited map[string][]byte
+
+// inheritedFrom are the places of such files. Those of sources are rewritten.
+var inheritedFrom = []string{
+	"etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/preferences", "etc/apt/preferences.d",
+	"etc/apt/trusted.gpg.d", autoFile,
+}
+
+func inherit(t *layers.Tree, mirror string) (inherited, error) {
+	status, err := t.ReadFile(statusFile)
+	if err != nil {
+		return nil, fmt.Errorf("%w: packages are installed over a base that dpkg keeps", err)
+	}
+	in := inherited{"status": status}
+	for _, from := range inheritedFrom {
+		if err := in.add(t, from, mirror); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// add adds a file, or those in a directory.
+func (in inherited) add(t *layers.Tree, name, mirror string) error {
+	at, n := t.Resolve(name)
+	switch {
+	case n == nil:
+		return nil
+	case n.Type == layers.Directory:
+		for base, child := range n.Children() {
+			if child.Type == layers.Directory {
+				continue
+			}
+			if err := in.add(t, path.Join(at, base), mirror); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	text, err := t.ReadFile(at)
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(name, "etc/apt/sources.list") {
+		text, err = in.sources(t, string(text), mirror)
+	}
+	in[name] = text
+	return err
+}
+
+var (
+	// aFile is a file with keys, as sources name it.
+	aFile = regexp.MustCompile(`(?:/usr/share|/etc)/[^\s,\]]+`)
+	// debianArchive is the archive that mirrors have, but not that of security.
+	debianArchive = regexp.MustCompile(`https?://(?:deb|ftp)\.debian\.org/debian(/?(?:\s|$))`)
+)
+
+// sources are sources of packages with the tree's files of keys in a place of their own, and Debian's archive from a
+// mirror.
+func (in inherited) sources(t *layers.Tree, text, mirror string) ([]byte, error) {
+	if mirror != "" {
+		text = debianArchive.ReplaceAllString(text, mirror+"$1")
+	}
+	var failed error
+	text = aFile.ReplaceAllStringFunc(text, func(name string) string {
+		keys, err := t.ReadFile(name)
+		if err != nil {
+			failed = fmt.Errorf("keys of the base's sources of packages: %w", err)
+		}
+		in[path.Join("keys", path.Base(name))] = keys
+		return rootMark + "/keys/" + path.Base(name)
+	})
+	return []byte(text), failed
+}
+
+// rootMark stands for the directory of apt's root, which is named after what is in it.
+const rootMark = "@ROOT@"

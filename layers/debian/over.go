@@ -1,0 +1,116 @@
+package debian
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+)
+
+// over installs packages in a tree that has some. Its own dpkg does it, with the tools laid over the tree: what it does
+// with configuration files, diversions and packages that are replaced is left to it.
+func (b *build) over(ctx context.Context) (*layers.Tree, error) {
+	if err := b.fetch(ctx); err != nil {
+		return nil, err
+	}
+	if len(b.debs) == 0 {
+		b.report("all packages are there already", 0)
+		return layers.NewTree(), nil
+	}
+	s, err := b.sandbox("install", b.below)
+	if err != nil {
+		return nil, err
+	}
+	w := recorder{tree: s.Tools, at: b.layer.Date}
+	w.file(scripts+"/install.sh", installScript(waves(b.debs)))
+	for _, d := range b.debs {
+		f, err := os.Open(b.pool.path(d.Package))
+		if err != nil {
+			return nil, err
+		}
+		w.put(d.archive(), &layers.Node{Type: layers.Regular, Mode: 0o644, Content: layers.Content{ReaderAt: f, Size: d.Size}})
+	}
+	if w.err != nil {
+		return nil, w.err
+	}
+	changes, err := s.Run(ctx, b.log, "/bin/sh", "/"+scripts+"/install.sh")
+	if err != nil {
+		return nil, fmt.Errorf("install the packages: %w", err)
+	}
+	return changes, b.cleanOver(changes)
+}
+
+// archive is where a package lies while it is installed.
+func (d *deb) archive() string {
+	return path.Join(scripts, "debs", d.Name+"_"+d.Architecture+".deb")
+}
+
+// installScript installs packages in the order that they need.
+func installScript(waves []wave) string {
+	const dpkg = "dpkg --force-unsafe-io --force-confold --abort-after=1"
+	text := "set -eu\ncd /\n"
+	for _, w := range waves {
+		if len(w.configure) > 0 {
+			text += dpkg + " --no-triggers --configure"
+			for _, d := range w.configure {
+				text += " " + d.id()
+			}
+			text += "\n"
+		}
+		text += dpkg + " --no-triggers --unpack"
+		for _, d := range w.unpack {
+			text += " /" + d.archive()
+		}
+		text += "\n"
+	}
+	return text + dpkg + " --configure --pending\n"
+}
+
+// cleanOver removes from the changes to a tree what tells of the building machine, of this moment, or of a single
+// device, so that the tree keeps its own; and adds to the record of the packages that nobody asked for.
+func (b *build) cleanOver(changes *layers.Tree) error {
+	sandbox.Tidy(changes)
+	for _, name := range []string{"etc/hostname", "etc/machine-id", "etc/resolv.conf"} {
+		changes.Remove(name)
+	}
+	var records string
+	if b.below.Get(autoFile) != nil {
+		text, err := b.below.ReadFile(autoFile)
+		if err != nil {
+			return err
+		}
+		records = strings.TrimRight(string(text), "\n") + "\n\n"
+	}
+	w := recorder{tree: changes, at: b.layer.Date}
+	w.file(autoFile, records+automatic(b.newDebs(), b.layer.Architecture, b.layer.Packages))
+	return w.err
+}
+
+// newDebs are the packages of which the tree had no version before.
+func (b *build) newDebs() []*deb {
+	var out []*deb
+	for _, d := range b.debs {
+		if b.below.Get(dpkgDir+"/info/"+d.Name+".list") == nil && b.below.Get(dpkgDir+"/info/"+d.id()+".list") == nil {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// codename is the suite that a tree was made of, as its os-release says.
+func codename(t *layers.Tree) (string, error) {
+	text, err := t.ReadFile("etc/os-release")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_CODENAME="); ok {
+			return strings.Trim(value, `"`), nil
+		}
+	}
+	return "", fmt.Errorf("/etc/os-release of the base names no VERSION_CODENAME: its suite is not known")
+}

@@ -1,0 +1,123 @@
+// Package script makes layers of what a script changes in the tree below them.
+//
+// The script runs in a sandbox as root, with the tree's own programs, in qemu-user where they are another
+// architecture's. It is not the package's business whether the script does the same twice; docs/base.md says what it
+// can count on.
+package script
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+)
+
+// Layer is a script and what it reads.
+type Layer struct {
+	Architecture string        `json:"architecture"`
+	Date         time.Time     `json:"date"` // of what it writes
+	Script       string        `json:"script"`
+	Inputs       []layers.File `json:"inputs,omitempty"` // by paths below InputsDir
+	Network      bool          `json:"network,omitempty"`
+	Secrets      []string      `json:"secrets,omitempty"` // names
+}
+
+// Where a script finds what it reads.
+const (
+	InputsDir  = sandbox.AsideDir + "/inputs"
+	SecretsDir = sandbox.AsideDir + "/secrets"
+	scriptFile = "script"
+)
+
+// Kind implements layers.Layer.
+func (Layer) Kind() layers.Kind {
+	code := fmt.Sprintf("%.8x", sha256.Sum256([]byte(sandbox.Script())))
+	return layers.Kind{Name: "run", Version: 1, Code: code}
+}
+
+// Make implements layers.Layer.
+func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (t *layers.Tree, err error) {
+	if err := sandbox.NeedRoot(); err != nil {
+		return nil, err
+	}
+	hidden, err := l.secrets(env)
+	if err != nil {
+		return nil, err
+	}
+	aside, err := l.aside(ctx, env, hidden)
+	if err != nil {
+		return nil, err
+	}
+	emulator := ""
+	if l.Architecture != sandbox.Host() {
+		var release func() error
+		if emulator, release, err = sandbox.Emulation(ctx, l.Architecture); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, release()) }()
+	}
+	s := sandbox.Sandbox{
+		Dir:          filepath.Join(env.Scratch, "run"),
+		Architecture: l.Architecture,
+		Date:         l.Date,
+		Tools:        layers.NewTree(),
+		Tree:         below,
+		Aside:        aside,
+		Network:      l.Network,
+		Emulator:     emulator,
+	}
+	if !env.Keep {
+		s.Free = sandbox.Available()
+	}
+	changes, err := s.Run(ctx, func(line string) { env.Report(layers.Progress{Message: hidden.mask(line)}) }, l.command()...)
+	if err != nil {
+		return nil, fmt.Errorf("run the script: %w", hidden.maskError(ctx, err))
+	}
+	sandbox.Tidy(changes)
+	return changes, hidden.check(changes)
+}
+
+// command runs the script: by itself where it names its interpreter.
+func (l Layer) command() []string {
+	name := path.Join(sandbox.AsideDir, scriptFile)
+	if strings.HasPrefix(l.Script, "#!") {
+		return []string{name}
+	}
+	return []string{"/bin/sh", "-eu", name}
+}
+
+// aside is what lies beside the tree while the script runs: the script, its inputs and its secrets.
+func (l Layer) aside(ctx context.Context, env *layers.Env, s secrets) (*layers.Tree, error) {
+	t := layers.NewTree()
+	file := func(name string, mode uint32, content []byte) error {
+		return t.Put(name, &layers.Node{Type: layers.Regular, Mode: mode, ModTime: l.Date, Content: layers.Inline(content)})
+	}
+	if err := file(scriptFile, 0o755, []byte(l.Script)); err != nil {
+		return nil, err
+	}
+	for name, value := range s {
+		if err := file(path.Join("secrets", name), 0o400, value); err != nil {
+			return nil, err
+		}
+	}
+	inputs, err := layers.Files{Entries: l.Inputs}.Make(ctx, env, nil)
+	if err != nil {
+		return nil, fmt.Errorf("inputs: %w", err)
+	}
+	for name, n := range inputs.Walk() {
+		if n.Type == layers.Directory {
+			n = &layers.Node{Mode: n.Mode, ModTime: l.Date}
+		}
+		if err := t.Put(path.Join("inputs", name), n); err != nil {
+			return nil, fmt.Errorf("inputs: %w", err)
+		}
+	}
+	return t, nil
+}

@@ -20,6 +20,7 @@ type Options struct {
 	Output  string      // path of the image; its block map and its SHA-256 come beside it
 	Dir     string      // the recipe's directory, to which the plan's sources are relative
 	Cache   string      // directory of the layers, shared between builds
+	Shared  string      // cache of somebody else, whose layers are used and which is only read; may be empty
 	Helpers string      // directory of the prebuilt helper programs
 	Mirror  string      // of Debian, where the recipe names none
 	Keep    bool        // what a layer that fails leaves is wanted for a look
@@ -30,35 +31,45 @@ type Options struct {
 
 // Build makes the image that a plan describes. The file appears under its name only when it is complete.
 func Build(ctx context.Context, p *Plan, o Options) (err error) {
-	done, err := Cache{o.Cache}.use(ctx)
+	b, err := startBuild(ctx, p, o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	b := &build{plan: p, opts: o, store: Cache{o.Cache}.store(), tree: layers.NewTree(), key: layers.Root(p.Date)}
 	defer func() { err = errors.Join(err, b.close()) }()
-	for _, l := range p.Layers {
-		if err := b.layer(ctx, l); err != nil {
-			return fmt.Errorf("layer %s: %w", l.Name, err)
-		}
+	if err := b.layers(ctx); err != nil {
+		return err
 	}
 	if err := b.remember(); err != nil {
 		return err
 	}
-	if err := b.image(ctx); err != nil {
-		return fmt.Errorf("write %s: %w", o.Output, err)
+	_, err = b.image(ctx)
+	return err
+}
+
+// startBuild begins a build, which must be closed.
+func startBuild(ctx context.Context, p *Plan, o Options) (*build, error) {
+	done, err := Cache{o.Cache}.use(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	b := &build{plan: p, opts: o, store: Cache{o.Cache}.store(), done: done, tree: layers.NewTree(), key: layers.Root(p.Date)}
+	if o.Shared != "" {
+		b.store.Shared = Cache{o.Shared}.store().Dir
+	}
+	return b, nil
 }
 
 type build struct {
 	plan  *Plan
 	opts  Options
 	store layers.Store
+	done  func() error // ends the use of the cache
 	tree  *layers.Tree // of the layers so far
 	key   layers.Key   // of the layers so far
 	open  []*layers.Cached
 	made  []Made // the layers so far
+
+	result disk.Result
 }
 
 func (b *build) close() error {
@@ -66,7 +77,17 @@ func (b *build) close() error {
 	for _, c := range b.open {
 		errs = append(errs, c.Close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, b.done())...)
+}
+
+// layers makes all layers.
+func (b *build) layers(ctx context.Context) error {
+	for _, l := range b.plan.Layers {
+		if err := b.layer(ctx, l); err != nil {
+			return fmt.Errorf("layer %s: %w", l.Name, err)
+		}
+	}
+	return nil
 }
 
 // layer makes one layer, or takes it from the cache, and lays it over the tree.
@@ -157,25 +178,25 @@ func (b *build) secret(name string) ([]byte, error) {
 }
 
 // image writes the disk.
-func (b *build) image(ctx context.Context) (err error) {
+func (b *build) image(ctx context.Context) (d *disk.Disk, err error) {
 	e := b.begin("disk")
 	defer func() { b.end(e, false, err) }()
+	if d, err = disk.Prepare(b.tree, b.plan.Disk); err != nil {
+		return nil, fmt.Errorf("write %s: %w", b.opts.Output, err)
+	}
 	if err := os.MkdirAll(filepath.Dir(b.opts.Output), 0o755); err != nil {
-		return err
+		return nil, err
 	}
-	d, err := disk.Prepare(b.tree, b.plan.Disk)
-	if err != nil {
-		return err
-	}
-	r, err := d.Create(ctx, b.opts.Output, disk.Options{
+	b.result, err = d.Create(ctx, b.opts.Output, disk.Options{
 		Compression: b.opts.Compression,
 		Progress:    func(done, total int64) { b.emit(Event{Step: "disk", State: Running, Done: done, Total: total}) },
 	})
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("write %s: %w", b.opts.Output, err)
 	}
-	e.Message = fmt.Sprintf("%s: %s, %s of it data, SHA-256 %s", b.opts.Output, humanize.IBytes(uint64(r.Size)), humanize.IBytes(uint64(r.Mapped)), r.SHA256)
-	return nil
+	e.Message = fmt.Sprintf("%s: %s, %s of it data, SHA-256 %s",
+		b.opts.Output, humanize.IBytes(uint64(b.result.Size)), humanize.IBytes(uint64(b.result.Mapped)), b.result.SHA256)
+	return d, nil
 }
 
 func (b *build) emit(e Event) {

@@ -37,12 +37,21 @@ type CacheEntry struct {
 // lockFile is what who uses the cache shares, and who removes what cannot be locked alone has for itself.
 func (c Cache) lockFile() string { return filepath.Join(c.Dir, "lock") }
 
-// use keeps others from removing what this process may be about to open.
+// use keeps others from removing what this process may be about to open. One that may only be read is used as it is.
 func (c Cache) use(ctx context.Context) (done func() error, err error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	return layers.Share(ctx, c.lockFile())
+	done, err = layers.Share(ctx, c.lockFile())
+	if readOnly(err) {
+		return func() error { return nil }, nil
+	}
+	return done, err
+}
+
+// readOnly tells whether an error comes from a directory that this user, or nobody, may write to.
+func readOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 func (c Cache) store() layers.Store { return layers.Store{Dir: filepath.Join(c.Dir, "layers")} }

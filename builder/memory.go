@@ -35,16 +35,20 @@ func memoryFile(name string, o Options) (file, dir string, err error) {
 	return filepath.Join(o.Cache, "builds", fmt.Sprintf("%s-%.6x.json", name, sum)), dir, err
 }
 
-// remember notes what the layers of this build were made from, for Why.
+// remember notes what the layers of this build were made from, for Why. A cache that is only read remembers nothing.
 func (b *build) remember() error {
 	file, dir, err := memoryFile(b.plan.Name, b.opts)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
+	err = os.MkdirAll(filepath.Dir(file), 0o755)
+	if err == nil {
+		err = layers.WriteJSON(file, lastBuild{dir, b.plan.Name, time.Now().UTC().Truncate(time.Second), b.made})
 	}
-	return layers.WriteJSON(file, lastBuild{dir, b.plan.Name, time.Now().UTC().Truncate(time.Second), b.made})
+	if readOnly(err) {
+		return nil
+	}
+	return err
 }
 
 // recall reads what the last build of a plan's recipe was; nil if there was none.

@@ -29,10 +29,10 @@ func NewRecord(name string, l Layer) (Record, error) {
 
 // Record reads the record of a layer; fs.ErrNotExist if the layer is not there.
 func (s Store) Record(key Key) (r Record, err error) {
-	if _, err := os.Stat(s.path(key)); err != nil {
+	if _, err := os.Stat(s.found(s.path(key))); err != nil {
 		return r, err
 	}
-	data, err := os.ReadFile(s.record(key))
+	data, err := os.ReadFile(s.found(s.record(key)))
 	if os.IsNotExist(err) {
 		return r, nil // made before there were records
 	}

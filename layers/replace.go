@@ -13,7 +13,7 @@ import (
 // processes that write the same file one waits for the other, and the last one wins.
 func Replace(name string, write func(f *os.File) error) (err error) {
 	tmp := name + ".tmp"
-	f, err := alone(tmp)
+	f, err := CreateAlone(tmp)
 	if err != nil {
 		return err
 	}
@@ -27,8 +27,8 @@ func Replace(name string, write func(f *os.File) error) (err error) {
 	return syncDir(filepath.Dir(name))
 }
 
-// alone creates a file, empty, that no other process writes meanwhile.
-func alone(name string) (*os.File, error) {
+// CreateAlone creates a file, empty, that no other process writes that creates it so, until it is closed.
+func CreateAlone(name string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 		if err != nil {

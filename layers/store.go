@@ -13,7 +13,8 @@ import (
 
 // Store keeps what layers made, one tar per key, in a directory that several builds may share.
 type Store struct {
-	Dir string
+	Dir    string
+	Shared string // of somebody else, where layers are found that Dir lacks; nothing is written to it. Empty: none
 }
 
 // Cached is a tree whose contents lie in an open file of the store.
@@ -27,7 +28,7 @@ func (c *Cached) Close() error { return c.file.Close() }
 
 // Get opens the layer with a key; fs.ErrNotExist if it has not been made.
 func (s Store) Get(key Key) (*Cached, error) {
-	f, err := os.Open(s.path(key))
+	f, err := os.Open(s.found(s.path(key)))
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +78,17 @@ func (s Store) TryLock(key Key) (unlock func() error, err error) {
 		return nil, err
 	}
 	return TryLock(s.lock(key))
+}
+
+// found is where a file of the store lies: in Dir, or, where it is missing there, in Shared.
+func (s Store) found(name string) string {
+	if s.Shared == "" {
+		return name
+	}
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return filepath.Join(s.Shared, filepath.Base(name))
+	}
+	return name
 }
 
 func (s Store) lock(key Key) string { return s.path(key) + ".lock" }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,6 +33,29 @@ func TestStoreMakesALayerOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, hit)
 	require.NoError(t, c.Close())
+}
+
+// TestStoreReadsASharedOne: what others made is used and not copied, and what they lack is made in one's own.
+func TestStoreReadsASharedOne(t *testing.T) {
+	theirs := Store{Dir: t.TempDir()}
+	own := Store{Dir: filepath.Join(t.TempDir(), "own"), Shared: theirs.Dir}
+	put := func(s Store, key byte) (hit bool) {
+		c, hit, err := s.Put(t.Context(), Key{key}, Record{Name: "x"}, latest, func(context.Context) (*Tree, error) { return tree(t, "f a x"), nil })
+		require.NoError(t, err)
+		require.Equal(t, []string{"f a x"}, list(t, c.Tree))
+		require.NoError(t, c.Close())
+		return hit
+	}
+	require.False(t, put(theirs, 1))
+	require.True(t, put(own, 1))
+	require.NoDirExists(t, own.Dir)
+	r, err := own.Record(Key{1})
+	require.NoError(t, err)
+	require.Equal(t, "x", r.Name)
+	require.False(t, put(own, 2))
+	require.True(t, put(own, 2))
+	_, err = theirs.Get(Key{2})
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestStoreKeepsNothingOfAFailure(t *testing.T) {

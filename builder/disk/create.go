@@ -33,7 +33,7 @@ type Result struct {
 // on the disk; until then, and where there is an error, what had these names stays.
 func (d *Disk) Create(ctx context.Context, name string, o Options) (r Result, err error) {
 	out := &outputs{}
-	defer func() { err = errors.Join(err, out.discard()) }()
+	defer func() { err = errors.Join(err, out.close()) }()
 	image := out.create(name)
 	bmap := out.create(strings.TrimSuffix(name, o.Compression.Suffix()) + ".bmap")
 	sums := out.create(name + ".sha256")

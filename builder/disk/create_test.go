@@ -82,7 +82,7 @@ func requireOnly(t *testing.T, dir string, names ...string) {
 
 // TestBlockMapIsChecked damages an image and its block map: bmaptool must see both.
 func TestBlockMapIsChecked(t *testing.T) {
-	name, err := write(t.Context(), t, tree(t))
+	name, err := write(t.Context(), t, fewFiles(t))
 	require.NoError(t, err)
 	card := filepath.Join(t.TempDir(), "card")
 	bmaptool := func() string {
@@ -113,7 +113,7 @@ func flip(t *testing.T, name string, at int64) {
 }
 
 func TestCompressed(t *testing.T) {
-	name, err := write(t.Context(), t, tree(t))
+	name, err := write(t.Context(), t, fewFiles(t))
 	require.NoError(t, err)
 	bmap, err := os.ReadFile(name + ".bmap")
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestCompressed(t *testing.T) {
 			for _, threads := range []int{1, 3} {
 				dir := t.TempDir()
 				packed := filepath.Join(dir, "disk.img"+c.Suffix())
-				r, err := create(t.Context(), t, packed, tree(t), layout, Options{Compression: c, Threads: threads})
+				r, err := create(t.Context(), t, packed, fewFiles(t), layout, Options{Compression: c, Threads: threads})
 				require.NoError(t, err)
 				require.Equal(t, sumOf(t, name), r.SHA256)
 				sums = append(sums, sumOf(t, packed))
@@ -151,7 +151,7 @@ func TestCompressed(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	smallest, err := Prepare(tree(t), layout)
+	smallest, err := Prepare(fewFiles(t), layout)
 	require.NoError(t, err)
 	needs := smallest.Size()
 	for _, c := range []struct{ size, want int64 }{
@@ -159,7 +159,7 @@ func TestSize(t *testing.T) {
 	} {
 		l := layout
 		l.Size = c.size
-		d, err := Prepare(tree(t), l)
+		d, err := Prepare(fewFiles(t), l)
 		if c.want == 0 {
 			require.EqualError(t, err, fmt.Sprintf("a disk of %d MiB is too small: it needs %d MiB, 260 MiB for the boot "+
 				"partition and %d MiB for the root partition, with the 8.0 MiB that are to be free there; make disk.size or "+
@@ -188,7 +188,7 @@ func TestInterrupted(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte("old"), 0o600))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := create(ctx, t, name, tree(t), layout, Options{Compression: c, Progress: func(done, total int64) {
+		_, err := create(ctx, t, name, fewFiles(t), layout, Options{Compression: c, Progress: func(done, total int64) {
 			if done > total/2 {
 				cancel()
 			}
@@ -218,7 +218,7 @@ func smallDisk(t *testing.T, size int64) string {
 
 func TestFullDiskIsToldBefore(t *testing.T) {
 	dir := smallDisk(t, 10<<20)
-	d, err := Prepare(tree(t), layout)
+	d, err := Prepare(fewFiles(t), layout)
 	require.NoError(t, err)
 	_, err = d.Create(t.Context(), filepath.Join(dir, "disk.img"), Options{Progress: func(int64, int64) { t.Fatal("a byte was written") }})
 	require.EqualError(t, err, "the image takes "+size(d.need())+", and "+dir+" has 10 MiB free: make room, or write it elsewhere")
@@ -229,7 +229,7 @@ func TestFullDiskIsToldBefore(t *testing.T) {
 func TestFullDiskInTheMiddle(t *testing.T) {
 	for _, c := range []Compression{None, Zstd} {
 		dir := smallDisk(t, 64<<20)
-		noise := tree(t)
+		noise := fewFiles(t)
 		random := make([]byte, 8<<20)
 		f, err := os.Open("/dev/urandom")
 		require.NoError(t, err)

@@ -40,6 +40,13 @@ func tree(t *testing.T) *layers.Tree {
 	return out
 }
 
+// fewFiles is the tree without the directory of many files, which go-diskfs takes long to write.
+func fewFiles(t *testing.T) *layers.Tree {
+	out := tree(t)
+	out.Remove("boot/firmware/many")
+	return out
+}
+
 func write(ctx context.Context, t *testing.T, tree *layers.Tree) (name string, err error) {
 	name = filepath.Join(t.TempDir(), "disk.img")
 	_, err = create(ctx, t, name, tree, layout, Options{})

@@ -10,11 +10,13 @@ import (
 // fatImage is a FAT32 file system in a file, as far as repairing what go-diskfs leaves wrong needs it. The defects are
 // listed in docs/upstream.md.
 type fatImage struct {
-	f       *os.File
-	start   int64 // of the partition, in bytes
-	cluster int64 // size of a cluster in bytes
-	data    int64 // where cluster 2 begins
-	table   []uint32
+	f        *os.File
+	start    int64 // of the partition, in bytes
+	reserved int64 // bytes before the first table
+	size     int64 // of each of the two tables, in bytes
+	cluster  int64 // size of a cluster in bytes
+	data     int64 // where cluster 2 begins
+	table    []uint32
 }
 
 // Offsets in the boot sector and in the FSInfo sector.
@@ -33,22 +35,34 @@ const (
 // count of free clusters, and in every directory the times of "." and ".." and, below the root, the cluster of "..". It
 // tells where data lies.
 func repairFAT(f *os.File, p partition, serial uint32, when time.Time) ([]span, error) {
+	img, err := openFAT(f, p)
+	if err != nil {
+		return nil, err
+	}
+	return img.used(), errors.Join(img.header(p, serial), img.directory(2, 0, when))
+}
+
+// openFAT reads the tables.
+func openFAT(f *os.File, p partition) (img fatImage, err error) {
 	var boot [sector]byte
 	if _, err := f.ReadAt(boot[:], p.start); err != nil {
-		return nil, err
+		return img, err
 	}
-	reserved := int64(binary.LittleEndian.Uint16(boot[offsetReserved:])) * sector
-	size := int64(binary.LittleEndian.Uint32(boot[offsetFATSize:])) * sector
-	img := fatImage{f: f, start: p.start, cluster: int64(boot[13]) * sector, data: p.start + reserved + 2*size}
-	raw := make([]byte, size)
-	if _, err := f.ReadAt(raw, p.start+reserved); err != nil {
-		return nil, err
+	img = fatImage{
+		f: f, start: p.start, cluster: int64(boot[13]) * sector,
+		reserved: int64(binary.LittleEndian.Uint16(boot[offsetReserved:])) * sector,
+		size:     int64(binary.LittleEndian.Uint32(boot[offsetFATSize:])) * sector,
 	}
-	clusters := min((p.start+p.size-img.data)/img.cluster+2, size/4)
+	img.data = p.start + img.reserved + 2*img.size
+	raw := make([]byte, img.size)
+	if _, err := f.ReadAt(raw, p.start+img.reserved); err != nil {
+		return img, err
+	}
+	clusters := min((p.start+p.size-img.data)/img.cluster+2, img.size/4)
 	for i := range clusters {
 		img.table = append(img.table, binary.LittleEndian.Uint32(raw[4*i:])&0x0fffffff)
 	}
-	return img.used(), errors.Join(img.header(p, serial), img.directory(2, 0, when))
+	return img, nil
 }
 
 // used are the tables, with all that lies before the first cluster, and the clusters that something lies in. The others

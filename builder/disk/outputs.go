@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/PlanktoScope/pkbuild/layers"
 )
 
 // outputs are files that get their names together, when all are complete. Until then they have ".tmp" behind them.
@@ -17,7 +19,7 @@ func (o *outputs) create(name string) *os.File {
 	if o.err != nil {
 		return nil
 	}
-	f, err := os.Create(name + ".tmp")
+	f, err := layers.CreateAlone(name + ".tmp")
 	if err != nil {
 		o.err = err
 		return nil
@@ -29,13 +31,8 @@ func (o *outputs) create(name string) *os.File {
 // commit puts all on the disk and in their places. What tells of the first file goes before and comes after it: at no
 // time does it tell of another one.
 func (o *outputs) commit() error {
-	for len(o.files) > 0 {
-		f := o.files[len(o.files)-1]
+	for _, f := range o.files {
 		if err := f.Sync(); err != nil {
-			return err
-		}
-		o.files = o.files[:len(o.files)-1]
-		if err := f.Close(); err != nil {
 			return err
 		}
 	}
@@ -57,16 +54,15 @@ func (o *outputs) commit() error {
 	return nil
 }
 
-// discard removes what has no name yet.
-func (o *outputs) discard() error {
+// close ends the use of all files, and removes those that have no name yet.
+func (o *outputs) close() error {
 	var errs []error
-	for _, f := range o.files {
-		errs = append(errs, f.Close())
-	}
 	for _, name := range o.names {
 		errs = append(errs, os.Remove(name+".tmp"))
 	}
-	o.files, o.names = nil, nil
+	for _, f := range o.files {
+		errs = append(errs, f.Close())
+	}
 	return errors.Join(errs...)
 }
 

@@ -13,7 +13,8 @@ import (
 
 func imageCommand() *cobra.Command {
 	var flags recipeFlags
-	var output, cache, compress string
+	var output, compress string
+	var cache cacheFlags
 	var keep bool
 	var face faceFlags
 	cmd := &cobra.Command{
@@ -36,7 +37,7 @@ func imageCommand() *cobra.Command {
 			if o.Helpers, err = flags.helperDir(); err != nil {
 				return err
 			}
-			if o.Cache, err = cacheDir(cache); err != nil {
+			if err := cache.set(&o); err != nil {
 				return err
 			}
 			show := face.open(cmd)
@@ -49,7 +50,7 @@ func imageCommand() *cobra.Command {
 	flags.add(cmd)
 	face.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the recipe's name with .img, here); --compress adds its suffix")
-	cmd.Flags().StringVar(&cache, "cache", "", cacheUsage)
+	cache.add(cmd)
 	cmd.Flags().BoolVar(&keep, "keep-failed", false, "keep what a layer that fails leaves, and say where")
 	cmd.Flags().StringVar(&compress, "compress", "", "`method` to compress the image with: zstd or xz")
 	_ = cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions([]string{"zstd", "xz"}, cobra.ShellCompDirectiveNoFileComp))
@@ -71,6 +72,23 @@ func outputName(output, recipe string, c disk.Compression) (string, disk.Compres
 		return "", "", fmt.Errorf("%w: --compress %s contradicts the output %s", errUsage, c, output)
 	}
 	return output + c.Suffix(), c, nil
+}
+
+// cacheFlags are the flags of the commands that make layers.
+type cacheFlags struct{ own, shared string }
+
+func (f *cacheFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.own, "cache", "", cacheUsage)
+	cmd.Flags().StringVar(&f.shared, "shared-cache", "", "cache `directory` of somebody else, whose layers are used and which is only read\n(default: $PKBUILD_SHARED_CACHE)")
+}
+
+func (f *cacheFlags) set(o *builder.Options) (err error) {
+	o.Shared = f.shared
+	if o.Shared == "" {
+		o.Shared = os.Getenv("PKBUILD_SHARED_CACHE")
+	}
+	o.Cache, err = cacheDir(f.own)
+	return err
 }
 
 const cacheUsage = "`directory` of the cache (default: $PKBUILD_CACHE, else pkbuild in the user's cache)"

@@ -88,7 +88,7 @@ func root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	cmd.AddCommand(imageCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(), bootCommand(), schemaCommand(), docsCommand(), versionCommand())
+	cmd.AddCommand(imageCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(), bootCommand(), verifyCommand(), schemaCommand(), docsCommand(), versionCommand())
 	return cmd
 }
 

@@ -1,0 +1,162 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Written is a disk and the image that was made of it, not compressed.
+type Written struct {
+	*Disk
+	Image string // name of the file
+}
+
+// Difference is where two images differ first: in their trees, in the order of the names, else in what was made of
+// them.
+type Difference struct {
+	Partition string `json:"partition"`        // "partition table", "boot" or "root"
+	Path      string `json:"path,omitempty"`   // of the file, in the booted system
+	Field     string `json:"field"`            // such as "mode", "content" or a field of the superblock
+	Offset    int64  `json:"offset"`           // in the content, or else in the image, in bytes; -1: none
+	First     string `json:"first,omitempty"`  // the two values
+	Second    string `json:"second,omitempty"` //
+}
+
+func (d Difference) String() string {
+	s := d.Partition + ": "
+	if d.Partition != table {
+		s = d.Partition + " partition: "
+	}
+	if d.Path != "" {
+		s += d.Path + ": "
+	}
+	s += d.Field
+	if d.Offset >= 0 {
+		s += fmt.Sprintf(" at byte %d", d.Offset)
+	}
+	return s + fmt.Sprintf(": %s, then %s", d.First, d.Second)
+}
+
+// The names of the parts of a disk.
+const (
+	table    = "partition table"
+	bootPart = "boot"
+	rootPart = "root"
+)
+
+// Compare finds the first difference between two images; nil if there is none.
+func Compare(ctx context.Context, a, b Written) (*Difference, error) {
+	at, first, second, err := compareFiles(ctx, a.Image, b.Image)
+	if err != nil || at < 0 {
+		return nil, err
+	}
+	for _, part := range []struct {
+		name, dir string
+		a, b      *layers.Tree
+		plain     bool // FAT has neither owners nor modes
+	}{{bootPart, "/" + firmware, a.boot, b.boot, true}, {rootPart, "", a.root.Tree(), b.root.Tree(), false}} {
+		d, err := compareTrees(ctx, part.a, part.b, part.plain)
+		if err != nil {
+			return nil, err
+		}
+		if d != nil {
+			d.Partition, d.Path = part.name, part.dir+"/"+d.Path
+			return d, nil
+		}
+	}
+	d, err := a.locate(at)
+	if err != nil {
+		return nil, err
+	}
+	d.Offset, d.First, d.Second = at, first, second
+	return d, nil
+}
+
+// compareFiles finds the first byte that differs, and its values; -1 if there is none.
+func compareFiles(ctx context.Context, first, second string) (at int64, x, y string, err error) {
+	f, err := os.Open(first)
+	if err != nil {
+		return 0, "", "", err
+	}
+	defer f.Close()
+	g, err := os.Open(second)
+	if err != nil {
+		return 0, "", "", err
+	}
+	defer g.Close()
+	return compareReaders(ctx, f, g)
+}
+
+func compareReaders(ctx context.Context, f, g io.Reader) (at int64, x, y string, err error) {
+	a, b := make([]byte, pieceSize), make([]byte, pieceSize)
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, "", "", err
+		}
+		n, err := io.ReadFull(f, a)
+		m, err2 := io.ReadFull(g, b)
+		for _, err := range []error{err, err2} {
+			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				return 0, "", "", err
+			}
+		}
+		if !bytes.Equal(a[:n], b[:m]) {
+			i := 0
+			for i < min(n, m) && a[i] == b[i] {
+				i++
+			}
+			return at + int64(i), byteAt(a[:n], i), byteAt(b[:m], i), nil
+		}
+		if err != nil || err2 != nil {
+			return -1, "", "", nil
+		}
+		at += int64(n)
+	}
+}
+
+func byteAt(b []byte, i int) string {
+	if i == len(b) {
+		return "the end"
+	}
+	return fmt.Sprintf("%#02x", b[i])
+}
+
+// locate tells what lies at a byte of the image.
+func (w Written) locate(at int64) (*Difference, error) {
+	boot, root := w.parts[0], w.parts[1]
+	switch {
+	case at < boot.start:
+		return &Difference{Partition: table, Field: tableField(at)}, nil
+	case at < root.start:
+		f, err := os.Open(w.Image)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		path, field, err := locateFAT(f, boot, at)
+		return &Difference{Partition: bootPart, Path: path, Field: field}, err
+	}
+	path, field := w.root.Locate(at - root.start)
+	return &Difference{Partition: rootPart, Path: path, Field: field}, nil
+}
+
+// tableField names the part of the MBR that a byte belongs to.
+func tableField(at int64) string {
+	switch {
+	case at < signatureOffset:
+		return "boot code"
+	case at < signatureOffset+4:
+		return "disk signature"
+	case at >= 446 && at < 510:
+		return fmt.Sprintf("entry of partition %d", (at-446)/16+1)
+	case at >= sector:
+		return "gap behind it"
+	}
+	return "end of the sector"
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/builder"
+)
+
+func verifyCommand() *cobra.Command {
+	var flags recipeFlags
+	var face faceFlags
+	var dir string
+	var cache cacheFlags
+	var asJSON, reuse bool
+	cmd := &cobra.Command{
+		Use:   "verify RECIPE",
+		Short: "Build an image twice, and name the first difference",
+		Long: "Build the image that a recipe describes twice, and name the first difference by partition, file and field.\n" +
+			"Exits with 1 where there is one; then both images are kept.\n\n" +
+			"The first build may take layers from the cache, as pkbuild image does. The second makes all of them anew, in\n" +
+			"a cache of its own that has the downloads only: that takes as long as the first build of a recipe. With\n" +
+			"--disk it takes the layers of the first, and only the writing of the disk is verified. Without a lock\n" +
+			"(pkbuild lock) two builds may differ because the archive changed in between.",
+		Args: exactly("RECIPE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, p, err := flags.compile(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			o := builder.Options{Output: filepath.Join(dir, r.Name+".img"), Dir: r.Dir, Mirror: builder.Mirror(cmd.Context())}
+			if o.Helpers, err = flags.helperDir(); err != nil {
+				return err
+			}
+			if err := cache.set(&o); err != nil {
+				return err
+			}
+			show := face.open(cmd)
+			o.Events = show.event
+			v, err := builder.Verify(cmd.Context(), p, o, reuse)
+			show.close()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = printJSON(cmd, v)
+			} else {
+				err = printVerification(cmd.OutOrStdout(), v)
+			}
+			if err == nil && !v.Same {
+				err = errReported
+			}
+			return err
+		},
+		ValidArgsFunction: recipeNames,
+	}
+	flags.add(cmd)
+	cache.add(cmd)
+	cmd.Flags().StringVar(&dir, "dir", ".", "`directory` with room for two images, and for the layers once more")
+	cmd.Flags().BoolVar(&reuse, "disk", false, "verify the writing of the disk only, from the same layers")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	cmd.Flags().BoolVarP(&face.quiet, "quiet", "q", false, "print warnings and the result only")
+	return cmd
+}
+
+// printVerification prints a result for people.
+func printVerification(w io.Writer, v *builder.Verification) error {
+	p := &printer{w: w}
+	if v.Same {
+		p.line("both images are the same: SHA-256 %s", v.SHA256[0])
+		return p.err
+	}
+	p.line("the images differ: %s", v.Difference)
+	for i, image := range v.Images {
+		p.line("%s: SHA-256 %s", image, v.SHA256[i])
+	}
+	return p.err
+}

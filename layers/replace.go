@@ -18,7 +18,10 @@ func Replace(name string, write func(f *os.File) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }() // who waits may go on when the file has its name
-	if err := errors.Join(write(f), f.Sync()); err != nil {
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
 	if err := os.Rename(tmp, name); err != nil {

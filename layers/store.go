@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -63,7 +64,10 @@ func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, mak
 	if err != nil {
 		return nil, false, err
 	}
-	if err := errors.Join(s.writeRecord(key, r), s.write(key, t, latest)); err != nil {
+	if err := s.write(ctx, key, t, latest); err != nil {
+		return nil, false, err
+	}
+	if err := s.writeRecord(key, r); err != nil {
 		return nil, false, err
 	}
 	c, err = s.Get(key)
@@ -93,13 +97,29 @@ func (s Store) found(name string) string {
 
 func (s Store) lock(key Key) string { return s.path(key) + ".lock" }
 
-func (s Store) write(key Key, t *Tree, latest time.Time) error {
+func (s Store) write(ctx context.Context, key Key, t *Tree, latest time.Time) error {
 	err := Replace(s.path(key), func(f *os.File) error {
-		w := bufio.NewWriterSize(f, 1<<20)
-		return errors.Join(t.WriteTar(w, latest), w.Flush())
+		w := bufio.NewWriterSize(interruptible{ctx, f}, 1<<20)
+		if err := t.WriteTar(w, latest); err != nil {
+			return err
+		}
+		return w.Flush()
 	})
 	if err != nil {
 		return fmt.Errorf("write layer %s: %w", s.path(key), err)
 	}
 	return nil
+}
+
+// interruptible is a writer that ends with a context.
+type interruptible struct {
+	ctx context.Context
+	io.Writer
+}
+
+func (w interruptible) Write(b []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(b)
 }

@@ -72,6 +72,19 @@ func TestStoreKeepsNothingOfAFailure(t *testing.T) {
 	require.NoFileExists(t, s.path(Key{1})+".tmp")
 }
 
+func TestStoreIsInterruptedWhileItWrites(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, _, err := s.Put(ctx, Key{1}, Record{}, latest, func(context.Context) (*Tree, error) {
+		cancel()
+		return tree(t, "f a x"), nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	files, err := filepath.Glob(s.Dir + "/*.t*")
+	require.NoError(t, err)
+	require.Equal(t, []string{s.lock(Key{1})}, files)
+}
+
 func TestStoreReplacesWhatAKilledBuildLeft(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	require.NoError(t, os.WriteFile(s.path(Key{1})+".tmp", []byte("half a layer"), 0o644))

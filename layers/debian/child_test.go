@@ -3,11 +3,15 @@ package debian
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,7 +38,9 @@ func TestChild(t *testing.T) {
 	}
 	var b childBuild
 	require.NoError(t, json.Unmarshal([]byte(spec), &b))
-	tree, err := b.Layer.Make(t.Context(), &layers.Env{Cache: b.Cache, Scratch: b.Scratch, Mirror: b.Mirror, Latest: date,
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
+	defer stop()
+	tree, err := b.Layer.Make(ctx, &layers.Env{Cache: b.Cache, Scratch: b.Scratch, Mirror: b.Mirror, Latest: date,
 		Progress: func(p layers.Progress) { fmt.Println(p.Message) }}, nil)
 	require.NoError(t, err)
 	fmt.Println("digest", digestOf(t, tree))
@@ -59,19 +65,58 @@ func startChild(t *testing.T, l Layer, env *layers.Env, attr *syscall.SysProcAtt
 	return cmd, out
 }
 
-// TestKilled kills a process in the middle of a build, with no chance to clean up.
-func TestKilled(t *testing.T) {
+// TestEndedInEveryPhase interrupts and kills processes in the middle of a build. Nothing of them goes on, and in the end
+// a build with the same cache and the same scratch directory succeeds.
+func TestEndedInEveryPhase(t *testing.T) {
 	env := testEnv(t)
 	l := testLayer()
-	l.Lock = baseLock(t, env, l)
-	cmd, out := startChild(t, l, env, nil)
-	seen := lineWith(out, "Setting up ")
-	require.NotEmpty(t, users(t, env.Scratch))
-	require.NoError(t, cmd.Process.Kill())
-	require.Error(t, cmd.Wait())
-	require.True(t, seen)
-	require.Eventually(t, func() bool { return len(users(t, env.Scratch)) == 0 }, 20*time.Second, 10*time.Millisecond)
-	require.NoError(t, os.RemoveAll(env.Scratch), "nothing is mounted in it any more")
+	lock := baseLock(t, env, l)
+	pkgs := lock.here(env.Mirror)
+	p := newPool(filepath.Join(env.Cache, "debs"))
+	require.NoError(t, p.fetch(t.Context(), pkgs, func(Package, bool) {}))
+	own := *env
+	own.Cache = t.TempDir()
+	mine := newPool(filepath.Join(own.Cache, "debs"))
+	require.NoError(t, os.Mkdir(mine.dir, 0o755))
+	for _, pkg := range pkgs[1:] {
+		data, err := os.ReadFile(p.path(pkg))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(mine.path(pkg), data, 0o644))
+	}
+	for _, phase := range []string{"resolving packages", "downloaded ", "unpacked ", "running preinst", "Setting up "} {
+		for _, how := range []os.Signal{os.Interrupt, os.Kill} {
+			t.Run(phase+how.String(), func(t *testing.T) {
+				if l.Lock = lock; phase == "resolving packages" {
+					l.Lock = nil
+				}
+				if err := os.Remove(mine.path(pkgs[0])); phase == "downloaded " {
+					require.True(t, err == nil || errors.Is(err, fs.ErrNotExist), err)
+				}
+				cmd, out := startChild(t, l, &own, nil)
+				require.True(t, lineWith(out, phase))
+				require.NotEmpty(t, users(t, own.Scratch))
+				require.NoError(t, cmd.Process.Signal(how))
+				_, _ = io.Copy(io.Discard, out)
+				require.Error(t, cmd.Wait())
+				require.Eventually(t, func() bool { return len(users(t, own.Scratch)) == 0 }, 20*time.Second, 10*time.Millisecond)
+			})
+		}
+	}
+	_, err := l.Make(t.Context(), &own, nil)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(own.Scratch), "nothing is mounted in it any more")
+	parts, err := filepath.Glob(filepath.Join(mine.dir, "*.part"))
+	require.NoError(t, err)
+	require.Empty(t, parts)
+}
+
+// here are all packages of a lock, with the places where a mirror has them.
+func (lock *Lock) here(mirror string) []Package {
+	var out []Package
+	for _, p := range append(slices.Clone(lock.Packages), lock.Tools...) {
+		out = append(out, p.from(mirror))
+	}
+	return out
 }
 
 func lineWith(r io.Reader, text string) bool {

@@ -11,7 +11,8 @@ import (
 
 // Boot fills /boot/firmware, which becomes the FAT partition that a Pi's firmware reads: the firmware itself, the
 // kernel, its device trees, config.txt, cmdline.txt and an initramfs with pkinit as its /init. It also installs pkinit
-// in the tree, and /etc/fstab, since that names the same partitions.
+// in the tree, and /etc/fstab, since that names the same partitions. On a vendor's base, firmware, kernel and the
+// settings of its config.txt stay the vendor's.
 type Boot struct {
 	Signature string   `json:"signature"` // of the disk: eight hexadecimal digits
 	Config    []string `json:"config,omitempty"`
@@ -36,7 +37,11 @@ func (Boot) Kind() Kind { return Kind{Name: "boot", Version: 1} }
 
 // Make implements Layer.
 func (b Boot) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {
-	version, err := kernelVersion(below)
+	kernel, err := findKernel(below)
+	if err != nil {
+		return nil, err
+	}
+	config, err := b.config(kernel, below)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +49,7 @@ func (b Boot) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	initramfs, err := initramfs{kernel: version, modules: b.Modules, pkinit: pkinit}.build(below)
+	initramfs, err := initramfs{kernel: kernel.version, modules: b.Modules, pkinit: pkinit}.build(below)
 	if err != nil {
 		return nil, fmt.Errorf("initramfs: %w", err)
 	}
@@ -53,7 +58,7 @@ func (b Boot) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {
 		return t.Put(name, &Node{Type: Regular, Mode: mode, ModTime: env.Latest, Content: c})
 	}
 	for name, c := range map[string]Content{
-		Firmware + "/config.txt":       Inline(b.config()),
+		Firmware + "/config.txt":       Inline(config),
 		Firmware + "/cmdline.txt":      Inline(b.cmdline()),
 		Firmware + "/" + initramfsName: Inline(initramfs),
 		"etc/fstab":                    Inline(b.fstab()),
@@ -65,7 +70,10 @@ func (b Boot) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {
 	if err := file(pkinitPath, 0o755, pkinit); err != nil {
 		return nil, err
 	}
-	return t, copyFirmware(t, below, version)
+	if kernel.vendor {
+		return t, keepFirmware(t, below)
+	}
+	return t, copyFirmware(t, below, kernel.version)
 }
 
 // kernelVersion is the version of the one kernel in the tree.
@@ -120,16 +128,36 @@ func copyFirmware(t, below *Tree, version string) error {
 	return nil
 }
 
+// keepFirmware removes the vendor's initramfs from the boot partition: nothing starts them.
+func keepFirmware(t, below *Tree) error {
+	if below.Get(Firmware+"/start4.elf") == nil {
+		return fmt.Errorf("no start4.elf in /%s of the base: it has no firmware to start from", Firmware)
+	}
+	for base, n := range below.dir(Firmware).Children() {
+		if n.Type != Regular || base == initramfsName || !strings.HasPrefix(base, "initramfs") {
+			continue
+		}
+		if err := t.Put(path.Join(Firmware, base), &Node{Type: Char}); err != nil { // a whiteout
+			return err
+		}
+	}
+	return nil
+}
+
 // config is config.txt: kernel and initramfs by name, since what the firmware would choose by itself differs by model.
-func (b Boot) config() string {
-	lines := append([]string{
-		"# Written by pkbuild from the recipe of this image.",
-		"arm_64bit=1",
-		"upstream_kernel=1",
-		"kernel=" + kernelName,
-		"initramfs " + initramfsName + " followkernel",
-	}, b.Config...)
-	return strings.Join(lines, "\n") + "\n"
+func (b Boot) config(k kernel, below *Tree) (string, error) {
+	lines := []string{"# Written by pkbuild from the recipe of this image.", "arm_64bit=1"}
+	if k.vendor {
+		vendor, err := vendorConfig(below)
+		if err != nil {
+			return "", err
+		}
+		lines = slices.Concat(vendor, lines)
+	} else {
+		lines = append(lines, "upstream_kernel=1")
+	}
+	lines = append(lines, "kernel="+k.file, "initramfs "+initramfsName+" followkernel")
+	return strings.Join(append(lines, b.Config...), "\n") + "\n", nil
 }
 
 func (b Boot) cmdline() string {

@@ -13,8 +13,8 @@ import (
 	"github.com/go-crypt/crypt/algorithm/shacrypt"
 )
 
-// Users creates accounts in /etc/passwd and its companions, and their home directories from /etc/skel. It runs no
-// program of the tree.
+// Users creates accounts in /etc/passwd and its companions, and their home directories from /etc/skel; one that the base
+// has gets its password and groups. It runs no program of the tree.
 type Users struct {
 	Users []User `json:"users"`
 }
@@ -110,10 +110,13 @@ func (u User) home(t *Tree, env *Env, below *Tree) error {
 		n.UID, n.GID, n.ModTime = u.UID, u.UID, env.Latest
 		return &n
 	}
-	if err := t.Put(home, own(Node{Mode: 0o700})); err != nil {
-		return err
+	there := below.Sub(home) != nil
+	if !there {
+		if err := t.Put(home, own(Node{Mode: 0o700})); err != nil {
+			return err
+		}
 	}
-	if skel := below.Sub("etc/skel"); skel != nil {
+	if skel := below.Sub("etc/skel"); skel != nil && !there {
 		for name, n := range skel.Walk() {
 			copied := *n
 			copied.children = nil
@@ -172,7 +175,7 @@ func (db accounts) add(u User, hash string, day int64) error {
 	id := strconv.FormatUint(uint64(u.UID), 10)
 	switch {
 	case db.find("etc/passwd", u.Name) != nil:
-		return fmt.Errorf("the base has a user of that name")
+		return db.adopt(u, id, hash, day)
 	case db.find("etc/group", u.Name) != nil:
 		return fmt.Errorf("the base has a group of that name")
 	case db.used("etc/passwd", id) || db.used("etc/group", id):
@@ -182,6 +185,26 @@ func (db accounts) add(u User, hash string, day int64) error {
 	db.append("etc/shadow", u.Name, hash, strconv.FormatInt(day, 10), "0", "99999", "7", "", "", "")
 	db.append("etc/group", u.Name, "x", id, "")
 	db.append("etc/gshadow", u.Name, locked, "", "")
+	return db.joinAll(u)
+}
+
+// adopt makes a user of the base, such as a vendor's, the recipe's: with its password and groups. Name, number, shell
+// and home stay.
+func (db accounts) adopt(u User, id, hash string, day int64) error {
+	have := db.find("etc/passwd", u.Name)
+	if len(have) < 6 || have[2] != id || have[5] != "/home/"+u.Name {
+		return fmt.Errorf("the base has a user of that name, whose number is not %s or whose home is not /home/%s: "+
+			"give it the number that it has there, or another name", id, u.Name)
+	}
+	shadow := db.find("etc/shadow", u.Name)
+	if len(shadow) < 3 {
+		return fmt.Errorf("the base's /etc/shadow has no line for it")
+	}
+	shadow[1], shadow[2] = hash, strconv.FormatInt(day, 10)
+	return db.joinAll(u)
+}
+
+func (db accounts) joinAll(u User) error {
 	for _, group := range u.Groups {
 		if err := db.join(group, u.Name); err != nil {
 			return err

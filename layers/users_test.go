@@ -79,12 +79,35 @@ func TestUsersPassword(t *testing.T) {
 	}
 }
 
+// TestUsersAdopt: a vendor's base has a user already, such as Raspberry Pi OS.
+func TestUsersAdopt(t *testing.T) {
+	below := tree(t,
+		"f etc/passwd pi:x:1000:1000:,,,:/home/pi:/bin/zsh\n", "f etc/shadow pi:!:19000:0:99999:7:::\n",
+		"f etc/group pi:x:1000:\nsudo:x:27:pi\nvideo:x:44:\n", "f etc/gshadow pi:!::\nsudo:*::pi\nvideo:*::\n",
+		"f etc/skel/.profile skel", "f home/pi/.profile own")
+	var warnings []string
+	u := Users{Users: []User{{Name: "pi", UID: 1000, Shell: "/bin/sh", Groups: []string{"sudo", "video"}, Password: "p",
+		AuthorizedKeys: []string{"key"}}}}
+	out, err := u.Make(t.Context(), env(map[string]string{"p": "$6$salt$hash"}, &warnings), below)
+	require.NoError(t, err)
+	require.NoError(t, below.Apply(out))
+	for name, want := range map[string]string{
+		"etc/passwd": "pi:x:1000:1000:,,,:/home/pi:/bin/zsh\n", "etc/shadow": "pi:$6$salt$hash:20454:0:99999:7:::\n",
+		"etc/group": "pi:x:1000:\nsudo:x:27:pi\nvideo:x:44:pi\n", "home/pi/.profile": "own", "home/pi/.ssh/authorized_keys": "key\n",
+	} {
+		got, err := below.ReadFile(name)
+		require.NoError(t, err)
+		require.Equal(t, want, string(got), name)
+	}
+}
+
 func TestUsersErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		user User
 		want string
 	}{
-		"the name of a user":  {User{Name: "root", UID: 1000}, "user root: the base has a user of that name"},
+		"the name of a user": {User{Name: "root", UID: 1000}, "user root: the base has a user of that name, whose number is not 1000 or " +
+			"whose home is not /home/root: give it the number that it has there, or another name"},
 		"the name of a group": {User{Name: "sudo", UID: 1000}, "user sudo: the base has a group of that name"},
 		"a number in use":     {User{Name: "pi", UID: 27}, "user pi: the base uses the number 27"},
 	} {

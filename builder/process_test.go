@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,16 +25,22 @@ func TestProcess(t *testing.T) {
 		return
 	}
 	var b struct {
-		Plan               *Plan
-		Output, Dir, Cache string
+		Plan                       *Plan
+		Output, Dir, Cache, Shared string
+		Umask                      *int
 	}
 	require.NoError(t, json.Unmarshal([]byte(spec), &b))
-	require.NoError(t, Build(t.Context(), b.Plan, Options{Output: b.Output, Dir: b.Dir, Cache: b.Cache, Events: func(e Event) {
+	if b.Umask != nil {
+		syscall.Umask(*b.Umask)
+	}
+	o := Options{Output: b.Output, Dir: b.Dir, Cache: b.Cache, Shared: b.Shared}
+	o.Events = func(e Event) {
 		fmt.Println("event", e.Step, e.State)
 		if e.Step+" "+string(e.State) == os.Getenv(process+"_HOLD") {
 			select {} // to be killed
 		}
-	}}))
+	}
+	require.NoError(t, Build(t.Context(), b.Plan, o))
 }
 
 func start(t *testing.T, p *Plan, o Options, hold string) (*exec.Cmd, *bufio.Scanner) {

@@ -100,11 +100,48 @@ func TestOtherToolsAgreeWithTheImage(t *testing.T) {
 		out := tool(t, "fsck.vfat", "-n", cut(t, img, bootStart, bootSize))
 		require.Regexp(t, `^fsck.fat [^\n]*\n[^\n]*: \d+ files, \d+/\d+ clusters\n$`, out, "it found something to say")
 	})
-	t.Run("e2fsck", func(t *testing.T) {
-		out := tool(t, "e2fsck", "-fn", cut(t, img, rootStart, 0))
-		require.Regexp(t, `rootfs: \d+/\d+ files \(0\.0% non-contiguous\), \d+/\d+ blocks\n$`, out)
-		require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 7, "it found something to say: %s", out)
+	root := cut(t, img, rootStart, 0)
+	t.Run("e2fsck", func(t *testing.T) { requireCleanRoot(t, root) })
+	t.Run("kernel", func(t *testing.T) {
+		requireQuietMount(t, root)
+		requireCleanRoot(t, root)
 	})
+}
+
+func requireCleanRoot(t *testing.T, root string) {
+	out := tool(t, "e2fsck", "-fn", root)
+	require.Regexp(t, `rootfs: \d+/\d+ files \(0\.0% non-contiguous\), \d+/\d+ blocks\n$`, out)
+	require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 7, "it found something to say: %s", out)
+}
+
+// requireQuietMount mounts a file system, writes to it, and requires that the kernel has nothing to complain of.
+func requireQuietMount(t *testing.T, root string) {
+	mark := "test of " + root
+	require.NoError(t, os.WriteFile("/dev/kmsg", []byte(mark+"\n"), 0), "the kernel's log")
+	dir := filepath.Join(t.TempDir(), "mnt")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	// In a namespace of its own, so that nobody else keeps the mount alive.
+	out := tool(t, "unshare", "--mount", "sh", "-euc", `
+mount -o loop "$1" "$2"
+findmnt -n -o SOURCE "$2"
+find "$2" -xdev >/dev/null
+date >"$2/written"
+sync -f "$2/written"
+rm "$2/written"
+umount "$2"`, "sh", root, dir)
+	device := strings.TrimPrefix(strings.TrimSpace(out), "/dev/")
+	require.Regexp(t, "^loop[0-9]+$", device)
+	_, since, found := strings.Cut(tool(t, "dmesg"), mark+"\n")
+	require.True(t, found, "the kernel's log does not reach back to the mount")
+	mounted := 0
+	for line := range strings.Lines(since) {
+		if !strings.Contains(line, device) || strings.Contains(line, "detected capacity change from 0 to") {
+			continue
+		}
+		require.Regexp(t, `EXT4-fs \(`+device+`\): (mounted|unmounting) filesystem`, line)
+		mounted++
+	}
+	require.Equal(t, 2, mounted, since)
 }
 
 // copyImage copies the image, holes as holes, for a test that writes to it.

@@ -1,0 +1,111 @@
+package testscripts
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// nobody is a user that owns nothing.
+const nobody = 65534
+
+// TestSameImageForAnotherUser builds the default image once more: as a user without root, with the layers that root
+// made, from another directory with files of other times and modes, under another umask.
+func TestSameImageForAnotherUser(t *testing.T) {
+	img := image(t)
+	bin := os.Getenv("PKBUILD_TEST_BIN")
+	if os.Getuid() != 0 || bin == "" {
+		t.Fatal("only root can become another user, and PKBUILD_TEST_BIN must name what made the image: run make test")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
+	for _, program := range []string{"pkbuild", "pkinit-arm64"} {
+		tool(t, "cp", filepath.Join(bin, program), filepath.Join(dir, program))
+	}
+	recipe := filepath.Join(dir, "recipes", "planktoscope.yml")
+	tool(t, "cp", "-r", "../recipes", dir)
+	makeOld(t, filepath.Join(dir, "recipes"))
+	shareLayers(t, recipe, dir)
+	mine := filepath.Join(dir, "mine")
+	require.NoError(t, os.Mkdir(mine, 0o700))
+	require.NoError(t, os.Chown(mine, nobody, nobody))
+
+	cmd := exec.Command("/bin/sh", "-c", `umask 0077 && exec "$0" "$@"`, filepath.Join(dir, "pkbuild"), "image", recipe,
+		"-o", filepath.Join(mine, "again.img"), "--cache", filepath.Join(mine, "cache"), "--shared-cache", filepath.Join(dir, "shared"))
+	cmd.Dir = mine
+	cmd.Env = append(os.Environ(), "HOME="+mine)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", cmd, out)
+	require.Contains(t, string(out), "debian: reused from the cache")
+	require.Equal(t, sum(t, img), sum(t, filepath.Join(mine, "again.img")))
+}
+
+// makeOld gives everything below a directory another time, and modes as under umask 0077.
+func makeOld(t *testing.T, dir string) {
+	require.NoError(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type() == fs.ModeSymlink {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.Chmod(name, info.Mode()&0o700), os.Chown(name, nobody, nobody), os.Chtimes(name, time.Unix(1, 0), time.Unix(1e9, 0)))
+	}))
+}
+
+// shareLayers makes a cache, which everybody may read, of the layers that the image was made of.
+func shareLayers(t *testing.T, recipe, dir string) {
+	cache := os.Getenv("PKBUILD_CACHE")
+	if cache == "" {
+		user, err := os.UserCacheDir()
+		require.NoError(t, err)
+		cache = filepath.Join(user, "pkbuild")
+	}
+	out, err := exec.Command(filepath.Join(dir, "pkbuild"), "why", "--json", "--cache", cache, recipe).Output()
+	require.NoError(t, err)
+	var layers []struct {
+		Layer, Key string
+		Cached     bool
+	}
+	require.NoError(t, json.Unmarshal(out, &layers))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "shared", "layers"), 0o755))
+	for _, l := range layers {
+		if !l.Cached {
+			continue
+		}
+		name := l.Key + ".tar"
+		from, to := filepath.Join(cache, "layers", name), filepath.Join(dir, "shared", "layers", name)
+		if os.Link(from, to) != nil {
+			tool(t, "cp", from, to)
+		}
+		require.NoError(t, os.Chmod(to, 0o644))
+	}
+}
+
+// sum reads the checksum that was written beside an image.
+func sum(t *testing.T, image string) string {
+	data, err := os.ReadFile(image + ".sha256")
+	require.NoError(t, err)
+	require.Greater(t, len(data), 64)
+	return string(data[:64])
+}
+
+// TestSumAndBlockMapOfTheImage: sha256sum and bmaptool find both right.
+func TestSumAndBlockMapOfTheImage(t *testing.T) {
+	img := image(t)
+	cmd := exec.Command("sha256sum", "--check", "--strict", filepath.Base(img)+".sha256")
+	cmd.Dir = filepath.Dir(img)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, tool(t, "bmaptool", "copy", img, filepath.Join(t.TempDir(), "card")), "discovered bmap file")
+}

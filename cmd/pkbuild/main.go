@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/pallets"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -30,10 +32,10 @@ const (
 )
 
 // errUsage marks an error of the command line.
-var errUsage = errors.New("usage")
+var errUsage = cli.ErrUsage
 
 // errReported is an error of which everything was said already.
-var errReported = errors.New("reported")
+var errReported = cli.ErrReported
 
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -88,7 +90,8 @@ func root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	cmd.AddCommand(imageCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(), bootCommand(), verifyCommand(), schemaCommand(), docsCommand(), versionCommand())
+	cmd.AddCommand(imageCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(), bootCommand(), verifyCommand(),
+		palletCommand(), schemaCommand(), docsCommand(), versionCommand())
 	return cmd
 }
 
@@ -103,4 +106,10 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// palletCommand has the commands of pkctl that work on a pallet's directory.
+func palletCommand() *cobra.Command {
+	cmd, _ := pallets.Command()
+	return cmd
 }

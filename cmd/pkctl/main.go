@@ -10,5 +10,5 @@ import (
 func main() { cli.Main(root()) }
 
 func root() *cobra.Command {
-	return cli.Group("pkctl", "Manage the stages of an instrument's operating system", statusCommand(), stageCommand(), overrideCommand(), versionCommand())
+	return cli.Group("pkctl", "Manage the stages of an instrument's operating system", statusCommand(), stageCommand(), palletCommand(), manCommand(), overrideCommand(), versionCommand())
 }

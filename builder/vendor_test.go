@@ -1,0 +1,212 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/layers/diskimage"
+	"github.com/PlanktoScope/pkbuild/recipes"
+)
+
+// userCache is where pkbuild keeps packages for whoever runs the test.
+func userCache(t *testing.T) string {
+	if dir := os.Getenv("PKBUILD_CACHE"); dir != "" {
+		return dir
+	}
+	dir, err := os.UserCacheDir()
+	require.NoError(t, err)
+	return filepath.Join(dir, "pkbuild")
+}
+
+// standIn is an image that is laid out as Raspberry Pi OS is: of Debian's essential packages, and with sources of
+// packages, one of "Debian" and one of the vendor, each with a key of its own.
+func standIn(t *testing.T, cache string, date time.Time) string {
+	t.Helper()
+	l := debian.Layer{Architecture: "arm64", Suite: "trixie", Components: []string{"main"}, Date: date}
+	env := &layers.Env{Cache: cache, Scratch: t.TempDir(), Mirror: Mirror(t.Context()), Latest: date}
+	key, err := layers.KeyOf(l, layers.Key{})
+	require.NoError(t, err)
+	record, err := layers.NewRecord("debian", l)
+	require.NoError(t, err)
+	made, _, err := layers.Store{Dir: filepath.Join(cache, "layers")}.Put(t.Context(), key, record, date,
+		func(ctx context.Context) (*layers.Tree, error) { return l.Make(ctx, env, nil) })
+	require.NoError(t, err)
+	defer made.Close()
+	tree := made.Tree
+
+	debians, vendors := newArchive(t), newArchive(t)
+	debians.add(t, "first", "", map[string]string{"DEBIAN/postinst": "#!/bin/sh\nset -e\ntouch /opt/first-is-configured\n"})
+	debians.add(t, "second", "Pre-Depends: first\n", map[string]string{
+		"DEBIAN/preinst":   "#!/bin/sh\nset -e\ntest -e /opt/first-is-configured\n",
+		"DEBIAN/conffiles": "/etc/second.conf\n", "etc/second.conf": "shipped\n", "usr/lib/second": "second\n"})
+	vendors.add(t, "from-vendor", "Depends: second\n", map[string]string{
+		"DEBIAN/postinst": "#!/bin/sh\nset -e\nuname -m >/opt/machine\necho x >/var/log/build\ntouch /etc/machine-id.new\n"})
+	debianKey, vendorKey := debians.publish(t), vendors.publish(t)
+
+	const modules = "usr/lib/modules/6.12-rpi-v8/"
+	for name, content := range map[string]string{
+		"etc/rpi-issue":                               "Raspberry Pi reference 2026-06-18\n",
+		"etc/second.conf":                             "the vendor's own\n", // a configuration file that is there already
+		"etc/apt/sources.list.d/debian.sources":       debians.sources("/usr/share/keyrings/debians.gpg"),
+		"etc/apt/sources.list.d/vendor.list":          fmt.Sprintf("deb [signed-by=/etc/apt/keyrings/vendors.gpg] file://%s ./\n", vendors.dir),
+		"usr/share/keyrings/debians.gpg":              string(debianKey),
+		"etc/apt/keyrings/vendors.gpg":                string(vendorKey),
+		"boot/firmware/kernel8.img":                   "\x00Linux version 6.12-rpi-v8 (vendor)",
+		"boot/firmware/start4.elf":                    "firmware",
+		"boot/firmware/initramfs8":                    "the vendor's",
+		"boot/firmware/config.txt":                    "dtparam=audio=on\nauto_initramfs=1\n",
+		"boot/firmware/cmdline.txt":                   "root=PARTUUID=deadbeef-02 init=/usr/lib/raspberrypi-sys-mods/firstboot\n",
+		modules + "modules.dep":                       "kernel/fs/overlayfs/overlay.ko.xz:\n",
+		modules + "modules.builtin":                   "kernel/fs/ext4/ext4.ko\n",
+		modules + "modules.softdep":                   "",
+		modules + "modules.alias":                     "",
+		modules + "kernel/fs/overlayfs/overlay.ko.xz": "overlay",
+	} {
+		require.NoError(t, tree.Put(name, &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: date, Content: layers.Inline(content)}))
+	}
+	image := filepath.Join(t.TempDir(), "vendor.img")
+	layout := disk.Layout{Signature: 0xdeadbeef, Time: date, Boot: disk.Boot{Label: "bootfs", Size: 256 << 20},
+		Root: disk.Root{Label: "rootfs", UUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte("vendor")), Free: 16 << 20}}
+	d, err := disk.Prepare(tree, layout)
+	require.NoError(t, err)
+	_, err = d.Create(t.Context(), image, disk.Options{})
+	require.NoError(t, err)
+	command(t, "xz", "-0", "-T0", image)
+	return image + ".xz"
+}
+
+const vendorRecipe = `
+name: instrument
+base:
+  image: {source: vendor.img.xz, sha256: "%s"}
+layers:
+  - packages: [second, from-vendor, base-files]
+  - run:
+      script: |
+        cat /run/pkbuild/inputs/vendor.pub >/opt/input
+        dpkg-query --show --showformat='$${Status}\n' from-vendor >/opt/status
+        cp /run/pkbuild/secrets/word /dev/null
+      inputs: [vendor.pub]
+      secrets: [word]
+  - users:
+      - {name: pi, groups: [sudo]}
+secrets:
+  word: {env: PKBUILD_TEST_WORD}
+boot:
+  modules: [ext4, overlay]
+`
+
+// TestVendorBase builds on a stand-in for Raspberry Pi OS, with a package of Debian's repository, one of the vendor's,
+// and a script.
+func TestVendorBase(t *testing.T) {
+	if os.Geteuid() != 0 {
+		require.Empty(t, os.Getenv("PKBUILD_TEST_STRICT"), "needs root")
+		t.Skip("needs root")
+	}
+	const word = "a word that is found nowhere else"
+	t.Setenv("PKBUILD_TEST_WORD", word)
+	cache := userCache(t)
+	date := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	dir := write(t, map[string]string{"vendor.pub": "an input\n"})
+	image := standIn(t, cache, date)
+	require.NoError(t, os.Rename(image, filepath.Join(dir, "vendor.img.xz")))
+	digest, err := Digest(filepath.Join(dir, "vendor.img.xz"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pi.yml"), fmt.Appendf(nil, vendorRecipe, digest), 0o644))
+	r, err := recipes.Load(filepath.Join(dir, "pi.yml"), recipes.Options{})
+	require.NoError(t, err)
+
+	helpers := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(helpers, layers.PkinitHelper("arm64")), []byte("pkinit"), 0o755))
+	pkinit, err := Digest(filepath.Join(helpers, layers.PkinitHelper("arm64")))
+	require.NoError(t, err)
+	own := t.TempDir() // what this test makes is of no use to others, but its packages are
+	require.NoError(t, os.MkdirAll(filepath.Join(cache, "debs"), 0o755))
+	require.NoError(t, os.Symlink(filepath.Join(cache, "debs"), filepath.Join(own, "debs")))
+	o := Options{Output: filepath.Join(t.TempDir(), "pi.img"), Dir: dir, Cache: own, Helpers: helpers, Mirror: Mirror(t.Context())}
+	lock, err := Resolve(t.Context(), r, o)
+	require.NoError(t, err)
+	require.Len(t, lock.Debian.Packages, 3, "what the base has is left alone: %v", lock.Debian.Packages)
+	p, err := Compile(r, Inputs{Pkinit: pkinit, Lock: lock})
+	require.NoError(t, err)
+
+	ended, err := run(t, t.Context(), p, o)
+	require.NoError(t, err)
+	require.Equal(t, "image done, debian done, run done, users warning, users done, boot done, disk done", strings.Join(ended, ", "))
+	first, err := Digest(o.Output)
+	require.NoError(t, err)
+	requireVendorImage(t, o.Output)
+
+	ended, err = run(t, t.Context(), p, o)
+	require.NoError(t, err)
+	require.Equal(t, "image done, debian cached, run cached, users warning, users done, boot cached, disk done", strings.Join(ended, ", "))
+	second, err := Digest(o.Output)
+	require.NoError(t, err)
+	require.Equal(t, first, second)
+	requireNowhere(t, own, word)
+}
+
+func requireVendorImage(t *testing.T, image string) {
+	t.Helper()
+	f, err := os.Open(image)
+	require.NoError(t, err)
+	defer f.Close()
+	tree, err := diskimage.Read(t.Context(), f)
+	require.NoError(t, err)
+	for name, want := range map[string]string{
+		"etc/rpi-issue":             "Raspberry Pi reference 2026-06-18\n",
+		"etc/second.conf":           "the vendor's own\n",
+		"usr/lib/second":            "second\n",
+		"opt/machine":               "aarch64\n",
+		"opt/input":                 "an input\n",
+		"opt/status":                "install ok installed\n",
+		"boot/firmware/kernel8.img": "\x00Linux version 6.12-rpi-v8 (vendor)",
+	} {
+		got, err := tree.ReadFile(name)
+		require.NoError(t, err)
+		require.Equal(t, want, string(got), name)
+	}
+	for name, want := range map[string]string{
+		"boot/firmware/config.txt":     "dtparam=audio=on\n[all]\n",
+		"boot/firmware/cmdline.txt":    "-02 rootfstype=ext4 rootwait",
+		"var/lib/apt/extended_states":  "Package: first\nArchitecture: arm64\nAuto-Installed: 1\n",
+		"var/lib/dpkg/status":          "Package: from-vendor\nStatus: install ok installed\n",
+		"boot/firmware/initramfs.img":  "overlay.ko.xz",
+		"etc/passwd":                   "pi:x:1000:1000:",
+		"var/lib/dpkg/info/first.list": "/.",
+	} {
+		got, err := tree.ReadFile(name)
+		require.NoError(t, err)
+		require.Contains(t, string(got), want, name)
+	}
+	for _, name := range []string{"boot/firmware/initramfs8", "var/log/build", "var/log/dpkg.log", "var/lib/dpkg/status-old"} {
+		require.Nil(t, tree.Get(name), name)
+	}
+	status, err := tree.ReadFile("var/lib/dpkg/status")
+	require.NoError(t, err)
+	require.NotContains(t, string(status), "install ok unpacked")
+}
+
+// requireNowhere looks for a text in all files below a directory.
+func requireNowhere(t *testing.T, dir, text string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		require.False(t, strings.Contains(string(data), text), name)
+		return err
+	}))
+}

@@ -92,7 +92,7 @@ func (d *dirReader) node(name string) (*Node, error) {
 	}
 	switch n.Type {
 	case Regular:
-		n.Content = Content{ReaderAt: &dirFile{open: d.open, name: full, stat: st}, Size: st.Size}
+		n.Content = Content{ReaderAt: &dirFile{open: d.open, name: full, was: state(st)}, Size: st.Size}
 	case Symlink:
 		n.Mode = 0o777
 		n.Target, err = os.Readlink(full)
@@ -151,8 +151,17 @@ type openFile struct {
 type dirFile struct {
 	open *openFile
 	name string
-	stat unix.Stat_t
+	was  fileState
 }
+
+// fileState is that by which one sees that a file is not what it was.
+type fileState struct {
+	inodeID
+	size  int64
+	mtime unix.Timespec
+}
+
+func state(st unix.Stat_t) fileState { return fileState{inodeID{st.Dev, st.Ino}, st.Size, st.Mtim} }
 
 // ReadAt implements io.ReaderAt.
 func (f *dirFile) ReadAt(b []byte, at int64) (n int, err error) {
@@ -169,10 +178,10 @@ func (f *dirFile) NextData(offset int64) (start, end int64, err error) {
 		start, err = file.Seek(offset, unix.SEEK_DATA)
 		switch {
 		case errors.Is(err, unix.ENXIO):
-			start, end = f.stat.Size, f.stat.Size
+			start, end = f.was.size, f.was.size
 			return nil
 		case errors.Is(err, unix.EINVAL): // a file system that cannot tell
-			start, end = offset, f.stat.Size
+			start, end = offset, f.was.size
 			return nil
 		case err != nil:
 			return err
@@ -203,8 +212,7 @@ func (f *dirFile) with(do func(*os.File) error) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return errors.Join(fmt.Errorf("stat %s: %w", f.name, err), file.Close())
 	}
-	was := f.stat
-	if st.Dev != was.Dev || st.Ino != was.Ino || st.Size != was.Size || st.Mtim != was.Mtim {
+	if state(st) != f.was {
 		return errors.Join(fmt.Errorf("%s changed while it was read", f.name), file.Close())
 	}
 	f.open.of, f.open.file = f, file

@@ -96,10 +96,20 @@ func tape() *archive { return &archive{} }
 
 func long(n int) string { return strings.Repeat("n", n) }
 
+// manyImplied has paths of more than a thousand directories, each in a place of its own.
+func manyImplied() []byte {
+	a := tape()
+	for i := range 300 {
+		a.pax('x', "path", fmt.Sprintf("%03d/%s", i, strings.Repeat("d/", 1023))+"f").file("n", "")
+	}
+	return a.end()
+}
+
 // How GNU tar takes an archive, next to ReadTar.
 const (
-	same    = "same" // it extracts the same, or refuses as well
-	differs = "differs"
+	same     = "same" // it extracts the same, or refuses as well
+	differs  = "differs"
+	notAsked = "not asked" // it would make all that
 )
 
 // lies are archives that no honest program writes, with what becomes of them: a tree, or an error. docs/tar.md has the
@@ -166,6 +176,8 @@ var lies = map[string]struct {
 	"long target": {tape().pax('x', "linkpath", long(4096)).symlink("s", "").end(), same,
 		`tar entry "s": symlink target "` + long(40) + `" has not 1 to 4095 bytes`, nil},
 	"no target": {tape().symlink("s", "").end(), same, `tar entry "s": symlink target "" has not 1 to 4095 bytes`, nil},
+	"many directories without entries": {manyImplied(), notAsked,
+		`tar entry "257/` + strings.Repeat("d/", 98) + `": the archive has no entries for more than 262144 directories`, nil},
 	"NUL in a path": {tape().pax('x', "path", "a\x00b").file("n", "x").end(), differs,
 		`read tar: entry "n" at byte 0: its header is damaged, or this is no tar archive`, nil},
 	"empty name": {tape().file("", "x").end(), same, `tar entry "": put regular file at the root: the root is a directory`, nil},
@@ -235,7 +247,7 @@ var lies = map[string]struct {
 	"sparse of 16 EiB": {tape().pax('x', "GNU.sparse.major", "0", "GNU.sparse.minor", "1", "GNU.sparse.size", "9223372036854775807",
 		"GNU.sparse.numblocks", "1", "GNU.sparse.map", "9223372036854775806,1").file("a", "x").end(), same,
 		`size ext4: /a: size 9223372036854775807 is not between 0 and 17592186040320`, nil},
-	"no archive":     {[]byte(strings.Repeat("no archive\n", 100)), same, `read tar: entry "` + strings.Repeat("no archive\n", 9) + `n" at byte 0: its header is damaged, or this is no tar archive`, nil},
+	"no archive":     {[]byte(strings.Repeat("no archive\n", 100)), same, `read tar: entry at byte 0: its header is damaged, or this is no tar archive`, nil},
 	"nothing at all": {nil, same, "read tar: there is nothing to read, not even an archive without entries", nil},
 	"no entries":     {tape().end(), same, "", nil},
 }
@@ -350,6 +362,9 @@ func listTree(t *testing.T, tree *layers.Tree) []string {
 func TestLiesToGNUTar(t *testing.T) {
 	program := lookTool(t, "tar")
 	for name, c := range lies {
+		if c.gnu == notAsked {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := exec.Command(program, "--extract", "--file=-", "--directory="+dir, "--no-same-owner")

@@ -52,8 +52,11 @@ func (in *tarReader) put(t *Tree, h *tar.Header) error {
 	if n == nil || err != nil {
 		return err
 	}
-	if err := in.makeWay(t, name, n); err != nil {
+	if err := t.makeWay(name, n); err != nil {
 		return err
+	}
+	if t.implied > maxImplied {
+		return fmt.Errorf("the archive has no entries for more than %d directories", maxImplied)
 	}
 	return t.Put(name, n)
 }
@@ -133,17 +136,12 @@ func (t *Tree) linked(target string) (*Node, error) {
 }
 
 // maxImplied is how many directories an archive may leave out of its entries. One long path implies two thousand.
-const maxImplied = 1 << 20
+const maxImplied = 1 << 18
 
 // makeWay clears the place of an entry: of two of the same name the last one counts, as in tar, but none takes a
 // directory away that is not empty.
-func (in *tarReader) makeWay(t *Tree, name string, n *Node) error {
+func (t *Tree) makeWay(name string, n *Node) error {
 	parent, old := t.at(name)
-	if parent == nil {
-		if in.implied += strings.Count(name, "/"); in.implied > maxImplied {
-			return fmt.Errorf("the archive has no entries for more than %d directories", maxImplied)
-		}
-	}
 	switch {
 	case old == nil:
 	case old.Type == Directory && n.Type != Directory && old.Len() > 0:

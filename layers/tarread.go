@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // tarBlock is the unit of a tar, in bytes.
@@ -19,7 +21,6 @@ type tarReader struct {
 	begin   int64 // where the headers of the entry begin
 	data    int64 // where its content begins
 	end     int64 // where the next entry begins
-	implied int   // directories, or more, that have no entries
 }
 
 func newTarReader(r Archive) (*tarReader, error) {
@@ -78,6 +79,9 @@ func (in *tarReader) describe(err error) error {
 		return fmt.Errorf("entry at byte %d: %s", in.begin, what)
 	}
 	name, _, _ := strings.Cut(string(header[:100]), "\x00")
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("entry at byte %d: %s", in.begin, what)
+	}
 	return fmt.Errorf("entry %q at byte %d: %s", name, in.begin, what)
 }
 

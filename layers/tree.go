@@ -89,7 +89,8 @@ func (n *Node) Len() int { return len(n.children) }
 // Tree is a file system in memory: the metadata of every entry, and where each content lies. Paths are relative to
 // its root and clean, without a leading slash; "." is the root.
 type Tree struct {
-	Root *Node
+	Root    *Node
+	implied int // how many directories were made that nobody had put there
 }
 
 // NewTree is an empty tree.
@@ -177,6 +178,7 @@ func (t *Tree) mkdir(dir string) (*Node, error) {
 			return nil, fmt.Errorf("the path of its directory has more than %d bytes", maxPath)
 		case next == nil:
 			next = &Node{Mode: 0o755, implied: true}
+			t.implied++
 			n.set(part, next)
 		case next.Type == Symlink:
 			resolved, target := t.resolve(at, 0)

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/fetch"
@@ -35,6 +36,7 @@ type build struct {
 }
 
 func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
+	began := time.Now()
 	if b.layer.Architecture != sandbox.Host() {
 		var release func() error
 		if b.emulator, release, err = sandbox.Emulation(ctx, b.layer.Architecture); err != nil {
@@ -63,7 +65,7 @@ func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
 	if err := b.configure(ctx, u); err != nil {
 		return nil, err
 	}
-	return u.tree, b.clean(u.tree)
+	return u.tree, errors.Join(b.clean(u.tree), sandbox.Traces(u.tree, began))
 }
 
 // fetch resolves, unless a lock does, downloads what the pool lacks, and opens all packages.

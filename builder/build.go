@@ -52,11 +52,15 @@ func startBuild(ctx context.Context, p *Plan, o Options) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &build{plan: p, opts: o, store: Cache{o.Cache}.store(), done: done, tree: layers.NewTree(), key: layers.Root(p.Date)}
+	return &build{plan: p, opts: o, store: o.store(), done: done, tree: layers.NewTree(), key: layers.Root(p.Date)}, nil
+}
+
+func (o Options) store() layers.Store {
+	s := Cache{o.Cache}.store()
 	if o.Shared != "" {
-		b.store.Shared = Cache{o.Shared}.store().Dir
+		s.Shared = Cache{o.Shared}.store().Dir
 	}
-	return b, nil
+	return s
 }
 
 type build struct {

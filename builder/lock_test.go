@@ -98,6 +98,15 @@ func TestLockErrors(t *testing.T) {
 	}
 }
 
+// TestLockOverAVendorsImage: what the image has may be all that is asked for.
+func TestLockOverAVendorsImage(t *testing.T) {
+	l, err := ParseLock("x.lock", []byte("version 1\nfor architecture arm64\nfor image "+sha1+"\n"))
+	require.NoError(t, err)
+	require.Empty(t, l.Debian.Packages)
+	_, err = ParseLock("x.lock", []byte("version 1\nfor architecture arm64\nfor suite trixie\n"))
+	require.EqualError(t, err, "x.lock: the lock is incomplete; make it anew")
+}
+
 func FuzzParseLock(f *testing.F) {
 	f.Add("version 1\nfor suite trixie\npackage a1 1 all 1 " + sha1 + " pool/a\ntool b1 1:2 amd64 2 " + sha2 + " http://b/b\npallet " + sha1 + " - a b\n")
 	f.Add("#\n\nversion 1\npackage \n")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,10 +104,15 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	if err := in.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if version == "" || len(l.For) == 0 || len(l.Debian.Packages) == 0 {
+	if version == "" || len(l.For) == 0 || len(l.Debian.Packages) == 0 && !l.over() {
 		return nil, fmt.Errorf("%s: the lock is incomplete; make it anew", name)
 	}
 	return l, nil
+}
+
+// over tells whether the lock is of packages over a vendor's image, which may need none.
+func (l *Lock) over() bool {
+	return slices.ContainsFunc(l.For, func(line string) bool { return strings.HasPrefix(line, "image ") })
 }
 
 // parse reads a line, without its kind.

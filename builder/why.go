@@ -29,7 +29,7 @@ func Why(p *Plan, o Options) ([]Reasons, error) {
 		return nil, err
 	}
 	var out []Reasons
-	key, store := layers.Root(p.Date), Cache{o.Cache}.store()
+	key, store := layers.Root(p.Date), o.store()
 	names := labels(p.Layers, func(l Layer) string { return l.Name })
 	changed := "" // the lowest layer that differs from the last build
 	for i, l := range p.Layers {

@@ -46,6 +46,7 @@ func lockCommand() *cobra.Command {
 			if o.Cache, err = cacheDir(cache); err != nil {
 				return err
 			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "resolving the packages of %s\n", args[0])
 			lock, err := builder.Resolve(cmd.Context(), r, o)
 			if err != nil {
 				return err

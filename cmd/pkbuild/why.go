@@ -14,7 +14,7 @@ import (
 
 func whyCommand() *cobra.Command {
 	var flags recipeFlags
-	var cache string
+	var cache cacheFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "why RECIPE",
@@ -28,7 +28,7 @@ func whyCommand() *cobra.Command {
 				return err
 			}
 			o := builder.Options{Dir: r.Dir}
-			if o.Cache, err = cacheDir(cache); err != nil {
+			if err := cache.set(&o); err != nil {
 				return err
 			}
 			all, err := builder.Why(p, o)
@@ -42,7 +42,7 @@ func whyCommand() *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&cache, "cache", "", cacheUsage)
+	cache.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return cmd
 }

@@ -93,6 +93,7 @@ var remedies = []struct {
 	said *regexp.Regexp
 	todo string
 }{
+	{regexp.MustCompile(`No space left on device`), "make room, for example by pkbuild cache prune --keep-bytes 1GiB"},
 	{regexp.MustCompile(`EXPKEYSIG`), "its key has expired: get the current one from who runs it"},
 	{regexp.MustCompile(`NO_PUBKEY|Unknown error executing apt-key|Missing key`), "it is signed with a key that is not among those named for it: get its key from who runs it"},
 	{regexp.MustCompile(`is expired|EXPSIG`), "the mirror is out of date, or this machine's clock is wrong: use another mirror"},

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -42,7 +43,7 @@ func (p Patience) Fetch(ctx context.Context, file File, f *os.File, progress fun
 		if err == nil {
 			err = file.verify(f)
 		}
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) {
 			return err
 		}
 		if status := (statusError{}); errors.As(err, &status) && status.code/100 == 4 {

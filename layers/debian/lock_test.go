@@ -1,0 +1,123 @@
+package debian
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/fetch"
+	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+)
+
+func TestPlacesOnMirrors(t *testing.T) {
+	for _, test := range []struct{ mirror, url, relative string }{
+		{"http://m.example/debian", "http://m.example/debian/pool/a.deb", "pool/a.deb"},
+		{"http://m.example/debian/", "http://m.example/debian/pool/a.deb", "pool/a.deb"},
+		{"file:///srv/m", "file:/srv/m/pool/a.deb", "pool/a.deb"},
+		{"http://m.example/debian", "http://m.example/debian-security/pool/a.deb", "http://m.example/debian-security/pool/a.deb"},
+		{"http://m.example/debian", "https://vendor.example/a.deb", "https://vendor.example/a.deb"},
+	} {
+		got := relative(test.mirror, test.url)
+		require.Equal(t, test.relative, got)
+		there := Package{URL: got}.from("http://other.example/debian/").URL
+		if got == test.url {
+			require.Equal(t, test.url, there)
+		} else {
+			require.Equal(t, "http://other.example/debian/pool/a.deb", there)
+		}
+	}
+}
+
+// TestMirrorWithoutWhatTheLockNames: superseded versions go from mirrors.
+func TestMirrorWithoutWhatTheLockNames(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(gone.Close)
+	pkg := Package{Name: "vim", Version: "2:9", Architecture: "all", URL: "pool/vim.deb", SHA256: digest, Size: 1}
+	l := Layer{Architecture: sandbox.Host(), Suite: "trixie", Lock: &Lock{Packages: []Package{pkg}}}
+	b := &build{layer: l, env: &layers.Env{Mirror: gone.URL + "/debian"}, pool: testPool(t)}
+	require.EqualError(t, b.fetch(t.Context()), "download vim 2:9 (all) from "+gone.URL+"/debian/pool/vim.deb: the mirror answers "+
+		"404 Not Found: it keeps newer versions only than those of the lock; lock the recipe anew, or use a mirror that keeps "+
+		"all, such as snapshot.debian.org")
+}
+
+func TestLockWithoutToolsForThisMachine(t *testing.T) {
+	l := testLayer()
+	l.Lock = &Lock{Tools: []Package{{Name: "dash", Architecture: "riscv64"}}}
+	b := &build{layer: l, env: &layers.Env{}, pool: testPool(t)}
+	require.EqualError(t, b.fetch(t.Context()),
+		"the lock names no tools of the architecture "+sandbox.Host()+" of this machine: lock the recipe anew")
+}
+
+// small mounts a file system of a size over a new directory.
+func small(t *testing.T, size string) string {
+	t.Helper()
+	needs.Root(t)
+	dir := t.TempDir()
+	require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size))
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
+	return dir
+}
+
+func TestFullDiskBelowThePool(t *testing.T) {
+	m := newMirror(t)
+	p := pool{small(t, "16k"), 1, fetch.Patience{Attempts: 3, Pause: time.Hour, Stall: time.Minute}}
+	err := p.fetch(t.Context(), []Package{m.pkg()}, func(Package, bool) {})
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorContains(t, err, "download a 1 (all) from "+m.URL+"/a_1_all.deb: write "+p.path(m.pkg())+".part")
+	require.NoFileExists(t, p.path(m.pkg()))
+	require.Len(t, m.ranges, 1, "another attempt makes no room")
+
+	require.NoError(t, syscall.Mount("tmpfs", p.dir, "tmpfs", syscall.MS_REMOUNT, "size=1m"))
+	p.fetched(t, m.pkg())
+}
+
+func TestFullDiskBelowTheLists(t *testing.T) {
+	a := newArchive(t)
+	var many []string
+	for range 3000 {
+		many = append(many, index("tool"))
+	}
+	a.publish(t, many...)
+	url := a.serve(t)
+	r, err := apt{repositories: []Repository{a.repository(url)}, architecture: "arm64"}.in(small(t, "200k"))
+	require.NoError(t, err)
+	_, err = r.resolve(t.Context(), []string{"tool"})
+	require.ErrorContains(t, err, "read the package lists of test ("+url+" test): ")
+	require.ErrorContains(t, err, "\nmake room, for example by pkbuild cache prune --keep-bytes 1GiB")
+}
+
+// TestResolveWithRepositories pins packages of Debian's archive and of a repository beside it, for any mirror.
+func TestResolveWithRepositories(t *testing.T) {
+	env := *testEnv(t)
+	env.Cache = t.TempDir()
+	a := newArchive(t)
+	a.publish(t, index("instrument", "Depends: dash"))
+	l := testLayer()
+	if l.Architecture != "arm64" {
+		t.Skip("the packages of the test's archive are of arm64")
+	}
+	l.Repositories = []Repository{a.repository(a.serve(t))}
+	l.Packages = []string{"instrument"}
+	lock, err := l.Resolve(t.Context(), &env, nil)
+	require.NoError(t, err)
+	byName := map[string]Package{}
+	for i, p := range lock.Packages {
+		byName[p.Name] = p
+		require.True(t, i == 0 || lock.Packages[i-1].Name <= p.Name, "the order is that of the names")
+	}
+	require.Equal(t, l.Repositories[0].URIs[0]+"/pool/instrument_2.0-1_arm64.deb", byName["instrument"].URL)
+	require.Regexp(t, "^pool/main/d/dash/dash_", byName["dash"].URL)
+	for _, p := range lock.Tools {
+		require.Contains(t, []string{"all", counterpart[l.Architecture]}, p.Architecture)
+	}
+	entries, err := os.ReadDir(env.Cache)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "lists alone are fetched")
+}

@@ -46,6 +46,22 @@ func TestGrowthIsAskedFor(t *testing.T) {
 	require.Equal(t, []string{"pkinit.grow", "quiet"}, cmdline(r))
 }
 
+// TestRaspiosDiffersInItsBaseOnly: what lies over the base is the same, down to the last byte.
+func TestRaspiosDiffersInItsBaseOnly(t *testing.T) {
+	debian, raspios := compileShipped(t, "planktoscope"), compileShipped(t, "raspios")
+	names := func(p *Plan) (out []string) {
+		for _, l := range p.Layers {
+			out = append(out, l.Name)
+		}
+		return out
+	}
+	require.Equal(t, []string{"debian", "repositories", "files", "files", "users", "stage", "boot"}, names(debian))
+	require.Equal(t, []string{"image", "debian", "files", "run", "files", "users", "stage", "boot"}, names(raspios))
+	require.Equal(t, debian.Layers[3:6], raspios.Layers[4:7])
+	require.Equal(t, debian.Disk.Root, raspios.Disk.Root)
+	require.Equal(t, debian.Name, raspios.Name)
+}
+
 func TestPlanReadsBack(t *testing.T) {
 	want := compileShipped(t, "planktoscope")
 	data, err := json.Marshal(want)

@@ -26,6 +26,7 @@ build: ## Compile pkbuild, pkctl and the helpers that go into images
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkbuild ./cmd/pkbuild
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkctl ./cmd/pkctl
 	GOARCH=arm64 $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkinit-arm64 ./cmd/pkinit
+	GOARCH=arm64 $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkctl-arm64 ./cmd/pkctl
 
 boot: image ## Boot the image in QEMU and report what was found
 	$(OUT)/bin/pkbuild boot $(IMAGE)

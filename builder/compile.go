@@ -19,9 +19,12 @@ import (
 
 // Inputs are what a plan is compiled from besides the recipe and the sources that it names.
 type Inputs struct {
-	Pkinit string // SHA-256 of the boot helper for the recipe's architecture
-	Lock   *Lock  // may be nil: the newest packages are taken when the image is built
+	Programs map[string]string // SHA-256 of each of Programs, made for the recipe's architecture
+	Lock     *Lock             // may be nil: the newest packages are taken when the image is built
 }
+
+// Programs are those of this project that go into images: the early-boot helper, and what a recipe installs by name.
+var Programs = []string{"pkinit", "pkctl"}
 
 // Compile turns a recipe into a plan. It reads the sources that the recipe names, to record their digests, and nothing
 // else: the same recipe, sources and inputs give the same plan.
@@ -68,7 +71,7 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 		p.add("repositories", layers.Files{Entries: sources})
 	}
 	for _, l := range r.Layers {
-		if err := p.addLayer(r.Dir, l); err != nil {
+		if err := p.addLayer(r.Dir, l, in.Programs); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +80,7 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 		Config:    r.Boot.Config,
 		Cmdline:   cmdline(r),
 		Modules:   r.Boot.Modules,
-		Pkinit:    in.Pkinit,
+		Pkinit:    in.Programs["pkinit"],
 	})
 	return p, nil
 }
@@ -126,10 +129,10 @@ func (p *Plan) add(name string, l layers.Layer) {
 	p.Layers = append(p.Layers, Layer{Name: name, Layer: l})
 }
 
-func (p *Plan) addLayer(dir string, l recipes.Layer) error {
+func (p *Plan) addLayer(dir string, l recipes.Layer, programs map[string]string) error {
 	switch {
 	case l.Files != nil:
-		entries, err := fileEntries(dir, l.Files)
+		entries, err := fileEntries(dir, l.Files, programs)
 		if err != nil {
 			return err
 		}

@@ -16,11 +16,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden plans anew")
 
+// programs stand in for those that go into images.
+var programs = map[string]string{"pkinit": "0000", "pkctl": "1111"}
+
 // compileShipped compiles a recipe that ships, with a stand-in for the boot helper.
 func compileShipped(t *testing.T, name string) *Plan {
 	r, err := recipes.Load(filepath.Join("../recipes", name+".yml"), recipes.Options{})
 	require.NoError(t, err)
-	p, err := Compile(r, Inputs{Pkinit: "0000"})
+	p, err := Compile(r, Inputs{Programs: programs})
 	require.NoError(t, err)
 	return p
 }
@@ -93,7 +96,9 @@ func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
 		{Target: "/etc/text", Content: "text\n"},
 		{Target: "/etc/to", Link: "text"},
 		{Target: "/home", Source: "src", UID: 7, GID: 7},
-	})
+		{Target: "/usr/bin/pkctl", Program: "pkctl"},
+		{Target: "/opt/pkctl", Program: "pkctl", Mode: "0700"},
+	}, programs)
 	require.NoError(t, err)
 	const conf, run = "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac", "a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf"
 	require.Equal(t, []layers.File{
@@ -108,6 +113,8 @@ func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
 		{Path: "/home/etc", Type: "directory", Mode: 0o755, UID: 7, GID: 7},
 		{Path: "/home/etc/conf", Type: "file", Mode: 0o644, UID: 7, GID: 7, Source: "src/etc/conf", SHA256: conf},
 		{Path: "/home/etc/link", Type: "symlink", Mode: 0o777, UID: 7, GID: 7, Target: "../bin/run"},
+		{Path: "/usr/bin/pkctl", Type: "file", Mode: 0o755, Program: "pkctl", SHA256: "1111"},
+		{Path: "/opt/pkctl", Type: "file", Mode: 0o700, Program: "pkctl", SHA256: "1111"},
 	}, got)
 }
 

@@ -124,13 +124,13 @@ func FuzzParseLock(f *testing.F) {
 func TestCompileWithALock(t *testing.T) {
 	r := loaded(t)
 	lock := lockOf(t, r)
-	p, err := Compile(r, Inputs{Pkinit: "0000", Lock: lock})
+	p, err := Compile(r, Inputs{Programs: programs, Lock: lock})
 	require.NoError(t, err)
 	l := p.Layers[0].Layer.(debian.Layer)
 	require.Equal(t, &lock.Debian, l.Lock)
 	require.Empty(t, l.Repositories, "they play no part any more")
 
-	p, err = Compile(r, Inputs{Pkinit: "0000"})
+	p, err = Compile(r, Inputs{Programs: programs})
 	require.NoError(t, err)
 	l = p.Layers[0].Layer.(debian.Layer)
 	require.Nil(t, l.Lock)
@@ -156,7 +156,7 @@ func TestLockThatDoesNotFit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := loaded(t, test.replace...)
-			_, err := Compile(r, Inputs{Pkinit: "0000", Lock: lock})
+			_, err := Compile(r, Inputs{Programs: programs, Lock: lock})
 			if test.want == nil {
 				require.NoError(t, err)
 				return
@@ -187,7 +187,7 @@ func TestLockKnowsPallets(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualError(t, lock.Check(t.Context(), r),
 				"the lock does not fit the recipe any more: pallet pallet: "+before+" → "+now[0].version())
-			_, err = Compile(r, Inputs{Pkinit: "0000", Lock: lock})
+			_, err = Compile(r, Inputs{Programs: programs, Lock: lock})
 			require.NoError(t, err, "who works on a pallet need not lock anew")
 		})
 	}

@@ -1,8 +1,6 @@
 package builder
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,17 +8,12 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-func sum(text string) string {
-	s := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(s[:])
-}
-
 func TestRepositoriesOfTheDevice(t *testing.T) {
 	const vendor, security = "Types: deb\nURIs: http://vendor.example\nSuites: stable\nComponents: main\nSigned-By: ",
 		"Types: deb\nURIs: http://security.example\nSuites: trixie-security\nComponents: main\nSigned-By: " +
 			"/usr/share/keyrings/debian-archive-keyring.gpg\n"
 	for key, content := range map[string]string{"asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "gpg": "\x99\x01"} {
-		p, err := Compile(loaded(t, "vendor.asc", "vendor."+key), Inputs{Pkinit: "0000"})
+		p, err := Compile(loaded(t, "vendor.asc", "vendor."+key), Inputs{Programs: programs})
 		require.NoError(t, err)
 		require.Equal(t, "repositories", p.Layers[1].Name)
 		require.Equal(t, layers.Files{Entries: []layers.File{

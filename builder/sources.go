@@ -16,8 +16,8 @@ import (
 )
 
 // fileEntries turns the files of a recipe into the entries of a layer: directories are listed with all below them, and
-// every source gets its digest.
-func fileEntries(dir string, files []recipes.File) ([]layers.File, error) {
+// every source and program gets its digest.
+func fileEntries(dir string, files []recipes.File, programs map[string]string) ([]layers.File, error) {
 	var out []layers.File
 	for _, f := range files {
 		base := layers.File{Path: path.Clean(f.Target), UID: f.UID, GID: f.GID, Mode: 0o644}
@@ -31,6 +31,12 @@ func fileEntries(dir string, files []recipes.File) ([]layers.File, error) {
 		switch {
 		case f.Link != "":
 			base.Type, base.Target, base.Mode = "symlink", f.Link, 0o777
+			out = append(out, base)
+		case f.Program != "":
+			base.Type, base.Program, base.SHA256 = "file", f.Program, programs[f.Program]
+			if f.Mode == "" {
+				base.Mode = 0o755
+			}
 			out = append(out, base)
 		case f.Source != "":
 			entries, err := sourceEntries(dir, base, f)
@@ -61,7 +67,7 @@ func (p *Plan) script(dir string, r recipes.Run) (script.Layer, error) {
 		inputs = append(inputs, recipes.File{Target: "/" + filepath.Base(source), Source: source})
 	}
 	var err error
-	l.Inputs, err = fileEntries(dir, inputs)
+	l.Inputs, err = fileEntries(dir, inputs, nil)
 	return l, err
 }
 

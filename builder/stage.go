@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"path"
@@ -12,6 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
+	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
 // bundle is the index of the bundle that an image starts with.
@@ -27,27 +29,50 @@ func stageEntries(dir string, s recipes.Stage) ([]layers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := stages.NewStore(bundle, s.Names...).Marshal()
+	file, err := stages.NewStore(bundle, s.Names...).Marshal()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := bundleEntries(dir, b)
 	if err != nil {
 		return nil, err
 	}
 	at := path.Join(stages.Dir, strconv.Itoa(bundle))
 	out := []layers.File{
 		{Path: stages.Dir, Type: "directory", Mode: 0o755},
-		{Path: path.Join(stages.Dir, stages.StoreFile), Type: "file", Mode: 0o644, Content: string(store)},
+		{Path: path.Join(stages.Dir, stages.StoreFile), Type: "file", Mode: 0o644, Content: string(file)},
 		{Path: at, Type: "directory", Mode: 0o755},
-		{Path: path.Join(at, pallet.ManifestFile), Type: "file", Mode: 0o644, Content: string(b.Manifest)},
 	}
+	for _, e := range entries {
+		e.Path = path.Join(at, e.Path)
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// bundleEntries are the entries of a bundle, with the digests by which the device can verify it.
+func bundleEntries(dir string, b *pallet.Bundle) ([]layers.File, error) {
+	out := []layers.File{{Path: pallet.ManifestFile, Type: "file", Mode: 0o644, Content: string(b.Manifest)}}
+	digests := []store.Entry{store.NewEntry(pallet.ManifestFile, 0o644, sum(b.Manifest), "")}
 	for _, f := range b.Files {
 		e, err := bundleEntry(dir, f)
 		if err != nil {
 			return nil, err
 		}
-		e.Path = path.Join(at, f.Path)
+		e.Path = f.Path
 		out = append(out, e)
+		digest := e.SHA256
+		if e.Source == "" {
+			digest = sum(f.Content)
+		}
+		digests = append(digests, store.NewEntry(f.Path, f.Mode, digest, f.Target))
 	}
-	return out, nil
+	data, err := store.MarshalDigests(digests)
+	return append(out, layers.File{Path: store.DigestFile, Type: "file", Mode: 0o644, Content: string(data)}), err
 }
+
+// sum is the SHA-256 of data in hexadecimal.
+func sum[T string | []byte](data T) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(data))) }
 
 func bundleEntry(dir string, f pallet.File) (e layers.File, err error) {
 	switch f.Mode.Type() {

@@ -29,8 +29,8 @@ const (
 	pkinitPath    = "usr/lib/pkinit/pkinit"
 )
 
-// PkinitHelper is the file name of the boot helper among the helper programs.
-func PkinitHelper(architecture string) string { return "pkinit-" + architecture }
+// Helper is the file name of a program among the helper programs.
+func Helper(program, architecture string) string { return program + "-" + architecture }
 
 // Kind implements Layer.
 func (Boot) Kind() Kind { return Kind{Name: "boot", Version: 1} }
@@ -45,7 +45,7 @@ func (b Boot) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	pkinit, err := openSource(filepath.Join(env.Helpers, PkinitHelper("arm64")), b.Pkinit)
+	pkinit, err := openSource(filepath.Join(env.Helpers, Helper("pkinit", "arm64")), b.Pkinit)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func kernelTree(t *testing.T, more ...string) *Tree {
 // helpers makes a directory with a boot helper and returns it with the helper's digest.
 func helpers(t *testing.T) (dir, digest string) {
 	dir = t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, PkinitHelper("arm64")), []byte("pkinit"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, Helper("pkinit", "arm64")), []byte("pkinit"), 0o755))
 	sum := sha256.Sum256([]byte("pkinit"))
 	return dir, hex.EncodeToString(sum[:])
 }

@@ -26,7 +26,8 @@ type File struct {
 	Content string `json:"content,omitempty"` // of a file without a source
 	Target  string `json:"target,omitempty"`  // of a symlink
 	Source  string `json:"source,omitempty"`  // relative to Env.Dir
-	SHA256  string `json:"sha256,omitempty"`  // of the source
+	Program string `json:"program,omitempty"` // one of the helpers, in place of a source
+	SHA256  string `json:"sha256,omitempty"`  // of the source or program
 }
 
 // Kind implements Layer.
@@ -57,16 +58,24 @@ func (e File) node(env *Env) (*Node, error) {
 	case "symlink":
 		n.Type, n.Mode, n.Target = Symlink, 0o777, e.Target
 	case "file":
-		n.Type, n.Content = Regular, Inline(e.Content)
-		if e.Source != "" {
-			var err error
-			n.Content, err = openSource(filepath.Join(env.Dir, e.Source), e.SHA256)
-			return n, err
-		}
+		n.Type = Regular
+		var err error
+		n.Content, err = e.content(env)
+		return n, err
 	default:
 		return nil, fmt.Errorf("file %s: unknown type %q", e.Path, e.Type)
 	}
 	return n, nil
+}
+
+func (e File) content(env *Env) (Content, error) {
+	switch {
+	case e.Source != "":
+		return openSource(filepath.Join(env.Dir, e.Source), e.SHA256)
+	case e.Program != "":
+		return openSource(filepath.Join(env.Helpers, Helper(e.Program, "arm64")), e.SHA256)
+	}
+	return Inline(e.Content), nil
 }
 
 // inlineLimit is the size up to which a source is read into memory rather than kept open.

@@ -60,14 +60,15 @@ type Layer struct {
 	Stage    *Stage   `yaml:"stage" doc:"A pallet to stage as the bundle that the device starts with." oneof:"layer"`
 }
 
-// File is one entry of a files layer. Exactly one of Source, Content and Link is given; where Source and Link are
+// File is one entry of a files layer. Exactly one of Source, Program, Content and Link is given; where the others are
 // empty it is Content, which may be the empty text.
 type File struct {
 	Target  string `yaml:"target" doc:"Where it lies in the image." required:"true" format:"target" pattern:"^/" hint:"an absolute path without .., such as /etc/hostname"`
 	Source  string `yaml:"source" doc:"File or directory to copy, relative to the recipe. A directory is merged into the target with all below it; directories that are there already keep their owner and mode." oneof:"file" path:"exists"`
 	Content string `yaml:"content" doc:"The text of the file." oneof:"file"`
+	Program string `yaml:"program" doc:"A program of this project to install, made for the image's architecture." oneof:"file" enum:"pkctl"`
 	Link    string `yaml:"link" doc:"Target of a symlink." oneof:"file" pattern:"^[^\r\n]+$" hint:"the path that the link leads to, such as ../usr/lib/os-release"`
-	Mode    string `yaml:"mode" doc:"Permissions. Without it: those of the source, or 0644." pattern:"^0?[0-7]{3,4}$" hint:"octal permissions in quotes, such as \"0644\""`
+	Mode    string `yaml:"mode" doc:"Permissions. Without it: those of the source, 0755 for a program, else 0644." pattern:"^0?[0-7]{3,4}$" hint:"octal permissions in quotes, such as \"0644\""`
 	UID     uint32 `yaml:"uid" doc:"Number of the owning user." default:"0"`
 	GID     uint32 `yaml:"gid" doc:"Number of the owning group." default:"0"`
 }

@@ -36,6 +36,7 @@ func compile(t *testing.T) (dir string) {
 		{"pkbuild", "../cmd/pkbuild", ""},
 		{"pkctl", "../cmd/pkctl", ""},
 		{"pkinit-arm64", "../cmd/pkinit", "arm64"},
+		{"pkctl-arm64", "../cmd/pkctl", "arm64"},
 	} {
 		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, c.name), c.pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

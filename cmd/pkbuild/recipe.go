@@ -69,16 +69,29 @@ func (f *recipeFlags) compile(ctx context.Context, name string) (*recipes.Recipe
 	if err != nil {
 		return nil, nil, err
 	}
-	helper := filepath.Join(dir, layers.PkinitHelper(r.Architecture))
-	pkinit, err := builder.Digest(helper)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("the boot helper %s is missing: run make build, or name its directory with --helpers", helper)
-	}
+	programs, err := digests(dir, r.Architecture)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := builder.Compile(r, builder.Inputs{Pkinit: pkinit, Lock: lock})
+	p, err := builder.Compile(r, builder.Inputs{Programs: programs, Lock: lock})
 	return r, p, misfit(name, err)
+}
+
+// digests are those of the programs that go into images.
+func digests(dir, architecture string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, program := range builder.Programs {
+		helper := filepath.Join(dir, layers.Helper(program, architecture))
+		digest, err := builder.Digest(helper)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("the helper program %s is missing: run make build, or name its directory with --helpers", helper)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[program] = digest
+	}
+	return out, nil
 }
 
 // lock reads the lock that a recipe is compiled with; nil if there is none.

@@ -240,7 +240,7 @@ func overrideRevertCommand(d *device) *cobra.Command {
 func overrideScanCommand(d *device) *cobra.Command {
 	return &cobra.Command{
 		Use:   "scan",
-		Short: "Note what is overridden, to tell later when an update is hidden: to be run at every boot",
+		Short: "Note what is overridden, to tell later when an update is hidden: a unit runs it at every boot",
 		Args:  cli.Exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			all, boot, err := d.overrides()

@@ -57,7 +57,7 @@ func (w *Writer) Dir(name string, mode fs.FileMode) error {
 	if err := w.check(name); err != nil {
 		return err
 	}
-	w.entries = append(w.entries, Entry{Path: name, Type: Directory, Mode: octal(mode)})
+	w.entries = append(w.entries, NewEntry(name, fs.ModeDir|mode, "", ""))
 	return w.sys.Mkdir(path.Join(w.dir, name), mode.Perm())
 }
 
@@ -66,7 +66,7 @@ func (w *Writer) Symlink(name, target string) error {
 	if err := w.check(name); err != nil {
 		return err
 	}
-	w.entries = append(w.entries, Entry{Path: name, Type: Symlink, Target: target})
+	w.entries = append(w.entries, NewEntry(name, fs.ModeSymlink, "", target))
 	return w.sys.Symlink(target, path.Join(w.dir, name))
 }
 
@@ -99,7 +99,7 @@ func (w *Writer) check(name string) error {
 // finish writes the digests and, last, the manifest, which is what makes a bundle one.
 func (w *Writer) finish(manifest []byte) error {
 	w.entries = append(w.entries, regular(stages.ManifestFile, 0o644, sha256.Sum256(manifest)))
-	digests, err := marshalDigests(w.entries)
+	digests, err := MarshalDigests(w.entries)
 	if err != nil {
 		return err
 	}

@@ -44,13 +44,26 @@ type digests struct {
 	Entries []Entry `json:"entries"` // sorted by path
 }
 
+// NewEntry is the entry of a file, with the SHA-256 of its content in hexadecimal, a directory, or a symlink with its
+// target, as its mode says.
+func NewEntry(name string, mode fs.FileMode, sum, target string) Entry {
+	switch mode.Type() {
+	case fs.ModeDir:
+		return Entry{Path: name, Type: Directory, Mode: octal(mode)}
+	case fs.ModeSymlink:
+		return Entry{Path: name, Type: Symlink, Target: target}
+	}
+	return Entry{Path: name, Type: Regular, Mode: octal(mode), SHA256: sum}
+}
+
 func regular(name string, mode fs.FileMode, sum [sha256.Size]byte) Entry {
-	return Entry{Path: name, Type: Regular, Mode: octal(mode), SHA256: hex.EncodeToString(sum[:])}
+	return NewEntry(name, mode.Perm(), hex.EncodeToString(sum[:]), "")
 }
 
 func octal(mode fs.FileMode) string { return fmt.Sprintf("%04o", mode.Perm()) }
 
-func marshalDigests(entries []Entry) ([]byte, error) {
+// MarshalDigests writes the digest file of a bundle with these entries, itself not among them.
+func MarshalDigests(entries []Entry) ([]byte, error) {
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
 	data, err := json.MarshalIndent(digests{digestVersion, entries}, "", " ")
 	return append(data, '\n'), err

@@ -128,8 +128,8 @@ func TestVendorBase(t *testing.T) {
 	require.NoError(t, err)
 
 	helpers := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(helpers, layers.PkinitHelper("arm64")), []byte("pkinit"), 0o755))
-	pkinit, err := Digest(filepath.Join(helpers, layers.PkinitHelper("arm64")))
+	require.NoError(t, os.WriteFile(filepath.Join(helpers, layers.Helper("pkinit", "arm64")), []byte("pkinit"), 0o755))
+	pkinit, err := Digest(filepath.Join(helpers, layers.Helper("pkinit", "arm64")))
 	require.NoError(t, err)
 	own := t.TempDir() // what this test makes is of no use to others, but its packages are
 	require.NoError(t, os.MkdirAll(filepath.Join(cache, "debs"), 0o755))
@@ -138,7 +138,7 @@ func TestVendorBase(t *testing.T) {
 	lock, err := Resolve(t.Context(), r, o)
 	require.NoError(t, err)
 	require.Len(t, lock.Debian.Packages, 3, "what the base has is left alone: %v", lock.Debian.Packages)
-	p, err := Compile(r, Inputs{Pkinit: pkinit, Lock: lock})
+	p, err := Compile(r, Inputs{Programs: map[string]string{"pkinit": pkinit}, Lock: lock})
 	require.NoError(t, err)
 
 	ended, err := run(t, t.Context(), p, o)

@@ -14,7 +14,7 @@ GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image build boot test unit lint docs deps clean
+.PHONY: help image build boot test unit lint bench docs deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ boot: image ## Boot the image in QEMU and report what was found
 	$(OUT)/bin/pkbuild boot $(IMAGE)
 
 test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and boots of the image in QEMU
-	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
+	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 \
 		$(GO) test -p 1 -timeout 30m ./...
 
 unit: ## Run the tests that need no image; those that lack something else say so and are skipped
@@ -42,6 +42,10 @@ lint: ## Check formatting, vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+bench: image ## Compare the writing of disks with mke2fs -d and cp: time, memory, and their ratios
+	$(GO) build -o $(OUT)/bin/bench ./builder/disk/bench
+	$(SUDO) $(OUT)/bin/bench -recipe $(RECIPE) -helpers $(OUT)/bin
 
 docs: build ## Write the generated parts of docs/
 	$(OUT)/bin/pkbuild docs docs

@@ -46,6 +46,18 @@ func Build(ctx context.Context, p *Plan, o Options) (err error) {
 	return err
 }
 
+// Tree makes the layers of a plan and returns what they are together. Its contents may be read until it is closed.
+func Tree(ctx context.Context, p *Plan, o Options) (t *layers.Tree, done func() error, err error) {
+	b, err := startBuild(ctx, p, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := b.layers(ctx); err != nil {
+		return nil, nil, errors.Join(err, b.close())
+	}
+	return b.tree, b.close, nil
+}
+
 // startBuild begins a build, which must be closed.
 func startBuild(ctx context.Context, p *Plan, o Options) (*build, error) {
 	done, err := Cache{o.Cache}.use(ctx)

@@ -27,8 +27,10 @@ func TestSameImageForAnotherUser(t *testing.T) {
 	}
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
-	for _, program := range []string{"pkbuild", "pkinit-arm64"} {
-		tool(t, "cp", filepath.Join(bin, program), filepath.Join(dir, program))
+	programs, err := filepath.Glob(filepath.Join(bin, "p*"))
+	require.NoError(t, err)
+	for _, program := range programs {
+		tool(t, "cp", program, dir)
 	}
 	recipe := filepath.Join(dir, "recipes", "planktoscope.yml")
 	tool(t, "cp", "-r", "../recipes", dir)

@@ -1,0 +1,73 @@
+// Command bench compares the writing of a disk with the tools that a user would take instead: mke2fs -d, which makes
+// an ext4 file system of an unpacked directory, and cp --sparse=always, which copies a finished image. All take turns
+// in one run, each in a process of its own; what counts is the wall clock, the time of the processors, and the peak of
+// the memory. It is run by `make bench`, needs root for the owners of the unpacked directory, and proves nothing: it
+// prints.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 5, "how often each tool has its turn")
+	flag.IntVar(&o.small, "small", 200_000, "number of files of the tree of small files")
+	flag.StringVar(&o.recipe, "recipe", "recipes/planktoscope.yml", "recipe of the default image")
+	flag.StringVar(&o.helpers, "helpers", "out/bin", "directory of pkbuild and of the programs that go into images")
+	flag.StringVar(&o.dir, "dir", "/dev/shm", "directory to work in, with 8 GiB of room; in memory no disk is measured")
+	flag.Parse()
+	var err error
+	if flag.NArg() > 0 {
+		err = child(ctx, flag.Args())
+	} else {
+		err = o.run(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	rounds, small        int
+	recipe, helpers, dir string
+}
+
+func (o options) run(ctx context.Context) (err error) {
+	if o.dir, err = os.MkdirTemp(o.dir, "pkbuild-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(o.dir)
+	for _, s := range []struct {
+		name string
+		make func(ctx context.Context, tar string) error
+	}{
+		{"the tree of " + o.recipe, o.defaultTree},
+		{fmt.Sprintf("a tree of %d small files", o.small), o.smallTree},
+	} {
+		dir, err := os.MkdirTemp(o.dir, "")
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s, in %s\n", s.name, filepath.Dir(o.dir))
+		if err := s.make(ctx, filepath.Join(dir, "tree.tar")); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if err := measure(ctx, dir, o.rounds); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// layout is that of every disk of the comparison.
+var layout = disk.Layout{
+	Signature: 1,
+	Time:      time.Unix(1e9, 0),
+	Boot:      disk.Boot{Label: "bootfs", Size: 512 << 20, Serial: 1},
+	Root:      disk.Root{Label: "rootfs", UUID: uuid.NameSpaceDNS, Free: 512 << 20},
+}
+
+// child is what is measured of our own: "image" writes an image as `pkbuild image` does, "bare" leaves the sums and the
+// block map out.
+func child(ctx context.Context, args []string) (err error) {
+	f, err := os.Open(args[1])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	t, err := layers.ReadTar(f)
+	if err != nil {
+		return err
+	}
+	d, err := disk.Prepare(t, layout)
+	if err != nil {
+		return err
+	}
+	if args[0] == "image" {
+		_, err = d.Create(ctx, args[2], disk.Options{})
+		return err
+	}
+	out, err := os.Create(args[2])
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if err := out.Truncate(d.Size()); err != nil {
+		return err
+	}
+	scratch, err := os.CreateTemp(filepath.Dir(args[2]), "")
+	if err != nil {
+		return err
+	}
+	defer scratch.Close()
+	defer os.Remove(scratch.Name())
+	return d.Write(ctx, out, scratch)
+}
+
+// contender is one of the tools.
+type contender struct {
+	name string
+	args []string
+	out  string // what it writes
+	runs []run
+}
+
+type run struct {
+	wall, cpu time.Duration
+	memory    int64 // bytes at most
+}
+
+// measure lets all have their turns with the tree in a directory.
+func measure(ctx context.Context, dir string, rounds int) error {
+	tar, tree := filepath.Join(dir, "tree.tar"), filepath.Join(dir, "tree")
+	if err := os.Mkdir(tree, 0o755); err != nil {
+		return err
+	}
+	unpack := exec.CommandContext(ctx, "tar", "--extract", "--preserve-permissions", "--same-owner", "--numeric-owner",
+		"--xattrs", "--xattrs-include=*", "--file", tar, "--directory", tree)
+	if out, err := unpack.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", unpack, err, out)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	image, bare, root, copied := filepath.Join(dir, "ours.img"), filepath.Join(dir, "bare.img"), filepath.Join(dir, "root.img"), filepath.Join(dir, "copy.img")
+	all := []*contender{
+		{name: "pkbuild", args: []string{self, "image", tar, image}, out: image},
+		{name: "pkbuild, no sums", args: []string{self, "bare", tar, bare}, out: bare},
+		{name: "mke2fs -d", out: root},
+		{name: "cp --sparse=always", args: []string{"cp", "--sparse=always", image, copied}, out: copied},
+	}
+	for range rounds {
+		for _, c := range all {
+			if c.args == nil {
+				if c.args, err = mke2fs(tree, image, root); err != nil {
+					return err
+				}
+			}
+			if err := c.run(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return report(all)
+}
+
+// mke2fs makes a root partition as large as ours.
+func mke2fs(tree, image, root string) ([]string, error) {
+	info, err := os.Stat(image)
+	if err != nil {
+		return nil, err
+	}
+	size := (info.Size() - layout.Boot.Size - 4<<20) >> 10
+	return []string{"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-L", "rootfs", "-d", tree, root, fmt.Sprintf("%dk", size)}, nil
+}
+
+// run measures one turn, until what was written is on the disk.
+func (c *contender) run(ctx context.Context) error {
+	if err := os.RemoveAll(c.out); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
+	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	if path, err := exec.LookPath(filepath.Join("/usr/sbin", c.args[0])); err == nil {
+		cmd.Path, cmd.Err = path, nil
+	}
+	start := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(c.args, " "), err, out)
+	}
+	f, err := os.OpenFile(c.out, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	c.runs = append(c.runs, run{
+		wall: time.Since(start), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), memory: usage.Maxrss << 10})
+	return nil
+}
+
+// summary is the least and the middle of the runs.
+func (c *contender) summary() (least, middle run) {
+	of := func(key func(run) int64) (int64, int64) {
+		var all []int64
+		for _, r := range c.runs {
+			all = append(all, key(r))
+		}
+		slices.Sort(all)
+		return all[0], all[len(all)/2]
+	}
+	wall, midWall := of(func(r run) int64 { return int64(r.wall) })
+	cpu, midCPU := of(func(r run) int64 { return int64(r.cpu) })
+	memory, midMemory := of(func(r run) int64 { return r.memory })
+	return run{time.Duration(wall), time.Duration(cpu), memory}, run{time.Duration(midWall), time.Duration(midCPU), midMemory}
+}
+
+// report prints the figures, and what ours are to those of the others.
+func report(all []*contender) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\twall min\tmedian\tCPU min\tmedian\tpeak memory\tpkbuild takes, wall\tCPU\t")
+	ours, _ := all[0].summary()
+	for _, c := range all {
+		least, middle := c.summary()
+		fmt.Fprintf(w, "%s\t%.2f s\t%.2f s\t%.2f s\t%.2f s\t%d MiB\t%.2f ×\t%.2f ×\t\n", c.name,
+			least.wall.Seconds(), middle.wall.Seconds(), least.cpu.Seconds(), middle.cpu.Seconds(), middle.memory>>20,
+			ours.wall.Seconds()/least.wall.Seconds(), ours.cpu.Seconds()/least.cpu.Seconds())
+	}
+	return w.Flush()
+}

@@ -22,8 +22,8 @@ type Cache struct {
 
 // CacheEntry is a part of a cache that is of use, and goes, as a whole.
 type CacheEntry struct {
-	// Kind is "layer", "package", "lists" of packages, "leftover" of a build that was killed or kept, or the name of
-	// another directory of the cache.
+	// Kind is "layer", "package", "image" of a vendor, "lists" of packages, "leftover" of a build that was killed or
+	// kept, or the name of another directory of the cache.
 	Kind string    `json:"kind"`
 	Name string    `json:"name"`         // of a layer: as in the recipe's plan
 	Of   string    `json:"of,omitempty"` // kind of a layer
@@ -89,7 +89,9 @@ func (c Cache) List() ([]CacheEntry, error) {
 }
 
 // kinds of entries by directory.
-var entryKinds = map[string]string{"layers": "layer", "debs": "package", "apt": "lists", "scratch": "leftover"}
+var entryKinds = map[string]string{
+	"layers": "layer", "debs": "package", "images": "image", "apt": "lists", "scratch": "leftover",
+}
 
 // add adds a file or directory of the cache to the entry to which it belongs.
 func (c Cache) add(found map[string]*CacheEntry, dir, name string) error {

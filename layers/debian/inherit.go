@@ -76,12 +76,13 @@ func (in inherited) sources(t *layers.Tree, text, mirror string) ([]byte, error)
 	}
 	var failed error
 	text = aFile.ReplaceAllStringFunc(text, func(name string) string {
-		keys, err := t.ReadFile(name)
+		keys, err := t.ReadFile(strings.TrimPrefix(name, "/"))
 		if err != nil {
 			failed = fmt.Errorf("keys of the base's sources of packages: %w", err)
 		}
-		in[path.Join("keys", path.Base(name))] = keys
-		return rootMark + "/keys/" + path.Base(name)
+		copied := path.Join("keys", strings.ReplaceAll(name[1:], "/", "-"))
+		in[copied] = keys
+		return path.Join(rootMark, copied)
 	})
 	return []byte(text), failed
 }

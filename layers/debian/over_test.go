@@ -1,0 +1,96 @@
+package debian
+
+import (
+	"testing"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/stretchr/testify/require"
+)
+
+// files is a tree of regular files.
+func filesTree(t *testing.T, files map[string]string) *layers.Tree {
+	t.Helper()
+	tree := layers.NewTree()
+	for name, text := range files {
+		require.NoError(t, tree.Put(name, &layers.Node{Type: layers.Regular, Mode: 0o644, Content: layers.Inline(text)}))
+	}
+	return tree
+}
+
+func TestInherit(t *testing.T) {
+	tree := filesTree(t, map[string]string{
+		"var/lib/dpkg/status":         "Package: libc6\n",
+		"var/lib/apt/extended_states": "auto\n",
+		"etc/apt/preferences.d/pin":   "Package: *\n",
+		"etc/apt/sources.list": "deb [arch=arm64 signed-by=/etc/apt/keyrings/v.gpg] http://vendor.example/debian/ trixie main\n" +
+			"deb http://deb.debian.org/debian trixie main\ndeb http://deb.debian.org/debian-security trixie-security main\n",
+		"etc/apt/sources.list.d/debian.sources": "URIs: https://deb.debian.org/debian/\nSigned-By: /usr/share/keyrings/d.pgp\n",
+		"etc/apt/keyrings/v.gpg":                "vendor's",
+		"usr/share/keyrings/d.pgp":              "debian's",
+		"etc/apt/trusted.gpg.d/old.gpg":         "old",
+	})
+	in, err := inherit(tree, "http://mirror.example/debian")
+	require.NoError(t, err)
+	require.Equal(t, inherited{
+		"status":                      []byte("Package: libc6\n"),
+		"var/lib/apt/extended_states": []byte("auto\n"),
+		"etc/apt/preferences.d/pin":   []byte("Package: *\n"),
+		"etc/apt/sources.list": []byte("deb [arch=arm64 signed-by=@ROOT@/keys/etc-apt-keyrings-v.gpg] http://vendor.example/debian/ trixie main\n" +
+			"deb http://mirror.example/debian trixie main\ndeb http://deb.debian.org/debian-security trixie-security main\n"),
+		"etc/apt/sources.list.d/debian.sources": []byte("URIs: http://mirror.example/debian/\nSigned-By: @ROOT@/keys/usr-share-keyrings-d.pgp\n"),
+		"keys/etc-apt-keyrings-v.gpg":           []byte("vendor's"),
+		"keys/usr-share-keyrings-d.pgp":         []byte("debian's"),
+		"etc/apt/trusted.gpg.d/old.gpg":         []byte("old"),
+	}, in)
+
+	tree.Remove("usr/share/keyrings/d.pgp")
+	_, err = inherit(tree, "")
+	require.EqualError(t, err, "keys of the base's sources of packages: /usr/share/keyrings/d.pgp is not in the tree")
+	_, err = inherit(layers.NewTree(), "")
+	require.EqualError(t, err, "/var/lib/dpkg/status is not in the tree: packages are installed over a base that dpkg keeps")
+}
+
+func TestCodename(t *testing.T) {
+	name, err := codename(filesTree(t, map[string]string{"etc/os-release": "ID=raspbian\nVERSION_CODENAME=\"trixie\"\n"}))
+	require.NoError(t, err)
+	require.Equal(t, "trixie", name)
+	_, err = codename(filesTree(t, map[string]string{"etc/os-release": "ID=x\n"}))
+	require.EqualError(t, err, "/etc/os-release of the base names no VERSION_CODENAME: its suite is not known")
+}
+
+func TestWaves(t *testing.T) {
+	debs := []*deb{
+		fakeDeb(t, "app", stanza{"pre-depends": "service | none"}),
+		fakeDeb(t, "service", stanza{"depends": "library"}),
+		fakeDeb(t, "library", stanza{"pre-depends": "setup, there-already"}),
+		fakeDeb(t, "tool", stanza{"provides": "setup"}),
+		fakeDeb(t, "chicken", stanza{"pre-depends": "egg"}),
+		fakeDeb(t, "egg", stanza{"depends": "chicken"}),
+	}
+	var got [][2][]string
+	names := func(debs []*deb) (out []string) {
+		for _, d := range debs {
+			out = append(out, d.Name)
+		}
+		return out
+	}
+	for _, w := range waves(debs) {
+		got = append(got, [2][]string{names(w.configure), names(w.unpack)})
+	}
+	require.Equal(t, [][2][]string{
+		{nil, {"service", "tool", "egg"}},
+		{{"tool"}, {"library"}},
+		{{"service", "library"}, {"app"}},
+		{nil, {"chicken"}},
+	}, got)
+}
+
+func TestInstallScript(t *testing.T) {
+	a, b := fakeDeb(t, "a", stanza{"multi-arch": "same"}), fakeDeb(t, "b", stanza{"pre-depends": "a"})
+	const dpkg = "dpkg --force-unsafe-io --force-confold --abort-after=1"
+	require.Equal(t, "set -eu\ncd /\n"+
+		dpkg+" --no-triggers --unpack /usr/lib/pkbuild/debs/a_arm64.deb\n"+
+		dpkg+" --no-triggers --configure a:arm64\n"+
+		dpkg+" --no-triggers --unpack /usr/lib/pkbuild/debs/b_arm64.deb\n"+
+		dpkg+" --configure --pending\n", installScript(waves([]*deb{a, b})))
+}

@@ -58,6 +58,7 @@ func (p *Pallet) Bundle(ctx context.Context, options Options) (*Bundle, error) {
 		b.mistakes.add(text)
 	}
 	b.bundle(p)
+	b.mistakes.add(b.files.check())
 	manifest, err := b.manifest(p)
 	b.mistakes.add(err)
 	b.mistakes.add(b.roots.close())

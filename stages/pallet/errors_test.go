@@ -197,7 +197,7 @@ func TestMistakes(t *testing.T) {
 			"A:4:17: file-export overlays/etc/a of deployment a conflicts with " +
 				"file-export overlays/etc/a/b/c of deployment b (B:1:60): " +
 				"overlapping paths 'overlays/etc/a' and 'overlays/etc/a/b/c'"},
-		"target around another's": {beside("overlays"),
+		"target around another's": {beside("overlays") + "-- packages/b/x --\n-\n-- packages/b/x/y --\n",
 			"A:4:17: file-export overlays/etc/a of deployment a conflicts with " +
 				"file-export overlays of deployment b (B:1:60): overlapping paths 'overlays' and 'overlays/etc/a'"},
 		"target beside another's": {beside("overlays/etc/a-b"), ""},

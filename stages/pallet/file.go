@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/expand"
 )
 
 // file is a file of YAML, kept to tell places in it.
@@ -76,7 +78,7 @@ func (f *file) decode(into any) (err error) {
 	if err := f.parse(); err != nil {
 		return f.explain(err)
 	}
-	if expanded(f.parsed) > maxSize {
+	if expand.Size(f.parsed) > maxSize {
 		return fmt.Errorf("%s:1:1: its aliases stand for more than %d values", f.name, maxSize)
 	}
 	return f.explain(yaml.Unmarshal(f.data, into))

@@ -1,8 +1,11 @@
 package pallet
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -78,4 +81,151 @@ func TestSpecialFiles(t *testing.T) {
 
 	dir = write(t, sound, "-- forklift-pallet.yml --\n-\n-- forklift-pallet.yml/x --\n")
 	require.Equal(t, "read P/forklift-pallet.yml: it is a directory, not a regular file", bundleErr(dir))
+}
+
+// TestShadow has pallets that would write to a device's /etc/shadow, or to that of the machine that bundles them.
+func TestShadow(t *testing.T) {
+	const through = "is to be a symlink and a directory"
+	for name, test := range map[string]struct{ files, link, want string }{
+		"of one deployment": {
+			exporting("source: etc", "target: overlays/etc\n      - source: overlays/etc/a", "target: overlays/etc/shadow"),
+			"packages/a/etc", "exports/overlays/etc " + through,
+		},
+		"of two deployments": {
+			exporting("source: etc", "target: overlays/etc") + beside("overlays/etc/shadow"),
+			"packages/a/etc", "overlapping paths 'overlays/etc' and 'overlays/etc/shadow'",
+		},
+		"in a directory": {
+			exporting("source: dir", "target: overlays\n      - source: overlays/etc/a", "target: overlays/etc/shadow") +
+				"-- packages/a/dir/x --\n",
+			"packages/a/dir/etc", "exports/overlays/etc " + through,
+		},
+		"the whole overlay": {
+			exporting("source: etc", "target: overlays/etc"),
+			"packages/a/etc", "exports/overlays/etc is to be a directory, and it is a symlink",
+		},
+		"the overlays": {
+			exporting("source: etc", "target: overlays"),
+			"packages/a/etc", "exports/overlays is to be a directory, and it is a symlink",
+		},
+		"source": {
+			exporting("source: etc/shadow", "target: overlays/etc/x"),
+			"packages/a/etc", "read P/packages/a/etc/shadow: path escapes from parent",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, sound, test.files)
+			require.NoError(t, os.Symlink("/etc", filepath.Join(dir, test.link)))
+			require.Contains(t, bundleErr(dir), test.want)
+		})
+	}
+}
+
+// laughs is a list that doubles with every line.
+func laughs(n int) string {
+	text := "x0: &x0 [a, b]\n"
+	for i := range n {
+		text += fmt.Sprintf("x%d: &x%d [*x%d, *x%d]\n", i+1, i+1, i, i)
+	}
+	return text
+}
+
+// TestBillionLaughs has a few lines of YAML that stand for more than any memory holds, in every kind of file.
+func TestBillionLaughs(t *testing.T) {
+	const many = ":1:1: its aliases stand for more than 65536 values"
+	for name, want := range map[string]string{
+		"forklift-pallet.yml":                                             "",
+		"forklift-repository.yml":                                         "",
+		"deployments/a.deploy.yml":                                        "",
+		"packages/a/forklift-package.yml":                                 "",
+		"requirements/pallets/x/forklift-version-lock.yml":                "",
+		"requirements/pallets/x/y.imports.yml":                            "",
+		"packages/a/compose.yml":                                          "P/packages/a/forklift-package.yml:1:30: P/packages/a/compose.yml" + many,
+		"requirements/repositories/example.org/forklift-version-lock.yml": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, sound, "-- packages/a/forklift-package.yml --\ndeployment: {compose-files: [compose.yml]}\n"+
+				"-- packages/a/compose.yml --\n{}\n"+
+				requiring("x", "modifiers: []\n")+"-- "+name+" --\n"+laughs(60))
+			err := ""
+			if p, e := (Reader{Resolver: others{"x": write(t, sound)}}).Read(t.Context(), dir); e != nil {
+				err = e.Error()
+			} else if _, e := p.Apps(t.Context()); e != nil {
+				err = e.Error()
+			}
+			require.Contains(t, strings.ReplaceAll(err, dir, "P"), cmp.Or(want, "P/"+name+many))
+		})
+	}
+	_, err := ParseManifest([]byte("forklift-version: v0.8.0\n" + laughs(60)))
+	require.NoError(t, err, "unknown keys are not looked into")
+	_, err = ParseManifest([]byte("forklift-version: v0.8.0\n" + laughs(60) + "imports: {x: *x60}\n"))
+	require.ErrorContains(t, err, "forklift-bundle.yml: yaml: ")
+}
+
+// TestLimits has pallets that are larger than any real one.
+func TestLimits(t *testing.T) {
+	t.Run("files", func(t *testing.T) {
+		dir := inMemory(t)
+		for i := range 1_000_000 {
+			if i > maxEntries && os.Getenv("PKBUILD_TEST_STRICT") == "" {
+				break // a million takes CI some ten seconds
+			}
+			if err := os.Symlink("a.deploy.yml", filepath.Join(dir, fmt.Sprint(i, ".deploy.yml"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		require.Equal(t, "read pallet: read P: it has more than 100000 files", bundleErr(dir))
+	})
+	t.Run("deployments", func(t *testing.T) {
+		dir := write(t, sound)
+		for i := range maxDeployments {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "deployments", fmt.Sprint(i, ".deploy.yml")),
+				[]byte("package: /packages/a\ndisabled: true\n"), 0o644))
+		}
+		require.Equal(t, "P/deployments: there are more than 10000 deployments", bundleErr(dir))
+	})
+	t.Run("resources", func(t *testing.T) {
+		files := "-- packages/a/forklift-package.yml --\nhost:\n  provides:\n    services:\n"
+		for i := range 1000 {
+			files += fmt.Sprintf("    - {port: %d, paths: ['/*']}\n", i)
+		}
+		for i := range 30 {
+			files += fmt.Sprintf("-- deployments/%d.deploy.yml --\npackage: /packages/a\n", i)
+		}
+		require.Equal(t, "P/deployments: the deployments have more than 20000 resources", bundleErr(write(t, sound, files)))
+	})
+	t.Run("conflicts", func(t *testing.T) {
+		files := "-- packages/a/forklift-package.yml --\nhost: {provides: {listeners: [{port: 1}]}}\n"
+		for i := range 500 {
+			files += fmt.Sprintf("-- deployments/%d.deploy.yml --\npackage: /packages/a\n", i)
+		}
+		p, err := Read(write(t, sound, files))
+		require.NoError(t, err)
+		require.Len(t, p.Check().Conflicts, maxConflicts)
+	})
+	t.Run("mistakes", func(t *testing.T) {
+		files := ""
+		for i := range 1000 {
+			files += fmt.Sprintf("-- deployments/%d.deploy.yml --\n{}\n", i)
+		}
+		_, err := Read(write(t, sound, files))
+		require.ErrorContains(t, err, "\nand more than 200 mistakes")
+		require.Equal(t, maxMistakes+1, 1+strings.Count(err.Error(), "\n"))
+	})
+	t.Run("depth", func(t *testing.T) {
+		dir := write(t, sound)
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, strings.Repeat("d/", 150)), 0o755))
+		require.Equal(t, "read pallet: read P: more than 100 directories lie in each other", bundleErr(dir))
+	})
+}
+
+// inMemory is a directory for very many files, in memory if the machine has a file system there.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "pallet-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
 }

@@ -103,4 +103,3 @@ func distance(a, b string) int {
 	}
 	return 2
 }
-

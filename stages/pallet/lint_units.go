@@ -64,4 +64,3 @@ func (l *linter) unit(e export, root *os.Root, name string) {
 		}
 	}
 }
-

@@ -35,3 +35,17 @@ func (t tree) put(f File) error {
 func (t tree) list() []File {
 	return slices.SortedFunc(maps.Values(t), func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 }
+
+// overlaid are the directories that a device lays over its own. A link in their place would lay over something else.
+var overlaid = []string{"overlays", "overlays/etc", "overlays/usr", "extensions"}
+
+// check says what a device could not use, or would use wrongly.
+func (t tree) check() error {
+	for _, name := range overlaid {
+		f, ok := t[path.Join(exportsDir, name)]
+		if ok && !f.Mode.IsDir() {
+			return fmt.Errorf("%s is to be a directory, and it is a %s", f.Path, typeName(f.Mode))
+		}
+	}
+	return nil
+}

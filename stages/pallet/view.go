@@ -3,12 +3,14 @@ package pallet
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"maps"
 	"os"
 	"path"
 	"slices"
+	"strings"
 )
 
 // maxEntries is the number of files and directories of the largest pallet that is read. Real ones have hundreds.
@@ -60,21 +62,57 @@ func scan(r roots, dir string) (*view, error) {
 		return nil, err
 	}
 	v := &view{dir: dir, entries: map[string]entry{}}
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return fmt.Errorf("read %s: %w", located(root, name), pathless(err))
-		case d.Name() == gitDir:
-			return skip(d)
-		case len(v.entries) == maxEntries:
-			return fmt.Errorf("read %s: it has more than %d files", dir, maxEntries)
-		case name != ".":
-			v.entries[name] = entry{dir: dir, name: name, mode: d.Type()}
-		}
-		return nil
-	})
+	if err := v.scan(root, "."); err != nil {
+		return nil, err
+	}
 	v.sorted = slices.Sorted(maps.Keys(v.entries))
-	return v, err
+	return v, nil
+}
+
+// maxNesting is how deep directories may lie in each other.
+const maxNesting = 100
+
+// scan adds what is in a directory. It reads a piece at a time: a directory may have more entries than fit in memory.
+func (v *view) scan(root *os.Root, dir string) (err error) {
+	d, err := root.Open(dir)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", located(root, dir), pathless(err))
+	}
+	var below []string
+	for err == nil {
+		var some []fs.DirEntry
+		some, err = d.ReadDir(1024)
+		for _, e := range some {
+			name := path.Join(dir, e.Name())
+			switch {
+			case e.Name() == gitDir:
+				continue
+			case len(v.entries) == maxEntries:
+				return errors.Join(fmt.Errorf("read %s: it has more than %d files", v.dir, maxEntries), d.Close())
+			case strings.Count(name, "/") > maxNesting:
+				return errors.Join(fmt.Errorf("read %s: more than %d directories lie in each other", v.dir, maxNesting), d.Close())
+			case e.IsDir():
+				below = append(below, name)
+			}
+			v.entries[name] = entry{dir: v.dir, name: name, mode: e.Type()}
+		}
+	}
+	if err = errors.Join(ignoreEOF(err), d.Close()); err != nil {
+		return fmt.Errorf("read %s: %w", located(root, dir), pathless(err))
+	}
+	for _, name := range below {
+		if err := v.scan(root, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 // gitDir is what Git keeps in a checkout. It is left out of bundles, where Forklift puts it twice.

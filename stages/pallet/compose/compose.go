@@ -16,6 +16,9 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/expand"
 )
 
 // App is what a Compose app consists of, as a bundle's manifest has it. All lists are sorted.
@@ -50,8 +53,9 @@ type Source struct {
 // bundle stands for the directory of the bundle, which may be anywhere.
 const bundle = "/bundle"
 
-// maxNodes is how many values the files of an app may have, with aliases replaced by what they stand for.
-const maxNodes = 100_000
+// maxValues is how many values a file may have, with aliases replaced by what they stand for: the library takes time
+// that grows with the square of it. Real files have hundreds.
+const maxValues = 10_000
 
 // Load reads the files of an app.
 func Load(ctx context.Context, s Source) (app *App, err error) {
@@ -63,18 +67,34 @@ func Load(ctx context.Context, s Source) (app *App, err error) {
 	}()
 	details := types.ConfigDetails{WorkingDir: path.Join(bundle, s.Dir), Environment: types.Mapping{}}
 	for _, f := range s.Files {
+		if err := f.check(); err != nil {
+			return nil, err
+		}
 		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: f.Name, Content: f.Content})
 	}
 	project, err := loader.LoadWithContext(ctx, details, func(o *loader.Options) {
 		o.SetProjectName(s.Name, true)
 		o.SkipResolveEnvironment = true // reading files of variables, which change nothing of what is asked here
-		o.MaxNodeVisits = maxNodes
+		o.MaxNodeVisits = 10 * maxValues
 		o.ResourceLoaders = []loader.ResourceLoader{included{s.Find}}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read compose files of %s: %w", s.Name, err)
 	}
 	return summary(project), nil
+}
+
+// check refuses a file that stands for more than it says.
+func (f File) check() error {
+	parsed, err := parser.ParseBytes(f.Content, 0)
+	if err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n") // the others draw the place
+		return fmt.Errorf("%s: %s", f.Name, first)
+	}
+	if expand.Size(parsed) > maxValues {
+		return fmt.Errorf("%s:1:1: it stands for more than %d values", f.Name, maxValues)
+	}
+	return nil
 }
 
 // included finds files that others include or extend.

@@ -1,4 +1,5 @@
-package pallet
+// Package expand tells how much a few lines of YAML stand for.
+package expand
 
 import (
 	"math"
@@ -6,9 +7,9 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// expanded is how many values a file stands for once its aliases are replaced by what they stand for: a few lines of
-// aliases of aliases can stand for more than any memory holds.
-func expanded(f *ast.File) int {
+// Size is how many values a file stands for once its aliases are replaced by what they stand for: a few lines of
+// aliases of aliases can stand for more than any memory holds. It is the largest number there is if one contains itself.
+func Size(f *ast.File) int {
 	e := expander{anchors: map[string]int{}}
 	total := 0
 	for _, doc := range f.Docs {
@@ -23,6 +24,7 @@ type expander struct{ anchors map[string]int }
 func (e expander) size(node ast.Node) int {
 	switch n := node.(type) {
 	case *ast.AnchorNode:
+		e.anchors[n.Name.GetToken().Value] = math.MaxInt // what contains itself stands for no end of values
 		size := e.size(n.Value)
 		e.anchors[n.Name.GetToken().Value] = size
 		return size

@@ -62,8 +62,8 @@ func (in inherited) add(t *layers.Tree, name, mirror string) error {
 }
 
 var (
-	// aFile is a file with keys, as sources name it.
-	aFile = regexp.MustCompile(`(?:/usr/share|/etc)/[^\s,\]]+`)
+	// signedBy says which keys sign a source, in either form: files, or the fingerprints of some that are trusted.
+	signedBy = regexp.MustCompile(`(?i)(signed-by(?::|=)[ \t]*)([^\s\]]+)`)
 	// debianArchive is the archive that mirrors have, but not that of security.
 	debianArchive = regexp.MustCompile(`https?://(?:deb|ftp)\.debian\.org/debian(/?(?:\s|$))`)
 )
@@ -75,14 +75,22 @@ func (in inherited) sources(t *layers.Tree, text, mirror string) ([]byte, error)
 		text = debianArchive.ReplaceAllString(text, mirror+"$1")
 	}
 	var failed error
-	text = aFile.ReplaceAllStringFunc(text, func(name string) string {
-		keys, err := t.ReadFile(strings.TrimPrefix(name, "/"))
-		if err != nil {
-			failed = fmt.Errorf("keys of the base's sources of packages: %w", err)
+	text = signedBy.ReplaceAllStringFunc(text, func(field string) string {
+		m := signedBy.FindStringSubmatch(field)
+		files := strings.Split(m[2], ",")
+		for i, name := range files {
+			if !strings.HasPrefix(name, "/") {
+				continue
+			}
+			keys, err := t.ReadFile(name[1:])
+			if err != nil {
+				failed = fmt.Errorf("keys of the base's sources of packages: %w", err)
+			}
+			copied := path.Join("keys", strings.ReplaceAll(name[1:], "/", "-"))
+			in[copied] = keys
+			files[i] = path.Join(rootMark, copied)
 		}
-		copied := path.Join("keys", strings.ReplaceAll(name[1:], "/", "-"))
-		in[copied] = keys
-		return path.Join(rootMark, copied)
+		return m[1] + strings.Join(files, ",")
 	})
 	return []byte(text), failed
 }

@@ -25,7 +25,7 @@ func imageCommand() *cobra.Command {
 			"bmaptool (NAME.img.bmap) and its checksum for sha256sum (with .sha256 behind the name). Compressed images\n" +
 			"(--compress, or an output that ends with .zst or .xz) never lie on the disk as a whole.",
 		Args: exactly("RECIPE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: rootless(func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -45,7 +45,7 @@ func imageCommand() *cobra.Command {
 			err = builder.Build(cmd.Context(), p, o)
 			show.close()
 			return err
-		},
+		}),
 	}
 	flags.add(cmd)
 	face.add(cmd)

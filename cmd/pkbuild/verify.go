@@ -25,7 +25,7 @@ func verifyCommand() *cobra.Command {
 			"--disk it takes the layers of the first, and only the writing of the disk is verified. Without a lock\n" +
 			"(pkbuild lock) two builds may differ because the archive changed in between.",
 		Args: exactly("RECIPE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: rootless(func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -53,7 +53,7 @@ func verifyCommand() *cobra.Command {
 				err = errReported
 			}
 			return err
-		},
+		}),
 		ValidArgsFunction: recipeNames,
 	}
 	flags.add(cmd)

@@ -80,10 +80,13 @@ func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string
 	return changes, nil
 }
 
-// NeedRoot says what an ordinary user has to do.
+// ErrRoot is that scripts cannot run because the user is not root, nor root of a user namespace.
+var ErrRoot = errors.New("scripts of packages need root, or to be root of a user namespace")
+
+// NeedRoot is an error for an ordinary user.
 func NeedRoot() error {
 	if os.Geteuid() != 0 {
-		return errors.New("scripts of packages need root, or to be root in a user namespace: unshare --map-root-user --map-auto")
+		return ErrRoot
 	}
 	return nil
 }

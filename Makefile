@@ -10,17 +10,17 @@ TAGS    := containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdrive
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
-# Scripts of packages run in a chroot, and some tests mount: an ordinary user is asked for sudo for these alone.
+# Some tests mount: an ordinary user is asked for sudo for these, and builds in a user namespace.
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image build boot test unit lint bench docs deps clean
+.PHONY: help image build boot test unit lint bench bench-debian docs deps clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 image: deps build ## Build out/planktoscope.img from recipes/planktoscope.yml
-	$(SUDO) $(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
+	$(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
 
 build: ## Compile pkbuild, pkctl and the helpers that go into images
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkbuild ./cmd/pkbuild
@@ -49,6 +49,9 @@ bench: image ## Compare the writing of disks with mke2fs -d and cp: time, memory
 
 docs: build ## Write the generated parts of docs/
 	$(OUT)/bin/pkbuild docs docs
+
+bench-debian: build ## Measure against mmdebstrap and debos, as root: takes half an hour of a quiet machine
+	.ci/bench-debian $(OUT)/bin/pkbuild recipes/planktoscope.yml
 
 deps: ## Install what is missing, with apt
 	@.ci/deps

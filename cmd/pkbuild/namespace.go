@@ -107,8 +107,15 @@ func exitOf(err error) error {
 	return fmt.Errorf("in the user namespace: %w", err)
 }
 
+// restriction is by what Ubuntu lets such a namespace be made and takes its use away.
+const restriction = "kernel.apparmor_restrict_unprivileged_userns"
+
 // idMaps are the calls that give the user's own number and 65535 subordinate ones to a namespace.
 func idMaps(u *user.User) ([][]string, error) {
+	set, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(restriction, ".", "/"))
+	if err == nil && strings.TrimSpace(string(set)) == "1" {
+		return nil, fmt.Errorf("this machine forbids it: sudo sysctl %s=0", restriction)
+	}
 	var maps [][]string
 	for _, m := range []struct{ program, file, own string }{
 		{"newuidmap", "/etc/subuid", u.Uid}, {"newgidmap", "/etc/subgid", u.Gid},

@@ -45,11 +45,14 @@ if [ -n "$NETWORK" ] && [ -e /etc/resolv.conf ]; then
 	at=$(readlink root/etc/resolv.conf || echo /etc/resolv.conf)
 	case $at in
 	/etc/resolv.conf) [ -e root/etc/resolv.conf ] || created=upper/etc/resolv.conf ;;
-	*run/*) at=/run/${at#*run/} ;; # a symlink to what a service writes
+	/run/* | ../run/*) at=/run/${at#*/run/} ;; # a symlink to what a service writes
+	*) at= ;;
 	esac
-	mkdir -p "root${at%/*}"
-	[ -e "root$at" ] || : >"root$at"
-	mount --bind /etc/resolv.conf "root$at"
+	if [ -n "$at" ]; then
+		mkdir -p "root${at%/*}"
+		[ -e "root$at" ] || : >"root$at"
+		mount --bind /etc/resolv.conf "root$at"
+	fi
 fi
 if [ -n "$EMULATOR" ]; then
 	mount -t proc proc /proc

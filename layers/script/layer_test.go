@@ -144,6 +144,21 @@ func TestNetwork(t *testing.T) {
 	require.NoError(t, err)
 	defer listener.Close()
 	port := listener.Addr().(*net.TCPAddr).Port
+	links := map[string]string{"none": "", "to a service's": "../run/resolver/stub.conf", "absolute": "/run/stub.conf", "elsewhere": "../x"}
+	for name, link := range links {
+		t.Run(name, func(t *testing.T) {
+			base := hostTree(t)
+			if link != "" {
+				require.NoError(t, base.Put("etc/resolv.conf", &layers.Node{Type: layers.Symlink, Target: link}))
+			}
+			l := run(t, "cp /etc/resolv.conf /opt/ 2>/dev/null || :\n")
+			l.Network = true
+			tree, err := l.Make(t.Context(), testEnv(t), base)
+			require.NoError(t, err)
+			require.Equal(t, link != "../x", tree.Get("opt/resolv.conf") != nil)
+			require.Nil(t, tree.Get("etc/resolv.conf"), "the machine's resolver is in the image")
+		})
+	}
 	for _, network := range []bool{false, true} {
 		l := run(t, "cat /proc/net/tcp >/opt/tcp\ncp /etc/resolv.conf /opt/ 2>/dev/null || :\n")
 		l.Network = network

@@ -36,14 +36,19 @@ func Build(ctx context.Context, p *Plan, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
+	if b.unchanged() {
+		return nil
+	}
 	if err := b.layers(ctx); err != nil {
 		return err
 	}
 	if err := b.remember(); err != nil {
 		return err
 	}
-	_, err = b.image(ctx)
-	return err
+	if _, err = b.image(ctx); err != nil {
+		return err
+	}
+	return b.noteWritten()
 }
 
 // Tree makes the layers of a plan and returns what they are together. Its contents may be read until it is closed.
@@ -85,7 +90,8 @@ type build struct {
 	open  []*layers.Cached
 	made  []Made // the layers so far
 
-	result disk.Result
+	result   disk.Result
+	warnings []Event
 }
 
 func (b *build) close() error {
@@ -217,6 +223,9 @@ func (b *build) image(ctx context.Context) (d *disk.Disk, err error) {
 
 func (b *build) emit(e Event) {
 	e.Time = time.Now()
+	if e.State == Warning {
+		b.warnings = append(b.warnings, e)
+	}
 	if b.opts.Events != nil {
 		b.opts.Events(e)
 	}

@@ -37,9 +37,22 @@ func (s Store) Get(key Key) (*Cached, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("layer %s: %w (delete it to have it made again)", f.Name(), err), f.Close())
 	}
-	now := time.Now()
-	_ = os.Chtimes(f.Name(), now, now) // a hint for pruning, of no other use
+	touch(f.Name())
 	return &Cached{Tree: t, file: f}, nil
+}
+
+// Touch notes that the layer with a key is of use, without reading it; fs.ErrNotExist if it has not been made.
+func (s Store) Touch(key Key) error {
+	name := s.found(s.path(key))
+	_, err := os.Stat(name)
+	touch(name)
+	return err
+}
+
+// touch leaves a hint for pruning, of no other use.
+func touch(name string) {
+	now := time.Now()
+	_ = os.Chtimes(name, now, now)
 }
 
 // Put makes the layer with a key unless it is there, and opens it. Of several builds that want the same layer one

@@ -2,12 +2,18 @@
 package main
 
 import (
+	"io"
+
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
-func main() { cli.Main(root()) }
+func main() {
+	logrus.SetOutput(io.Discard) // libraries log to it, and return what matters
+	cli.Main(root())
+}
 
 func root() *cobra.Command {
 	return cli.Group("pkctl", "Manage the stages of an instrument's operating system", statusCommand(), stageCommand(), palletCommand(), manCommand(), overrideCommand(), versionCommand())

@@ -42,7 +42,7 @@ func (p *Pallet) Apps(ctx context.Context) (apps map[string]*compose.App, err er
 func (d *Deployment) app(ctx context.Context, r roots) (*compose.App, error) {
 	s := compose.Source{
 		Name: d.AppName(),
-		Dir:  d.Package.bundled(),
+		Dir:  d.Package.BundleDir(),
 		Find: func(name string) (string, error) {
 			f, err := d.composeFile(r, name)
 			return f.name, err

@@ -88,7 +88,7 @@ func (b *bundler) bundle(p *Pallet) {
 		b.mistakes.add(b.files.put(f))
 	}
 	for _, d := range p.enabled() {
-		b.mistakes.add(b.copy(d.Package.view, d.Package.dir, d.Package.bundled(), 0))
+		b.mistakes.add(b.copy(d.Package.view, d.Package.dir, d.Package.BundleDir(), 0))
 		for _, e := range d.exports() {
 			if conflicting {
 				b.files = tree{} // nothing comes of it: each is only looked at for mistakes of its own
@@ -102,7 +102,7 @@ func (b *bundler) bundle(p *Pallet) {
 	}
 }
 
-// bundled is where a bundle has the package.
-func (p *Package) bundled() string {
+// BundleDir is where a bundle has the package, relative to the bundle.
+func (p *Package) BundleDir() string {
 	return path.Join(packagesDir, strings.TrimPrefix(p.Path, "/"))
 }

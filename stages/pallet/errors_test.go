@@ -2,6 +2,7 @@ package pallet
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -221,4 +222,9 @@ func TestMistakes(t *testing.T) {
 			require.Equal(t, test.want, bundleErr(write(t, sound, test.files)))
 		})
 	}
+}
+
+// shortened is an error with P for a directory and M for the manifest in it.
+func shortened(dir string, err error) error {
+	return errors.New(strings.NewReplacer(dir+"/"+ManifestFile, "M", dir, "P").Replace(err.Error()))
 }

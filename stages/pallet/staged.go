@@ -1,0 +1,61 @@
+package pallet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// ReadBundle reads a bundle, of Forklift's or of ours: its manifest, and its deployments with their packages as if they
+// were those of a pallet, so that Check, Plan and Apps say of the bundle what they say of a pallet. The paths of packages
+// in the bundle are their BundleDirs.
+func ReadBundle(ctx context.Context, dir string) (m Manifest, p *Pallet, err error) {
+	l := Reader{}.loader(ctx)
+	defer func() { err = errors.Join(err, l.roots.close()) }()
+	v, err := scan(l.roots, dir)
+	if err != nil {
+		return m, nil, fmt.Errorf("read bundle: %w", err)
+	}
+	root, err := l.roots.open(dir)
+	if err != nil {
+		return m, nil, fmt.Errorf("read bundle: %w", err)
+	}
+	data, err := readLimited(root.FS(), ManifestFile, maxManifest)
+	if err != nil {
+		return m, nil, fmt.Errorf("read %s: %w", v.located(ManifestFile), pathless(err))
+	}
+	if m, err = ParseManifest([]byte(data)); err != nil {
+		return m, nil, fmt.Errorf("read bundle %s: %w", dir, err)
+	}
+	t := &layered{path: m.Pallet.Path, own: v, merged: v, file: &file{name: v.located(ManifestFile)}}
+	p = &Pallet{Dir: dir, Path: m.Pallet.Path, Description: m.Pallet.Description, layered: t}
+	for _, name := range slices.Sorted(maps.Keys(m.Deploys)) {
+		p.Deployments = append(p.Deployments, l.staged(t, name, m.Deploys[name]))
+	}
+	return m, p, l.mistakes.err()
+}
+
+// staged is a deployment of a bundle.
+func (l *loader) staged(t *layered, name string, declared deploymentDeclaration) *Deployment {
+	d := &Deployment{
+		Name: name, Features: declared.Features, Disabled: declared.Disabled, declared: declared.Package, file: t.file,
+	}
+	if d.Disabled {
+		return d
+	}
+	dir := (&Package{Path: declared.Package}).BundleDir()
+	var err error
+	if text := badPath(dir); text != "" {
+		err = t.file.errorf(nil, "package %q of deployment %s %s", declared.Package, name, text)
+	} else {
+		d.Package, err = l.readPackage(d, t.merged, dir)
+	}
+	if err != nil {
+		l.mistakes.add(err)
+		return d
+	}
+	l.limit(t, d)
+	return d
+}

@@ -15,6 +15,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
+// fatBuffer is what go-diskfs is given at a time: with each piece it writes the tables as a whole.
+const fatBuffer = 8 << 20
+
 // writeFAT writes a tree as FAT32, and tells where data lies. Owners, modes and xattrs have no place there; symlinks
 // and devices are errors.
 func writeFAT(ctx context.Context, f *os.File, p partition, t *layers.Tree, b Boot, when time.Time) ([]span, error) {
@@ -22,6 +25,7 @@ func writeFAT(ctx context.Context, f *os.File, p partition, t *layers.Tree, b Bo
 	if err != nil {
 		return nil, err
 	}
+	buffer := make([]byte, fatBuffer)
 	for name, n := range t.Walk() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -29,7 +33,7 @@ func writeFAT(ctx context.Context, f *os.File, p partition, t *layers.Tree, b Bo
 		if name == "" {
 			continue
 		}
-		if err := writeFATEntry(fs, "/"+name, n); err != nil {
+		if err := writeFATEntry(fs, "/"+name, n, buffer); err != nil {
 			return nil, fmt.Errorf("/%s: %w", name, err)
 		}
 	}
@@ -39,7 +43,7 @@ func writeFAT(ctx context.Context, f *os.File, p partition, t *layers.Tree, b Bo
 	return repairFAT(f, p, b.Serial, when)
 }
 
-func writeFATEntry(fs *fat32.FileSystem, name string, n *layers.Node) error {
+func writeFATEntry(fs *fat32.FileSystem, name string, n *layers.Node, buffer []byte) error {
 	switch n.Type {
 	case layers.Directory:
 		return fs.Mkdir(name)
@@ -48,7 +52,7 @@ func writeFATEntry(fs *fat32.FileSystem, name string, n *layers.Node) error {
 		if err != nil {
 			return err
 		}
-		if _, err := io.Copy(w, n.Content.Reader()); err != nil {
+		if _, err := io.CopyBuffer(w, n.Content.Reader(), buffer); err != nil {
 			return err
 		}
 		return w.Close()

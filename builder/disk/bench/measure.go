@@ -120,7 +120,7 @@ func mke2fs(tree, image, root string) ([]string, error) {
 		return nil, err
 	}
 	size := (info.Size() - layout.Boot.Size - 4<<20) >> 10
-	return []string{"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-L", "rootfs", "-d", tree, root, fmt.Sprintf("%dk", size)}, nil
+	return []string{"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-i", "4096", "-L", "rootfs", "-d", tree, root, fmt.Sprintf("%dk", size)}, nil
 }
 
 // run measures one turn, until what was written is on the disk.

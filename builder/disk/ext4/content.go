@@ -22,8 +22,12 @@ type SparseReaderAt interface {
 // minSparse is the size below which nobody looks for holes.
 const minSparse = 64 << 10
 
-// findData tells which blocks of a content are worth storing: nil for all of them.
-func findData(c layers.Content) ([]span, error) {
+// dataFinder remembers where the last data of each file was found: a file that holds many contents, as the tar of a
+// layer, is one range of data, and a kernel may take long to find the end of it.
+type dataFinder map[*os.File]struct{ start, end int64 }
+
+// find tells which blocks of a content are worth storing: nil for all of them.
+func (d dataFinder) find(c layers.Content) ([]span, error) {
 	if c.Size < minSparse {
 		return nil, nil
 	}
@@ -38,7 +42,7 @@ func findData(c layers.Content) ([]span, error) {
 		if end := st.Size() - c.Offset; st.Mode().IsRegular() && end < c.Size { // its end is not a hole
 			return nil, shortContent(end, c.Size)
 		}
-		return dataSpans(func(offset int64) (int64, int64, error) { return seekData(r, offset) }, c)
+		return dataSpans(func(offset int64) (int64, int64, error) { return d.next(r, offset) }, c)
 	}
 	return nil, nil
 }
@@ -70,6 +74,16 @@ func dataSpans(next func(int64) (int64, int64, error), c layers.Content) ([]span
 		return nil, nil
 	}
 	return spans, nil
+}
+
+// next is the next range of data of a file.
+func (d dataFinder) next(f *os.File, offset int64) (start, end int64, err error) {
+	if last := d[f]; last.start <= offset && offset < last.end {
+		return offset, last.end, nil
+	}
+	start, end, err = seekData(f, offset)
+	d[f] = struct{ start, end int64 }{start, end}
+	return start, end, err
 }
 
 // seekData finds the next data of a file. One that cannot tell has data everywhere.

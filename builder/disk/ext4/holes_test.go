@@ -110,7 +110,7 @@ func TestFindData(t *testing.T) {
 				length = 30*blockSize - 3
 			}
 			r := &holey{strings.NewReader(strings.Repeat("x", size)), c.data}
-			got, err := findData(layers.Content{ReaderAt: r, Offset: c.offset, Size: length})
+			got, err := dataFinder{}.find(layers.Content{ReaderAt: r, Offset: c.offset, Size: length})
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 		})

@@ -22,7 +22,7 @@ var fileTypes = [...]uint8{
 }
 
 // newInode is what can be said of a node by itself.
-func newInode(n *layers.Node) (inode, error) {
+func newInode(n *layers.Node, d dataFinder) (inode, error) {
 	in := inode{node: n, links: 1}
 	var err error
 	if in.attrs, err = newAttributes(n.Xattrs); err != nil {
@@ -31,7 +31,7 @@ func newInode(n *layers.Node) (inode, error) {
 	switch n.Type {
 	case layers.Regular:
 		in.size = n.Content.Size
-		in.data, err = findData(n.Content)
+		in.data, err = d.find(n.Content)
 	case layers.Symlink:
 		in.size = int64(len(n.Target))
 	}

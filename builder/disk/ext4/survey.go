@@ -30,12 +30,13 @@ type survey struct {
 	inodes      []*inode
 	unused      []inode // made ahead, many at a time
 	numbers     map[*layers.Node]uint32
+	data        dataFinder
 	valueInodes bool   // some values of extended attributes have inodes of their own
 	orphanInode uint32 // zero: none
 }
 
 func surveyTree(t *layers.Tree, o Options) (*survey, error) {
-	s := &survey{seed: crc32c(^uint32(0), o.UUID[:]), hashSeed: o.UUID, numbers: map[*layers.Node]uint32{}}
+	s := &survey{seed: crc32c(^uint32(0), o.UUID[:]), hashSeed: o.UUID, numbers: map[*layers.Node]uint32{}, data: dataFinder{}}
 	for range firstInode {
 		s.append(inode{})
 	}
@@ -85,7 +86,7 @@ func (s *survey) add(name string, n *layers.Node, parent uint32) (uint32, error)
 	if len(s.inodes) == maxInodeNumber {
 		return 0, fmt.Errorf("/%s: more entries than ext4 has inodes", name)
 	}
-	in, err := newInode(n)
+	in, err := newInode(n, s.data)
 	if err != nil {
 		return 0, fmt.Errorf("/%s: %w", name, err)
 	}

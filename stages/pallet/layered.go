@@ -97,7 +97,7 @@ func (l *loader) load(t *layered, req *required, above []string) {
 		l.mistakes.add(req.file.errorf(nil, "more than %d pallets require each other in a row", maxDepth))
 		return
 	}
-	key := req.Path + "@" + req.Lock.Version()
+	key := req.key()
 	if known, ok := l.trees[key]; ok {
 		req.tree = known
 		return

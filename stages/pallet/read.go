@@ -112,7 +112,7 @@ func (l *loader) repositoryView(t *layered, packagePath string) (*required, *vie
 		if req.tree != nil {
 			return req, req.tree.merged, nil
 		}
-		key := req.Path + "@" + req.Lock.Version()
+		key := req.key()
 		if v, ok := l.repositories[key]; ok {
 			return req, v, nil
 		}

@@ -42,6 +42,9 @@ type required struct {
 	mapped map[string]map[string]string // of each group: sources by target, both with a leading slash
 }
 
+// key tells what is required from all else that may be: a tag may be said to be on two commits.
+func (r *required) key() string { return r.Path + "@" + r.Lock.Version() + "+" + r.Lock.Commit }
+
 // group is a group of imports.
 type group struct {
 	name     string

@@ -3,7 +3,9 @@ package builder
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,6 +89,9 @@ func (b *build) noteWritten() error {
 		return nil
 	}
 	made, err := b.layersMade()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a layer was pruned meanwhile
+	}
 	if err != nil {
 		return err
 	}

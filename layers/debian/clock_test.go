@@ -37,6 +37,7 @@ sleep 60
 // TestTheDayDoesNotMatter builds a tree from a lock, and once more a day later, on a machine with another time zone,
 // language, name and umask.
 func TestTheDayDoesNotMatter(t *testing.T) {
+	t.Parallel()
 	env := testEnv(t)
 	needs.Program(t, "linux.uml")
 	l := testLayer()

@@ -15,6 +15,7 @@ import (
 // TestInstallsMore does in a finished tree what its user will: installs one more package with the tree's own apt, and
 // has that package, which is debsums, check every file of all of them.
 func TestInstallsMore(t *testing.T) {
+	t.Parallel()
 	env := testEnv(t)
 	foreign := testLayer()
 	native := foreign

@@ -31,10 +31,10 @@ func TestLargeDirectories(t *testing.T) {
 
 	image := writeImage(t, tree, testOptions)
 	fsck(t, image)
-	m := mountImage(t, image, "noatime")
 	want := describeTree(t, tree)
+	requireReaderSees(t, image, want) // which takes none that is mounted
+	m := mountImage(t, image, "noatime")
 	requireSame(t, want, describeDir(t, m.dir, false))
-	requireReaderSees(t, image, want)
 	for i := range 100 {
 		name := filepath.Join(m.dir, "entries", fmt.Sprintf("a new entry with a name that is long enough %d", i))
 		require.NoError(t, os.WriteFile(name, nil, 0o600))

@@ -23,8 +23,8 @@ func TestInherit(t *testing.T) {
 		"var/lib/apt/extended_states": "auto\n",
 		"etc/apt/preferences.d/pin":   "Package: *\n",
 		"etc/apt/sources.list": "deb [arch=arm64 signed-by=/etc/apt/keyrings/v.gpg] http://vendor.example/etc/debian/ trixie main\n" +
-			"deb http://deb.debian.org/debian trixie main\ndeb http://deb.debian.org/debian-security trixie-security main\n",
-		"etc/apt/sources.list.d/debian.sources": "URIs: https://deb.debian.org/debian/\nsigned-By:\t/usr/share/keyrings/d.pgp\n",
+			"deb http://ftp.debian.org/debian trixie main\ndeb http://ftp.debian.org/debian-security trixie-security main\n",
+		"etc/apt/sources.list.d/debian.sources": "URIs: https://ftp.debian.org/debian/\nsigned-By:\t/usr/share/keyrings/d.pgp\n",
 		"etc/apt/keyrings/v.gpg":                "vendor's",
 		"usr/share/keyrings/d.pgp":              "debian's",
 		"etc/apt/trusted.gpg.d/old.gpg":         "old",
@@ -36,7 +36,7 @@ func TestInherit(t *testing.T) {
 		"var/lib/apt/extended_states": []byte("auto\n"),
 		"etc/apt/preferences.d/pin":   []byte("Package: *\n"),
 		"etc/apt/sources.list": []byte("deb [arch=arm64 signed-by=@ROOT@/keys/etc-apt-keyrings-v.gpg] http://vendor.example/etc/debian/ trixie main\n" +
-			"deb http://mirror.example/debian trixie main\ndeb http://deb.debian.org/debian-security trixie-security main\n"),
+			"deb http://mirror.example/debian trixie main\ndeb http://ftp.debian.org/debian-security trixie-security main\n"),
 		"etc/apt/sources.list.d/debian.sources": []byte("URIs: http://mirror.example/debian/\nsigned-By:\t@ROOT@/keys/usr-share-keyrings-d.pgp\n"),
 		"keys/etc-apt-keyrings-v.gpg":           []byte("vendor's"),
 		"keys/usr-share-keyrings-d.pgp":         []byte("debian's"),

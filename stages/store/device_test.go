@@ -118,12 +118,7 @@ func (f countedFile) Sync() error {
 // the file system had not written by then is lost. The file system writes when it is told to sync, and otherwise only
 // after minutes.
 func TestDeviceIsCut(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal("mounting a file needs root")
-		}
-		t.Skip("mounting a file needs root")
-	}
+	needRoot(t, "mounting a file needs root")
 	clean := filepath.Join(t.TempDir(), "clean.img")
 	mkfs(t, clean)
 	withMounted(t, clean, func(dir string) { fillDevice(t, dir) })
@@ -140,6 +135,17 @@ func TestDeviceIsCut(t *testing.T) {
 		})
 	}
 	t.Logf("%d cuts", cuts)
+}
+
+func needRoot(t *testing.T, why string) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("PKBUILD_TEST_STRICT") != "":
+		t.Fatal(why)
+	default:
+		t.Skip(why)
+	}
 }
 
 func mkfs(t *testing.T, image string) {

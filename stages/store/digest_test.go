@@ -11,9 +11,7 @@ import (
 )
 
 func TestVerify(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to whom a store belongs")
-	}
+	needRoot(t, "needs root, to whom a store belongs")
 	dir := t.TempDir()
 	add(t, open(t, dir), "text")
 	at := func(name string) string { return filepath.Join(dir, "1", name) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
 // Options are where a build takes place. None of them changes a byte of the image.
@@ -22,7 +23,7 @@ type Options struct {
 	Cache   string      // directory of the layers, shared between builds
 	Shared  string      // cache of somebody else, whose layers are used and which is only read; may be empty
 	Helpers string      // directory of the prebuilt helper programs
-	Mirror  string      // of Debian, where the recipe names none
+	Mirror  string      // of Debian, where the recipe names none; without it that of Mirror
 	Keep    bool        // what a layer that fails leaves is wanted for a look
 	Events  func(Event) // may be nil
 
@@ -141,7 +142,7 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 // is kept elsewhere.
 func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Record) (t *layers.Tree, cached bool, err error) {
 	if kind := l.Layer.Kind(); kind.Secret || kind.Kept {
-		t, err = l.Layer.Make(ctx, b.env(l.Name, ""), b.tree)
+		t, err = l.Layer.Make(ctx, b.env(ctx, l, ""), b.tree)
 		return t, false, err
 	}
 	c, cached, err := b.store.Put(ctx, key, r, b.plan.Date, func(ctx context.Context) (t *layers.Tree, err error) {
@@ -150,7 +151,7 @@ func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Recor
 		if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755)); err != nil {
 			return nil, err
 		}
-		t, err = l.Layer.Make(ctx, b.env(l.Name, scratch), b.tree)
+		t, err = l.Layer.Make(ctx, b.env(ctx, l, scratch), b.tree)
 		if err != nil && b.opts.Keep && ctx.Err() == nil {
 			return nil, fmt.Errorf("%w\nwhat it left is kept in %s", err, scratch)
 		}
@@ -163,14 +164,14 @@ func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Recor
 	return c.Tree, cached, nil
 }
 
-func (b *build) env(step, scratch string) *layers.Env {
+func (b *build) env(ctx context.Context, l Layer, scratch string) *layers.Env {
 	return &layers.Env{
 		Dir:     b.opts.Dir,
 		Helpers: b.opts.Helpers,
 		Scratch: scratch,
 		Keep:    b.opts.Keep,
 		Cache:   b.opts.Cache,
-		Mirror:  b.opts.Mirror,
+		Mirror:  b.mirror(ctx, l),
 		Latest:  b.plan.Date,
 		Secret:  b.secret,
 		Progress: func(p layers.Progress) {
@@ -178,9 +179,17 @@ func (b *build) env(step, scratch string) *layers.Env {
 			if p.Warning {
 				state = Warning
 			}
-			b.emit(Event{Step: step, State: state, Message: p.Message, Done: p.Done, Total: p.Total})
+			b.emit(Event{Step: l.Name, State: state, Message: p.Message, Done: p.Done, Total: p.Total})
 		},
 	}
+}
+
+// mirror is looked up for packages alone: to ask apt takes a while.
+func (b *build) mirror(ctx context.Context, l Layer) string {
+	if _, packages := l.Layer.(debian.Layer); !packages || b.opts.Mirror != "" {
+		return b.opts.Mirror
+	}
+	return Mirror(ctx)
 }
 
 // secret looks up the value of a secret where the plan says; nil if there is none.

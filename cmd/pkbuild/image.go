@@ -30,7 +30,7 @@ func imageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o := builder.Options{Dir: r.Dir, Keep: keep, Mirror: builder.Mirror(cmd.Context())}
+			o := builder.Options{Dir: r.Dir, Keep: keep}
 			if o.Output, o.Compression, err = outputName(output, r.Name, disk.Compression(compress)); err != nil {
 				return err
 			}

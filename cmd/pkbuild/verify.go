@@ -30,7 +30,7 @@ func verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o := builder.Options{Output: filepath.Join(dir, r.Name+".img"), Dir: r.Dir, Mirror: builder.Mirror(cmd.Context())}
+			o := builder.Options{Output: filepath.Join(dir, r.Name+".img"), Dir: r.Dir}
 			if o.Helpers, err = flags.helperDir(); err != nil {
 				return err
 			}

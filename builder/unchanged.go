@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// written is what the cache remembers of an image: what it was made from, and how the kernel tells that nobody wrote to
+// writtenImage is what the cache remembers of an image: what it was made from, and how the kernel tells that nobody wrote to
 // it or to the files beside it since.
 type writtenImage struct {
 	Plan     string            `json:"plan"` // digest of the plan, and of the program that obeyed it
@@ -28,8 +28,8 @@ type writtenImage struct {
 }
 
 // unchanged tells whether the image is there as this build would write it, and all layers that it was made of. Warnings
-// are repeated. An image with the value of a
-// secret is written anew, since nothing of that value may be kept to compare it with.
+// are repeated. An image with the value of a secret is written anew, since nothing of that value may be kept to compare
+// it with.
 func (b *build) unchanged() bool {
 	file, w, ok := b.fingerprint()
 	if !ok {

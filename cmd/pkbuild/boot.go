@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/qemu"
 )
@@ -23,7 +24,7 @@ func bootCommand() *cobra.Command {
 		Short: "Boot an image in QEMU and report what is not as it should be",
 		Long: "Boot an image in QEMU and report what is not as it should be: pkinit's steps, the overlays, failed units,\n" +
 			"the services of the stage, SSH. The image is not changed. Exits with 1 where anything is wrong.",
-		Args: exactly("IMAGE"),
+		Args: cli.Exactly("IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if o.Checks, err = readChecks(checks); err != nil {
@@ -48,7 +49,7 @@ func bootCommand() *cobra.Command {
 				err = printBoot(cmd.OutOrStdout(), r, wrong)
 			}
 			if err == nil && len(wrong) > 0 {
-				err = errReported
+				err = cli.ErrReported
 			}
 			return err
 		},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -18,7 +19,7 @@ func cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
 		Short: "List what the cache holds, and make room in it",
-		Args:  exactly(),
+		Args:  cli.Exactly(),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&dir, "cache", "", cacheUsage)
@@ -31,7 +32,7 @@ func cacheListCommand(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List layers, packages and the rest, the least recently used first",
-		Args:  exactly(),
+		Args:  cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := openCache(*dir)
 			if err != nil {
@@ -59,13 +60,13 @@ func cachePruneCommand(dir *string) *cobra.Command {
 		Short: "Remove what killed builds left and, with --keep-bytes, what was not used for longest",
 		Long: "Remove what builds that were killed left behind. With --keep-bytes also remove layers, packages and the rest,\n" +
 			"the least recently used first, until the cache is no larger. What a running build uses stays.",
-		Args: exactly(),
+		Args: cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			limit := int64(-1)
 			var err error
 			if keep != "" {
 				if limit, err = recipes.ParseSize(keep); err != nil {
-					return fmt.Errorf("%w: --keep-bytes: %w", errUsage, err)
+					return fmt.Errorf("%w: --keep-bytes: %w", cli.ErrUsage, err)
 				}
 			}
 			c, err := openCache(*dir)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder"
 	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
 func imageCommand() *cobra.Command {
@@ -24,7 +25,7 @@ func imageCommand() *cobra.Command {
 			"appears under its name only when it is complete, and with it, made in the same pass, its block map for\n" +
 			"bmaptool (NAME.img.bmap) and its checksum for sha256sum (with .sha256 behind the name). Compressed images\n" +
 			"(--compress, or an output that ends with .zst or .xz) never lie on the disk as a whole.",
-		Args: exactly("RECIPE"),
+		Args: cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {
@@ -60,7 +61,7 @@ func imageCommand() *cobra.Command {
 // outputName is where the image goes, with the suffix of its compression, which either the name or a flag tells.
 func outputName(output, recipe string, c disk.Compression) (string, disk.Compression, error) {
 	if c != disk.None && c.Suffix() == "" {
-		return "", "", fmt.Errorf("%w: --compress %q is neither zstd nor xz", errUsage, c)
+		return "", "", fmt.Errorf("%w: --compress %q is neither zstd nor xz", cli.ErrUsage, c)
 	}
 	if output == "" {
 		return recipe + ".img" + c.Suffix(), c, nil
@@ -69,7 +70,7 @@ func outputName(output, recipe string, c disk.Compression) (string, disk.Compres
 	case c == disk.None || c == named:
 		return output, named, nil
 	case named != disk.None:
-		return "", "", fmt.Errorf("%w: --compress %s contradicts the output %s", errUsage, c, output)
+		return "", "", fmt.Errorf("%w: --compress %s contradicts the output %s", cli.ErrUsage, c, output)
 	}
 	return output + c.Suffix(), c, nil
 }

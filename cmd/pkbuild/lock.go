@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
 // errNoLock is a recipe without a lock where one is needed.
@@ -26,7 +27,7 @@ func lockCommand() *cobra.Command {
 		Long: "Pin everything that an image is made of, in RECIPE.lock: the newest packages of the recipe's repositories,\n" +
 			"by digest, with all that they depend on. `pkbuild image` then takes those and no others, whenever and wherever\n" +
 			"it runs. Prints what changed since the lock was last made.",
-		Args: exactly("RECIPE"),
+		Args: cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if check {
 				return checkLock(cmd, &flags, args[0])

@@ -26,19 +26,6 @@ func main() {
 	os.Exit(code)
 }
 
-// The exit codes.
-const (
-	exitDone   = 0
-	exitFailed = 1 // it could not be done
-	exitUsage  = 2 // it was asked wrongly
-)
-
-// errUsage marks an error of the command line.
-var errUsage = cli.ErrUsage
-
-// errReported is an error of which everything was said already.
-var errReported = cli.ErrReported
-
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd := root()
@@ -49,21 +36,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var problems recipes.Problems
 	switch {
 	case err == nil:
-		return exitDone
-	case errors.Is(err, errReported):
-		return exitFailed
+		return cli.Done
+	case errors.Is(err, cli.ErrReported):
+		return cli.Failed
 	case errors.As(err, &problems):
 		reportProblems(stderr, problems, called.Flags().Arg(0))
-		return exitFailed
+		return cli.Failed
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "pkbuild: interrupted")
-		return exitFailed
-	case errors.Is(err, errUsage):
+		return cli.Failed
+	case errors.Is(err, cli.ErrUsage):
 		fmt.Fprintf(stderr, "pkbuild: %v\nRun '%s --help' for usage.\n", err, called.CommandPath())
-		return exitUsage
+		return cli.Usage
 	}
 	fmt.Fprintf(stderr, "pkbuild: %v\n", err)
-	return exitFailed
+	return cli.Failed
 }
 
 func reportProblems(w io.Writer, problems recipes.Problems, recipe string) {
@@ -85,29 +72,16 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("%w: there is no command %q", errUsage, args[0])
+				return fmt.Errorf("%w: there is no command %q", cli.ErrUsage, args[0])
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", cli.ErrUsage, err) })
 	cmd.AddCommand(imageCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(), bootCommand(), verifyCommand(),
 		palletCommand(), schemaCommand(), docsCommand(), versionCommand())
 	return cmd
-}
-
-// exactly is cobra.ExactArgs with our kind of error.
-func exactly(names ...string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		switch {
-		case len(args) < len(names):
-			return fmt.Errorf("%w: %s is missing", errUsage, names[len(args)])
-		case len(args) > len(names):
-			return fmt.Errorf("%w: %q is one argument too many", errUsage, args[len(names)])
-		}
-		return nil
-	}
 }
 
 // palletCommand has the commands of pkctl that work on a pallet's directory.

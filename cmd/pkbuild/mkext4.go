@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -35,14 +36,14 @@ func mkext4Command() *cobra.Command {
 		Long: "Write an ext4 file system from a tar or a directory, without root or a mount, the same bytes for the same tree.\n" +
 			"A tar may be compressed with gzip, zstd, xz or bzip2, and comes from the standard input where it is -. The file\n" +
 			"appears under its name only when it is complete. docs/mkext4.md has examples.",
-		Args: exactly("TAR or DIR"),
+		Args: cli.Exactly("TAR or DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m.source, m.sizeGiven = args[0], cmd.Flags().Changed("size")
 			if m.output == "" {
-				return fmt.Errorf("%w: -o FILE is missing", errUsage)
+				return fmt.Errorf("%w: -o FILE is missing", cli.ErrUsage)
 			}
 			if m.source == "-" && isTerminal(os.Stdin) {
-				return fmt.Errorf("%w: the standard input is a terminal, and should be a tar", errUsage)
+				return fmt.Errorf("%w: the standard input is a terminal, and should be a tar", cli.ErrUsage)
 			}
 			if err := m.parse(); err != nil {
 				return err
@@ -75,26 +76,26 @@ func inMiB(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) 
 // parse checks what can be wrong with the arguments by themselves.
 func (m *mkext4) parse() (err error) {
 	if m.freeBytes, err = recipes.ParseSize(m.free); err != nil {
-		return fmt.Errorf("%w: --free: %w", errUsage, err)
+		return fmt.Errorf("%w: --free: %w", cli.ErrUsage, err)
 	}
 	m.options = ext4.Options{Label: m.label, ReservedPercent: reservedPercent}
 	if m.sizeGiven {
 		if m.options.Size, err = recipes.ParseSize(m.size); err != nil {
-			return fmt.Errorf("%w: --size: %w", errUsage, err)
+			return fmt.Errorf("%w: --size: %w", cli.ErrUsage, err)
 		}
 	}
 	if len(m.label) > 16 {
-		return fmt.Errorf("%w: --label %q is longer than 16 bytes", errUsage, m.label)
+		return fmt.Errorf("%w: --label %q is longer than 16 bytes", cli.ErrUsage, m.label)
 	}
 	if m.uuid != "" {
 		if m.options.UUID, err = uuid.Parse(m.uuid); err != nil || m.options.UUID == uuid.Nil {
-			return fmt.Errorf("%w: --uuid %q is not a UUID such as %s", errUsage, m.uuid, uuid.NameSpaceURL)
+			return fmt.Errorf("%w: --uuid %q is not a UUID such as %s", cli.ErrUsage, m.uuid, uuid.NameSpaceURL)
 		}
 	}
 	if epoch := os.Getenv("SOURCE_DATE_EPOCH"); epoch != "" {
 		seconds, err := strconv.ParseInt(epoch, 10, 64)
 		if err != nil {
-			return fmt.Errorf("%w: SOURCE_DATE_EPOCH=%q is no number of seconds", errUsage, epoch)
+			return fmt.Errorf("%w: SOURCE_DATE_EPOCH=%q is no number of seconds", cli.ErrUsage, epoch)
 		}
 		m.options.Now = time.Unix(seconds, 0)
 	}
@@ -110,7 +111,7 @@ func (m *mkext4) checkOutput() error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: %s is no regular file, and would be replaced by one: write to a file, and copy that", errUsage, m.output)
+		return fmt.Errorf("%w: %s is no regular file, and would be replaced by one: write to a file, and copy that", cli.ErrUsage, m.output)
 	}
 	return nil
 }

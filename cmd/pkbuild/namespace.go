@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
@@ -101,8 +102,8 @@ func exitOf(err error) error {
 	switch {
 	case !errors.As(err, &exit):
 		return err
-	case exit.ExitCode() == exitFailed:
-		return errReported
+	case exit.ExitCode() == cli.Failed:
+		return cli.ErrReported
 	}
 	return fmt.Errorf("in the user namespace: %w", err)
 }

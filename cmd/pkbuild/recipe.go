@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
@@ -48,7 +49,7 @@ func (f *recipeFlags) load(name string) (*recipes.Recipe, error) {
 	for _, s := range f.set {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok || key == "" {
-			return nil, fmt.Errorf("%w: --set %q is not of the form name=value", errUsage, s)
+			return nil, fmt.Errorf("%w: --set %q is not of the form name=value", cli.ErrUsage, s)
 		}
 		set[key] = value
 	}
@@ -124,7 +125,7 @@ func planCommand() *cobra.Command {
 		Short: "Print the plan that a recipe compiles to, as JSON",
 		Long: "Print the plan that a recipe compiles to, as JSON. Nothing is built and nothing downloaded: the plan depends\n" +
 			"on the recipe, its lock, the files that it names and the version of pkbuild alone.",
-		Args: exactly("RECIPE"),
+		Args: cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {

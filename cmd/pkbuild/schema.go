@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -13,7 +14,7 @@ func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON schema of recipes, for editors",
-		Args:  exactly(),
+		Args:  cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			schema, err := recipes.Schema()
 			if err != nil {
@@ -31,7 +32,7 @@ func docsCommand() *cobra.Command {
 		Use:    "docs DIRECTORY",
 		Short:  "Write the generated parts of the documentation",
 		Hidden: true,
-		Args:   exactly("DIRECTORY"),
+		Args:   cli.Exactly("DIRECTORY"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			schema, err := recipes.Schema()
 			if err != nil {

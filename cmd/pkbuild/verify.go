@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
 func verifyCommand() *cobra.Command {
@@ -24,7 +25,7 @@ func verifyCommand() *cobra.Command {
 			"a cache of its own that has the downloads only: that takes as long as the first build of a recipe. With\n" +
 			"--disk it takes the layers of the first, and only the writing of the disk is verified. Without a lock\n" +
 			"(pkbuild lock) two builds may differ because the archive changed in between.",
-		Args: exactly("RECIPE"),
+		Args: cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {
@@ -50,7 +51,7 @@ func verifyCommand() *cobra.Command {
 				err = printVerification(cmd.OutOrStdout(), v)
 			}
 			if err == nil && !v.Same {
-				err = errReported
+				err = cli.ErrReported
 			}
 			return err
 		}),

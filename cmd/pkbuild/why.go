@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
 func whyCommand() *cobra.Command {
@@ -21,7 +22,7 @@ func whyCommand() *cobra.Command {
 		Short: "Say for each layer whether it is cached and, if not, what changed",
 		Long: "Say for each layer of an image whether it is cached and, if it is not, which of its inputs changed since the\n" +
 			"recipe was last built with this cache. Nothing is built.",
-		Args: exactly("RECIPE"),
+		Args: cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.compile(cmd.Context(), args[0])
 			if err != nil {

@@ -82,11 +82,7 @@ func overrideWhyCommand(d *device) *cobra.Command {
 		Short: "Say where a file comes from, and what the user changed in it",
 		Args:  cli.Exactly("PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, _, err := d.overrides()
-			if err != nil {
-				return err
-			}
-			found, err := pick(all, args)
+			found, err := d.picked(args)
 			if err != nil {
 				return err
 			}
@@ -119,11 +115,7 @@ func overrideDiffCommand(d *device) *cobra.Command {
 		Short: "Show the difference between the user's files and what they hide",
 		Args:  atLeastOne("PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, _, err := d.overrides()
-			if err != nil {
-				return err
-			}
-			found, err := pick(all, args)
+			found, err := d.picked(args)
 			if err != nil {
 				return err
 			}

@@ -149,6 +149,15 @@ func pick(all []override, paths []string) ([]override, error) {
 	return out, nil
 }
 
+// picked are the overrides that paths name.
+func (d *device) picked(paths []string) ([]override, error) {
+	all, _, err := d.overrides()
+	if err != nil {
+		return nil, err
+	}
+	return pick(all, paths)
+}
+
 func bare(all []override) []overlays.Override {
 	var out []overlays.Override
 	for _, o := range all {

@@ -22,7 +22,7 @@ type Cache struct {
 
 // CacheEntry is a part of a cache that is of use, and goes, as a whole.
 type CacheEntry struct {
-	// Kind is "layer", "package", "image" of a vendor, "lists" of packages, "leftover" of a build that was killed or
+	// Kind is "layer", "package", "image" of a vendor, "blob" of a container image, "lists" of packages, "leftover" of a build that was killed or
 	// kept, or the name of another directory of the cache.
 	Kind string    `json:"kind"`
 	Name string    `json:"name"`         // of a layer: as in the recipe's plan
@@ -90,7 +90,7 @@ func (c Cache) List() ([]CacheEntry, error) {
 
 // kinds of entries by directory.
 var entryKinds = map[string]string{
-	"layers": "layer", "debs": "package", "images": "image", "apt": "lists", "scratch": "leftover",
+	"layers": "layer", "debs": "package", "images": "image", "blobs": "blob", "apt": "lists", "scratch": "leftover",
 }
 
 // add adds a file or directory of the cache to the entry to which it belongs.

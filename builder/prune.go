@@ -74,7 +74,8 @@ func (p *Pruned) count(e CacheEntry, gone bool) {
 // remove removes an entry unless somebody uses it, and tells whether it did.
 func (c Cache) remove(e CacheEntry, alone, dry bool) (bool, error) {
 	key, err := layers.ParseKey(strings.SplitN(filepath.Base(e.File), ".", 2)[0])
-	layer := err == nil && (e.Kind == "layer" || e.Kind == "leftover" && !strings.HasPrefix(e.File, "debs"))
+	dir := filepath.Dir(e.File)
+	layer := err == nil && (dir == "layers" || dir == "scratch")
 	if !layer && !alone {
 		return false, nil
 	}

@@ -1,8 +1,8 @@
 // Command bench compares the writing of a disk with the tools that a user would take instead: mke2fs -d, which makes
-// an ext4 file system of an unpacked directory, and cp --sparse=always, which copies a finished image. All take turns
-// in one run, each in a process of its own; what counts is the wall clock, the time of the processors, and the peak of
-// the memory. It is run by `make bench`, needs root for the owners of the unpacked directory, and proves nothing: it
-// prints.
+// an ext4 file system of an unpacked directory, alone and with sha256sum and bmaptool after it, and cp --sparse=always,
+// which copies a finished image. All take turns in one run, each in a process of its own; what counts is the wall clock,
+// the time of the processors, and the peak of the memory. It is run by `make bench`, needs root for the owners of the
+// unpacked directory, and proves nothing: it prints.
 package main
 
 import (

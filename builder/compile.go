@@ -3,6 +3,7 @@ package builder
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -151,6 +152,8 @@ func (p *Plan) addLayer(dir string, l recipes.Layer, programs map[string]string)
 			return err
 		}
 		p.add("stage", layers.Files{Entries: entries})
+	case l.Containers != nil:
+		return errors.New("containers are not written yet")
 	}
 	return nil
 }

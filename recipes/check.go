@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"go.podman.io/image/v5/docker/reference"
 )
 
 // check reports what is wrong between values that are each right.
@@ -22,6 +24,7 @@ func (d *decoder) check(r *Recipe) {
 			d.checkInputs(layer.Run.Inputs)
 		}
 	}
+	d.checkContainers(r.Layers)
 	d.checkRepositories(r.Repositories)
 	d.checkUsers(users)
 	d.checkSecrets(users, r)
@@ -42,6 +45,29 @@ func (d *decoder) checkInputs(inputs []string) {
 				d.problems.add(d.from[&inputs[i]].place, "another input has the name %s already; rename one of them", quote(name))
 				break
 			}
+		}
+	}
+}
+
+// checkContainers reports images that share a name.
+func (d *decoder) checkContainers(all []Layer) {
+	seen := map[string]*ContainerImage{}
+	for _, l := range all {
+		if l.Containers == nil {
+			continue
+		}
+		for i := range l.Containers.Images {
+			image := &l.Containers.Images[i]
+			named, err := reference.ParseDockerRef(image.Name)
+			if err != nil {
+				continue // its problem is known
+			}
+			if earlier := seen[named.String()]; earlier != nil {
+				d.problems.add(d.from[&image.Name].place, "container image %s is already in %s; remove one of them",
+					quote(image.Name), d.from[earlier].where())
+				continue
+			}
+			seen[named.String()] = image
 		}
 	}
 }

@@ -21,7 +21,7 @@ type field struct {
 	pattern  *regexp.Regexp // pattern:  the value must match; of a mapping: each key
 	format   string         // format:   a check that no pattern can express, see checkFormat
 	oneof    string         // oneof:    of the fields with the same word exactly one must be given
-	path     string         // path:     names a file: it "exists", is a "dir", is "optional", or may be a "url"
+	path     string         // path:     names a file: it "exists", is a "dir", is "optional", may be a "url", or a "transport" stands before it
 	private  bool           // private:  the value is never shown in a message: it may be a password in the wrong place
 	appended bool           // merge:    "append": what an including file says comes behind what the included one says
 }

@@ -40,7 +40,7 @@ func loadFrom(path string, files map[string]string, set map[string]string) (*Rec
 const base = "name: pi\nbase: {debian: {suite: trixie}}\n"
 
 func TestLoad(t *testing.T) {
-	recipe, err := load(map[string]string{"files/": "", "pallets/standard/": "", "pi.yml": `
+	recipe, err := load(map[string]string{"files/": "", "pallets/standard/": "", "images/segmenter/": "", "pi.yml": `
 name: planktoscope
 date: 2026-02-03T04:05:06Z
 base:
@@ -63,6 +63,10 @@ layers:
       - {name: "${user}", uid: 1001, comment: Pi, shell: /bin/sh, groups: [sudo], password: pi-password}
       - {name: guest, authorized-keys: [ssh-ed25519 AAAA]}
   - stage: {pallet: pallets/standard}
+  - containers:
+      images:
+        - {name: caddy}
+        - {name: "planktoscope/segmenter:1", source: "oci:images/segmenter:arm64"}
 boot: {config: ["[pi4]", ""], cmdline: [quiet], modules: [ext4]}
 disk: {boot-size: 256MiB, free: 1GiB, signature: 5e2a91c4, grow: false}
 `}, nil)
@@ -89,12 +93,36 @@ disk: {boot-size: 256MiB, free: 1GiB, signature: 5e2a91c4, grow: false}
 				{Name: "guest", UID: 1000, Shell: "/bin/bash", AuthorizedKeys: []string{"ssh-ed25519 AAAA"}},
 			}},
 			{Stage: &Stage{Pallet: "pallets/standard", Names: []string{"factory-reset"}}},
+			{Containers: &Containers{Stages: true, Images: []ContainerImage{
+				{Name: "caddy"}, {Name: "planktoscope/segmenter:1", Source: "oci:images/segmenter:arm64"},
+			}}},
 		},
 		Secrets: map[string]Secret{"pi-password": {Env: "PKBUILD_PI_PASSWORD"}},
 		Boot:    Boot{Config: []string{"[pi4]", ""}, Cmdline: []string{"quiet"}, Modules: []string{"ext4"}},
 		Disk:    Disk{BootSize: "256MiB", Free: "1GiB", Signature: "5e2a91c4"},
 		Dir:     ".",
 	}, recipe)
+}
+
+func TestMistakesInContainers(t *testing.T) {
+	_, err := load(map[string]string{"files/": "", "pi.yml": base + `
+layers:
+  - containers:
+      create: true
+      images:
+        - {name: caddy}
+        - {name: "docker.io/library/caddy:latest"}
+        - {name: Caddy}
+        - {name: a, source: "docker://caddy"}
+        - {name: b, source: "oci:missing"}
+        - {source: "oci:files"}
+`}, nil)
+	require.EqualError(t, err, `pi.yml:6:7: layers[0].containers.create: unknown key; the keys here are images and from-stages
+pi.yml:9:18: layers[0].containers.images[1].name: container image "docker.io/library/caddy:latest" is already in pi.yml:8; remove one of them
+pi.yml:10:18: layers[0].containers.images[2].name: "Caddy" is not the name of a container image (invalid reference format: repository name must be lowercase); write one such as eclipse-mosquitto:2.0.20
+pi.yml:11:29: layers[0].containers.images[3].source: "docker://caddy" does not fit; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY, the first three with :TAG where there are several
+pi.yml:12:29: layers[0].containers.images[4].source: missing: file does not exist; paths are relative to the file that names them
+pi.yml:13:11: layers[0].containers.images[5]: "name" is missing; add it: the name of a container image, such as eclipse-mosquitto:2.0.20`)
 }
 
 func TestLoadSetsDefaults(t *testing.T) {

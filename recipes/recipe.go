@@ -58,6 +58,8 @@ type Layer struct {
 	Users    []User   `yaml:"users" doc:"Users to create." oneof:"layer"`
 	Run      *Run     `yaml:"run" doc:"A script to run inside the tree. What it changes is the layer." oneof:"layer"`
 	Stage    *Stage   `yaml:"stage" doc:"A pallet to stage as the bundle that the device starts with." oneof:"layer"`
+
+	Containers *Containers `yaml:"containers" doc:"Container images that Docker on the device has from its first start on: see docs/containers.md. Those of all layers make one store, over all other layers." oneof:"layer"`
 }
 
 // File is one entry of a files layer. Exactly one of Source, Program, Content and Link is given; where the others are
@@ -97,6 +99,18 @@ type Run struct {
 type Stage struct {
 	Pallet string   `yaml:"pallet" doc:"Directory of the pallet, relative to the recipe." required:"true" path:"dir" hint:"the pallet's directory, such as pallets/standard"`
 	Names  []string `yaml:"names" doc:"Names to give the bundle in the stage store." default:"[factory-reset]" format:"bundle" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as factory-reset"`
+}
+
+// Containers are container images that the device's Docker finds in its store.
+type Containers struct {
+	Images []ContainerImage `yaml:"images" doc:"Images besides those of the staged pallets' apps."`
+	Stages bool             `yaml:"from-stages" doc:"Whether the images of all enabled Compose apps of the staged pallets are taken." default:"true"`
+}
+
+// ContainerImage is one container image.
+type ContainerImage struct {
+	Name   string `yaml:"name" doc:"Name by which Docker on the device knows it, as compose files write it." required:"true" format:"container" hint:"the name of a container image, such as eclipse-mosquitto:2.0.20"`
+	Source string `yaml:"source" doc:"Where it is taken from, with a path relative to the recipe. Without it: from the registry of its name. An image of an app comes from there, too, if it has this name." path:"transport" pattern:"^(oci|oci-archive|docker-archive|dir):[^:\r\n]+(:[^\r\n]+)?$" hint:"oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY, the first three with :TAG where there are several"`
 }
 
 // Secret says where the value of a secret is found when an image is built. Exactly one field is set.

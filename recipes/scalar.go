@@ -82,7 +82,11 @@ func (d *decoder) path(n *node, f field, v reflect.Value) {
 		v.SetString(n.text)
 		return
 	}
-	name := relativeTo(n.file, n.text)
+	transport, file, tag := "", n.text, ""
+	if f.path == "transport" {
+		transport, file, tag = splitTransport(n.text)
+	}
+	name := relativeTo(n.file, file)
 	if f.path != "optional" {
 		isDir, err := d.isDir(name)
 		if err != nil {
@@ -94,8 +98,19 @@ func (d *decoder) path(n *node, f field, v reflect.Value) {
 			return
 		}
 	}
-	if relative, err := filepath.Rel(d.dir, name); err == nil && !filepath.IsAbs(n.text) {
+	if relative, err := filepath.Rel(d.dir, name); err == nil && !filepath.IsAbs(file) {
 		name = relative
 	}
-	v.SetString(name)
+	v.SetString(transport + name + tag)
+}
+
+// splitTransport splits the source of a container image into its way of storing, with the colon, the path, and the tag
+// behind that, with its colon.
+func splitTransport(source string) (transport, file, tag string) {
+	transport, file, _ = strings.Cut(source, ":")
+	file, tag, tagged := strings.Cut(file, ":")
+	if tagged {
+		tag = ":" + tag
+	}
+	return transport + ":", file, tag
 }

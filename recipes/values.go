@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"go.podman.io/image/v5/docker/reference"
 )
 
 var sizePattern = regexp.MustCompile(`^([0-9]+)(B|KiB|MiB|GiB|TiB)?$`)
@@ -78,6 +80,8 @@ func checkFormat(format, s string) error {
 		return checkTarget(s)
 	case "bundle":
 		return checkBundleName(s)
+	case "container":
+		return checkContainer(s)
 	}
 	return nil
 }
@@ -102,6 +106,14 @@ func checkPath(s string) error {
 func checkBundleName(s string) error {
 	if slices.Contains([]string{"next", "pending", "current", "rollback"}, s) {
 		return fmt.Errorf("%s is a name that the stage store gives itself; choose another", quote(s))
+	}
+	return nil
+}
+
+// checkContainer checks the name of a container image.
+func checkContainer(s string) error {
+	if _, err := reference.ParseNormalizedNamed(s); err != nil {
+		return fmt.Errorf("%s is not the name of a container image (%w); write one such as eclipse-mosquitto:2.0.20", quote(s), err)
 	}
 	return nil
 }

@@ -1,0 +1,88 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"go.podman.io/image/v5/docker/reference"
+
+	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages/pallet"
+)
+
+// Container is a container image that a recipe asks for.
+type Container struct {
+	Name   string // in full, such as docker.io/library/caddy:2.8; with a digest where the recipe or the app has one
+	Source string // oci:, oci-archive:, docker-archive: or dir:, relative to the recipe; empty: the registry of Name
+}
+
+// Containers are the container images that a recipe asks for, by name, each once: those that it lists, and those of the
+// enabled apps of the pallets that it stages.
+func Containers(ctx context.Context, r *recipes.Recipe) ([]Container, error) {
+	found := map[string]Container{}
+	fromStages := false
+	for _, l := range r.Layers {
+		if l.Containers == nil {
+			continue
+		}
+		fromStages = fromStages || l.Containers.Stages
+		for _, image := range l.Containers.Images {
+			name, err := fullName(image.Name)
+			if err != nil {
+				return nil, err
+			}
+			found[name] = Container{Name: name, Source: image.Source}
+		}
+	}
+	if fromStages {
+		if err := addStaged(ctx, r, found); err != nil {
+			return nil, err
+		}
+	}
+	var out []Container
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[name])
+	}
+	return out, nil
+}
+
+// addStaged adds the images of the pallets that a recipe stages, unless they are there.
+func addStaged(ctx context.Context, r *recipes.Recipe, found map[string]Container) error {
+	for _, l := range r.Layers {
+		if l.Stage == nil {
+			continue
+		}
+		p, err := pallet.Read(filepath.Join(r.Dir, l.Stage.Pallet))
+		if err != nil {
+			return err
+		}
+		apps, err := p.Apps(ctx)
+		if err != nil {
+			return err
+		}
+		for _, deployment := range slices.Sorted(maps.Keys(apps)) {
+			for _, image := range apps[deployment].Images {
+				name, err := fullName(image)
+				if err != nil {
+					return fmt.Errorf("deployment %s: %w", deployment, err)
+				}
+				if _, known := found[name]; !known {
+					found[name] = Container{Name: name}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// fullName is the name of an image with all that Docker adds to it: caddy is docker.io/library/caddy:latest.
+func fullName(image string) (string, error) {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return "", fmt.Errorf("container image %q: %w", image, err)
+	}
+	return reference.TagNameOnly(named).String(), nil
+}

@@ -1,0 +1,227 @@
+package images
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/stretchr/testify/require"
+)
+
+var arm64 = Platform{"linux", "arm64", "v8"}
+
+// config is the configuration of an image with a number of layers.
+func config(platform Platform, layers int) []byte {
+	var diffs []digest.Digest
+	for i := range layers {
+		diffs = append(diffs, digest.FromString(fmt.Sprint("diff ", i)))
+	}
+	out, err := json.Marshal(map[string]any{
+		"os": platform.OS, "architecture": platform.Architecture, "variant": platform.Variant,
+		"rootfs": map[string]any{"type": "layers", "diff_ids": diffs},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+const (
+	ociManifest    = "application/vnd.oci.image.manifest.v1+json"
+	ociConfig      = "application/vnd.oci.image.config.v1+json"
+	ociLayer       = "application/vnd.oci.image.layer.v1.tar+gzip"
+	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	dockerConfig   = "application/vnd.docker.container.image.v1+json"
+	dockerLayer    = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+)
+
+// manifestOf is a manifest of a number of layers, in the words of OCI or, with docker, in Docker's.
+func manifestOf(config []byte, layers int, docker bool) []byte {
+	kinds := [3]string{ociManifest, ociConfig, ociLayer}
+	if docker {
+		kinds = [3]string{dockerManifest, dockerConfig, dockerLayer}
+	}
+	list := []string{}
+	for i := range layers {
+		list = append(list, fmt.Sprintf(`{"mediaType":%q,"size":%d,"digest":%q}`, kinds[2], i, digest.FromString(fmt.Sprint("blob ", i))))
+	}
+	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"size":%d,"digest":%q},"layers":[%s]}`,
+		kinds[0], kinds[1], len(config), digest.FromBytes(config), strings.Join(list, ","))
+}
+
+// indexOf is an index of manifests by platform, in this order.
+func indexOf(entries ...string) []byte {
+	list := []string{}
+	for _, e := range entries {
+		p, _ := ParsePlatform(e)
+		list = append(list, fmt.Sprintf(`{"mediaType":%q,"size":7,"digest":%q,"platform":{"os":%q,"architecture":%q,"variant":%q}}`,
+			ociManifest, digest.FromString(e), p.OS, p.Architecture, p.Variant))
+	}
+	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[%s]}`, strings.Join(list, ","))
+}
+
+func TestParse(t *testing.T) {
+	for _, docker := range []bool{false, true} {
+		for _, n := range []int{0, 1, MaxLayers} {
+			c := config(Platform{"linux", "arm64", ""}, n)
+			m := manifestOf(c, n, docker)
+			image, err := Parse(m, c, arm64)
+			require.NoError(t, err)
+			require.Len(t, image.Layers, n)
+			require.Equal(t, digest.FromBytes(m), image.Digest)
+			require.Equal(t, digest.FromBytes(c), image.ID())
+			if n > 0 {
+				kind := map[bool]string{false: ociLayer, true: dockerLayer}[docker]
+				last := fmt.Sprint(n - 1)
+				require.Equal(t, Layer{digest.FromString("blob " + last), digest.FromString("diff " + last), int64(n - 1), kind}, image.Layers[n-1])
+			}
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	c := config(arm64, 2)
+	good := string(manifestOf(c, 2, false))
+	with := func(old, new string) string {
+		require.Contains(t, good, old)
+		return strings.ReplaceAll(good, old, new)
+	}
+	for name, test := range map[string]struct {
+		manifest, config, says string
+	}{
+		"schema 1":             {`{"schemaVersion":1,"fsLayers":[]}`, "", "its manifest is of schema 1, which nothing has written since 2017"},
+		"no manifest":          {`<html>`, "", `what is there is no manifest of an image: "<html>"`},
+		"nothing":              {``, "", `what is there is no manifest of an image: ""`},
+		"an index":             {string(indexOf("linux/arm64")), "", "it is an index of an index"},
+		"an artifact":          {with(ociConfig, "application/vnd.cncf.helm.config"), "", `it is no container image but holds "application/vnd.cncf.helm.config"`},
+		"a long manifest":      {good + strings.Repeat(" ", 4<<20), "", "more than 4194304"},
+		"many values":          {with(`"layers":[`, `"layers":[`+strings.Repeat("{},", 100_000)), "", "its manifest has more than 100000 values"},
+		"a huge configuration": {with(fmt.Sprintf(`"size":%d`, len(c)), `"size":5000000`), "", "its configuration has 5000000 bytes, more than 4194304"},
+		"another config":       {good, "{}", "its configuration has the digest " + digest.FromString("{}").String()},
+		"no config":            {`{"schemaVersion":2,"mediaType":"` + ociManifest + `","layers":[]}`, "", `no container image but holds ""`},
+		"a huge layer":         {with(`"size":1,`, `"size":9223372036854775807,`), "", "layer 2 of 2: its size is said to be 9223372036854775807 bytes"},
+		"a size below nothing": {with(`"size":1,`, `"size":-5,`), "", "layer 2 of 2: its size is said to be -5 bytes"},
+		"a size too large":     {with(`"size":1,`, `"size":1e99,`), "", "read its manifest: json: cannot unmarshal number 1e99"},
+		"no digest":            {with(digest.FromString("blob 1").String(), ""), "", `layer 2 of 2: "" is no digest of SHA-256`},
+		"a path as digest":     {with(digest.FromString("blob 1").String(), "sha256:../x"), "", `layer 2 of 2: "sha256:../x" is no digest of SHA-256`},
+		"encrypted":            {with(ociLayer, ociLayer+"+encrypted"), "", "layer 1 of 2: it is encrypted"},
+		"elsewhere":            {with(ociLayer, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "", "layer 1 of 2: it is not in the registry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := test.config
+			if conf == "" {
+				conf = string(c)
+			}
+			_, err := Parse([]byte(test.manifest), []byte(conf), arm64)
+			require.ErrorContains(t, err, test.says)
+		})
+	}
+	for name, test := range map[string]struct{ config, says string }{
+		"another platform": {string(config(Platform{"linux", "amd64", ""}, 2)), "it is for linux/amd64, not for linux/arm64/v8"},
+		"an older variant": {string(config(Platform{"linux", "arm64", "v9"}, 2)), "it is for linux/arm64/v9, not for linux/arm64/v8"},
+		"fewer layers":     {string(config(arm64, 1)), "its manifest has 2 layers, its configuration 1"},
+		"no JSON":          {"x", "read its configuration: invalid character"},
+		"no rootfs":        {`{"os":"linux","architecture":"arm64"}`, `its configuration has a rootfs of type "", not of layers`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse(manifestOf([]byte(test.config), 2, false), []byte(test.config), arm64)
+			require.ErrorContains(t, err, test.says)
+		})
+	}
+	c = config(arm64, MaxLayers+1)
+	_, err := Parse(manifestOf(c, MaxLayers+1, true), c, arm64)
+	require.EqualError(t, err, "it has 128 layers; Docker mounts 127 at most")
+}
+
+func TestChoose(t *testing.T) {
+	for name, test := range map[string]struct {
+		index []string
+		want  string
+		says  string
+	}{
+		"the variant":            {[]string{"linux/amd64", "linux/arm64", "linux/arm64/v8"}, "linux/arm64/v8", ""},
+		"no variant":             {[]string{"unknown/unknown", "linux/arm/v7", "linux/arm64"}, "linux/arm64", ""},
+		"what it is for":         {[]string{"windows/amd64", "linux/amd64", "linux/amd64", "unknown/unknown"}, "", "it is not there for linux/arm64/v8; it is for linux/amd64, windows/amd64"},
+		"nothing":                {[]string{"unknown/unknown"}, "", "it is for none"},
+		"another one of its own": {[]string{"linux/arm64/v9"}, "", "it is for linux/arm64/v9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Choose(indexOf(test.index...), arm64)
+			if test.says != "" {
+				require.ErrorContains(t, err, test.says)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, digest.FromString(test.want), got)
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	b := Blobs{t.TempDir()}
+	c := config(arm64, 2)
+	m := manifestOf(c, 2, false)
+	index := fmt.Appendf(nil, `{"schemaVersion":2,"manifests":[{"mediaType":%q,"size":7,"digest":%q,"platform":{"os":"linux","architecture":"arm64"}}]}`,
+		ociManifest, digest.FromBytes(m))
+	want, err := Parse(m, c, arm64)
+	require.NoError(t, err)
+	_, err = b.Load(want.Digest, arm64)
+	require.ErrorContains(t, err, "image "+want.Digest.String()+": open ")
+	require.NoError(t, b.Save(t.Context(), want, index))
+	got, err := b.Load(want.Digest, arm64)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	got, err = b.Load(digest.FromBytes(index), arm64)
+	require.NoError(t, err)
+	require.Equal(t, digest.FromBytes(index), got.Digest, "it is known by what its name stands for")
+	require.Equal(t, want.Layers, got.Layers)
+	require.False(t, b.Complete(got))
+	for i, l := range got.Layers {
+		require.NoError(t, b.Put(t.Context(), l.DiffID, writing(fmt.Append(nil, "diff ", i))))
+	}
+	require.True(t, b.Complete(got))
+}
+
+func TestParsePlatform(t *testing.T) {
+	for text, want := range map[string]Platform{
+		"linux/arm64": {"linux", "arm64", ""}, "linux/arm/v7": {"linux", "arm", "v7"}, "linux": {}, "a/b/c/d": {}, "/": {}, "": {},
+	} {
+		got, err := ParsePlatform(text)
+		require.Equal(t, want, got)
+		if want.OS == "" {
+			require.EqualError(t, err, fmt.Sprintf("platform %q is not of the form os/architecture[/variant], such as linux/arm64", text))
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, text, got.String())
+	}
+}
+
+// FuzzManifest reads manifests, indexes and configurations that anybody may have written.
+func FuzzManifest(f *testing.F) {
+	c := config(arm64, 2)
+	f.Add(manifestOf(c, 2, false), c)
+	f.Add(manifestOf(c, 2, true), c)
+	f.Add(indexOf("linux/arm64/v8", "unknown/unknown"), c)
+	f.Add([]byte(`{"schemaVersion":2,"manifests":[{"digest":"sha256:x"},null]}`), []byte(`{"rootfs":null}`))
+	f.Add([]byte(`{"schemaVersion":2,"mediaType":"`+ociManifest+`","config":null,"layers":[null]}`), []byte(`null`))
+	f.Add([]byte(`{"schemaVersion":1,"signatures":[],"fsLayers":null}`), []byte(`[]`))
+	f.Add([]byte(`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[{}]}`), []byte(``))
+	f.Fuzz(func(t *testing.T, m, c []byte) {
+		if d, err := Choose(m, arm64); err == nil {
+			require.NoError(t, Valid(d))
+		}
+		m = []byte(strings.ReplaceAll(string(m), digest.FromBytes(config(arm64, 2)).String(), digest.FromBytes(c).String()))
+		image, err := Parse(m, c, arm64)
+		if err != nil {
+			require.Less(t, len(err.Error()), 2000)
+			return
+		}
+		require.LessOrEqual(t, len(image.Layers), MaxLayers)
+		for _, l := range image.Layers {
+			require.NoError(t, l.check())
+		}
+	})
+}

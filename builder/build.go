@@ -14,18 +14,20 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
 // Options are where a build takes place. None of them changes a byte of the image.
 type Options struct {
-	Output  string      // path of the image; its block map and its SHA-256 come beside it
-	Dir     string      // the recipe's directory, to which the plan's sources are relative
-	Cache   string      // directory of the layers, shared between builds
-	Shared  string      // cache of somebody else, whose layers are used and which is only read; may be empty
-	Helpers string      // directory of the prebuilt helper programs
-	Mirror  string      // of Debian, where the recipe names none; without it that of Mirror
-	Keep    bool        // what a layer that fails leaves is wanted for a look
-	Events  func(Event) // may be nil
+	Output  string         // path of the image; its block map and its SHA-256 come beside it
+	Dir     string         // the recipe's directory, to which the plan's sources are relative
+	Cache   string         // directory of the layers, shared between builds
+	Shared  string         // cache of somebody else, whose layers are used and which is only read; may be empty
+	Helpers string         // directory of the prebuilt helper programs
+	Mirror  string         // of Debian, where the recipe names none; without it that of Mirror
+	Mirrors mirror.Mirrors // of this machine, for what pallets require and download; only Resolve asks them
+	Keep    bool           // what a layer that fails leaves is wanted for a look
+	Events  func(Event)    // may be nil
 
 	Compression disk.Compression // of the image
 }

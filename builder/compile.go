@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -16,20 +17,24 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
 // Inputs are what a plan is compiled from besides the recipe and the sources that it names.
 type Inputs struct {
 	Programs map[string]string // SHA-256 of each of Programs, made for the recipe's architecture
 	Lock     *Lock             // may be nil: the newest packages are taken when the image is built
+	Cache    string            // for what pallets require and download; without it they may do neither
+	Mirrors  mirror.Mirrors    // of this machine, for the same; they win over the recipe's
 }
 
 // Programs are those of this project that go into images: the early-boot helper, and what a recipe installs by name.
 var Programs = []string{"pkinit", "pkctl"}
 
-// Compile turns a recipe into a plan. It reads the sources that the recipe names, to record their digests, and nothing
-// else: the same recipe, sources and inputs give the same plan.
-func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
+// Compile turns a recipe into a plan. It reads the sources that the recipe names, to record their digests, and what its
+// pallets require and download, which is pinned by them and by the lock and comes from the cache if it is there: the
+// same recipe, sources and lock give the same plan.
+func Compile(ctx context.Context, r *recipes.Recipe, in Inputs) (p *Plan, err error) {
 	date, err := recipes.ParseDate(r.Date)
 	if err != nil {
 		return nil, err
@@ -43,7 +48,7 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 		return nil, err
 	}
 	layout.Time = date
-	p := &Plan{
+	p = &Plan{
 		Version:      PlanVersion,
 		Name:         r.Name,
 		Architecture: r.Architecture,
@@ -71,10 +76,14 @@ func Compile(r *recipes.Recipe, in Inputs) (*Plan, error) {
 	if len(sources) > 0 {
 		p.add("repositories", layers.Files{Entries: sources})
 	}
+	fetch := newPallets(r, in)
 	for _, l := range r.Layers {
-		if err := p.addLayer(r.Dir, l, in.Programs); err != nil {
+		if err := p.addLayer(ctx, r.Dir, l, in.Programs, fetch); err != nil {
 			return nil, err
 		}
+	}
+	if err := fetch.downloads.misfit(); err != nil {
+		return nil, err
 	}
 	p.add("boot", layers.Boot{
 		Signature: signature,
@@ -130,7 +139,7 @@ func (p *Plan) add(name string, l layers.Layer) {
 	p.Layers = append(p.Layers, Layer{Name: name, Layer: l})
 }
 
-func (p *Plan) addLayer(dir string, l recipes.Layer, programs map[string]string) error {
+func (p *Plan) addLayer(ctx context.Context, dir string, l recipes.Layer, programs map[string]string, fetch *pallets) error {
 	switch {
 	case l.Files != nil:
 		entries, err := fileEntries(dir, l.Files, programs)
@@ -147,7 +156,7 @@ func (p *Plan) addLayer(dir string, l recipes.Layer, programs map[string]string)
 		}
 		p.add("run", run)
 	case l.Stage != nil:
-		entries, err := stageEntries(dir, *l.Stage)
+		entries, err := stageEntries(ctx, dir, *l.Stage, fetch)
 		if err != nil {
 			return err
 		}

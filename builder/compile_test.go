@@ -23,7 +23,7 @@ var programs = map[string]string{"pkinit": "0000", "pkctl": "1111"}
 func compileShipped(t *testing.T, name string) *Plan {
 	r, err := recipes.Load(filepath.Join("../recipes", name+".yml"), recipes.Options{})
 	require.NoError(t, err)
-	p, err := Compile(r, Inputs{Programs: programs})
+	p, err := Compile(t.Context(), r, Inputs{Programs: programs})
 	require.NoError(t, err)
 	return p
 }

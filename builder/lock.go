@@ -20,6 +20,8 @@ type Lock struct {
 	For     []string       `json:"for"`
 	Debian  debian.Lock    `json:"debian"`
 	Pallets []LockedPallet `json:"pallets"`
+	// Downloads are those of the pallets that these do not pin themselves.
+	Downloads []LockedDownload `json:"downloads,omitempty"`
 }
 
 // LockedPallet is a pallet as it was when the lock was made.
@@ -55,8 +57,12 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 	if err != nil {
 		return nil, err
 	}
-	pallets, err := lockedPallets(ctx, r)
-	return &Lock{For: wanted(l), Debian: *pins, Pallets: pallets}, err
+	pallets, err := lockedPallets(r)
+	if err != nil {
+		return nil, err
+	}
+	downloads, err := lockedDownloads(ctx, r, o)
+	return &Lock{For: wanted(l), Debian: *pins, Pallets: pallets, Downloads: downloads}, err
 }
 
 // wanted lists what the packages of a layer are chosen by.
@@ -110,14 +116,14 @@ func (e *MisfitError) Error() string {
 	return fmt.Sprintf("the lock does not fit the recipe any more: %s", strings.Join(e.Changes, ", "))
 }
 
-// Check tells whether a lock fits a recipe in everything, the contents of its pallets included. The error is a
-// MisfitError where it does not.
-func (l *Lock) Check(ctx context.Context, r *recipes.Recipe) error {
+// Check tells whether a lock fits a recipe in everything, the contents of its pallets included, but for what these
+// download, which Compile looks at. The error is a MisfitError where it does not.
+func (l *Lock) Check(r *recipes.Recipe) error {
 	layer, err := base(r, nil)
 	if err != nil {
 		return err
 	}
-	pallets, err := lockedPallets(ctx, r)
+	pallets, err := lockedPallets(r)
 	if err != nil {
 		return err
 	}

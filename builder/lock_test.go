@@ -46,7 +46,7 @@ func lockOf(t *testing.T, r *recipes.Recipe) *Lock {
 	t.Helper()
 	l, err := base(r, nil)
 	require.NoError(t, err)
-	pallets, err := lockedPallets(t.Context(), r)
+	pallets, err := lockedPallets(r)
 	require.NoError(t, err)
 	return &Lock{For: wanted(l), Pallets: pallets, Debian: debian.Lock{
 		Packages: []debian.Package{
@@ -124,13 +124,13 @@ func FuzzParseLock(f *testing.F) {
 func TestCompileWithALock(t *testing.T) {
 	r := loaded(t)
 	lock := lockOf(t, r)
-	p, err := Compile(r, Inputs{Programs: programs, Lock: lock})
+	p, err := Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
 	require.NoError(t, err)
 	l := p.Layers[0].Layer.(debian.Layer)
 	require.Equal(t, &lock.Debian, l.Lock)
 	require.Empty(t, l.Repositories, "they play no part any more")
 
-	p, err = Compile(r, Inputs{Programs: programs})
+	p, err = Compile(t.Context(), r, Inputs{Programs: programs})
 	require.NoError(t, err)
 	l = p.Layers[0].Layer.(debian.Layer)
 	require.Nil(t, l.Lock)
@@ -156,7 +156,7 @@ func TestLockThatDoesNotFit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := loaded(t, test.replace...)
-			_, err := Compile(r, Inputs{Programs: programs, Lock: lock})
+			_, err := Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
 			if test.want == nil {
 				require.NoError(t, err)
 				return
@@ -172,7 +172,7 @@ func TestLockThatDoesNotFit(t *testing.T) {
 func TestLockKnowsPallets(t *testing.T) {
 	r := loaded(t)
 	lock := lockOf(t, r)
-	require.NoError(t, lock.Check(t.Context(), r))
+	require.NoError(t, lock.Check(r))
 	before := lock.Pallets[0].version()
 	for name, change := range map[string]func(file string) error{
 		"content": func(file string) error { return os.WriteFile(file, []byte("other\n"), 0o600) },
@@ -183,11 +183,11 @@ func TestLockKnowsPallets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := loaded(t)
 			require.NoError(t, change(filepath.Join(r.Dir, "pallet/a/b")))
-			now, err := lockedPallets(t.Context(), r)
+			now, err := lockedPallets(r)
 			require.NoError(t, err)
-			require.EqualError(t, lock.Check(t.Context(), r),
+			require.EqualError(t, lock.Check(r),
 				"the lock does not fit the recipe any more: pallet pallet: "+before+" → "+now[0].version())
-			_, err = Compile(r, Inputs{Programs: programs, Lock: lock})
+			_, err = Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
 			require.NoError(t, err, "who works on a pallet need not lock anew")
 		})
 	}

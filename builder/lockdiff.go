@@ -12,7 +12,7 @@ import (
 
 // Change is what an update of a lock would do to one of its parts.
 type Change struct {
-	Kind string `json:"kind"` // "package", "tool" or "pallet"
+	Kind string `json:"kind"` // "package", "tool", "pallet" or "download"
 	Name string `json:"name"`
 	Old  string `json:"old,omitempty"` // version or commit; empty: it is added
 	New  string `json:"new,omitempty"` // likewise; empty: it is removed
@@ -38,12 +38,12 @@ func (c Change) String() string {
 	switch {
 	case c.Old == "":
 		line += "added"
-		if c.Kind != "pallet" {
+		if c.versioned() {
 			line += " " + c.New
 		}
 	case c.New == "":
 		line += "removed"
-		if c.Kind != "pallet" {
+		if c.versioned() {
 			line += " " + c.Old
 		}
 	case c.Old == c.New:
@@ -57,6 +57,9 @@ func (c Change) String() string {
 	return line
 }
 
+// versioned tells whether what was added or removed has a version that says something.
+func (c Change) versioned() bool { return c.Kind == "package" || c.Kind == "tool" }
+
 // Delta shows a difference of sizes, such as "+1.2 MiB".
 func Delta(bytes int64) string {
 	if bytes < 0 {
@@ -65,8 +68,8 @@ func Delta(bytes int64) string {
 	return "+" + units.IBytes(uint64(bytes))
 }
 
-// Diff lists what must change in a lock, which may be nil, to become another: packages, tools, pallets, each in
-// alphabetical order.
+// Diff lists what must change in a lock, which may be nil, to become another: packages, tools, pallets, downloads, each
+// in alphabetical order.
 func (l *Lock) Diff(other *Lock) []Change {
 	if l == nil {
 		l = &Lock{}
@@ -75,6 +78,7 @@ func (l *Lock) Diff(other *Lock) []Change {
 		diffPackages("package", l.Debian.Packages, other.Debian.Packages),
 		diffPackages("tool", l.Debian.Tools, other.Debian.Tools),
 		diffPallets(l.Pallets, other.Pallets),
+		diffDownloads(l.Downloads, other.Downloads),
 	)
 }
 
@@ -100,13 +104,13 @@ func diffPackages(kind string, before, after []debian.Package) []Change {
 
 func diffPallets(before, after []LockedPallet) []Change {
 	changes := map[string]*Change{}
-	same := map[string]string{}
+	same := map[string]LockedPallet{}
 	for _, p := range before {
 		changes[p.Path] = &Change{Kind: "pallet", Name: p.Path, Old: p.version()}
-		same[p.Path] = p.SHA256
+		same[p.Path] = p
 	}
 	for _, p := range after {
-		if same[p.Path] == p.SHA256 {
+		if same[p.Path] == p {
 			delete(changes, p.Path)
 			continue
 		}
@@ -123,7 +127,29 @@ func (p LockedPallet) version() string {
 	if p.Commit != "" {
 		return p.Commit
 	}
-	return p.SHA256[:min(12, len(p.SHA256))]
+	return short(p.SHA256)
+}
+
+// short is the beginning of a digest.
+func short(digest string) string { return digest[:min(12, len(digest))] }
+
+func diffDownloads(before, after []LockedDownload) []Change {
+	changes := map[string]*Change{}
+	name := func(d LockedDownload) string { return d.Type + " " + d.URL }
+	for _, d := range before {
+		changes[name(d)] = &Change{Kind: "download", Name: name(d), Old: short(d.SHA256)}
+	}
+	for _, d := range after {
+		if slices.Contains(before, d) {
+			delete(changes, name(d))
+			continue
+		}
+		if changes[name(d)] == nil {
+			changes[name(d)] = &Change{Kind: "download", Name: name(d)}
+		}
+		changes[name(d)].New = short(d.SHA256)
+	}
+	return inOrder(changes)
 }
 
 func inOrder(changes map[string]*Change) []Change {

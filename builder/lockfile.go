@@ -51,6 +51,12 @@ func (l *Lock) Format(recipe string) []byte {
 		}
 		fmt.Fprintf(&out, "pallet %s %s %s\n", p.SHA256, commit, p.Path)
 	}
+	if len(l.Downloads) > 0 {
+		out.WriteString("\n# SHA-256 of the file or of the image's manifest, type, and address of what pallets download\n")
+	}
+	for _, d := range l.Downloads {
+		fmt.Fprintf(&out, "download %s %s %s\n", d.SHA256, d.Type, d.URL)
+	}
 	return out.Bytes()
 }
 
@@ -133,6 +139,12 @@ func (l *Lock) parse(kind, rest string) (err error) {
 			return errors.New("write pallet SHA256 COMMIT PATH")
 		}
 		l.Pallets = append(l.Pallets, LockedPallet{words[2], words[0], strings.TrimPrefix(words[1], "-")})
+	case "download":
+		words := strings.SplitN(rest, " ", 3)
+		if len(words) != 3 || !digest.MatchString(words[0]) {
+			return errors.New("write download SHA256 TYPE URL")
+		}
+		l.Downloads = append(l.Downloads, LockedDownload{Type: words[1], URL: words[2], SHA256: words[0]})
 	default:
 		return fmt.Errorf("%q is no kind of line that this pkbuild knows", kind)
 	}

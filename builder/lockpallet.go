@@ -1,34 +1,56 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
 )
 
-func lockedPallets(ctx context.Context, r *recipes.Recipe) ([]LockedPallet, error) {
+func lockedPallets(r *recipes.Recipe) ([]LockedPallet, error) {
 	var out []LockedPallet
 	for _, l := range r.Layers {
 		if l.Stage == nil {
 			continue
 		}
 		dir := filepath.Join(r.Dir, l.Stage.Pallet)
-		sum, err := digestDir(dir)
-		if err != nil {
+		locked := LockedPallet{Path: filepath.ToSlash(l.Stage.Pallet)}
+		var err, gitErr error
+		locked.SHA256, err = digestDir(dir)
+		locked.Commit, gitErr = commit(dir)
+		if err := errors.Join(err, gitErr); err != nil {
 			return nil, fmt.Errorf("pallet %s: %w", l.Stage.Pallet, err)
 		}
-		out = append(out, LockedPallet{Path: filepath.ToSlash(l.Stage.Pallet), SHA256: sum, Commit: commit(ctx, dir)})
+		out = append(out, locked)
 	}
 	return out, nil
+}
+
+// lockedDownloads are what the pallets of a recipe download now and do not pin themselves.
+func lockedDownloads(ctx context.Context, r *recipes.Recipe, o Options) ([]LockedDownload, error) {
+	p := newPallets(r, Inputs{Cache: o.Cache, Mirrors: o.Mirrors})
+	for _, l := range r.Layers {
+		if l.Stage == nil {
+			continue
+		}
+		if _, err := p.bundle(ctx, filepath.Join(r.Dir, l.Stage.Pallet)); err != nil {
+			return nil, fmt.Errorf("pallet %s: %w", l.Stage.Pallet, err)
+		}
+	}
+	slices.SortFunc(p.downloads.used, func(a, b LockedDownload) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.URL, b.URL))
+	})
+	return p.downloads.used, nil
 }
 
 // digestDir is a SHA-256 over the files of a directory, .git aside: their names, whether their owner may execute them,
@@ -70,21 +92,11 @@ func describeTo(h hash.Hash, name, below string) error {
 	return err
 }
 
-// commit is that of a directory which is a checkout of git's, unless it was changed since.
-func commit(ctx context.Context, dir string) string {
-	if _, err := os.Lstat(filepath.Join(dir, ".git")); err != nil {
-		return "" // a part of a larger one, whose commit tells nothing of this part
+// commit is that of a directory which is a checkout of Git's, unless it was changed since.
+func commit(dir string) (string, error) {
+	state, err := source.Describe(dir)
+	if err != nil || !state.Clean {
+		return "", err
 	}
-	git := func(args ...string) (string, error) {
-		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
-		return strings.TrimSpace(string(out)), err
-	}
-	if changes, err := git("status", "--porcelain"); err != nil || changes != "" {
-		return ""
-	}
-	head, err := git("rev-parse", "HEAD")
-	if err != nil {
-		return ""
-	}
-	return head
+	return state.Commit, nil
 }

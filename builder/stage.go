@@ -20,12 +20,8 @@ import (
 const bundle = 1
 
 // stageEntries bundles a pallet and lists the bundle and the stage store around it as the entries of a files layer.
-func stageEntries(dir string, s recipes.Stage) ([]layers.File, error) {
-	p, err := pallet.Read(filepath.Join(dir, s.Pallet))
-	if err != nil {
-		return nil, err
-	}
-	b, err := p.Bundle(context.Background(), pallet.Options{})
+func stageEntries(ctx context.Context, dir string, s recipes.Stage, fetch *pallets) ([]layers.File, error) {
+	b, err := fetch.bundle(ctx, filepath.Join(dir, s.Pallet))
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +29,7 @@ func stageEntries(dir string, s recipes.Stage) ([]layers.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := bundleEntries(dir, b)
+	entries, err := places{recipe: dir, cache: fetch.cache}.bundle(b)
 	if err != nil {
 		return nil, err
 	}
@@ -51,11 +47,11 @@ func stageEntries(dir string, s recipes.Stage) ([]layers.File, error) {
 }
 
 // bundleEntries are the entries of a bundle, with the digests by which the device can verify it.
-func bundleEntries(dir string, b *pallet.Bundle) ([]layers.File, error) {
+func (p places) bundle(b *pallet.Bundle) ([]layers.File, error) {
 	out := []layers.File{{Path: pallet.ManifestFile, Type: "file", Mode: 0o644, Content: string(b.Manifest)}}
 	digests := []store.Entry{store.NewEntry(pallet.ManifestFile, 0o644, sum(b.Manifest), "")}
 	for _, f := range b.Files {
-		e, err := bundleEntry(dir, f)
+		e, err := p.entry(f)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +70,7 @@ func bundleEntries(dir string, b *pallet.Bundle) ([]layers.File, error) {
 // sum is the SHA-256 of data in hexadecimal.
 func sum[T string | []byte](data T) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(data))) }
 
-func bundleEntry(dir string, f pallet.File) (e layers.File, err error) {
+func (p places) entry(f pallet.File) (e layers.File, err error) {
 	switch f.Mode.Type() {
 	case fs.ModeDir:
 		return layers.File{Type: "directory", Mode: layers.FromFileMode(f.Mode)}, nil
@@ -85,11 +81,37 @@ func bundleEntry(dir string, f pallet.File) (e layers.File, err error) {
 		if f.Source == "" {
 			return e, nil
 		}
-		if e.Source, err = filepath.Rel(dir, f.Source); err != nil {
+		if e.Source, e.Cached, err = p.find(f.Source); err != nil {
 			return e, err
 		}
 		e.SHA256, err = Digest(f.Source)
 		return e, err
 	}
 	return e, fmt.Errorf("bundle: %s is a %s", f.Path, f.Mode.Type())
+}
+
+// places are the directories to which the sources of a plan are relative, so that it is the same on any machine.
+type places struct{ recipe, cache string }
+
+// find names a file by its path relative to the cache, if it lies there, else to the recipe.
+func (p places) find(name string) (below string, cached bool, err error) {
+	if p.cache != "" {
+		if below, err = relative(filepath.Join(p.cache, palletsDir), name); err == nil && filepath.IsLocal(below) {
+			return filepath.Join(palletsDir, below), true, nil
+		}
+	}
+	below, err = relative(p.recipe, name)
+	return below, false, err
+}
+
+// relative is the path of a file relative to a directory, both of which may be relative themselves.
+func relative(dir, name string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if name, err = filepath.Abs(name); err != nil {
+		return "", err
+	}
+	return filepath.Rel(dir, name)
 }

@@ -138,7 +138,7 @@ func TestVendorBase(t *testing.T) {
 	lock, err := Resolve(t.Context(), r, o)
 	require.NoError(t, err)
 	require.Len(t, lock.Debian.Packages, 3, "what the base has is left alone: %v", lock.Debian.Packages)
-	p, err := Compile(r, Inputs{Programs: map[string]string{"pkinit": pkinit}, Lock: lock})
+	p, err := Compile(t.Context(), r, Inputs{Programs: map[string]string{"pkinit": pkinit}, Lock: lock})
 	require.NoError(t, err)
 
 	ended, err := run(t, t.Context(), p, o)

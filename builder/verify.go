@@ -86,7 +86,7 @@ func linkDownloads(old, cache string) error {
 	if err := os.Mkdir(cache, 0o755); err != nil {
 		return err
 	}
-	for _, dir := range []string{filepath.Join(old, "debs"), diskimage.Dir(old)} {
+	for _, dir := range []string{filepath.Join(old, "debs"), diskimage.Dir(old), filepath.Join(old, palletsDir)} {
 		if _, err := os.Stat(dir); err != nil {
 			continue // nothing of the kind was needed
 		}

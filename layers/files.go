@@ -26,6 +26,7 @@ type File struct {
 	Content string `json:"content,omitempty"` // of a file without a source
 	Target  string `json:"target,omitempty"`  // of a symlink
 	Source  string `json:"source,omitempty"`  // relative to Env.Dir
+	Cached  bool   `json:"cached,omitempty"`  // the source is relative to Env.Cache instead
 	Program string `json:"program,omitempty"` // one of the helpers, in place of a source
 	SHA256  string `json:"sha256,omitempty"`  // of the source or program
 }
@@ -70,6 +71,8 @@ func (e File) node(env *Env) (*Node, error) {
 
 func (e File) content(env *Env) (Content, error) {
 	switch {
+	case e.Cached:
+		return openSource(filepath.Join(env.Cache, e.Source), e.SHA256)
 	case e.Source != "":
 		return openSource(filepath.Join(env.Dir, e.Source), e.SHA256)
 	case e.Program != "":

@@ -3,6 +3,7 @@ package recipes
 import (
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,7 @@ func (d *decoder) check(r *Recipe) {
 	}
 	d.checkContainers(r.Layers)
 	d.checkRepositories(r.Repositories)
+	d.checkMirrors(r)
 	d.checkUsers(users)
 	d.checkSecrets(users, r)
 }
@@ -88,6 +90,23 @@ func (d *decoder) checkRepositories(all []Repository) {
 		}
 	}
 }
+
+// checkMirrors reports places that depend on where pkbuild is run.
+func (d *decoder) checkMirrors(r *Recipe) {
+	mirrors := d.from[&r.Mirrors]
+	if mirrors == nil {
+		return
+	}
+	for _, e := range mirrors.entries {
+		if e.value.kind == text && !mirrorPlace.MatchString(r.Mirrors[e.key]) {
+			d.problems.add(e.value.place, "%s is no place that is the same from everywhere; write %s", quote(r.Mirrors[e.key]),
+				"a URL such as https://git.example.org/ or file:///srv/git/, or oci:, docker-archive: or dir: with an absolute path")
+		}
+	}
+}
+
+// mirrorPlace is a URL, a registry, or what containers/image calls a transport with an absolute path.
+var mirrorPlace = regexp.MustCompile(`^((https?|ssh|docker)://[^ /]+/?|file:///|/|(oci|docker-archive|dir):/|[a-z0-9.-]+\.[a-z0-9.-]+(:[0-9]+)?/|localhost(:[0-9]+)?/)[^\r\n ]*$`)
 
 // checkUsers reports users that share a name or a number.
 func (d *decoder) checkUsers(users []*User) {

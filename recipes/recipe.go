@@ -16,6 +16,7 @@ type Recipe struct {
 	Repositories []Repository      `yaml:"repositories" doc:"Archives of packages besides the base's own." merge:"append"`
 	Layers       []Layer           `yaml:"layers" doc:"What is laid over the base, in this order." merge:"append"`
 	Secrets      map[string]Secret `yaml:"secrets" doc:"Where values come from that may be in the image but in no recipe, plan, cache or log." pattern:"^[a-z][a-z0-9_-]*$" hint:"lower-case letters, digits, dashes and underscores, such as pi-password"`
+	Mirrors      map[string]string `yaml:"mirrors" doc:"Where pallets look for what they require and download, by the beginnings of names, of which the longest wins: see docs/pallets.md. What the environment's PKCTL_MIRRORS says wins over it." pattern:"^[A-Za-z0-9][A-Za-z0-9._~/:@-]*$" hint:"the beginning of a path, an address without https:// or the name of an image, such as github.com/"`
 	Boot         Boot              `yaml:"boot" doc:"How the device starts."`
 	Disk         Disk              `yaml:"disk" doc:"The layout of the image. Sizes are numbers of bytes with an optional unit B, KiB, MiB, GiB or TiB."`
 

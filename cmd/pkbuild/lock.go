@@ -47,6 +47,9 @@ func lockCommand() *cobra.Command {
 			if o.Cache, err = cacheDir(cache); err != nil {
 				return err
 			}
+			if o.Mirrors, err = machineMirrors(); err != nil {
+				return err
+			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "resolving the packages of %s\n", args[0])
 			lock, err := builder.Resolve(cmd.Context(), r, o)
 			if err != nil {
@@ -93,7 +96,7 @@ func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe string) error {
 	if lock == nil {
 		return errNoLock(recipe)
 	}
-	return misfit(recipe, lock.Check(cmd.Context(), r))
+	return misfit(recipe, lock.Check(r))
 }
 
 // misfit says what to do about a lock that does not fit its recipe.

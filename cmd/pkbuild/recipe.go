@@ -16,6 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
 // recipeFlags are the flags of the commands that read a recipe.
@@ -56,13 +57,13 @@ func (f *recipeFlags) load(name string) (*recipes.Recipe, error) {
 	return recipes.Load(name, recipes.Options{Set: set})
 }
 
-// compile loads a recipe and its lock and compiles them.
-func (f *recipeFlags) compile(ctx context.Context, name string) (*recipes.Recipe, *builder.Plan, error) {
+// compile loads a recipe and its lock and compiles them, with the cache that a flag names.
+func (f *recipeFlags) compile(ctx context.Context, name, cache string) (*recipes.Recipe, *builder.Plan, error) {
 	r, err := f.load(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := f.lock(ctx, name, r)
+	lock, err := f.lock(name, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,8 +75,24 @@ func (f *recipeFlags) compile(ctx context.Context, name string) (*recipes.Recipe
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := builder.Compile(r, builder.Inputs{Programs: programs, Lock: lock})
+	in := builder.Inputs{Programs: programs, Lock: lock}
+	if in.Cache, err = cacheDir(cache); err != nil {
+		return nil, nil, err
+	}
+	if in.Mirrors, err = machineMirrors(); err != nil {
+		return nil, nil, err
+	}
+	p, err := builder.Compile(ctx, r, in)
 	return r, p, misfit(name, err)
+}
+
+// machineMirrors are where this machine looks for what pallets require and download.
+func machineMirrors() (mirror.Mirrors, error) {
+	m, err := mirror.Parse(strings.Fields(os.Getenv("PKCTL_MIRRORS")))
+	if err != nil {
+		return nil, fmt.Errorf("PKCTL_MIRRORS: %w", err)
+	}
+	return m, nil
 }
 
 // digests are those of the programs that go into images.
@@ -96,7 +113,7 @@ func digests(dir, architecture string) (map[string]string, error) {
 }
 
 // lock reads the lock that a recipe is compiled with; nil if there is none.
-func (f *recipeFlags) lock(ctx context.Context, name string, r *recipes.Recipe) (*builder.Lock, error) {
+func (f *recipeFlags) lock(name string, r *recipes.Recipe) (*builder.Lock, error) {
 	if f.noLock {
 		return nil, nil
 	}
@@ -107,7 +124,7 @@ func (f *recipeFlags) lock(ctx context.Context, name string, r *recipes.Recipe) 
 	if lock == nil {
 		return nil, errNoLock(name)
 	}
-	return lock, misfit(name, lock.Check(ctx, r))
+	return lock, misfit(name, lock.Check(r))
 }
 
 func (f *recipeFlags) helperDir() (string, error) {
@@ -123,11 +140,12 @@ func planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan RECIPE",
 		Short: "Print the plan that a recipe compiles to, as JSON",
-		Long: "Print the plan that a recipe compiles to, as JSON. Nothing is built and nothing downloaded: the plan depends\n" +
-			"on the recipe, its lock, the files that it names and the version of pkbuild alone.",
+		Long: "Print the plan that a recipe compiles to, as JSON. Nothing is built: the plan depends on the recipe, its lock,\n" +
+			"the files that it names and the version of pkbuild alone. What a pallet requires or downloads is fetched unless\n" +
+			"the cache has it.",
 		Args: cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, p, err := flags.compile(cmd.Context(), args[0])
+			_, p, err := flags.compile(cmd.Context(), args[0], "")
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func whyCommand() *cobra.Command {
 			"recipe was last built with this cache. Nothing is built.",
 		Args: cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, p, err := flags.compile(cmd.Context(), args[0])
+			r, p, err := flags.compile(cmd.Context(), args[0], cache.own)
 			if err != nil {
 				return err
 			}

@@ -44,6 +44,16 @@ func (c Cache) Fetch(ctx context.Context, d pallet.Download) (dir, name string, 
 	return "", "", fmt.Errorf("unknown type of download %q", d.Type)
 }
 
+// Checksum is that of a download as it is now, with which the download stays what it is: of the file, or of the image's
+// manifest. A file is kept.
+func (c Cache) Checksum(ctx context.Context, d pallet.Download) (string, error) {
+	if d.Type == pallet.SourceOCIImage {
+		return c.imageDigest(ctx, d)
+	}
+	digest, err := c.file(ctx, d.URL, d.Checksum)
+	return "sha256:" + digest, err
+}
+
 // files is the directory of the files, each of which has the hash of its content as its name.
 func (c Cache) files() string { return filepath.Join(c.Dir, "files") }
 

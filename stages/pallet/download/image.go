@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,16 +23,15 @@ import (
 // defaultPlatform is that of the devices.
 const defaultPlatform = "linux/arm64"
 
+func (c Cache) platform() string { return cmp.Or(c.Platform, defaultPlatform) }
+
 // image downloads an image and unpacks a part of its file system.
 func (c Cache) image(ctx context.Context, d pallet.Download) (dir, name string, err error) {
 	want, err := pinned(d)
 	if err != nil {
 		return "", "", err
 	}
-	platform := c.Platform
-	if platform == "" {
-		platform = defaultPlatform
-	}
+	platform := c.platform()
 	if want != "" {
 		if dir, name, err := c.unpacked(d, want+"\n"+platform, notHere); err == nil {
 			return dir, name, nil
@@ -59,25 +59,49 @@ func pinned(d pallet.Download) (string, error) {
 }
 
 func (c Cache) pull(ctx context.Context, d pallet.Download, want, platform string) (dir, name string, err error) {
-	ref, err := c.reference(d.URL)
+	address := d.URL
+	if want != "" && !strings.Contains(address, "@") {
+		address += "@" + want // a tag may be on another image by now
+	}
+	p, err := c.puller(ctx, address, platform)
 	if err != nil {
 		return "", "", err
 	}
-	sys, err := system(platform)
-	if err != nil {
-		return "", "", err
-	}
-	src, err := ref.NewImageSource(ctx, sys)
-	if err != nil {
-		return "", "", err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
-	p := puller{Cache: c, src: src, sys: sys}
+	defer func() { err = errors.Join(err, p.src.Close()) }()
 	m, digest, err := p.manifest(ctx, want)
 	if err != nil {
 		return "", "", err
 	}
 	return c.unpacked(d, digest+"\n"+platform, func() (unpacker, error) { return p.layers(ctx, m) })
+}
+
+// imageDigest is that of the manifest that an image's name stands for now.
+func (c Cache) imageDigest(ctx context.Context, d pallet.Download) (digest string, err error) {
+	p, err := c.puller(ctx, d.URL, c.platform())
+	if err != nil {
+		return "", fmt.Errorf("pull %s: %w", d.URL, err)
+	}
+	defer func() { err = errors.Join(err, p.src.Close()) }()
+	raw, _, err := p.src.GetManifest(ctx, nil)
+	if err != nil {
+		return "", fmt.Errorf("pull %s: %w", d.URL, err)
+	}
+	sum, err := manifest.Digest(raw)
+	return sum.String(), err
+}
+
+// puller opens an image, which is to be closed.
+func (c Cache) puller(ctx context.Context, address, platform string) (puller, error) {
+	ref, err := c.reference(address)
+	if err != nil {
+		return puller{}, err
+	}
+	sys, err := system(platform)
+	if err != nil {
+		return puller{}, err
+	}
+	src, err := ref.NewImageSource(ctx, sys)
+	return puller{Cache: c, src: src, sys: sys}, err
 }
 
 // reference is where an image is pulled from.

@@ -1,0 +1,269 @@
+package builder
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
+)
+
+// ociLayout writes an image of one file to an OCI layout, or another one in its place.
+func ociLayout(t *testing.T, dir, tag, name, content string) {
+	t.Helper()
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))}))
+	_, err := w.Write([]byte(content))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	put := func(at string, data []byte) {
+		at = filepath.Join(dir, at)
+		require.NoError(t, os.MkdirAll(filepath.Dir(at), 0o755))
+		require.NoError(t, os.WriteFile(at, data, 0o644))
+	}
+	const oci = "application/vnd.oci.image."
+	blob := func(kind string, data []byte) string {
+		put("blobs/sha256/"+sum(data), data)
+		return fmt.Sprintf(`{"mediaType":%q,"digest":"sha256:%s","size":%d`, oci+kind, sum(data), len(data))
+	}
+	config := blob("config.v1+json", []byte(`{"architecture":"arm64","os":"linux"}`)) + "}"
+	manifest := blob("manifest.v1+json", []byte(`{"schemaVersion":2,"mediaType":"`+oci+`manifest.v1+json","config":`+config+
+		`,"layers":[`+blob("layer.v1.tar", layer.Bytes())+`}]}`))
+	put("index.json", []byte(`{"schemaVersion":2,"manifests":[`+manifest+
+		`,"annotations":{"org.opencontainers.image.ref.name":"`+tag+`"}}]}`))
+	put("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
+}
+
+// commitAll makes a repository of a directory, or commits what changed in it, and returns the commit.
+func commitAll(t *testing.T, dir string) string {
+	t.Helper()
+	repo, err := git.PlainInit(dir, false)
+	if err != nil {
+		repo, err = git.PlainOpen(dir)
+	}
+	require.NoError(t, err)
+	tree, err := repo.Worktree()
+	require.NoError(t, err)
+	require.NoError(t, tree.AddGlob("."))
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	hash, err := tree.Commit("x", &git.CommitOptions{Author: &object.Signature{Name: "x", When: at}})
+	require.NoError(t, err)
+	return hash.String()
+}
+
+// upstream is where the pallet of a recipe gets what it requires and downloads.
+type upstream struct {
+	dir    string
+	server *httptest.Server
+	file   string // what the server has
+	recipe *recipes.Recipe
+}
+
+const basePallet = "forklift-version: v0.8.0\npallet: {path: example.org/base, description: d, readme-file: r}\n"
+
+// newUpstream is the upstream of a pallet that takes a package from another one, a file from a server and a program
+// from an image.
+func newUpstream(t *testing.T) *upstream {
+	t.Helper()
+	u := &upstream{dir: t.TempDir(), file: "one\n"}
+	u.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(u.file)) }))
+	t.Cleanup(u.server.Close)
+	u.image(t, "#!/bin/sh\n")
+	base := filepath.Join(u.dir, "git/example.org/base")
+	put(t, base, map[string]string{
+		"forklift-pallet.yml":                  basePallet,
+		"packages/banner/motd":                 "hello\n",
+		"packages/banner/forklift-package.yml": "deployment: {provides: {file-exports: [{target: overlays/etc/motd, source: motd}]}}\n",
+	})
+	commit := commitAll(t, base)
+	dir := filepath.Join(u.dir, "recipe")
+	put(t, dir, map[string]string{
+		"pi.yml": "name: pi\nbase: {debian: {suite: trixie}}\nmirrors:\n  example.org/: " + u.server.URL + "/\n" +
+			"  ghcr.io/example/name: oci:" + u.dir + "/image\n  example.org/base: file://" + base + "\nlayers:\n  - stage: {pallet: mine}\n",
+		"mine/forklift-pallet.yml":            strings.ReplaceAll(basePallet, "base", "mine"),
+		"mine/deployments/banner.deploy.yml":  "package: /packages/banner\n",
+		"mine/deployments/fetched.deploy.yml": "package: /packages/fetched\n",
+		"mine/packages/fetched/forklift-package.yml": "deployment:\n  provides:\n    file-exports:\n" +
+			"    - {target: overlays/usr/share/file, source-type: http, url: 'https://example.org/file'}\n" +
+			"    - {target: overlays/usr/bin/name, source-type: oci-image, url: 'ghcr.io/example/name:1', source: name}\n",
+		"mine/requirements/pallets/example.org/base/all.imports.yml": "modifiers: [{target: /packages}]\n",
+		"mine/requirements/pallets/example.org/base/forklift-version-lock.yml": "type: pseudoversion\ntimestamp: \"20260102030405\"\ncommit: " +
+			commit + "\n",
+	})
+	r, err := recipes.Load(filepath.Join(dir, "pi.yml"), recipes.Options{})
+	require.NoError(t, err)
+	u.recipe = r
+	return u
+}
+
+func (u *upstream) image(t *testing.T, content string) {
+	t.Helper()
+	ociLayout(t, filepath.Join(u.dir, "image"), "1", "name", content)
+}
+
+// change gives what is downloaded another content.
+func (u *upstream) change(t *testing.T) {
+	t.Helper()
+	u.file = "two\n"
+	u.image(t, "#!/bin/bash\n")
+}
+
+// gone takes all of it away.
+func (u *upstream) gone(t *testing.T) {
+	t.Helper()
+	u.server.Close()
+	require.NoError(t, errors.Join(os.RemoveAll(filepath.Join(u.dir, "image")), os.RemoveAll(filepath.Join(u.dir, "git"))))
+}
+
+// put writes files below a directory.
+func put(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		require.NoError(t, os.WriteFile(name, []byte(content), 0o644))
+	}
+}
+
+// lock is that of the recipe as of now, with a package that exists by name only.
+func (u *upstream) lock(t *testing.T, cache string) *Lock {
+	t.Helper()
+	l, err := base(u.recipe, nil)
+	require.NoError(t, err)
+	lock := &Lock{For: wanted(l)}
+	lock.Debian.Packages = lockOf(t, loaded(t)).Debian.Packages
+	lock.Pallets, err = lockedPallets(u.recipe)
+	require.NoError(t, err)
+	lock.Downloads, err = lockedDownloads(t.Context(), u.recipe, Options{Cache: cache})
+	require.NoError(t, err)
+	return lock
+}
+
+// staged compiles the recipe, makes its stage's layer and returns the content of some files below the exports, and the
+// plan as text.
+func (u *upstream) staged(t *testing.T, in Inputs) (contents []string, plan string) {
+	t.Helper()
+	in.Programs = programs
+	p, err := Compile(t.Context(), u.recipe, in)
+	require.NoError(t, err)
+	data, err := json.Marshal(p)
+	require.NoError(t, err)
+	tree, err := p.Layers[1].Layer.Make(t.Context(), &layers.Env{Dir: u.recipe.Dir, Cache: in.Cache}, nil)
+	require.NoError(t, err)
+	for _, name := range []string{"etc/motd", "usr/share/file", "usr/bin/name"} {
+		data, err := tree.ReadFile(stages.Dir + "/1/exports/overlays/" + name)
+		require.NoError(t, err)
+		contents = append(contents, string(data))
+	}
+	return contents, string(data)
+}
+
+func TestPalletThatRequiresAndDownloads(t *testing.T) {
+	u := newUpstream(t)
+	here, there := t.TempDir(), t.TempDir()
+	contents, plan := u.staged(t, Inputs{Cache: here})
+	require.Equal(t, []string{"hello\n", "one\n", "#!/bin/sh\n"}, contents)
+	_, same := u.staged(t, Inputs{Cache: there})
+	require.Equal(t, plan, same, "the plan does not depend on the cache")
+	require.NotContains(t, plan, here)
+
+	u.change(t)
+	contents, _ = u.staged(t, Inputs{Cache: here})
+	require.Equal(t, []string{"hello\n", "two\n", "#!/bin/bash\n"}, contents, "without a lock it is what is there now")
+}
+
+func TestLockPinsWhatPalletsDownload(t *testing.T) {
+	u := newUpstream(t)
+	cache := t.TempDir()
+	lock := u.lock(t, cache)
+	require.Equal(t, []string{"download http https://example.org/file", "download oci-image ghcr.io/example/name:1"},
+		[]string{lock.Downloads[0].String(), lock.Downloads[1].String()})
+	text := lock.Format("pi.yml")
+	require.Contains(t, string(text), "\ndownload "+sum("one\n")+" http https://example.org/file\n")
+	read, err := ParseLock("x", text)
+	require.NoError(t, err)
+	require.Equal(t, lock, read)
+
+	_, plan := u.staged(t, Inputs{Cache: cache, Lock: lock})
+	u.change(t)
+	later := u.lock(t, cache)
+	contents, same := u.staged(t, Inputs{Cache: cache, Lock: lock})
+	require.Equal(t, []string{"hello\n", "one\n", "#!/bin/sh\n"}, contents, "what is locked is what is built")
+	require.Equal(t, plan, same)
+	_, err = Compile(t.Context(), u.recipe, Inputs{Programs: programs, Lock: lock, Cache: t.TempDir()})
+	require.ErrorContains(t, err, "it has the checksum sha256:"+sum("two\n")+", not sha256:"+sum("one\n"))
+	require.ErrorContains(t, err, "it has the digest sha256:")
+
+	var changes []string
+	for _, c := range lock.Diff(later) {
+		changes = append(changes, c.String())
+	}
+	require.Equal(t, []string{
+		"download http https://example.org/file: " + sum("one\n")[:12] + " → " + sum("two\n")[:12],
+		"download oci-image ghcr.io/example/name:1: " + lock.Downloads[1].SHA256[:12] + " → " + later.Downloads[1].SHA256[:12],
+	}, changes)
+
+	u.gone(t)
+	_, same = u.staged(t, Inputs{Cache: cache, Lock: lock})
+	require.Equal(t, plan, same, "the cache is all that is needed")
+}
+
+func TestDownloadsThatTheLockDoesNotFit(t *testing.T) {
+	u := newUpstream(t)
+	cache := t.TempDir()
+	lock := u.lock(t, cache)
+	lock.Downloads[0].URL = "https://example.org/other"
+	_, err := Compile(t.Context(), u.recipe, Inputs{Programs: programs, Lock: lock, Cache: cache})
+	misfit := &MisfitError{}
+	require.ErrorAs(t, err, &misfit)
+	require.Equal(t, []string{"download http https://example.org/file was added"}, misfit.Changes)
+	lock = u.lock(t, cache)
+	lock.Downloads = append(lock.Downloads, LockedDownload{"http", "https://example.org/old", sha1})
+	_, err = Compile(t.Context(), u.recipe, Inputs{Programs: programs, Lock: lock, Cache: cache})
+	require.ErrorAs(t, err, &misfit)
+	require.Equal(t, []string{"download http https://example.org/old was removed"}, misfit.Changes)
+}
+
+// TestMirrorsOfTheMachineWin: what the environment says wins over the recipe.
+func TestMirrorsOfTheMachineWin(t *testing.T) {
+	u := newUpstream(t)
+	name := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(name, []byte("mine\n"), 0o600))
+	contents, _ := u.staged(t, Inputs{Cache: t.TempDir(), Mirrors: mirror.Mirrors{"example.org/file": name}})
+	require.Equal(t, "mine\n", contents[1])
+}
+
+func TestPalletOfARepositorySaysItsCommit(t *testing.T) {
+	u := newUpstream(t)
+	commit := commitAll(t, filepath.Join(u.recipe.Dir, "mine"))
+	_, plan := u.staged(t, Inputs{Cache: t.TempDir()})
+	require.Contains(t, plan, `commit: `+commit)
+	require.Contains(t, plan, `version: v0.0.0-20260102030405-`+commit[:12])
+	before, err := lockedPallets(u.recipe)
+	require.NoError(t, err)
+	require.Equal(t, commit, before[0].Commit)
+	require.Len(t, diffPallets([]LockedPallet{{Path: "mine", SHA256: before[0].SHA256}}, before), 1, "the bundle names the commit")
+}
+
+func TestPalletWithoutACache(t *testing.T) {
+	u := newUpstream(t)
+	_, err := Compile(t.Context(), u.recipe, Inputs{Programs: programs})
+	require.ErrorContains(t, err, "example.org/base")
+}

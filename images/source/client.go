@@ -1,0 +1,181 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/layers/fetch"
+)
+
+// Client brings images. Its methods may be called at the same time.
+type Client struct {
+	Blobs    images.Blobs // where to
+	Platform images.Platform
+	Dir      string // to which paths of references are relative
+	Offline  bool   // no registry is asked; files are read
+	Patience fetch.Patience
+	System   *types.SystemContext // where the machine's configuration is; nil: where containers-registries.conf(5) has it
+	Progress func(Progress)       // may be nil; its calls do not overlap
+}
+
+// Progress tells of a layer that is fetched.
+type Progress struct {
+	Image       string        // by its name
+	Layer       digest.Digest // of its blob
+	Done, Total int64         // in bytes; Total -1: unknown
+}
+
+// Resolve is the digest that a reference stands for: of a manifest, or of an index that has one for the platform.
+func (c Client) Resolve(ctx context.Context, ref Reference) (_ digest.Digest, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("image %s: %w", ref, err)
+		}
+	}()
+	s, err := c.session(ref, "")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	d, err := s.describeAnywhere(ctx)
+	return d.image.Digest, err
+}
+
+func nothing() int64 { return 0 }
+
+// describeAnywhere describes the image as the first place does that has it.
+func (s *session) describeAnywhere(ctx context.Context) (d described, err error) {
+	if s.Offline && !s.places[0].local {
+		return d, errOffline
+	}
+	err = s.try(ctx, nothing, func(ctx context.Context, src types.ImageSource, p place, _ func(int)) (err error) {
+		d, err = s.describe(ctx, src, p)
+		return err
+	})
+	return d, err
+}
+
+// errOffline is why no registry is asked.
+var errOffline = errors.New("it is not in the cache, and no registry is asked offline; fetch it with a network once")
+
+// parallel is how many images, and of each how many layers, are fetched at the same time.
+const parallel = 3
+
+// FetchAll fetches images, in the order given.
+func (c Client) FetchAll(ctx context.Context, all []Pinned) ([]images.Image, error) {
+	c.Progress = alternately(c.Progress)
+	out := make([]images.Image, len(all))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for i, ref := range all {
+		group.Go(func() (err error) {
+			out[i], err = c.fetch(ctx, ref)
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+// Fetch has an image, all its layers included, among the blobs. It asks nobody for one that is there already.
+func (c Client) Fetch(ctx context.Context, ref Pinned) (images.Image, error) {
+	c.Progress = alternately(c.Progress)
+	return c.fetch(ctx, ref)
+}
+
+// alternately keeps calls of a function from overlapping.
+func alternately(f func(Progress)) func(Progress) {
+	if f == nil {
+		return func(Progress) {}
+	}
+	var mu sync.Mutex
+	return func(p Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		f(p)
+	}
+}
+
+func (c Client) fetch(ctx context.Context, ref Pinned) (images.Image, error) {
+	image, err := c.kept(ref)
+	if errors.Is(err, fs.ErrNotExist) {
+		image, err = c.bring(ctx, ref)
+	}
+	if err != nil {
+		return images.Image{}, fmt.Errorf("image %s: %w", ref.Reference, err)
+	}
+	name, err := ref.fullName()
+	image.Names = []string{name}
+	return image, err
+}
+
+// kept is an image that is among the blobs with all its layers, else the error is fs.ErrNotExist.
+func (c Client) kept(ref Pinned) (images.Image, error) {
+	if err := images.Valid(ref.Digest); err != nil {
+		return images.Image{}, err
+	}
+	image, err := c.Blobs.Load(ref.Digest, c.Platform)
+	if err == nil && !c.Blobs.Complete(image) {
+		err = fs.ErrNotExist
+	}
+	return image, err
+}
+
+// bring fetches an image of which something is missing.
+func (c Client) bring(ctx context.Context, ref Pinned) (image images.Image, err error) {
+	s, err := c.session(ref.Reference, ref.Digest)
+	if err != nil {
+		return image, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	d, err := s.describeAnywhere(ctx)
+	if err != nil {
+		return image, err
+	}
+	if err := s.layers(ctx, d.image); err != nil {
+		return image, err
+	}
+	return d.image, c.Blobs.Save(ctx, d.image, d.index)
+}
+
+// layers fetches those that are missing.
+func (s *session) layers(ctx context.Context, image images.Image) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	seen := map[digest.Digest]bool{}
+	for _, l := range image.Layers {
+		if seen[l.DiffID] {
+			continue
+		}
+		seen[l.DiffID] = true
+		group.Go(func() error {
+			err := s.Blobs.Add(ctx, l, func(to *images.Partial) error { return s.layer(ctx, l, to) })
+			if err != nil {
+				return fmt.Errorf("layer %s: %w", l.Digest, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (s *session) layer(ctx context.Context, l images.Layer, to *images.Partial) error {
+	info := types.BlobInfo{Digest: l.Digest, Size: l.Size, MediaType: l.MediaType}
+	told := int64(-1)
+	return s.try(ctx, to.Size, func(ctx context.Context, src types.ImageSource, _ place, alive func(int)) error {
+		return download(ctx, src, info, to, func(n int) {
+			alive(n)
+			if at := to.Size() + int64(n); at-told >= 1<<20 || at >= l.Size || told < 0 {
+				told = at
+				s.Progress(Progress{Image: s.ref.Name, Layer: l.Digest, Done: at, Total: l.Size})
+			}
+		})
+	})
+}

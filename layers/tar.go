@@ -200,39 +200,50 @@ var textACLs = map[string]string{
 // Times after latest become latest, and implied directories are left out, as they carry no metadata. Sockets cannot be
 // told in a tar and are an error.
 func (t *Tree) WriteTar(w io.Writer, latest time.Time) error {
-	tw := tar.NewWriter(w)
-	seen := map[*Node]string{}
+	tw := newTarWriter(w, latest)
 	for name, n := range t.Walk() {
 		if n.implied {
 			continue
 		}
-		if err := writeEntry(tw, name, n, latest, seen); err != nil {
+		if err := tw.entry("./"+name, n); err != nil {
 			return fmt.Errorf("write tar entry /%s: %w", name, err)
 		}
 	}
 	return tw.Close()
 }
 
-func writeEntry(tw *tar.Writer, name string, n *Node, latest time.Time, seen map[*Node]string) error {
-	h, err := header(name, n, latest)
+// tarWriter writes entries of a tree.
+type tarWriter struct {
+	*tar.Writer
+	latest time.Time
+	seen   map[*Node]string // names of what was written
+}
+
+func newTarWriter(w io.Writer, latest time.Time) *tarWriter {
+	return &tarWriter{tar.NewWriter(w), latest, map[*Node]string{}}
+}
+
+// entry writes a node under a name: what was written already as a hard link.
+func (w *tarWriter) entry(name string, n *Node) error {
+	h, err := header(name, n, w.latest)
 	if err != nil {
 		return err
 	}
-	if first, ok := seen[n]; ok && n.Type != Directory {
+	if first, ok := w.seen[n]; ok && n.Type != Directory {
 		h.Typeflag, h.Linkname, h.Size, h.PAXRecords = tar.TypeLink, first, 0, nil
-		return tw.WriteHeader(h)
+		return w.WriteHeader(h)
 	}
-	seen[n] = h.Name
-	if err := tw.WriteHeader(h); err != nil || h.Size == 0 {
+	w.seen[n] = h.Name
+	if err := w.WriteHeader(h); err != nil || h.Size == 0 {
 		return err
 	}
-	_, err = io.Copy(tw, n.Content.Reader())
+	_, err = io.Copy(w, n.Content.Reader())
 	return err
 }
 
 func header(name string, n *Node, latest time.Time) (*tar.Header, error) {
 	h := &tar.Header{
-		Name:    "./" + name,
+		Name:    name,
 		Mode:    int64(n.Mode),
 		Uid:     int(n.UID),
 		Gid:     int(n.GID),

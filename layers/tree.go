@@ -307,6 +307,21 @@ func (t *Tree) Apply(upper *Tree) error {
 	return nil
 }
 
+// Clone is a tree of its own with the same files: directories are copied, all else is shared.
+func (t *Tree) Clone() *Tree { return &Tree{Root: t.Root.clone(), implied: t.implied} }
+
+func (n *Node) clone() *Node {
+	if n.Type != Directory {
+		return n
+	}
+	c := *n
+	c.children = maps.Clone(n.children)
+	for name, child := range c.children {
+		c.children[name] = child.clone()
+	}
+	return &c
+}
+
 // Cut takes what lies below a directory out of t and returns it as a tree of its own; the directory stays, empty.
 func (t *Tree) Cut(name string) *Tree {
 	n := t.Get(name)

@@ -28,6 +28,7 @@ type User struct {
 	Groups         []string `json:"groups,omitempty"`   // made as system groups where the tree has none of the name
 	Password       string   `json:"password,omitempty"` // name of the secret; without a value the account is locked
 	AuthorizedKeys []string `json:"authorizedKeys,omitempty"`
+	Locked         bool     `json:"locked,omitempty"` // nobody is to log in: nothing is said of it
 }
 
 // Kind implements Layer.
@@ -64,6 +65,9 @@ const rounds = 100_000
 // hash is the user's password field. Its salt is derived from the name, so that equal images are equal; a secret that
 // is a crypt(3) hash already is taken as it is.
 func (u User) hash(env *Env) (string, error) {
+	if u.Locked {
+		return locked, nil
+	}
 	if u.Password == "" {
 		env.Report(Progress{Warning: true, Message: fmt.Sprintf("user %s is locked: the recipe names no password for it", u.Name)})
 		return locked, nil

@@ -51,6 +51,7 @@ func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
 		return nil, err
 	}
 	u := newUnpacked()
+	u.slim = b.layer.Slim
 	b.early = early(b.debs)
 	if err := u.add(b.early...); err != nil {
 		return nil, err

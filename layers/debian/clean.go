@@ -19,5 +19,8 @@ func (b *build) clean(t *layers.Tree) error {
 	w.put("etc/machine-id", &layers.Node{Type: layers.Regular, Mode: 0o444, ModTime: l.Date})
 	w.file("etc/apt/sources.list.d/debian.sources", l.archive(DefaultMirror).Sources(Keyring))
 	w.file(autoFile, automatic(b.debs, l.Architecture, l.Packages))
+	if l.Slim != nil {
+		w.file(slimFile, l.Slim.config())
+	}
 	return w.err
 }

@@ -18,8 +18,8 @@ import (
 // Layer is a tree of Debian packages: the base of an image and all packages in one transaction. Over another base it is
 // the packages that this base lacks.
 type Layer struct {
-	// Over is the digest of the vendor's image that the packages are installed over; else empty. Its suite, sources of
-	// packages and keys are that base's own, and Repositories come on top of them.
+	// Over is the digest of the vendor's image that the packages are installed over, or OverLayers; else empty. Its
+	// suite, sources of packages and keys are that base's own, and Repositories come on top of them.
 	Over         string   `json:"over,omitempty"`
 	Architecture string   `json:"architecture"`
 	Suite        string   `json:"suite"`
@@ -31,7 +31,11 @@ type Layer struct {
 	Packages     []string     `json:"packages"`
 	Date         time.Time    `json:"date"`
 	Lock         *Lock        `json:"lock,omitempty"` // without it the newest are taken, once
+	Slim         *Slim        `json:"slim,omitempty"` // of a base: as containers want it
 }
+
+// OverLayers is what packages are installed over that have other layers of the same recipe below them.
+const OverLayers = "layers"
 
 // DefaultMirror is Debian's own archive, for who names no other, and for the devices.
 const DefaultMirror = "http://ftp.debian.org/debian"
@@ -79,7 +83,7 @@ func (l Layer) Resolve(ctx context.Context, env *layers.Env, below *layers.Tree)
 
 // resolve pins the packages, and the tools for building machines of an architecture, if any.
 func (l Layer) resolve(ctx context.Context, env *layers.Env, below *layers.Tree, tools string) (*Lock, error) {
-	target, names := l, append([]string{"?essential", "?priority(required)", "apt"}, l.Packages...)
+	target, names := l, append(l.Slim.base(), l.Packages...)
 	if below != nil {
 		var err error
 		if l.Suite, err = codename(below); err != nil {

@@ -18,6 +18,7 @@ type unpacked struct {
 	debs       []*deb
 	owners     map[string]*deb // of files, by their real path in the tree
 	diversions diversions
+	slim       *Slim // may be nil
 }
 
 func newUnpacked() *unpacked {
@@ -40,6 +41,9 @@ func (u *unpacked) add(debs ...*deb) error {
 }
 
 func (u *unpacked) put(d *deb, name string, n *layers.Node) error {
+	if u.slim.drops(name) {
+		return nil
+	}
 	if n.Type == layers.Directory {
 		if _, old := u.tree.Resolve(name); old != nil && old.Type == layers.Directory {
 			return nil

@@ -1,0 +1,81 @@
+package layout
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+
+	"github.com/opencontainers/image-spec/specs-go"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Write writes an image, whose layers open opens. It appears when it is complete: in a directory it takes the place of
+// the image of the same tag, the others stay, and several processes may write to one directory; an archive is replaced
+// as a whole. copied, which may be nil, is told how many bytes were copied.
+func (t Target) Write(ctx context.Context, img images.Image, open Open, copied func(n int64)) error {
+	write := t.directory
+	if t.Archive {
+		write = t.archive
+	}
+	d, err := t.descriptor(img)
+	if err == nil {
+		err = write(ctx, d, blobs(img, open), copied)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", t, err)
+	}
+	return nil
+}
+
+// descriptor is the image in an index.
+func (t Target) descriptor(img images.Image) (d v1.Descriptor, err error) {
+	var m v1.Manifest
+	if err := json.Unmarshal(img.Manifest, &m); err != nil {
+		return d, fmt.Errorf("manifest %s: %w", img.Digest, err)
+	}
+	platform := &v1.Platform{}
+	if err := json.Unmarshal(img.Config, platform); err != nil {
+		return d, fmt.Errorf("configuration of %s: %w", img.Digest, err)
+	}
+	d = v1.Descriptor{
+		MediaType: cmp.Or(m.MediaType, v1.MediaTypeImageManifest),
+		Digest:    img.Digest,
+		Size:      int64(len(img.Manifest)),
+		Platform:  platform,
+	}
+	if t.Tag != "" {
+		d.Annotations = map[string]string{v1.AnnotationRefName: t.Tag}
+	}
+	return d, nil
+}
+
+// newIndex lists images.
+func newIndex(manifests ...v1.Descriptor) *v1.Index {
+	return &v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: manifests}
+}
+
+// mark is what tells that a directory is a layout.
+var mark = v1.ImageLayout{Version: v1.ImageLayoutVersion}
+
+// replace writes a value as the whole of a file.
+func replace(name string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return layers.Replace(name, func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	})
+}
+
+// path is where a blob lies in a layout.
+func (b blob) path() string {
+	return path.Join(v1.ImageBlobsDir, b.digest.Algorithm().String(), b.digest.Encoded())
+}

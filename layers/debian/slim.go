@@ -1,0 +1,73 @@
+package debian
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Slim is what a base goes without that nobody logs in to: packages that are not essential, and files of packages. dpkg
+// is told of the files, so that what is installed later does without them, too.
+type Slim struct {
+	Docs    bool     `json:"docs,omitempty"`    // documentation is kept; licences are in any case
+	Locales []string `json:"locales,omitempty"` // whose translations are kept
+}
+
+// docDirs are the directories of documentation.
+var docDirs = []string{
+	"usr/share/doc", "usr/share/doc-base", "usr/share/groff", "usr/share/gtk-doc", "usr/share/help", "usr/share/info",
+	"usr/share/lintian", "usr/share/man",
+}
+
+const (
+	localeDir   = "usr/share/locale"
+	localeAlias = "locale.alias" // a file of that directory that belongs to no language
+	licence     = "copyright"
+	slimFile    = "etc/dpkg/dpkg.cfg.d/slim"
+)
+
+// base names the packages that a base has without being asked. Its archive's keys are there in any case: who installs
+// packages over it needs them.
+func (s *Slim) base() []string {
+	if s == nil {
+		return []string{"?essential", "?priority(required)", "apt"}
+	}
+	return []string{"?essential", "debian-archive-keyring"}
+}
+
+// drops tells whether a base goes without a file or directory of a package.
+func (s *Slim) drops(name string) bool {
+	if s == nil {
+		return false
+	}
+	if rest, ok := strings.CutPrefix(name, localeDir+"/"); ok {
+		language, _, _ := strings.Cut(rest, "/")
+		return language != localeAlias && !slices.ContainsFunc(s.Locales, func(kept string) bool {
+			return language == kept || strings.HasPrefix(language, kept+"_") || strings.HasPrefix(language, kept+"@")
+		})
+	}
+	if s.Docs || path.Base(name) == licence {
+		return false
+	}
+	return slices.ContainsFunc(docDirs, func(dir string) bool { return strings.HasPrefix(name, dir+"/") })
+}
+
+// config tells dpkg the same: dpkg.cfg(5), where a * stands for slashes, too.
+func (s *Slim) config() string {
+	var out strings.Builder
+	rule := func(what, pattern string) { out.WriteString("path-" + what + " /" + pattern + "\n") }
+	if !s.Docs {
+		for _, dir := range docDirs {
+			rule("exclude", dir+"/*")
+		}
+		rule("include", docDirs[0]+"/*/"+licence)
+	}
+	rule("exclude", localeDir+"/*")
+	rule("include", localeDir+"/"+localeAlias)
+	for _, kept := range s.Locales {
+		for _, end := range []string{"", "_*", "@*"} {
+			rule("include", localeDir+"/"+kept+end+"/*")
+		}
+	}
+	return out.String()
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -39,6 +40,9 @@ func Compile(ctx context.Context, r *recipes.Recipe, in Inputs) (p *Plan, err er
 	if err != nil {
 		return nil, err
 	}
+	if r.Container != nil {
+		return compileContainer(ctx, r, in, date)
+	}
 	signature := r.Disk.Signature
 	if signature == "" {
 		signature = fmt.Sprintf("%.4x", derive(r.Name, "disk signature"))
@@ -48,17 +52,8 @@ func Compile(ctx context.Context, r *recipes.Recipe, in Inputs) (p *Plan, err er
 		return nil, err
 	}
 	layout.Time = date
-	p = &Plan{
-		Version:      PlanVersion,
-		Name:         r.Name,
-		Architecture: r.Architecture,
-		Date:         date,
-		Disk:         layout,
-		Secrets:      map[string]Secret{},
-	}
-	for name, s := range r.Secrets {
-		p.Secrets[name] = Secret(s)
-	}
+	p = newPlan(r, date)
+	p.Disk = layout
 	packages, err := base(r, in.Lock)
 	if err != nil {
 		return nil, err
@@ -95,6 +90,21 @@ func Compile(ctx context.Context, r *recipes.Recipe, in Inputs) (p *Plan, err er
 	return p, nil
 }
 
+// newPlan is a plan that makes nothing yet.
+func newPlan(r *recipes.Recipe, date time.Time) *Plan {
+	p := &Plan{
+		Version:      PlanVersion,
+		Name:         r.Name,
+		Architecture: r.Architecture,
+		Date:         date,
+		Secrets:      map[string]Secret{},
+	}
+	for name, s := range r.Secrets {
+		p.Secrets[name] = Secret(s)
+	}
+	return p
+}
+
 // base is the layer of packages. Where a lock names them it does not say where else they would be looked for.
 func base(r *recipes.Recipe, lock *Lock) (debian.Layer, error) {
 	date, err := recipes.ParseDate(r.Date)
@@ -116,7 +126,7 @@ func base(r *recipes.Recipe, lock *Lock) (debian.Layer, error) {
 	if lock == nil {
 		return l, nil
 	}
-	if misfits := lock.misfits(l); len(misfits) > 0 {
+	if misfits := lock.misfits(wanted(l)); len(misfits) > 0 {
 		return l, &MisfitError{misfits}
 	}
 	l.Repositories, l.Lock = nil, &lock.Debian

@@ -17,9 +17,11 @@ import (
 // text, which is made by Format, is meant to be committed and compared.
 type Lock struct {
 	// For is what was asked for, one line each: a lock fits a recipe that asks for the same.
-	For     []string       `json:"for"`
-	Debian  debian.Lock    `json:"debian"`
-	Pallets []LockedPallet `json:"pallets"`
+	For    []string    `json:"for"`
+	Debian debian.Lock `json:"debian"`
+	// Over are the packages of the layers over the base of a container, one for each.
+	Over    [][]debian.Package `json:"over,omitempty"`
+	Pallets []LockedPallet     `json:"pallets"`
 	// Downloads are those of the pallets that these do not pin themselves.
 	Downloads []LockedDownload `json:"downloads,omitempty"`
 }
@@ -42,6 +44,9 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	if r.Container != nil {
+		return resolveContainer(ctx, r, o)
+	}
 	l, err := base(r, nil)
 	if err != nil {
 		return nil, err
@@ -90,10 +95,18 @@ func wanted(l debian.Layer) []string {
 	return out
 }
 
-// misfits says in what a lock does not fit a layer.
-func (l *Lock) misfits(layer debian.Layer) []string {
+// wantedBy is the same for a recipe.
+func wantedBy(r *recipes.Recipe) ([]string, error) {
+	if r.Container != nil {
+		return wantedByContainer(r)
+	}
+	l, err := base(r, nil)
+	return wanted(l), err
+}
+
+// misfits says in what a lock does not fit what is wanted.
+func (l *Lock) misfits(want []string) []string {
 	var out []string
-	want := wanted(layer)
 	for _, line := range want {
 		if !slices.Contains(l.For, line) {
 			out = append(out, line+" was added")
@@ -119,7 +132,7 @@ func (e *MisfitError) Error() string {
 // Check tells whether a lock fits a recipe in everything, the contents of its pallets included, but for what these
 // download, which Compile looks at. The error is a MisfitError where it does not.
 func (l *Lock) Check(r *recipes.Recipe) error {
-	layer, err := base(r, nil)
+	want, err := wantedBy(r)
 	if err != nil {
 		return err
 	}
@@ -127,7 +140,7 @@ func (l *Lock) Check(r *recipes.Recipe) error {
 	if err != nil {
 		return err
 	}
-	changes := l.misfits(layer)
+	changes := l.misfits(want)
 	for _, c := range diffPallets(l.Pallets, pallets) {
 		changes = append(changes, c.String())
 	}

@@ -75,11 +75,16 @@ func (l *Lock) Diff(other *Lock) []Change {
 		l = &Lock{}
 	}
 	return slices.Concat(
-		diffPackages("package", l.Debian.Packages, other.Debian.Packages),
+		diffPackages("package", l.packages(), other.packages()),
 		diffPackages("tool", l.Debian.Tools, other.Debian.Tools),
 		diffPallets(l.Pallets, other.Pallets),
 		diffDownloads(l.Downloads, other.Downloads),
 	)
+}
+
+// packages are those of all layers.
+func (l *Lock) packages() []debian.Package {
+	return slices.Concat(append([][]debian.Package{l.Debian.Packages}, l.Over...)...)
 }
 
 func diffPackages(kind string, before, after []debian.Package) []Change {

@@ -37,6 +37,10 @@ func (l *Lock) Format(recipe string) []byte {
 	}
 	out.WriteString("\n# name, version, architecture, size in bytes, SHA-256, and URL, where it is relative: on any mirror\n")
 	deb("package", l.Debian.Packages)
+	for _, pkgs := range l.Over {
+		out.WriteString("\n# likewise, of the next layer of packages\nover\n")
+		deb("package", pkgs)
+	}
 	if len(l.Debian.Tools) > 0 {
 		out.WriteString("\n# likewise, of what runs on the building machine and leaves no trace in the image\n")
 		deb("tool", l.Debian.Tools)
@@ -129,19 +133,25 @@ func (l *Lock) parse(kind, rest string) (err error) {
 		l.For = append(l.For, rest)
 	case "package":
 		p, err = parsePackage(rest)
-		l.Debian.Packages = append(l.Debian.Packages, p)
+		into := &l.Debian.Packages
+		if n := len(l.Over); n > 0 {
+			into = &l.Over[n-1]
+		}
+		*into = append(*into, p)
+	case "over":
+		l.Over = append(l.Over, nil)
 	case "tool":
 		p, err = parsePackage(rest)
 		l.Debian.Tools = append(l.Debian.Tools, p)
 	case "pallet":
 		words := strings.SplitN(rest, " ", 3)
-		if len(words) != 3 || !digest.MatchString(words[0]) {
+		if len(words) != 3 || !hexDigest.MatchString(words[0]) {
 			return errors.New("write pallet SHA256 COMMIT PATH")
 		}
 		l.Pallets = append(l.Pallets, LockedPallet{words[2], words[0], strings.TrimPrefix(words[1], "-")})
 	case "download":
 		words := strings.SplitN(rest, " ", 3)
-		if len(words) != 3 || !digest.MatchString(words[0]) {
+		if len(words) != 3 || !hexDigest.MatchString(words[0]) {
 			return errors.New("write download SHA256 TYPE URL")
 		}
 		l.Downloads = append(l.Downloads, LockedDownload{Type: words[1], URL: words[2], SHA256: words[0]})
@@ -152,7 +162,7 @@ func (l *Lock) parse(kind, rest string) (err error) {
 }
 
 var (
-	digest      = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	hexDigest   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 )
 
@@ -172,7 +182,7 @@ func parsePackage(text string) (p debian.Package, err error) {
 		return p, fmt.Errorf("%q is no version", p.Version)
 	case !packageName.MatchString(p.Architecture):
 		return p, fmt.Errorf("%q is no architecture", p.Architecture)
-	case !digest.MatchString(p.SHA256):
+	case !hexDigest.MatchString(p.SHA256):
 		return p, fmt.Errorf("%q is no SHA-256", p.SHA256)
 	case p.URL == "":
 		return p, errors.New("the URL is missing")

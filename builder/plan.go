@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"time"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
@@ -23,7 +25,8 @@ type Plan struct {
 	Architecture string            `json:"architecture"`
 	Date         time.Time         `json:"date"` // the time of the image: no file is younger
 	Layers       []Layer           `json:"layers"`
-	Disk         disk.Layout       `json:"disk"`
+	Disk         disk.Layout       `json:"disk,omitzero"`
+	Container    *v1.ImageConfig   `json:"container,omitempty"` // of a container, which has no disk
 	Secrets      map[string]Secret `json:"secrets,omitempty"`
 }
 

@@ -26,6 +26,11 @@ func (d *decoder) check(r *Recipe) {
 		}
 	}
 	d.checkContainers(r.Layers)
+	if r.Container != nil {
+		d.checkContainer(r)
+	} else if at := d.from[&r.Base.Scratch]; at != nil {
+		d.problems.add(at.place, "nothing of it would boot: scratch is for recipes with a container section; choose another base")
+	}
 	d.checkRepositories(r.Repositories)
 	d.checkMirrors(r)
 	d.checkUsers(users)

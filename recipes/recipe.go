@@ -5,7 +5,7 @@
 // fields and tags (see field). The package runs nothing, downloads nothing and knows nothing of disks.
 package recipes
 
-// Recipe describes one image.
+// Recipe describes one image: of a disk or, with Container, of a container.
 type Recipe struct {
 	Name         string            `yaml:"name" doc:"Name of the image. The host name, the disk signature and the file system UUIDs are derived from it." required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$" hint:"up to 63 lower-case letters, digits and inner dashes, such as planktoscope"`
 	Include      []string          `yaml:"include" doc:"Recipes to start from, by path relative to this file, without variables. What this file says wins over them, and later ones win over earlier ones; lists marked as appended begin with theirs. A file that is included twice counts once."`
@@ -17,6 +17,7 @@ type Recipe struct {
 	Layers       []Layer           `yaml:"layers" doc:"What is laid over the base, in this order." merge:"append"`
 	Secrets      map[string]Secret `yaml:"secrets" doc:"Where values come from that may be in the image but in no recipe, plan, cache or log." pattern:"^[a-z][a-z0-9_-]*$" hint:"lower-case letters, digits, dashes and underscores, such as pi-password"`
 	Mirrors      map[string]string `yaml:"mirrors" doc:"Where pallets look for what they require and download, by the beginnings of names, of which the longest wins: see docs/pallets.md. What the environment's PKCTL_MIRRORS says wins over it." pattern:"^[A-Za-z0-9][A-Za-z0-9._~/:@-]*$" hint:"the beginning of a path, an address without https:// or the name of an image, such as github.com/"`
+	Container    *Container        `yaml:"container" doc:"What runs in a container of this recipe, which then describes an image of a container and has neither boot nor disk: see docs/containers.md."`
 	Boot         Boot              `yaml:"boot" doc:"How the device starts."`
 	Disk         Disk              `yaml:"disk" doc:"The layout of the image. Sizes are numbers of bytes with an optional unit B, KiB, MiB, GiB or TiB."`
 
@@ -25,8 +26,9 @@ type Recipe struct {
 
 // Base is the first layer: exactly one of its fields is set.
 type Base struct {
-	Debian *Debian `yaml:"debian" doc:"A suite of Debian." oneof:"base"`
-	Image  *Image  `yaml:"image" doc:"A disk image as its vendor publishes it, such as Raspberry Pi OS Lite." oneof:"base"`
+	Debian  *Debian `yaml:"debian" doc:"A suite of Debian." oneof:"base"`
+	Image   *Image  `yaml:"image" doc:"A disk image as its vendor publishes it, such as Raspberry Pi OS Lite." oneof:"base"`
+	Scratch bool    `yaml:"scratch" doc:"Nothing, for containers whose files bring all that their programs need." oneof:"base"`
 }
 
 // Image is a base that a vendor made. Packages go over it, from its own sources and from the recipe's repositories.
@@ -118,6 +120,21 @@ type ContainerImage struct {
 type Secret struct {
 	Env  string `yaml:"env" doc:"Environment variable that holds it." oneof:"secret" private:"true" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" hint:"the name of an environment variable, such as PKBUILD_PI_PASSWORD"`
 	File string `yaml:"file" doc:"File that holds it, relative to the recipe; it need not exist. A line break at its end does not count." oneof:"secret" path:"optional"`
+}
+
+// Container is what an image of a container says to who runs it.
+type Container struct {
+	Entrypoint []string          `yaml:"entrypoint" doc:"The program that runs, and its first arguments." pattern:"^[^\x00]+$" hint:"one argument, such as /usr/sbin/mosquitto"`
+	Cmd        []string          `yaml:"cmd" doc:"Further arguments, which who runs it may replace." pattern:"^[^\x00]*$" hint:"one argument, such as --verbose"`
+	Env        map[string]string `yaml:"env" doc:"Variables of its environment." pattern:"^[A-Za-z_][A-Za-z0-9_]*$" hint:"the name of an environment variable, such as TZ"`
+	User       string            `yaml:"user" doc:"Who runs it: a user or a number, and a group behind a colon. Without it: root." pattern:"^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$" hint:"a name or number such as mosquitto, or both of them such as 1000:1000"`
+	Workdir    string            `yaml:"workdir" doc:"Directory in which it starts." format:"target" pattern:"^/" hint:"an absolute path without .., such as /srv"`
+	Ports      []string          `yaml:"ports" doc:"Ports on which it listens." format:"port" pattern:"^[0-9]+(/(tcp|udp|sctp))?$" hint:"a number with an optional protocol, such as 1883 or 53/udp"`
+	Volumes    []string          `yaml:"volumes" doc:"Directories with data that outlive a container." format:"target" pattern:"^/" hint:"an absolute path without .., such as /var/lib/mosquitto"`
+	Labels     map[string]string `yaml:"labels" doc:"What else is to be known of it." pattern:"^[a-z0-9]([a-z0-9._/-]*[a-z0-9])?$" hint:"a name such as org.opencontainers.image.licenses"`
+	StopSignal string            `yaml:"stop-signal" doc:"Signal that asks it to end. Without it: SIGTERM." pattern:"^SIG[A-Z0-9+-]+$" hint:"the name of a signal, such as SIGINT"`
+	Docs       bool              `yaml:"docs" doc:"Whether manuals and other documentation of packages are part of it. Their licences are in any case." default:"false"`
+	Locales    []string          `yaml:"locales" doc:"Languages whose translations of packages are part of it." pattern:"^[a-z]{2,3}(_[A-Z]{2})?$" hint:"the code of a language, such as de or pt_BR"`
 }
 
 // Boot is how the device starts.

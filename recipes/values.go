@@ -78,10 +78,21 @@ func checkFormat(format, s string) error {
 		return err
 	case "target":
 		return checkTarget(s)
+	case "port":
+		return checkPort(s)
 	case "bundle":
 		return checkBundleName(s)
 	case "container":
 		return checkContainer(s)
+	}
+	return nil
+}
+
+// checkPort refuses numbers that no port has.
+func checkPort(s string) error {
+	number, _, _ := strings.Cut(s, "/")
+	if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("%s is no port; write a number from 1 to 65535", quote(s))
 	}
 	return nil
 }

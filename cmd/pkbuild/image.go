@@ -27,7 +27,7 @@ func imageCommand() *cobra.Command {
 			"(--compress, or an output that ends with .zst or .xz) never lie on the disk as a whole.",
 		Args: cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
-			r, p, err := flags.compile(cmd.Context(), args[0], cache.own)
+			r, p, err := flags.compileDisk(cmd.Context(), args[0], cache.own)
 			if err != nil {
 				return err
 			}

@@ -95,6 +95,15 @@ func machineMirrors() (mirror.Mirrors, error) {
 	return m, nil
 }
 
+// compileDisk is compile for who makes an image of a disk.
+func (f *recipeFlags) compileDisk(ctx context.Context, name, cache string) (*recipes.Recipe, *builder.Plan, error) {
+	r, p, err := f.compile(ctx, name, cache)
+	if err == nil && p.Container != nil {
+		err = fmt.Errorf("%s describes a container: run pkbuild container %s", name, name)
+	}
+	return r, p, err
+}
+
 // digests are those of the programs that go into images.
 func digests(dir, architecture string) (map[string]string, error) {
 	out := map[string]string{}

@@ -27,7 +27,7 @@ func verifyCommand() *cobra.Command {
 			"(pkbuild lock) two builds may differ because the archive changed in between.",
 		Args: cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
-			r, p, err := flags.compile(cmd.Context(), args[0], cache.own)
+			r, p, err := flags.compileDisk(cmd.Context(), args[0], cache.own)
 			if err != nil {
 				return err
 			}

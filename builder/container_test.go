@@ -1,0 +1,144 @@
+package builder
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/images/layout"
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/recipes"
+)
+
+// TestShippedContainers: the recipes compile, start nothing as on a device, and share their base.
+func TestShippedContainers(t *testing.T) {
+	bases := map[layers.Key]bool{}
+	for _, name := range []string{"caddy", "mosquitto", "prometheus", "prometheus-node-exporter"} {
+		p := compileShipped(t, "containers/"+name)
+		require.Equal(t, name, p.Name)
+		require.NotEmpty(t, p.Container.Entrypoint, name)
+		require.NotEmpty(t, p.Container.ExposedPorts, name)
+		var kinds []string
+		for _, l := range p.Layers {
+			kinds = append(kinds, l.Name+" "+l.Layer.Kind().Name)
+		}
+		require.Equal(t, []string{"debian debian", "packages debian", "files files"}, kinds, name)
+		key, err := layers.KeyOf(p.Layers[0].Layer, layers.Root(p.Date))
+		require.NoError(t, err)
+		bases[key] = true
+		data, err := json.Marshal(p)
+		require.NoError(t, err)
+		var back Plan
+		require.NoError(t, json.Unmarshal(data, &back))
+		require.Equal(t, p.Layers, back.Layers)
+		require.Equal(t, p.Container, back.Container)
+	}
+	require.Len(t, bases, 1)
+}
+
+// smallContainer is the plan of a container of files, the second layer of which changes nothing.
+func smallContainer(t *testing.T) *Plan {
+	t.Helper()
+	file := layers.File{Path: "/bin/x", Type: "file", Mode: 0o755, Content: "x"}
+	date, err := recipes.ParseDate("2026-02-03")
+	require.NoError(t, err)
+	p := newPlan(&recipes.Recipe{Name: "small", Architecture: "arm64"}, date)
+	p.Container = containerConfig(&recipes.Container{
+		Entrypoint: []string{"/bin/x"}, Cmd: []string{"-v"}, Env: map[string]string{"B": "2", "A": "1"}, User: "7", Workdir: "/srv",
+		Ports: []string{"80", "53/udp"}, Volumes: []string{"/data"}, Labels: map[string]string{"k": "v"}, StopSignal: "SIGINT",
+	})
+	p.add("files", layers.Files{Entries: []layers.File{file}})
+	p.add("files", layers.Files{})
+	file.Path = "/etc/y"
+	p.add("files", layers.Files{Entries: []layers.File{file}})
+	return p
+}
+
+// readJSON reads a blob of a layout.
+func readJSON[T any](t *testing.T, dir string, d digest.Digest) (v T) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "blobs/sha256", d.Encoded()))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &v))
+	return v
+}
+
+func TestContainerConfig(t *testing.T) {
+	dir, p := t.TempDir(), smallContainer(t)
+	to := layout.Target{Path: filepath.Join(dir, "images"), Tag: "1"}
+	d, err := BuildContainer(t.Context(), p, Options{Cache: filepath.Join(dir, "cache")}, ContainerOptions{To: to, Compression: Gzip})
+	require.NoError(t, err)
+	manifest := readJSON[v1.Manifest](t, to.Path, d)
+	config := readJSON[v1.Image](t, to.Path, manifest.Config.Digest)
+	require.Len(t, manifest.Layers, 2)
+	require.Equal(t, v1.MediaTypeImageLayerGzip, manifest.Layers[0].MediaType)
+	require.Equal(t, p.Date, *config.Created)
+	require.Equal(t, v1.Platform{Architecture: "arm64", Variant: "v8", OS: "linux"}, config.Platform)
+	require.Equal(t, v1.ImageConfig{
+		Entrypoint: []string{"/bin/x"}, Cmd: []string{"-v"}, Env: []string{"A=1", "B=2"}, User: "7", WorkingDir: "/srv", StopSignal: "SIGINT",
+		ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}}, Volumes: map[string]struct{}{"/data": {}}, Labels: map[string]string{"k": "v"},
+	}, config.Config)
+	require.Len(t, config.RootFS.DiffIDs, 2)
+	var empty []bool
+	for _, h := range config.History {
+		empty = append(empty, h.EmptyLayer)
+	}
+	require.Equal(t, []bool{false, true, false}, empty)
+}
+
+// TestDamagedBlobIsMadeAgain: the cache may hold what a broken disk left.
+func TestDamagedBlobIsMadeAgain(t *testing.T) {
+	dir, p := t.TempDir(), smallContainer(t)
+	build := func(tag string) digest.Digest {
+		to := layout.Target{Path: filepath.Join(dir, tag)}
+		d, err := BuildContainer(t.Context(), p, Options{Cache: filepath.Join(dir, "cache")}, ContainerOptions{To: to, Compression: Zstd})
+		require.NoError(t, err)
+		return d
+	}
+	first := build("a")
+	blobs, err := filepath.Glob(filepath.Join(dir, "cache/containers/*.zstd"))
+	require.NoError(t, err)
+	require.Len(t, blobs, 3)
+	for _, name := range blobs {
+		data, err := os.ReadFile(name)
+		require.NoError(t, err)
+		data[len(data)-1]++
+		require.NoError(t, os.WriteFile(name, data, 0o644))
+	}
+	require.Equal(t, first, build("b"))
+}
+
+func TestContainerLock(t *testing.T) {
+	r, err := recipes.Load("../recipes/containers/mosquitto.yml", recipes.Options{})
+	require.NoError(t, err)
+	want, err := wantedBy(r)
+	require.NoError(t, err)
+	require.Equal(t, []string{"architecture arm64", "suite trixie", "component main", "slim",
+		"layer 1 package mosquitto", "layer 1 package mosquitto-clients"}, want)
+	pkg := func(name string) debian.Package {
+		return debian.Package{Name: name, Version: "1", Architecture: "arm64", Size: 1, SHA256: sum(name), URL: "x"}
+	}
+	lock := &Lock{For: want, Debian: debian.Lock{Packages: []debian.Package{pkg("dash")}, Tools: []debian.Package{pkg("tar")}},
+		Over: [][]debian.Package{{pkg("mosquitto"), pkg("mosquitto-clients")}}}
+	back, err := ParseLock("x", lock.Format("x"))
+	require.NoError(t, err)
+	require.Equal(t, lock, back)
+	require.Len(t, (*Lock)(nil).Diff(lock), 4)
+
+	p, err := Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
+	require.NoError(t, err)
+	base, over := p.Layers[0].Layer.(debian.Layer), p.Layers[1].Layer.(debian.Layer)
+	require.Equal(t, lock.Debian, *base.Lock)
+	require.Equal(t, debian.Lock{Packages: lock.Over[0], Tools: lock.Debian.Tools}, *over.Lock)
+	require.Equal(t, debian.OverLayers, over.Over)
+
+	r.Layers[0].Packages = r.Layers[0].Packages[:1]
+	_, err = Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
+	require.EqualError(t, err, "the lock does not fit the recipe any more: layer 1 package mosquitto-clients was removed")
+}

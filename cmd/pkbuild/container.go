@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/images/layout"
+)
+
+func containerCommand() *cobra.Command {
+	var flags recipeFlags
+	var output, compress string
+	var cache cacheFlags
+	var keep bool
+	var face faceFlags
+	cmd := &cobra.Command{
+		Use:   "container RECIPE",
+		Short: "Build the container image that a recipe with a container section describes",
+		Long: "Build the container image that a recipe with a container section describes, one layer for each of the\n" +
+			"recipe's, and print the digest of its manifest. In a directory (oci:DIR:TAG) it takes the place of the image\n" +
+			"with the same tag; the others stay. The same recipe gives the same bytes.",
+		Args: cli.Exactly("RECIPE"),
+		RunE: rootless(func(cmd *cobra.Command, args []string) error {
+			r, p, err := flags.compile(cmd.Context(), args[0], cache.own)
+			if err != nil {
+				return err
+			}
+			if p.Container == nil {
+				return fmt.Errorf("%s describes an image of a disk: run pkbuild image %s, or give it a container section", args[0], args[0])
+			}
+			if output == "" {
+				output = "oci:" + r.Name
+			}
+			how := builder.ContainerOptions{Compression: builder.LayerCompression(compress)}
+			if how.To, err = layout.Parse(output); err != nil {
+				return fmt.Errorf("%w: --output: %w", cli.ErrUsage, err)
+			}
+			o := builder.Options{Dir: r.Dir, Keep: keep}
+			if o.Helpers, err = flags.helperDir(); err != nil {
+				return err
+			}
+			if err := cache.set(&o); err != nil {
+				return err
+			}
+			show := face.open(cmd)
+			o.Events = show.event
+			digest, err := builder.BuildContainer(cmd.Context(), p, o, how)
+			show.close()
+			if err != nil || face.json {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), digest)
+			return err
+		}),
+	}
+	flags.add(cmd)
+	face.add(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "where it goes: `oci:DIR[:TAG]` or oci-archive:FILE[:TAG] (default: oci: and the recipe's name)")
+	cache.add(cmd)
+	cmd.Flags().BoolVar(&keep, "keep-failed", false, "keep what a layer that fails leaves, and say where")
+	methods := []string{}
+	for _, c := range builder.LayerCompressions {
+		methods = append(methods, string(c))
+	}
+	cmd.Flags().StringVar(&compress, "compress", string(builder.Gzip), "`method` to compress the layers with: gzip, zstd or none")
+	_ = cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(methods, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"oci:", "oci-archive:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}

@@ -202,7 +202,7 @@ var textACLs = map[string]string{
 func (t *Tree) WriteTar(w io.Writer, latest time.Time) error {
 	tw := newTarWriter(w, latest)
 	for name, n := range t.Walk() {
-		if n.implied {
+		if n.implied && !n.Sealed {
 			continue
 		}
 		if err := tw.entry("./"+name, n); err != nil {
@@ -258,6 +258,9 @@ func header(name string, n *Node, latest time.Time) (*tar.Header, error) {
 		for key, value := range n.Xattrs {
 			h.PAXRecords[xattrPrefix+key] = value
 		}
+	}
+	if n.Sealed {
+		return nil, errors.New("the directory is sealed, which no tar can tell")
 	}
 	switch n.Type {
 	case Directory:

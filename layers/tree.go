@@ -65,6 +65,11 @@ type Node struct {
 	Target       string  // of a symlink
 	Major, Minor uint32  // of a device
 
+	// Sealed is set on a directory whose content is another file system's matter, such as Docker's store: Apply puts it in
+	// the place of what lies below as a whole and takes nothing in it for a command, whiteouts and opaque directories
+	// included. It is the last that happens to the directory: nothing can be put into it, and no tar written of it.
+	Sealed bool
+
 	children map[string]*Node
 	implied  bool // a directory that exists only because something lies in it: its metadata yields to any other
 }
@@ -115,7 +120,8 @@ func Clean(name string) (string, error) {
 
 // Put sets the node at a path. Parents that do not exist are implied, a parent that is a symlink to a directory of
 // the tree is followed (so that /lib/x lands in /usr/lib/x), and a parent of another type is an error. Putting a
-// directory over a directory, or over a symlink to one, keeps the children that are there; n itself has none.
+// directory over a directory, or over a symlink to one, keeps the children that are there; n itself has none, unless it
+// is sealed: then it takes the place of whatever is there.
 func (t *Tree) Put(name string, n *Node) error {
 	clean, err := Clean(name)
 	if err != nil {
@@ -134,7 +140,10 @@ func (t *Tree) Put(name string, n *Node) error {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
 	old := parent.children[base]
-	if old != nil && old.Type == Symlink && n.Type == Directory {
+	if old != nil && old.Sealed && !n.Sealed {
+		return fmt.Errorf("put %s: it is sealed", name)
+	}
+	if old != nil && old.Type == Symlink && n.Type == Directory && !n.Sealed {
 		if _, target := t.resolve(clean, 0); target != nil && target.Type == Directory {
 			return nil // what the base links to stays; only the children are of interest
 		}
@@ -145,7 +154,7 @@ func (t *Tree) Put(name string, n *Node) error {
 
 // adopt returns n with the children of the directory that it replaces.
 func adopt(old, n *Node) *Node {
-	if old == nil || old.Type != Directory || n.Type != Directory {
+	if old == nil || old.Type != Directory || n.Type != Directory || n.Sealed {
 		return n
 	}
 	merged := *n
@@ -189,7 +198,9 @@ func (t *Tree) mkdir(dir string) (*Node, error) {
 		case next.Type != Directory:
 			return nil, fmt.Errorf("/%s is a %s, not a directory", at, next.Type)
 		}
-		n = next
+		if n = next; n.Sealed {
+			return nil, fmt.Errorf("/%s is sealed", at)
+		}
 	}
 	return n, nil
 }
@@ -252,15 +263,19 @@ func (t *Tree) Remove(name string) {
 // Walk yields every entry with its path, a directory before what lies in it, names in the order of their bytes. The
 // root is "".
 func (t *Tree) Walk() iter.Seq2[string, *Node] {
-	return func(yield func(string, *Node) bool) { walk("", t.Root, yield) }
+	return func(yield func(string, *Node) bool) { walk("", t.Root, true, yield) }
 }
 
-func walk(name string, n *Node, yield func(string, *Node) bool) bool {
+// walk goes into sealed directories where it is to.
+func walk(name string, n *Node, sealed bool, yield func(string, *Node) bool) bool {
 	if !yield(name, n) {
 		return false
 	}
+	if n.Sealed && !sealed {
+		return true
+	}
 	for base, child := range n.Children() {
-		if !walk(path.Join(name, base), child, yield) {
+		if !walk(path.Join(name, base), child, sealed, yield) {
 			return false
 		}
 	}
@@ -280,31 +295,35 @@ func (t *Tree) Sub(name string) *Tree {
 const opaque = "trusted.overlay.opaque"
 
 // Apply lays upper over t, as an overlay would: its entries replace those of t, whiteouts delete, opaque directories
-// hide, and an implied directory leaves the metadata of t's alone.
-func (t *Tree) Apply(upper *Tree) error {
-	for name, n := range upper.Walk() {
-		if n.IsWhiteout() {
+// hide, and an implied directory leaves the metadata of t's alone. A sealed directory is shared with upper.
+func (t *Tree) Apply(upper *Tree) (err error) {
+	walk("", upper.Root, false, func(name string, n *Node) bool {
+		err = t.lay(name, n)
+		return err == nil
+	})
+	return err
+}
+
+// lay lays an entry over t, without what lies below it.
+func (t *Tree) lay(name string, n *Node) error {
+	switch {
+	case n.IsWhiteout():
+		t.Remove(name)
+		return nil
+	case n.Type == Directory && !n.Sealed:
+		if old := t.Get(name); n.implied && old != nil {
+			return nil
+		}
+		bare := *n
+		bare.children = nil
+		if bare.Xattrs[opaque] == "y" {
 			t.Remove(name)
-			continue
+			bare.Xattrs = maps.Clone(bare.Xattrs)
+			delete(bare.Xattrs, opaque)
 		}
-		if n.Type == Directory {
-			if old := t.Get(name); n.implied && old != nil {
-				continue
-			}
-			bare := *n
-			bare.children = nil
-			if bare.Xattrs[opaque] == "y" {
-				t.Remove(name)
-				bare.Xattrs = maps.Clone(bare.Xattrs)
-				delete(bare.Xattrs, opaque)
-			}
-			n = &bare
-		}
-		if err := t.Put(name, n); err != nil {
-			return err
-		}
+		n = &bare
 	}
-	return nil
+	return t.Put(name, n)
 }
 
 // Clone is a tree of its own with the same files: directories are copied, all else is shared.

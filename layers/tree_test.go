@@ -2,8 +2,10 @@ package layers
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -92,6 +94,33 @@ func TestApplyOpaqueDirectoryHides(t *testing.T) {
 	require.NoError(t, lower.Apply(upper))
 	require.Equal(t, []string{"d a", "f a/new 2"}, list(t, lower))
 	require.Empty(t, lower.Get("a").Xattrs)
+}
+
+// What is sealed arrives as it is, and takes the place of all that was there.
+func TestApplySealedDirectory(t *testing.T) {
+	upper := tree(t, "d var/store", "d var/store/a", "d var/store/b", "f other new")
+	store := upper.Get("var/store")
+	require.NoError(t, upper.Put("var/store/a/gone", &Node{Type: Char}))
+	upper.Get("var/store/b").Xattrs = map[string]string{opaque: "y"}
+	store.Sealed = true
+	for name, below := range map[string]*Tree{
+		"nothing":               NewTree(),
+		"a directory":           tree(t, "f var/store/a/gone x", "f var/store/b/hidden y", "f var/store/old z", "f var/kept k"),
+		"a file":                tree(t, "f var/store x"),
+		"a symlink to one":      tree(t, "d srv", "l var/store /srv"),
+		"a directory elsewhere": tree(t, "f srv/store/old z", "l var srv"),
+	} {
+		require.NoError(t, below.Apply(upper), name)
+		_, got := below.Resolve("var/store")
+		require.Same(t, store, got, name)
+		require.True(t, got.children["a"].children["gone"].IsWhiteout(), name)
+		require.Equal(t, "y", got.children["b"].Xattrs[opaque], name)
+		require.Equal(t, 2, got.Len(), name)
+		require.NotNil(t, below.Get("other"), name)
+		require.Regexp(t, "^put var/store(/x: /var/store|: it) is sealed$", below.Apply(tree(t, "f var/store/x y")), name)
+		err := below.WriteTar(io.Discard, time.Now())
+		require.Regexp(t, "^write tar entry /(var|srv)/store: the directory is sealed, which no tar can tell$", err, name)
+	}
 }
 
 func TestPutErrors(t *testing.T) {

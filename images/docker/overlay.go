@@ -1,0 +1,46 @@
+package docker
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// overlay puts a layer where the storage driver mounts it from.
+func (t *tree) overlay(l *chained) {
+	dir := "overlay2/" + l.cacheID()
+	t.directory(dir, 0o710)
+	t.put(dir+"/diff", l.diff)
+	t.file(dir+"/link", 0o644, l.link())
+	t.put("overlay2/l/"+l.link(), &layers.Node{Type: layers.Symlink, Mode: 0o777, Target: "../" + l.cacheID() + "/diff"})
+	if l.parent != nil {
+		t.directory(dir+"/work", 0o700)
+		t.file(dir+"/lower", 0o644, l.lower())
+	}
+	if l.children {
+		t.file(dir+"/committed", 0o600, "")
+	}
+}
+
+// lower lists the layers below, the nearest first.
+func (l *chained) lower() string {
+	var links []string
+	for below := l.parent; below != nil; below = below.parent {
+		links = append(links, "l/"+below.link())
+	}
+	return strings.Join(links, ":")
+}
+
+// layer puts down what Docker knows of a layer.
+func (t *tree) layer(l *chained) {
+	dir := "image/overlay2/layerdb/sha256/" + l.id.Encoded()
+	t.directory(dir, 0o700)
+	t.file(dir+"/cache-id", 0o644, l.cacheID())
+	t.file(dir+"/diff", 0o644, l.DiffID.String())
+	t.file(dir+"/size", 0o644, strconv.FormatInt(l.size, 10))
+	t.put(dir+"/tar-split.json.gz", &layers.Node{Type: layers.Regular, Mode: 0o644, Content: l.split})
+	if l.parent != nil {
+		t.file(dir+"/parent", 0o644, l.parent.id.String())
+	}
+}

@@ -1,0 +1,96 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Dir is where Docker on a device keeps its data.
+const Dir = "var/lib/docker"
+
+// Store makes stores out of images whose layers are there.
+type Store struct {
+	// Diff opens the archive of a layer, without compression and verified, such as images.Blobs.Diff. It stays open as
+	// long as the tree is used.
+	Diff func(ctx context.Context, l images.Layer) (*os.File, error)
+	// Cache is a directory that keeps what takes long to make, by layer. It is made where it is missing.
+	Cache string
+}
+
+// Tree is the data directory with these images in it. Its root is sealed, and what Docker would write at the time has no
+// time. Errors name the image, and the layer or the entry of its archive.
+func (s Store) Tree(ctx context.Context, all []images.Image) (*layers.Tree, error) {
+	chains, err := chainsOf(all)
+	if err != nil {
+		return nil, err
+	}
+	names, err := repositories(all)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.read(ctx, chains); err != nil {
+		return nil, err
+	}
+	t := newTree()
+	for _, l := range chains {
+		t.overlay(l)
+		t.layer(l)
+	}
+	t.distribution(all)
+	for _, image := range all {
+		t.file("image/overlay2/imagedb/content/sha256/"+image.ID().Encoded(), 0o600, string(image.Config))
+	}
+	t.file("image/overlay2/repositories.json", 0o600, names)
+	return &t.Tree, errors.Join(t.errs...)
+}
+
+// directories are those that a store has in any case, with their permissions.
+var directories = []struct {
+	name string
+	mode uint32
+}{
+	{"", 0o710},
+	{"image", 0o700},
+	{"image/overlay2", 0o700},
+	{"image/overlay2/distribution", 0o700},
+	{"image/overlay2/imagedb", 0o700},
+	{"image/overlay2/imagedb/content", 0o700},
+	{"image/overlay2/imagedb/content/sha256", 0o700},
+	{"image/overlay2/imagedb/metadata", 0o700},
+	{"image/overlay2/imagedb/metadata/sha256", 0o700},
+	{"image/overlay2/layerdb", 0o700},
+	{"image/overlay2/layerdb/sha256", 0o755},
+	{"overlay2", 0o710},
+	{"overlay2/l", 0o700},
+}
+
+// tree is a tree that remembers what went wrong.
+type tree struct {
+	layers.Tree
+	errs []error
+}
+
+func newTree() *tree {
+	t := &tree{Tree: *layers.NewTree()}
+	for _, d := range directories {
+		t.directory(d.name, d.mode)
+	}
+	return t
+}
+
+func (t *tree) put(name string, n *layers.Node) {
+	if err := t.Put(name, n); err != nil {
+		t.errs = append(t.errs, fmt.Errorf("docker's store: %w", err))
+	}
+}
+
+func (t *tree) directory(name string, mode uint32) { t.put(name, &layers.Node{Mode: mode}) }
+
+func (t *tree) file(name string, mode uint32, content string) {
+	t.put(name, &layers.Node{Type: layers.Regular, Mode: mode, Content: layers.Inline(content)})
+}

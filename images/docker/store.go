@@ -46,6 +46,7 @@ func (s Store) Tree(ctx context.Context, all []images.Image) (*layers.Tree, erro
 		t.file("image/overlay2/imagedb/content/sha256/"+image.ID().Encoded(), 0o600, string(image.Config))
 	}
 	t.file("image/overlay2/repositories.json", 0o600, names)
+	t.Root.Sealed = true
 	return &t.Tree, errors.Join(t.errs...)
 }
 

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,18 +15,31 @@ import (
 )
 
 func setNextCommand(d *device) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "set-next STAGE|none",
 		Short: "Choose the stage to start with at the next boot",
 		Long: "Choose the stage to start with at the next boot, by its number, its name or its role. It gets all its attempts,\n" +
-			"whatever became of earlier ones. With none the device starts with the last stage that was found good.",
+			"whatever became of earlier ones. Container images that it needs are fetched first, so that it starts without a\n" +
+			"network. With none the device starts with the last stage that was found good.",
 		Example:           "  pkctl stage set-next factory-reset\n  pkctl stage set-next 7",
 		Args:              cli.Exactly("STAGE"),
 		ValidArgsFunction: d.completeStages,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return d.change(cmd, func(s *store.Store) error { return setNext(cmd, s, args[0]) })
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return d.fetchAndSetNext(cmd, args[0]) },
 	}
+	d.addFetch(cmd)
+	return cmd
+}
+
+// fetchAndSetNext has the images of a stage fetched and makes it the next one.
+func (d *device) fetchAndSetNext(cmd *cobra.Command, name string) error {
+	n, err := d.load(cmd).Staged.Resolve(name)
+	if name == "none" || err != nil || stages.CheckBundle(os.DirFS(d.dir), n) != nil {
+		return d.change(cmd, func(s *store.Store) error { return setNext(cmd, s, name) }) // which says what is wrong
+	}
+	if err := d.fetchImages(cmd, n); err != nil {
+		return fmt.Errorf("stage %d is not next: %w", n, err)
+	}
+	return d.change(cmd, func(s *store.Store) error { return setNext(cmd, s, strconv.Itoa(n)) })
 }
 
 func rollbackCommand(d *device) *cobra.Command {
@@ -127,7 +141,7 @@ func unnameCommand(d *device) *cobra.Command {
 func rmCommand(d *device) *cobra.Command {
 	return &cobra.Command{
 		Use:               "rm STAGE",
-		Short:             "Delete a stage",
+		Short:             "Delete a stage; pkctl stage prune removes its container images then",
 		Args:              cli.Exactly("STAGE"),
 		ValidArgsFunction: d.completeStages,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -143,45 +157,13 @@ func rmCommand(d *device) *cobra.Command {
 				if n == running {
 					return fmt.Errorf("stage %d is running: start with another one first", n)
 				}
+				if _, err := d.note(cmd, []int{n}); err != nil {
+					return err
+				}
 				return s.Delete(n)
 			})
 		},
 	}
-}
-
-func pruneCommand(d *device) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "prune",
-		Short: "Delete the stages that nothing refers to",
-		Long: "Delete the stages that nothing refers to. The running stage, the next one, those that were found good and those\n" +
-			"with a name stay: whatever could be started.",
-		Args: cli.Exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			running, err := d.running()
-			if err != nil {
-				return err
-			}
-			return d.change(cmd, func(s *store.Store) error {
-				removed, err := s.Prune(running)
-				return errors.Join(sayPruned(cmd, removed, asJSON), err)
-			})
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
-}
-
-func sayPruned(cmd *cobra.Command, removed []int, asJSON bool) error {
-	if asJSON {
-		return cli.JSON(cmd.OutOrStdout(), map[string][]int{"removed": append([]int{}, removed...)})
-	}
-	for _, n := range removed {
-		if err := say(cmd, "deleted stage %d\n", n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func say(cmd *cobra.Command, format string, args ...any) error {

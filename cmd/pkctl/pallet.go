@@ -20,6 +20,7 @@ func palletCommand() *cobra.Command {
 	cmd, w := pallets.Command()
 	for _, c := range []*cobra.Command{stagePalletCommand(d, w), switchCommand(d, w), upgradeCommand(d, w)} {
 		d.addStore(c)
+		d.addFetch(c)
 		cmd.AddCommand(c)
 	}
 	return cmd
@@ -85,8 +86,8 @@ func (d *device) follow(cmd *cobra.Command, w *pallets.Workbench, u upgrades, fo
 	return d.stage(cmd, w, dir, state, u.write)
 }
 
-// stage adds the bundle of a pallet to the store, makes it the next one, and remembers what there is to remember in the
-// store's directory.
+// stage adds the bundle of a pallet to the store, has its images fetched, makes it the next one, and remembers what there
+// is to remember in the store's directory. While images are fetched the store is not locked.
 func (d *device) stage(cmd *cobra.Command, w *pallets.Workbench, dir string, state source.State,
 	remember func(dir string) error) error {
 	p, err := w.Read(cmd, dir)
@@ -97,11 +98,18 @@ func (d *device) stage(cmd *cobra.Command, w *pallets.Workbench, dir string, sta
 	if err != nil {
 		return err
 	}
+	var n int
+	err = d.change(cmd, func(s *store.Store) (err error) {
+		n, err = s.Add(cmd.Context(), b.Manifest, func(to *store.Writer) error { return fill(to, b.Files) })
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.fetchImages(cmd, n); err != nil {
+		return fmt.Errorf("stage %d is staged, but not next: %w", n, err)
+	}
 	return d.change(cmd, func(s *store.Store) error {
-		n, err := s.Add(cmd.Context(), b.Manifest, func(to *store.Writer) error { return fill(to, b.Files) })
-		if err != nil {
-			return err
-		}
 		if err := errors.Join(s.SetNext(n), remember(d.dir)); err != nil {
 			return err
 		}

@@ -24,6 +24,8 @@ type device struct {
 	dir   string // of the stage store
 	boot  string // report of this boot
 	state string // directory of the overrides' ledger and queue
+
+	noFetch bool // a stage may be next without its images
 }
 
 func stageCommand() *cobra.Command {
@@ -31,7 +33,7 @@ func stageCommand() *cobra.Command {
 	cmd := cli.Group("stage", "List and choose what the device starts with",
 		lsCommand(d), showCommand(d), verifyCommand(d),
 		setNextCommand(d), rollbackCommand(d), resultCommand(d),
-		nameCommand(d), unnameCommand(d), rmCommand(d), pruneCommand(d))
+		nameCommand(d), unnameCommand(d), rmCommand(d), pruneCommand(d), linkCommand(d))
 	d.addStore(cmd)
 	d.addBoot(cmd)
 	return cmd

@@ -81,19 +81,21 @@ func (s *Store) Delete(stage int) error {
 	return s.discard(old)
 }
 
-// Prune removes the stages that nothing refers to, except some: the one that the device runs at the moment is the
-// caller's to name. It returns those that it removed. What could be booted stays: the next stage, the history, and
-// whatever has a name.
-func (s *Store) Prune(except ...int) (removed []int, err error) {
+// Prunable are the stages that nothing refers to, except some: the one that the device runs at the moment is the caller's
+// to name. What could be booted is not among them: the next stage, the history, and whatever has a name.
+func (s *Store) Prunable(except ...int) ([]int, error) {
 	all, err := s.Bundles()
+	keep := append(s.file.Staged.Uses(), except...)
+	return slices.DeleteFunc(all, func(n int) bool { return slices.Contains(keep, n) }), err
+}
+
+// Prune removes the stages that are prunable, and returns those that it removed.
+func (s *Store) Prune(except ...int) (removed []int, err error) {
+	all, err := s.Prunable(except...)
 	if err != nil {
 		return nil, err
 	}
-	keep := append(s.file.Staged.Uses(), except...)
 	for _, n := range all {
-		if slices.Contains(keep, n) {
-			continue
-		}
 		if err := s.Delete(n); err != nil {
 			return removed, err
 		}

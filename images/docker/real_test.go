@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"crypto/sha256"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
 	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/images/internal/registry"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -118,6 +120,47 @@ func TestRealDocker(t *testing.T) {
 	for _, l := range chains {
 		requireSameDirectory(t, theirs.diffDir(l), ours.diffDir(l))
 	}
+	usage := []string{"system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}}"}
+	require.Equal(t, "Images 3 0\nContainers 0 0\nLocal Volumes 0 0\nBuild Cache 0 0\n", ours.docker(usage...))
+	requireShared(t, s, ours, theirs, base, all[0])
+	ours.docker("system", "prune", "--all", "--force")
+	requireEmpty(t, ours)
+}
+
+// requireShared pushes an image of ours, has Docker pull another one that shares its base, and removes both by name.
+func requireShared(t *testing.T, s shelf, ours, theirs *daemon, base []byte, image images.Image) {
+	t.Helper()
+	store := &registry.Registry{Dir: t.TempDir()}
+	server := httptest.NewServer(store)
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://") // of the loopback network, which Docker trusts without TLS
+	ours.docker("tag", image.Names[0], host+"/plain:1")
+	ours.docker("push", host+"/plain:1")
+	require.Len(t, store.Pushed(), 3, "two layers and a configuration")
+
+	further := s.image(host+"/further:1", base, archiveOf(t, file("further", "new")))
+	theirs.load(s, further)
+	theirs.docker("push", further.Names[0])
+	said := ours.docker("pull", further.Names[0])
+	require.Contains(t, said, "Already exists", "the base is there")
+	require.Equal(t, "hello\n", ours.docker("run", "--rm", "--network", "none", further.Names[0]))
+	ours.docker("rmi", further.Names[0], host+"/plain:1")
+	require.Equal(t, "hello\n", ours.docker("run", "--rm", "--network", "none", image.Names[0]), "what it shared is still there")
+}
+
+// requireEmpty requires that nothing of images is left in a store.
+func requireEmpty(t *testing.T, d *daemon) {
+	t.Helper()
+	for _, dir := range []string{
+		"overlay2/l", "image/overlay2/layerdb/sha256", "image/overlay2/imagedb/content/sha256", "image/overlay2/imagedb/metadata/sha256",
+		"containers",
+	} {
+		require.Empty(t, names(t, filepath.Join(d.data, dir)), dir)
+	}
+	require.Equal(t, []string{"l"}, names(t, filepath.Join(d.data, "overlay2")))
+	data, err := os.ReadFile(filepath.Join(d.data, "image/overlay2/repositories.json"))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"Repositories":{}}`, string(data))
 }
 
 // requireSameDirectory compares two directories in all but the times that Docker does not take from the archive.

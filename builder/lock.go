@@ -24,6 +24,7 @@ type Lock struct {
 	Pallets []LockedPallet     `json:"pallets"`
 	// Downloads are those of the pallets that these do not pin themselves.
 	Downloads []LockedDownload `json:"downloads,omitempty"`
+	Images    []LockedImage    `json:"images,omitempty"` // of containers, by name
 }
 
 // LockedPallet is a pallet as it was when the lock was made.
@@ -36,8 +37,8 @@ type LockedPallet struct {
 // LockName is the name of a recipe's lock file.
 func LockName(recipe string) string { return recipe + ".lock" }
 
-// Resolve makes the lock of a recipe, with the newest packages of its repositories. Of the options it takes the cache,
-// the mirror and who is told of the progress.
+// Resolve makes the lock of a recipe, with the newest packages of its repositories, and what the names of container
+// images stand for now. Of the options it takes the cache, the mirror and who is told of the progress.
 func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err error) {
 	done, err := Cache{o.Cache}.use(ctx)
 	if err != nil {
@@ -67,7 +68,15 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 		return nil, err
 	}
 	downloads, err := lockedDownloads(ctx, r, o)
-	return &Lock{For: wanted(l), Debian: *pins, Pallets: pallets, Downloads: downloads}, err
+	if err != nil {
+		return nil, err
+	}
+	containers, err := Containers(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	images, err := lockedImages(ctx, imageSource(r, o.Cache), containers)
+	return &Lock{For: wanted(l), Debian: *pins, Pallets: pallets, Downloads: downloads, Images: images}, err
 }
 
 // wanted lists what the packages of a layer are chosen by.
@@ -131,7 +140,7 @@ func (e *MisfitError) Error() string {
 
 // Check tells whether a lock fits a recipe in everything, the contents of its pallets included, but for what these
 // download, which Compile looks at. The error is a MisfitError where it does not.
-func (l *Lock) Check(r *recipes.Recipe) error {
+func (l *Lock) Check(ctx context.Context, r *recipes.Recipe) error {
 	want, err := wantedBy(r)
 	if err != nil {
 		return err
@@ -140,7 +149,11 @@ func (l *Lock) Check(r *recipes.Recipe) error {
 	if err != nil {
 		return err
 	}
-	changes := l.misfits(want)
+	containers, err := Containers(ctx, r)
+	if err != nil {
+		return err
+	}
+	changes := append(l.misfits(want), l.imageMisfits(containers)...)
 	for _, c := range diffPallets(l.Pallets, pallets) {
 		changes = append(changes, c.String())
 	}

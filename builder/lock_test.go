@@ -109,6 +109,7 @@ func TestLockOverAVendorsImage(t *testing.T) {
 
 func FuzzParseLock(f *testing.F) {
 	f.Add("version 1\nfor suite trixie\npackage a1 1 all 1 " + sha1 + " pool/a\ntool b1 1:2 amd64 2 " + sha2 + " http://b/b\npallet " + sha1 + " - a b\n")
+	f.Add("version 1\nfor image x\nimage sha256:" + sha1 + " docker.io/library/caddy:2.8\n")
 	f.Add("#\n\nversion 1\npackage \n")
 	f.Fuzz(func(t *testing.T, text string) {
 		l, err := ParseLock("x", []byte(text))
@@ -172,7 +173,7 @@ func TestLockThatDoesNotFit(t *testing.T) {
 func TestLockKnowsPallets(t *testing.T) {
 	r := loaded(t)
 	lock := lockOf(t, r)
-	require.NoError(t, lock.Check(r))
+	require.NoError(t, lock.Check(t.Context(), r))
 	before := lock.Pallets[0].version()
 	for name, change := range map[string]func(file string) error{
 		"content": func(file string) error { return os.WriteFile(file, []byte("other\n"), 0o600) },
@@ -185,7 +186,7 @@ func TestLockKnowsPallets(t *testing.T) {
 			require.NoError(t, change(filepath.Join(r.Dir, "pallet/a/b")))
 			now, err := lockedPallets(r)
 			require.NoError(t, err)
-			require.EqualError(t, lock.Check(r),
+			require.EqualError(t, lock.Check(t.Context(), r),
 				"the lock does not fit the recipe any more: pallet pallet: "+before+" → "+now[0].version())
 			_, err = Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
 			require.NoError(t, err, "who works on a pallet need not lock anew")

@@ -12,9 +12,9 @@ import (
 
 // Change is what an update of a lock would do to one of its parts.
 type Change struct {
-	Kind string `json:"kind"` // "package", "tool", "pallet" or "download"
+	Kind string `json:"kind"` // "package", "tool", "pallet", "download" or "image" of a container
 	Name string `json:"name"`
-	Old  string `json:"old,omitempty"` // version or commit; empty: it is added
+	Old  string `json:"old,omitempty"` // version, commit or beginning of a digest; empty: it is added
 	New  string `json:"new,omitempty"` // likewise; empty: it is removed
 	// OldSize and NewSize are those of the download, in bytes.
 	OldSize int64 `json:"old_size,omitempty"`
@@ -58,7 +58,7 @@ func (c Change) String() string {
 }
 
 // versioned tells whether what was added or removed has a version that says something.
-func (c Change) versioned() bool { return c.Kind == "package" || c.Kind == "tool" }
+func (c Change) versioned() bool { return c.Kind == "package" || c.Kind == "tool" || c.Kind == "image" }
 
 // Delta shows a difference of sizes, such as "+1.2 MiB".
 func Delta(bytes int64) string {
@@ -68,8 +68,8 @@ func Delta(bytes int64) string {
 	return "+" + units.IBytes(uint64(bytes))
 }
 
-// Diff lists what must change in a lock, which may be nil, to become another: packages, tools, pallets, downloads, each
-// in alphabetical order.
+// Diff lists what must change in a lock, which may be nil, to become another: packages, tools, pallets, downloads,
+// container images, each in alphabetical order.
 func (l *Lock) Diff(other *Lock) []Change {
 	if l == nil {
 		l = &Lock{}
@@ -79,6 +79,7 @@ func (l *Lock) Diff(other *Lock) []Change {
 		diffPackages("tool", l.Debian.Tools, other.Debian.Tools),
 		diffPallets(l.Pallets, other.Pallets),
 		diffDownloads(l.Downloads, other.Downloads),
+		diffImages(l.Images, other.Images),
 	)
 }
 

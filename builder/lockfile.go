@@ -61,6 +61,12 @@ func (l *Lock) Format(recipe string) []byte {
 	for _, d := range l.Downloads {
 		fmt.Fprintf(&out, "download %s %s %s\n", d.SHA256, d.Type, d.URL)
 	}
+	if len(l.Images) > 0 {
+		out.WriteString("\n# digest of the manifest or of the index, and name of a container image\n")
+	}
+	for _, i := range l.Images {
+		fmt.Fprintf(&out, "image %s %s\n", i.Digest, i.Name)
+	}
 	return out.Bytes()
 }
 
@@ -155,6 +161,12 @@ func (l *Lock) parse(kind, rest string) (err error) {
 			return errors.New("write download SHA256 TYPE URL")
 		}
 		l.Downloads = append(l.Downloads, LockedDownload{Type: words[1], URL: words[2], SHA256: words[0]})
+	case "image":
+		image, err := parseImage(rest)
+		if err != nil {
+			return err
+		}
+		l.Images = append(l.Images, image)
 	default:
 		return fmt.Errorf("%q is no kind of line that this pkbuild knows", kind)
 	}

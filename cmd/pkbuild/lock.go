@@ -65,8 +65,8 @@ func lockCommand() *cobra.Command {
 				return printJSON(cmd, append([]builder.Change{}, changes...))
 			}
 			if old == nil {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d packages, %d tools, %d pallets\n", builder.LockName(args[0]),
-					len(lock.Debian.Packages), len(lock.Debian.Tools), len(lock.Pallets))
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d packages, %d tools, %d pallets, %d container images\n", builder.LockName(args[0]),
+					len(lock.Debian.Packages), len(lock.Debian.Tools), len(lock.Pallets), len(lock.Images))
 				return err
 			}
 			return printChanges(cmd.OutOrStdout(), changes)
@@ -96,7 +96,7 @@ func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe string) error {
 	if lock == nil {
 		return errNoLock(recipe)
 	}
-	return misfit(recipe, lock.Check(r))
+	return misfit(recipe, lock.Check(cmd.Context(), r))
 }
 
 // misfit says what to do about a lock that does not fit its recipe.

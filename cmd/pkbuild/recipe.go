@@ -63,7 +63,7 @@ func (f *recipeFlags) compile(ctx context.Context, name, cache string) (*recipes
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := f.lock(name, r)
+	lock, err := f.lock(ctx, name, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -122,7 +122,7 @@ func digests(dir, architecture string) (map[string]string, error) {
 }
 
 // lock reads the lock that a recipe is compiled with; nil if there is none.
-func (f *recipeFlags) lock(name string, r *recipes.Recipe) (*builder.Lock, error) {
+func (f *recipeFlags) lock(ctx context.Context, name string, r *recipes.Recipe) (*builder.Lock, error) {
 	if f.noLock {
 		return nil, nil
 	}
@@ -133,7 +133,7 @@ func (f *recipeFlags) lock(name string, r *recipes.Recipe) (*builder.Lock, error
 	if lock == nil {
 		return nil, errNoLock(name)
 	}
-	return lock, misfit(name, lock.Check(r))
+	return lock, misfit(name, lock.Check(ctx, r))
 }
 
 func (f *recipeFlags) helperDir() (string, error) {

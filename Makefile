@@ -33,7 +33,7 @@ boot: image ## Boot the image in QEMU and report what was found
 	$(OUT)/bin/pkbuild boot $(IMAGE)
 
 test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and boots of the image in QEMU
-	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 \
+	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 PKBUILD_TEST_SEQUENCES=100000 \
 		$(GO) test -tags $(TAGS) -p 1 -timeout 30m ./...
 
 unit: ## Run the tests that need no image; those that lack something else say so and are skipped

@@ -121,8 +121,8 @@ func (d *debugfs) describe() listing {
 // walkOrder sorts names as Walk does, a directory's entries right behind it.
 func walkOrder(name string) string { return strings.ReplaceAll(name, "/", "\x00") }
 
-var statFields = regexp.MustCompile(`(?s)Type: (.*?)    Mode:  (\d+).*User: +(-?\d+)   Group: +(-?\d+) ` +
-	`.*Size: (\d+)\n.*Links: (\d+) .* mtime: 0x([0-9a-f]{8}):([0-9a-f]{8})`)
+var statFields = regexp.MustCompile(`(?s)Type: (.*?)    Mode:  (\d+).*?User: +(-?\d+)   Group: +(-?\d+) ` +
+	`.*?Size: (\d+)\n.*?Links: (\d+) .*? mtime: 0x([0-9a-f]{8}):([0-9a-f]{8})`)
 
 var deviceField = regexp.MustCompile(`Device major/minor number: 0?(\d+):0?(\d+)`)
 var linkField = regexp.MustCompile(`(?s)Fast link dest: "(.*)"\n`)

@@ -101,8 +101,8 @@ func digest(t *testing.T, r io.Reader) string {
 
 func digestBlocks(t *testing.T, h hash.Hash, r io.Reader, at int64) {
 	t.Helper()
-	b := make([]byte, 1<<16)
-	zero := make([]byte, blockSize)
+	b := make([]byte, 4*blockSize)
+	var zero [blockSize]byte
 	for {
 		n, err := io.ReadFull(r, b)
 		for block := b[:n]; len(block) > 0; {
@@ -192,14 +192,15 @@ func describeDir(t *testing.T, root string, withLostFound bool) listing {
 func readXattrs(t *testing.T, path string) map[string]string {
 	t.Helper()
 	xattrs := map[string]string{}
-	b := make([]byte, 1<<16)
-	n, err := unix.Llistxattr(path, b)
+	n, err := unix.Llistxattr(path, nil)
 	require.NoError(t, err, path)
-	names := strings.Split(strings.TrimSuffix(string(b[:n]), "\x00"), "\x00")
-	for _, name := range names {
-		if name == "" {
-			continue
-		}
+	if n == 0 {
+		return xattrs
+	}
+	b := make([]byte, 1<<16)
+	n, err = unix.Llistxattr(path, b)
+	require.NoError(t, err, path)
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(b[:n]), "\x00"), "\x00") {
 		n, err := unix.Lgetxattr(path, name, b)
 		require.NoError(t, err, "%s of %s", name, path)
 		xattrs[name] = describeXattr(name, string(b[:n]))

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -92,7 +93,7 @@ func (b *build) fetch(ctx context.Context) error {
 		}
 	})
 	if err != nil {
-		return b.outdated(err)
+		return b.advise(err)
 	}
 	debs := make([]*deb, len(all))
 	group, ctx := errgroup.WithContext(ctx)
@@ -104,10 +105,12 @@ func (b *build) fetch(ctx context.Context) error {
 			return err
 		})
 	}
-	err = group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
 	n := len(b.lock.Packages)
 	b.debs, b.tools = sorted(debs[:n]), debs[n:]
-	return err
+	return nil
 }
 
 // toolsFor is the architecture of the tools that this machine needs; none where it runs the tree's own programs.
@@ -134,13 +137,18 @@ func (b *build) needed() ([]Package, error) {
 	return all, nil
 }
 
-// outdated says what to do about a mirror that no longer has what a lock names.
-func (b *build) outdated(err error) error {
-	if b.layer.Lock == nil || !fetch.Gone(err) {
-		return err
+// advise says what to do about a mirror that is out of reach, or no longer has what a lock names.
+func (b *build) advise(err error) error {
+	unreachable := (*url.Error)(nil)
+	switch {
+	case errors.As(err, &unreachable):
+		return fmt.Errorf("%w: it is not in the cache, so it has to be downloaded: is the network up, and the mirror? "+
+			"PKBUILD_MIRROR or the recipe's mirror names another one", err)
+	case b.layer.Lock != nil && fetch.Gone(err):
+		return fmt.Errorf("%w: it keeps newer versions only than those of the lock; lock the recipe anew, "+
+			"or use a mirror that keeps all, such as snapshot.debian.org", err)
 	}
-	return fmt.Errorf("%w: it keeps newer versions only than those of the lock; lock the recipe anew, "+
-		"or use a mirror that keeps all, such as snapshot.debian.org", err)
+	return err
 }
 
 // report passes on a line and how many packages are further by a step.

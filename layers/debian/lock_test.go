@@ -47,6 +47,22 @@ func TestMirrorWithoutWhatTheLockNames(t *testing.T) {
 		"all, such as snapshot.debian.org")
 }
 
+// TestLockWithoutNetwork: what the cache lacks is named.
+func TestLockWithoutNetwork(t *testing.T) {
+	mirror := newMirror(t)
+	there, missing := mirror.pkg(), mirror.pkg()
+	missing.Name, missing.SHA256 = "vim", digest
+	p := testPool(t)
+	p.fetched(t, there)
+	mirror.Close()
+	l := Layer{Architecture: sandbox.Host(), Suite: "trixie", Lock: &Lock{Packages: []Package{there, missing}}}
+	b := &build{layer: l, env: &layers.Env{Mirror: mirror.URL}, pool: p}
+	err := b.fetch(t.Context())
+	require.ErrorContains(t, err, "download vim 1 (all) from "+missing.URL+": Get ")
+	require.ErrorContains(t, err, "connection refused (3 attempts): it is not in the cache, so it has to be downloaded: "+
+		"is the network up, and the mirror? PKBUILD_MIRROR or the recipe's mirror names another one")
+}
+
 func TestLockWithoutToolsForThisMachine(t *testing.T) {
 	l := testLayer()
 	l.Lock = &Lock{Tools: []Package{{Name: "dash", Architecture: "riscv64"}}}

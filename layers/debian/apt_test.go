@@ -225,12 +225,15 @@ func TestArchiveThatDoesNotAnswer(t *testing.T) {
 	}))
 	t.Cleanup(slow.Close)
 	for url, says := range map[string]string{down.URL: "Connection refused", slow.URL: "Connection timed out"} {
-		r := a.apt(t, url)
-		r.timeout = time.Second
-		_, err := r.resolve(t.Context(), []string{"tool"})
-		require.ErrorContains(t, err, "read the package lists of test ("+url+" test): ")
-		require.ErrorContains(t, err, says)
-		require.ErrorContains(t, err, isItUp)
+		t.Run(says, func(t *testing.T) {
+			t.Parallel() // apt's patience is most of it
+			r := a.apt(t, url)
+			r.timeout = time.Second
+			_, err := r.resolve(t.Context(), []string{"tool"})
+			require.ErrorContains(t, err, "read the package lists of test ("+url+" test): ")
+			require.ErrorContains(t, err, says)
+			require.ErrorContains(t, err, isItUp)
+		})
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/stretchr/testify/require"
@@ -34,8 +36,24 @@ echo o >/proc/sysrq-trigger
 sleep 60
 `
 
+// diary is a package whose script writes down the day: what the test below is to find wherever else it is.
+var diary = map[string]string{"postinst": "#!/bin/sh\ndate +%F >/opt/day\n"}
+
+// dayOf takes the day that the diary has out of a tree; empty if there is none.
+func dayOf(t *testing.T, tree *layers.Tree) string {
+	t.Helper()
+	if tree.Get("opt/day") == nil {
+		return ""
+	}
+	text, err := tree.ReadFile("opt/day")
+	require.NoError(t, err)
+	tree.Remove("opt/day")
+	return strings.TrimSpace(string(text))
+}
+
 // TestTheDayDoesNotMatter builds a tree from a lock, and once more a day later, on a machine with another time zone,
-// language, name and umask.
+// language, name and umask. A package that writes down the day shows that its scripts live on that day: its file is the
+// only difference.
 func TestTheDayDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	env := testEnv(t)
@@ -43,27 +61,41 @@ func TestTheDayDoesNotMatter(t *testing.T) {
 	l := testLayer()
 	l.Architecture = sandbox.Host() // User Mode Linux runs nothing else
 	l.Lock = baseLock(t, env, l)
-	began := time.Now()
+	l.Lock.addPackage(t, "diary", diary)
 	tree, err := l.Make(t.Context(), env, nil)
 	require.NoError(t, err)
+	today := dayOf(t, tree)
 
+	tomorrow := time.Now().Add(24 * time.Hour)
+	out := onAnotherDay(t, tomorrow, l, env)
+	seconds, err := strconv.ParseInt(said(t, out, "clock"), 10, 64)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, seconds, tomorrow.Unix())
+	require.NotEqual(t, today, said(t, out, "day"), "the scripts' clock is that of today")
+	require.Equal(t, digestOf(t, tree), said(t, out, "digest"))
+}
+
+// onAnotherDay builds a layer in User Mode Linux, and returns what that says.
+func onAnotherDay(t *testing.T, day time.Time, l Layer, env *layers.Env) string {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	later := *env
 	later.Scratch = "/mnt/scratch"
 	script := filepath.Join(t.TempDir(), "init")
-	tomorrow := began.Add(24 * time.Hour).Unix()
-	require.NoError(t, os.WriteFile(script, fmt.Appendf(nil, anotherDay, tomorrow, childSpec(t, l, &later), self), 0o755))
+	require.NoError(t, os.WriteFile(script, fmt.Appendf(nil, anotherDay, day.Unix(), childSpec(t, l, &later), self), 0o755))
 	cmd := exec.CommandContext(t.Context(), "linux.uml", "mem=4G", "root=/dev/root", "rootfstype=hostfs", "rw", "init="+script,
 		"con=null", "con0=null,fd:1", "panic=1")
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // where it keeps its socket
 	out, err := cmd.CombinedOutput()
 	require.Regexp(t, `(?m)^digest `, string(out), "%s: %v", cmd, err)
-	clock := regexp.MustCompile(`(?m)^clock (\d+)`).FindSubmatch(out)
-	require.NotNil(t, clock, "%s", out)
-	seconds, err := strconv.ParseInt(string(clock[1]), 10, 64)
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, seconds, tomorrow)
-	digest := regexp.MustCompile(`(?m)^digest (\S+)`).FindSubmatch(out)
-	require.Equal(t, digestOf(t, tree), string(digest[1]))
+	return string(out)
+}
+
+// said is what follows a word at the beginning of a line.
+func said(t *testing.T, out, word string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + word + ` (\S+)`).FindStringSubmatch(out)
+	require.NotNil(t, m, out)
+	return m[1]
 }

@@ -1,0 +1,62 @@
+package debian
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
+	"github.com/stretchr/testify/require"
+)
+
+// What several tests begin with is made once. They do not change it.
+var (
+	locks memo[*Lock]
+	trees memo[*layers.Tree]
+)
+
+// memo makes one thing of each layer that it is asked for.
+type memo[T any] struct {
+	mu   sync.Mutex
+	made map[string]func() (T, error)
+}
+
+func (m *memo[T]) of(l Layer, make func() (T, error)) (T, error) {
+	key, err := json.Marshal(l)
+	if err != nil {
+		return *new(T), err
+	}
+	return m.once(string(key), make)()
+}
+
+func (m *memo[T]) once(key string, make func() (T, error)) func() (T, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.made == nil {
+		m.made = map[string]func() (T, error){}
+	}
+	if m.made[key] == nil {
+		m.made[key] = sync.OnceValues(make)
+	}
+	return m.made[key]
+}
+
+// baseLock pins the essential packages of a layer's architecture, and those that it names.
+func baseLock(t *testing.T, env *layers.Env, l Layer) *Lock {
+	t.Helper()
+	lock, err := locks.of(l, func() (*Lock, error) { return l.Resolve(t.Context(), env, nil) })
+	if err != nil {
+		needs.Unavailable(t, "resolve: "+err.Error())
+	}
+	return &Lock{Packages: slices.Clone(lock.Packages), Tools: slices.Clone(lock.Tools)}
+}
+
+// baseTree is the tree of a layer.
+func baseTree(t *testing.T, env *layers.Env, l Layer) *layers.Tree {
+	t.Helper()
+	tree, err := trees.of(l, func() (*layers.Tree, error) { return l.Make(t.Context(), env, nil) })
+	require.NoError(t, err)
+	return tree
+}

@@ -140,6 +140,9 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 	return err
 }
 
+// storing is the message of what comes last: to write a layer takes as long as a disk does.
+const storing = "storing the layer"
+
 // get takes a layer from the store, which has it made where it is missing. What holds secrets is never stored, nor what
 // is kept elsewhere.
 func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Record) (t *layers.Tree, cached bool, err error) {
@@ -156,6 +159,9 @@ func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Recor
 		t, err = l.Layer.Make(ctx, b.env(ctx, l, scratch), b.tree)
 		if err != nil && b.opts.Keep && ctx.Err() == nil {
 			return nil, fmt.Errorf("%w\nwhat it left is kept in %s", err, scratch)
+		}
+		if err == nil {
+			b.emit(Event{Step: l.Name, State: Running, Message: storing})
 		}
 		return t, errors.Join(err, os.RemoveAll(scratch)) // contents of the tree lie in files that are open
 	})

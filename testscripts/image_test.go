@@ -188,10 +188,7 @@ func copyTo(t *testing.T, name string) {
 // TestImageBoots asks for everything that the first boot of the image must show, through the command.
 func TestImageBoots(t *testing.T) {
 	img := image(t)
-	bin := os.Getenv("PKBUILD_TEST_BIN")
-	if bin == "" {
-		bin = compile(t)
-	}
+	bin := programs(t)
 	cmd := exec.Command(filepath.Join(bin, "pkbuild"), "boot", img, "--json", "--timeout", "10m",
 		"--check", "testdata/checks/stage-wins.sh", "--check", "testdata/checks/topics.sh", "--check", "testdata/checks/no-leaks.sh", "--check", "testdata/checks/pkctl.sh", "--check", "testdata/checks/grant.sh")
 	cmd.Stderr = os.Stderr

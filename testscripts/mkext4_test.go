@@ -65,10 +65,7 @@ func TestMkext4RoundTrip(t *testing.T) {
 		}
 		t.Skip("only root may make devices and mount")
 	}
-	bin := os.Getenv("PKBUILD_TEST_BIN")
-	if bin == "" {
-		bin = compile(t)
-	}
+	bin := programs(t)
 	dir := everyKind(t)
 	images := t.TempDir()
 	for name, source := range map[string]string{"dir": dir, "tar": pack(t, dir)} {

@@ -67,12 +67,7 @@ func makeOld(t *testing.T, dir string) {
 
 // shareLayers makes a cache, which everybody may read, of the layers that the image was made of.
 func shareLayers(t *testing.T, recipe, dir string) {
-	cache := os.Getenv("PKBUILD_CACHE")
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		require.NoError(t, err)
-		cache = filepath.Join(user, "pkbuild")
-	}
+	cache := userCache(t)
 	out, err := exec.Command(filepath.Join(dir, "pkbuild"), "why", "--json", "--cache", cache, recipe).Output()
 	require.NoError(t, err)
 	var layers []struct {
@@ -92,6 +87,16 @@ func shareLayers(t *testing.T, recipe, dir string) {
 		}
 		require.NoError(t, os.Chmod(to, 0o644))
 	}
+}
+
+// userCache is the cache that pkbuild uses where it is told of no other.
+func userCache(t *testing.T) string {
+	if cache := os.Getenv("PKBUILD_CACHE"); cache != "" {
+		return cache
+	}
+	user, err := os.UserCacheDir()
+	require.NoError(t, err)
+	return filepath.Join(user, "pkbuild")
 }
 
 // sum reads the checksum that was written beside an image.

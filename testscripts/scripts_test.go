@@ -10,13 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestScripts runs every story with the programs on the PATH: those that `make build` made, where PKBUILD_TEST_BIN
-// names their directory, else ones compiled now.
+// TestScripts runs every story with the programs on the PATH.
 func TestScripts(t *testing.T) {
-	bin := os.Getenv("PKBUILD_TEST_BIN")
-	if bin == "" {
-		bin = compile(t)
-	}
+	bin := programs(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -27,6 +23,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// programs is the directory of the programs: that of those that `make build` made, where PKBUILD_TEST_BIN names it, else
+// one of programs compiled now.
+func programs(t *testing.T) string {
+	if bin := os.Getenv("PKBUILD_TEST_BIN"); bin != "" {
+		return bin
+	}
+	return compile(t)
 }
 
 // compile builds the commands as make does.

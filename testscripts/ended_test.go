@@ -1,0 +1,238 @@
+package testscripts
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// essentials is a recipe of few packages, with what stands for firmware and a kernel.
+const essentials = `name: small
+base: {debian: {suite: trixie}}
+layers:
+  - files:
+      - {target: /boot/vmlinuz-1, content: kernel}
+      - {target: /usr/lib/raspi-firmware/start4.elf, content: firmware}
+      - {target: /usr/lib/modules/1/modules.alias, content: ""}
+      - {target: /usr/lib/modules/1/modules.builtin, content: ""}
+      - {target: /usr/lib/modules/1/modules.dep, content: ""}
+      - {target: /usr/lib/modules/1/modules.softdep, content: ""}
+disk: {boot-size: 256MiB}
+`
+
+// builds are those of one recipe by the program itself, each with a cache of its own.
+type builds struct {
+	t      *testing.T
+	bin    string
+	recipe string
+	debs   map[string]string // digest of each package of the lock, by its place on a mirror
+	mirror string
+}
+
+// TestEndedInEveryPhase interrupts and kills pkbuild in the middle of whatever it does. Nothing of it goes on, nothing
+// half is left, and each build goes on where the one before was ended. The last one makes the image that a build makes
+// which nobody disturbs: that one has the lock and its packages, and no network at all.
+func TestEndedInEveryPhase(t *testing.T) {
+	if os.Getuid() != 0 {
+		lacking(t, "only root may cut off the network")
+	}
+	b := lockedBuilds(t)
+	quiet, cache := t.TempDir(), t.TempDir()
+	b.stock(quiet)
+	b.serve(filepath.Join(quiet, "debs"))
+	want := t.TempDir()
+	cmd := b.image(quiet, want)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", cmd, said)
+
+	for _, phase := range []struct{ name, step, message, option string }{
+		{"resolving", "debian", "resolving packages", "--no-lock"},
+		{"fetching", "debian", "downloaded ", "--locked"},
+		{"unpacking", "debian", "unpacked ", "--locked"},
+		{"toolbox", "debian", "running preinst scripts", "--locked"},
+		{"configuring", "debian", "Setting up ", "--locked"},
+		{"storing", "debian", "storing the layer", "--locked"},
+		{"writing the disk", "disk", "", "--locked"},
+	} {
+		for _, how := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+			t.Run(phase.name+" "+how.String(), func(t *testing.T) {
+				b := b
+				b.t = t
+				out := t.TempDir()
+				b.end(b.image(cache, out, "--json", phase.option), how, func(e event) bool {
+					return e.Step == phase.step && e.State == "running" && strings.HasPrefix(e.Message, phase.message)
+				})
+				require.Eventually(t, func() bool { return len(users(t, cache)) == 0 }, 20*time.Second, 10*time.Millisecond,
+					"still there: %s", users(t, cache))
+				require.NoFileExists(t, filepath.Join(out, "small.img"))
+			})
+		}
+	}
+	got := t.TempDir()
+	said, err = b.image(cache, got).CombinedOutput()
+	require.NoError(t, err, string(said))
+	require.Contains(t, string(said), "debian: reused from the cache")
+	require.Equal(t, sum(t, filepath.Join(want, "small.img")), sum(t, filepath.Join(got, "small.img")))
+	require.Equal(t, filesBelow(t, want), filesBelow(t, got))
+	for _, dir := range []string{"debs", "layers", "scratch"} {
+		require.Empty(t, without(filesBelow(t, filepath.Join(cache, dir)), filesBelow(t, filepath.Join(quiet, dir))), dir)
+	}
+	require.NoError(t, os.RemoveAll(cache), "nothing is mounted in it any more")
+}
+
+func lacking(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// lockedBuilds writes and locks the recipe.
+func lockedBuilds(t *testing.T) builds {
+	b := builds{t: t, bin: programs(t), recipe: filepath.Join(t.TempDir(), "small.yml"), debs: map[string]string{}}
+	require.NoError(t, os.WriteFile(b.recipe, []byte(essentials), 0o644))
+	b.run("lock", b.recipe)
+	lock, err := os.ReadFile(b.recipe + ".lock")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(lock)) {
+		if f := strings.Fields(line); len(f) == 7 && (f[0] == "package" || f[0] == "tool") {
+			b.debs[f[6]] = f[5]
+		}
+	}
+	require.NotEmpty(t, b.debs)
+	return b
+}
+
+// run runs the program, with the user's cache.
+func (b builds) run(args ...string) {
+	b.t.Helper()
+	out, err := exec.Command(filepath.Join(b.bin, "pkbuild"), args...).CombinedOutput()
+	require.NoError(b.t, err, "pkbuild %q\n%s", args, out)
+}
+
+// image is the command that builds the image in a directory.
+func (b builds) image(cache, dir string, options ...string) *exec.Cmd {
+	args := append([]string{"image", b.recipe, "--cache", cache, "-o", filepath.Join(dir, "small.img")}, options...)
+	cmd := exec.Command(filepath.Join(b.bin, "pkbuild"), args...)
+	cmd.Env = append(os.Environ(), "PKBUILD_MIRROR="+b.mirror)
+	return cmd
+}
+
+// stock fills a cache with the packages, from the user's one, which the tests of packages fill.
+func (b builds) stock(cache string) {
+	user := userCache(b.t)
+	require.NoError(b.t, os.Mkdir(filepath.Join(cache, "debs"), 0o755))
+	for _, digest := range b.debs {
+		name := filepath.Join("debs", digest+".deb")
+		if _, err := os.Stat(filepath.Join(user, name)); err != nil {
+			b.run("image", b.recipe, "-o", filepath.Join(b.t.TempDir(), "x.img"))
+		}
+		if os.Link(filepath.Join(user, name), filepath.Join(cache, name)) != nil {
+			tool(b.t, "cp", filepath.Join(user, name), filepath.Join(cache, name))
+		}
+	}
+}
+
+// serve is a mirror of the packages. Who asks it for an index waits.
+func (b *builds) serve(debs string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/dists/") {
+			<-r.Context().Done()
+			return
+		}
+		http.ServeFile(w, r, filepath.Join(debs, b.debs[strings.TrimPrefix(r.URL.EscapedPath(), "/")]+".deb"))
+	}))
+	b.t.Cleanup(s.Close)
+	b.mirror = s.URL
+}
+
+type event struct{ Step, State, Message string }
+
+// end starts a build and ends it at an event. The build cannot run away: as nobody reads on, it soon waits to tell of
+// the next events.
+func (b builds) end(cmd *exec.Cmd, how syscall.Signal, at func(event) bool) {
+	b.t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(b.t, err)
+	defer r.Close()
+	_, err = unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096)
+	require.NoError(b.t, err)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = w, &stderr, &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(b.t, cmd.Start())
+	require.NoError(b.t, w.Close())
+	in := bufio.NewReaderSize(r, 16)
+	for found := false; !found; {
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			b.t.Fatalf("no such event: %v: %s", cmd.Wait(), stderr.String())
+		}
+		var e event
+		require.NoError(b.t, json.Unmarshal(line, &e), string(line))
+		found = at(e)
+	}
+	if how == syscall.SIGINT { // a terminal sends it to all processes of the group
+		require.NoError(b.t, syscall.Kill(-cmd.Process.Pid, how))
+	} else {
+		require.NoError(b.t, cmd.Process.Signal(how))
+	}
+	_, _ = io.Copy(io.Discard, in)
+	err = cmd.Wait()
+	if how == syscall.SIGINT {
+		require.EqualError(b.t, err, "exit status 1", stderr.String())
+		require.Equal(b.t, "pkbuild: interrupted\n", stderr.String())
+	} else {
+		require.EqualError(b.t, err, "signal: killed")
+	}
+}
+
+// users lists processes that have a directory mounted, among their arguments or in their environment.
+func users(t *testing.T, dir string) (all []string) {
+	names, err := filepath.Glob("/proc/[0-9]*")
+	require.NoError(t, err)
+	for _, name := range names {
+		for _, of := range []string{"mountinfo", "cmdline", "environ"} {
+			if text, err := os.ReadFile(filepath.Join(name, of)); err == nil && bytes.Contains(text, []byte(dir)) {
+				all = append(all, fmt.Sprintf("%s/%s: %.300q", name, of, text))
+			}
+		}
+	}
+	return all
+}
+
+// without lists those names that are not among others. Files that are locked stay, and are empty.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		return slices.Contains(others, name) || strings.HasSuffix(name, ".lock")
+	})
+}
+
+// filesBelow lists all files below a directory.
+func filesBelow(t *testing.T, dir string) (all []string) {
+	require.NoError(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		all = append(all, strings.TrimPrefix(name, dir))
+		return nil
+	}))
+	return all
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -78,6 +77,9 @@ func Compile(ctx context.Context, r *recipes.Recipe, in Inputs) (p *Plan, err er
 		}
 	}
 	if err := fetch.downloads.misfit(); err != nil {
+		return nil, err
+	}
+	if err := p.addContainers(ctx, r, in); err != nil {
 		return nil, err
 	}
 	p.add("boot", layers.Boot{
@@ -171,8 +173,6 @@ func (p *Plan) addLayer(ctx context.Context, dir string, l recipes.Layer, progra
 			return err
 		}
 		p.add("stage", layers.Files{Entries: entries})
-	case l.Containers != nil:
-		return errors.New("containers are not written yet")
 	}
 	return nil
 }

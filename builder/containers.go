@@ -9,8 +9,8 @@ import (
 
 	"go.podman.io/image/v5/docker/reference"
 
+	"github.com/PlanktoScope/pkbuild/images/containers"
 	"github.com/PlanktoScope/pkbuild/recipes"
-	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
 // Container is a container image that a recipe asks for.
@@ -20,8 +20,8 @@ type Container struct {
 }
 
 // Containers are the container images that a recipe asks for, by name, each once: those that it lists, and those of the
-// enabled apps of the pallets that it stages.
-func Containers(ctx context.Context, r *recipes.Recipe) ([]Container, error) {
+// enabled apps of the pallets that it stages. Of the inputs it takes what pallets are read with.
+func Containers(ctx context.Context, r *recipes.Recipe, in Inputs) ([]Container, error) {
 	found := map[string]Container{}
 	fromStages := false
 	for _, l := range r.Layers {
@@ -38,7 +38,7 @@ func Containers(ctx context.Context, r *recipes.Recipe) ([]Container, error) {
 		}
 	}
 	if fromStages {
-		if err := addStaged(ctx, r, found); err != nil {
+		if err := addStaged(ctx, r, newPallets(r, in), found); err != nil {
 			return nil, err
 		}
 	}
@@ -50,16 +50,12 @@ func Containers(ctx context.Context, r *recipes.Recipe) ([]Container, error) {
 }
 
 // addStaged adds the images of the pallets that a recipe stages, unless they are there.
-func addStaged(ctx context.Context, r *recipes.Recipe, found map[string]Container) error {
+func addStaged(ctx context.Context, r *recipes.Recipe, fetch *pallets, found map[string]Container) error {
 	for _, l := range r.Layers {
 		if l.Stage == nil {
 			continue
 		}
-		p, err := pallet.Read(filepath.Join(r.Dir, l.Stage.Pallet))
-		if err != nil {
-			return err
-		}
-		apps, err := p.Apps(ctx)
+		apps, err := fetch.apps(ctx, filepath.Join(r.Dir, l.Stage.Pallet))
 		if err != nil {
 			return err
 		}
@@ -85,4 +81,31 @@ func fullName(image string) (string, error) {
 		return "", fmt.Errorf("container image %q: %w", image, err)
 	}
 	return reference.TagNameOnly(named).String(), nil
+}
+
+// addContainers adds the store of the images that a recipe asks for, if it does.
+func (p *Plan) addContainers(ctx context.Context, r *recipes.Recipe, in Inputs) error {
+	asked := slices.ContainsFunc(r.Layers, func(l recipes.Layer) bool { return l.Containers != nil })
+	all, err := Containers(ctx, r, in)
+	if err != nil {
+		return err
+	}
+	if in.Lock != nil {
+		if misfits := in.Lock.imageMisfits(all); len(misfits) > 0 {
+			return &MisfitError{misfits}
+		}
+	}
+	if !asked {
+		return nil
+	}
+	store := containers.Layer{Platform: imagePlatform(r.Architecture).String()}
+	for _, c := range all {
+		d, err := in.Lock.ImageDigest(c.Name)
+		if err != nil {
+			return err
+		}
+		store.Images = append(store.Images, containers.Image{Name: c.Name, Source: c.Source, Digest: d})
+	}
+	p.add("containers", store)
+	return nil
 }

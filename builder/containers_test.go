@@ -1,10 +1,14 @@
 package builder
 
 import (
+	"encoding/json"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/images/containers"
+	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -37,12 +41,12 @@ func TestContainers(t *testing.T) {
 		{Stage: &recipes.Stage{Pallet: "."}},
 	}}
 	listed := []Container{{"docker.io/library/caddy:2.8", "oci:caddy"}, {"quay.io/a/b:1", ""}}
-	got, err := Containers(t.Context(), r)
+	got, err := Containers(t.Context(), r, Inputs{})
 	require.NoError(t, err)
 	require.Equal(t, listed, got)
 
 	r.Layers = append(r.Layers, recipes.Layer{Containers: &recipes.Containers{Stages: true}})
-	got, err = Containers(t.Context(), r)
+	got, err = Containers(t.Context(), r, Inputs{})
 	require.NoError(t, err)
 	require.Equal(t, []Container{
 		listed[0], {"docker.io/library/eclipse-mosquitto:latest", ""},
@@ -50,7 +54,47 @@ func TestContainers(t *testing.T) {
 	}, got)
 
 	r.Layers = r.Layers[1:2]
-	got, err = Containers(t.Context(), r)
+	got, err = Containers(t.Context(), r, Inputs{})
 	require.NoError(t, err)
 	require.Empty(t, got, "nobody asked for them")
+}
+
+// What compiles is a store of the images by digest, above all other layers but that of the boot partition.
+func TestCompileContainers(t *testing.T) {
+	r := loaded(t)
+	web := emptyImage(t, filepath.Join(r.Dir, "web"), "A=1")
+	r.Layers = append([]recipes.Layer{{Containers: &recipes.Containers{Stages: true, Images: []recipes.ContainerImage{
+		{Name: "web:1", Source: "oci:web"}, {Name: "quay.io/a/b@sha256:" + sha1},
+	}}}}, r.Layers...)
+	lock := lockOf(t, r)
+	in := Inputs{Lock: lock}
+	_, err := Compile(t.Context(), r, in)
+	require.EqualError(t, err, "the lock does not fit the recipe any more: "+
+		"container image docker.io/library/web:1 was added, container image quay.io/a/b@sha256:"+sha1+" was added")
+	_, err = Compile(t.Context(), r, Inputs{})
+	require.EqualError(t, err, "container image docker.io/library/web:1 is not pinned by digest; run pkbuild lock")
+
+	lock.Images = []LockedImage{{"docker.io/library/web:1", web}, {"quay.io/a/b@sha256:" + sha1, "sha256:" + sha1}}
+	p, err := Compile(t.Context(), r, in)
+	require.NoError(t, err)
+	l := p.Layers[len(p.Layers)-2]
+	require.Equal(t, Layer{"containers", containers.Layer{Platform: "linux/arm64/v8", Images: []containers.Image{
+		{Name: "docker.io/library/web:1", Source: "oci:web", Digest: web},
+		{Name: "quay.io/a/b@sha256:" + sha1, Digest: "sha256:" + sha1},
+	}}}, l)
+	text, err := json.Marshal(l)
+	require.NoError(t, err)
+	var again Layer
+	require.NoError(t, json.Unmarshal(text, &again))
+	require.Equal(t, l, again)
+
+	made := l.Layer.(containers.Layer)
+	made.Images = made.Images[:1]
+	tree, err := made.Make(t.Context(), &layers.Env{Dir: r.Dir, Cache: t.TempDir(), Latest: p.Date}, nil)
+	require.NoError(t, err)
+	names, err := tree.ReadFile("var/lib/docker/image/overlay2/repositories.json")
+	require.NoError(t, err)
+	require.Contains(t, string(names), `"web:1":"sha256:`)
+	require.Contains(t, string(names), `"web@`+web.String()+`":"sha256:`)
+	require.True(t, tree.Get("var/lib/docker").Sealed)
 }

@@ -71,7 +71,7 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 	if err != nil {
 		return nil, err
 	}
-	containers, err := Containers(ctx, r)
+	containers, err := Containers(ctx, r, Inputs{Cache: o.Cache, Mirrors: o.Mirrors})
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +139,9 @@ func (e *MisfitError) Error() string {
 }
 
 // Check tells whether a lock fits a recipe in everything, the contents of its pallets included, but for what these
-// download, which Compile looks at. The error is a MisfitError where it does not.
-func (l *Lock) Check(ctx context.Context, r *recipes.Recipe) error {
+// download, which Compile looks at. The error is a MisfitError where it does not. Of the inputs it takes what pallets are
+// read with.
+func (l *Lock) Check(ctx context.Context, r *recipes.Recipe, in Inputs) error {
 	want, err := wantedBy(r)
 	if err != nil {
 		return err
@@ -149,7 +150,7 @@ func (l *Lock) Check(ctx context.Context, r *recipes.Recipe) error {
 	if err != nil {
 		return err
 	}
-	containers, err := Containers(ctx, r)
+	containers, err := Containers(ctx, r, in)
 	if err != nil {
 		return err
 	}

@@ -173,7 +173,7 @@ func TestLockThatDoesNotFit(t *testing.T) {
 func TestLockKnowsPallets(t *testing.T) {
 	r := loaded(t)
 	lock := lockOf(t, r)
-	require.NoError(t, lock.Check(t.Context(), r))
+	require.NoError(t, lock.Check(t.Context(), r, Inputs{}))
 	before := lock.Pallets[0].version()
 	for name, change := range map[string]func(file string) error{
 		"content": func(file string) error { return os.WriteFile(file, []byte("other\n"), 0o600) },
@@ -186,7 +186,7 @@ func TestLockKnowsPallets(t *testing.T) {
 			require.NoError(t, change(filepath.Join(r.Dir, "pallet/a/b")))
 			now, err := lockedPallets(r)
 			require.NoError(t, err)
-			require.EqualError(t, lock.Check(t.Context(), r),
+			require.EqualError(t, lock.Check(t.Context(), r, Inputs{}),
 				"the lock does not fit the recipe any more: pallet pallet: "+before+" → "+now[0].version())
 			_, err = Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
 			require.NoError(t, err, "who works on a pallet need not lock anew")

@@ -75,7 +75,7 @@ func (l *Lock) Diff(other *Lock) []Change {
 		l = &Lock{}
 	}
 	return slices.Concat(
-		diffPackages("package", l.Packages(), other.Packages()),
+		diffPackages("package", l.packages(), other.packages()),
 		diffPackages("tool", l.Debian.Tools, other.Debian.Tools),
 		diffPallets(l.Pallets, other.Pallets),
 		diffDownloads(l.Downloads, other.Downloads),
@@ -83,8 +83,8 @@ func (l *Lock) Diff(other *Lock) []Change {
 	)
 }
 
-// Packages are those of all layers.
-func (l *Lock) Packages() []debian.Package {
+// packages are those of all layers.
+func (l *Lock) packages() []debian.Package {
 	return slices.Concat(append([][]debian.Package{l.Debian.Packages}, l.Over...)...)
 }
 

@@ -41,7 +41,7 @@ func TestLockPinsContainerImages(t *testing.T) {
 	}}})
 	caddy := emptyImage(t, filepath.Join(r.Dir, "caddy"), "A=1")
 	db := emptyImage(t, filepath.Join(r.Dir, "db"), "A=2")
-	all, err := Containers(t.Context(), r)
+	all, err := Containers(t.Context(), r, Inputs{})
 	require.NoError(t, err)
 	cache := t.TempDir()
 	got, err := lockedImages(t.Context(), imageSource(r, cache), all)
@@ -50,10 +50,10 @@ func TestLockPinsContainerImages(t *testing.T) {
 
 	lock := lockOf(t, loaded(t))
 	misfit := &MisfitError{}
-	require.ErrorAs(t, lock.Check(t.Context(), r), &misfit)
+	require.ErrorAs(t, lock.Check(t.Context(), r, Inputs{}), &misfit)
 	require.Equal(t, []string{"container image docker.io/library/caddy:latest was added", "container image example.org/db:1 was added"}, misfit.Changes)
 	lock.Images = got
-	require.NoError(t, lock.Check(t.Context(), r))
+	require.NoError(t, lock.Check(t.Context(), r, Inputs{}))
 	text := string(lock.Format("buoy.yml"))
 	require.Contains(t, text, "\nimage "+caddy.String()+" docker.io/library/caddy:latest\nimage "+db.String()+" example.org/db:1\n")
 	again, err := ParseLock("buoy.yml.lock", []byte(text))
@@ -85,7 +85,7 @@ func TestLockPinsContainerImages(t *testing.T) {
 		"image example.org/new:1: added " + caddy.Encoded()[:12],
 	}, changes)
 	r.Layers = r.Layers[:len(r.Layers)-1]
-	require.EqualError(t, lock.Check(t.Context(), r), "the lock does not fit the recipe any more: "+
+	require.EqualError(t, lock.Check(t.Context(), r, Inputs{}), "the lock does not fit the recipe any more: "+
 		"container image docker.io/library/caddy:latest was removed, container image example.org/db:1 was removed")
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
+	"github.com/PlanktoScope/pkbuild/stages/pallet/compose"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/download"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
@@ -70,6 +71,22 @@ func (p *pallets) bundle(ctx context.Context, dir string) (b *pallet.Bundle, err
 		return nil, &MisfitError{missing}
 	}
 	return b, err
+}
+
+// apps are the apps of the pallet in a directory, by deployment.
+func (p *pallets) apps(ctx context.Context, dir string) (apps map[string]*compose.App, err error) {
+	if p.cache != "" {
+		done, err := Cache{p.cache}.use(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, done()) }()
+	}
+	read, err := p.reader.Read(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return read.Apps(ctx)
 }
 
 // LockedDownload is what a pallet downloads without a checksum of its own, as it was when the lock was made.

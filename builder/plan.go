@@ -9,6 +9,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/images/containers"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
@@ -44,7 +45,9 @@ type Layer struct {
 
 // kinds lists every kind of layer that a plan can hold.
 func kinds() []layers.Layer {
-	return []layers.Layer{diskimage.Layer{}, debian.Layer{}, layers.Files{}, layers.Users{}, script.Layer{}, layers.Boot{}}
+	return []layers.Layer{
+		diskimage.Layer{}, debian.Layer{}, layers.Files{}, layers.Users{}, script.Layer{}, containers.Layer{}, layers.Boot{},
+	}
 }
 
 type layerJSON struct {

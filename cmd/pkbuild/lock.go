@@ -30,7 +30,7 @@ func lockCommand() *cobra.Command {
 		Args: cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if check {
-				return checkLock(cmd, &flags, args[0])
+				return checkLock(cmd, &flags, args[0], cache)
 			}
 			old, err := builder.ReadLock(args[0])
 			if err != nil && diff {
@@ -66,7 +66,7 @@ func lockCommand() *cobra.Command {
 			}
 			if old == nil {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d packages, %d tools, %d pallets, %d container images\n", builder.LockName(args[0]),
-					len(lock.Packages()), len(lock.Debian.Tools), len(lock.Pallets), len(lock.Images))
+					len(lock.Debian.Packages), len(lock.Debian.Tools), len(lock.Pallets), len(lock.Images))
 				return err
 			}
 			return printChanges(cmd.OutOrStdout(), changes)
@@ -84,7 +84,7 @@ func lockCommand() *cobra.Command {
 }
 
 // checkLock tells whether a recipe's lock fits it.
-func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe string) error {
+func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string) error {
 	r, err := flags.load(recipe)
 	if err != nil {
 		return err
@@ -96,7 +96,11 @@ func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe string) error {
 	if lock == nil {
 		return errNoLock(recipe)
 	}
-	return misfit(recipe, lock.Check(cmd.Context(), r))
+	in, err := pinnedInputs(cache)
+	if err != nil {
+		return err
+	}
+	return misfit(recipe, lock.Check(cmd.Context(), r, in))
 }
 
 // misfit says what to do about a lock that does not fit its recipe.

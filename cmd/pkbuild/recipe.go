@@ -63,27 +63,31 @@ func (f *recipeFlags) compile(ctx context.Context, name, cache string) (*recipes
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := f.lock(ctx, name, r)
+	in, err := pinnedInputs(cache)
 	if err != nil {
+		return nil, nil, err
+	}
+	if in.Lock, err = f.lock(ctx, name, r, in); err != nil {
 		return nil, nil, err
 	}
 	dir, err := f.helperDir()
 	if err != nil {
 		return nil, nil, err
 	}
-	programs, err := digests(dir, r.Architecture)
-	if err != nil {
-		return nil, nil, err
-	}
-	in := builder.Inputs{Programs: programs, Lock: lock}
-	if in.Cache, err = cacheDir(cache); err != nil {
-		return nil, nil, err
-	}
-	if in.Mirrors, err = machineMirrors(); err != nil {
+	if in.Programs, err = digests(dir, r.Architecture); err != nil {
 		return nil, nil, err
 	}
 	p, err := builder.Compile(ctx, r, in)
 	return r, p, misfit(name, err)
+}
+
+// pinnedInputs are what pallets are read with, with the cache that a flag names.
+func pinnedInputs(cache string) (in builder.Inputs, err error) {
+	if in.Cache, err = cacheDir(cache); err != nil {
+		return in, err
+	}
+	in.Mirrors, err = machineMirrors()
+	return in, err
 }
 
 // machineMirrors are where this machine looks for what pallets require and download.
@@ -122,7 +126,7 @@ func digests(dir, architecture string) (map[string]string, error) {
 }
 
 // lock reads the lock that a recipe is compiled with; nil if there is none.
-func (f *recipeFlags) lock(ctx context.Context, name string, r *recipes.Recipe) (*builder.Lock, error) {
+func (f *recipeFlags) lock(ctx context.Context, name string, r *recipes.Recipe, in builder.Inputs) (*builder.Lock, error) {
 	if f.noLock {
 		return nil, nil
 	}
@@ -133,7 +137,7 @@ func (f *recipeFlags) lock(ctx context.Context, name string, r *recipes.Recipe) 
 	if lock == nil {
 		return nil, errNoLock(name)
 	}
-	return lock, misfit(name, lock.Check(ctx, r))
+	return lock, misfit(name, lock.Check(ctx, r, in))
 }
 
 func (f *recipeFlags) helperDir() (string, error) {

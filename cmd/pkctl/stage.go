@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,7 +40,8 @@ func stageCommand() *cobra.Command {
 }
 
 func (d *device) addStore(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&d.dir, "store", defaultStore(), "`directory` of the stages")
+	dir := cmp.Or(os.Getenv("FORKLIFT_STAGE_STORE"), stages.Dir)
+	cmd.PersistentFlags().StringVar(&d.dir, "store", dir, "`directory` of the stages")
 }
 
 func (d *device) addBoot(cmd *cobra.Command) {

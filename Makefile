@@ -15,13 +15,18 @@ GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS)
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image build boot test unit lint bench bench-debian docs deps clean
+.PHONY: help image containers build boot test unit lint bench bench-debian docs deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 image: deps build ## Build out/planktoscope.img from recipes/planktoscope.yml
 	$(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
+
+containers: deps build ## Build the container images of recipes/containers in out/containers
+	set -e; for recipe in recipes/containers/*.yml; do \
+		$(OUT)/bin/pkbuild container $$recipe -o oci:$(OUT)/containers:$$(basename $$recipe .yml); \
+	done
 
 build: ## Compile pkbuild, pkctl and the helpers that go into images
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkbuild ./cmd/pkbuild
@@ -33,7 +38,7 @@ boot: image ## Boot the image in QEMU and report what was found
 	$(OUT)/bin/pkbuild boot $(IMAGE)
 
 test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and boots of the image in QEMU
-	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 \
+	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 PKBUILD_TEST_SEQUENCES=100000 \
 		$(GO) test -tags $(TAGS) -p 1 -timeout 30m ./...
 
 unit: ## Run the tests that need no image; those that lack something else say so and are skipped

@@ -75,7 +75,7 @@ func (l *Lock) Diff(other *Lock) []Change {
 		l = &Lock{}
 	}
 	return slices.Concat(
-		diffPackages("package", l.packages(), other.packages()),
+		diffPackages("package", l.Packages(), other.Packages()),
 		diffPackages("tool", l.Debian.Tools, other.Debian.Tools),
 		diffPallets(l.Pallets, other.Pallets),
 		diffDownloads(l.Downloads, other.Downloads),
@@ -83,8 +83,8 @@ func (l *Lock) Diff(other *Lock) []Change {
 	)
 }
 
-// packages are those of all layers.
-func (l *Lock) packages() []debian.Package {
+// Packages are those of all layers.
+func (l *Lock) Packages() []debian.Package {
 	return slices.Concat(append([][]debian.Package{l.Debian.Packages}, l.Over...)...)
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 	Board   string        // of Boards, whose firmware's choice is booted; "" is the machine's
 	Dir     string        // where to put, and leave, the files of the run; "" is a temporary one, of which the log stays
 	Persist bool          // what the machine writes goes into the image
+	Offline bool          // the machine reaches nobody; its SSH server is reached all the same
 	Checks  []Check       // what to look at besides
 	Timeout time.Duration // for all of it; 0 is 10 minutes
 	Silence time.Duration // how long the machine may say nothing before the probe does; 0 is half of Timeout
@@ -103,7 +104,7 @@ func prepare(image, dir string, m Machine, o Options) (r *Result, p run, err err
 		return nil, p, err
 	}
 	p = run{
-		persist: o.Persist, initramfs: len(r.Firmware.Initramfs) > 0, cmdline: m.kernelCmdline(r.Firmware.Cmdline),
+		persist: o.Persist, offline: o.Offline, initramfs: len(r.Firmware.Initramfs) > 0, cmdline: m.kernelCmdline(r.Firmware.Cmdline),
 		credentials: credentials(o.Timeout/2, o.Checks),
 	}
 	if p.image, err = filepath.Abs(image); err != nil {

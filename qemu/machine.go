@@ -64,6 +64,7 @@ const (
 type run struct {
 	image       string // absolute path
 	persist     bool   // write to the image
+	offline     bool   // nobody is reached from it
 	initramfs   bool   // there is one
 	cmdline     string
 	ssh         *net.TCPAddr // where the guest's port 22 is reached
@@ -76,13 +77,17 @@ func (m Machine) command(r run) []string {
 	if r.persist {
 		snapshot = "off"
 	}
+	network := "user,id=net"
+	if r.offline {
+		network += ",restrict=on"
+	}
 	args := append([]string{program, "-M", m.Name}, m.Args...)
 	args = append(args,
 		"-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", kernelFile, "-append", r.cmdline,
 		"-drive", "if=none,id=disk,format=raw,snapshot="+snapshot+",file="+escape(r.image),
 		"-device", m.Disk+",drive=disk",
-		"-netdev", fmt.Sprintf("user,id=net,hostfwd=tcp:%s-:22", r.ssh),
+		"-netdev", fmt.Sprintf("%s,hostfwd=tcp:%s-:22", network, r.ssh),
 		"-device", m.Network+",netdev=net",
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci",

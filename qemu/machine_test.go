@@ -50,9 +50,10 @@ func TestCommand(t *testing.T) {
 	}
 	require.Equal(t, want, Machines()[0].command(p))
 
-	p.persist, p.initramfs, p.credentials = true, false, nil
+	p.persist, p.offline, p.initramfs, p.credentials = true, true, false, nil
 	got := Machines()[0].command(p)
 	require.Contains(t, got, "if=none,id=disk,format=raw,snapshot=off,file=/a,,b/c.img")
+	require.Contains(t, got, "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22")
 	require.NotContains(t, got, "-initrd")
 	require.NotContains(t, got, "-fw_cfg")
 }

@@ -13,7 +13,7 @@ import (
 type Snapshot struct {
 	Staged  Staged
 	State   BootState
-	Bundles map[int]error // of each stage that is next or in the history: nil if complete, else why it is not
+	Bundles map[int]error // of each stage that was looked at: nil if complete, else why it is not
 }
 
 // incomplete says why a stage cannot be used; nil if it can.
@@ -26,7 +26,9 @@ func (s Snapshot) incomplete(stage int) error {
 }
 
 // Load reads a store from its directory. The snapshot can be used whatever the error, which joins all that could not
-// be read: an unreadable store names no stage, an unreadable state file knows of no attempts.
+// be read: an unreadable store names no stage, an unreadable state file knows of no attempts. Looked at are the bundles
+// of the next stage and of the history, from its end to the first complete one: manifests are long, and every boot
+// waits for this.
 func Load(dir fs.FS) (Snapshot, error) {
 	var s Snapshot
 	store, err := readStore(dir)
@@ -34,12 +36,23 @@ func Load(dir fs.FS) (Snapshot, error) {
 	state, stateErr := readBootState(dir)
 	s.State = state
 	s.Bundles = map[int]error{}
-	for _, n := range append(slices.Clone(s.Staged.History), s.Staged.Next) {
-		if _, seen := s.Bundles[n]; !seen && n != 0 {
-			s.Bundles[n] = CheckBundle(dir, n)
+	if s.Staged.Next != 0 {
+		s.look(dir, s.Staged.Next)
+	}
+	for _, n := range slices.Backward(s.Staged.History) {
+		if s.look(dir, n) == nil {
+			break
 		}
 	}
 	return s, errors.Join(err, stateErr)
+}
+
+// look tells why the bundle of a stage is not complete; nil if it is.
+func (s Snapshot) look(dir fs.FS, stage int) error {
+	if _, seen := s.Bundles[stage]; !seen {
+		s.Bundles[stage] = CheckBundle(dir, stage)
+	}
+	return s.Bundles[stage]
 }
 
 func readStore(dir fs.FS) (Store, error) {

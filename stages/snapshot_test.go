@@ -17,7 +17,7 @@ const manifest = "forklift-version: v0.8.0\npallet:\n  path: example.org/pallet\
 
 func TestLoad(t *testing.T) {
 	s, err := stages.Load(fstest.MapFS{
-		"forklift-stage-store.yml": file("staged: {next: 4, history: [1, 2, 1, 3, 0, -1]}"),
+		"forklift-stage-store.yml": file("staged: {next: 4, history: [9, 1, 2, 2, 3, 0, -1]}"),
 		"boot-state.json":          file(`{"version":1,"stages":{"4":{"attempts":2}}}`),
 		"1/forklift-bundle.yml":    file(manifest),
 		"2/forklift-bundle.yml":    file(""),
@@ -32,7 +32,8 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 4, s.Staged.Next)
 	require.Equal(t, 2, s.State.Stages[4].Attempts)
-	require.Len(t, s.Bundles, 5)
+	require.Len(t, s.Bundles, 6)
+	require.NotContains(t, s.Bundles, 9, "nobody needs to know")
 	require.NoError(t, s.Bundles[1])
 	require.EqualError(t, s.Bundles[2], "forklift-bundle.yml has no forklift-version")
 	require.EqualError(t, s.Bundles[3], "open 3/forklift-bundle.yml: file does not exist")

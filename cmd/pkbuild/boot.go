@@ -62,6 +62,7 @@ func bootCommand() *cobra.Command {
 	f.StringVar(&o.Board, "board", "", "the `model` whose firmware's choice of kernel is booted (default: the machine's)")
 	f.StringArrayVar(&checks, "check", nil, "run a shell `script` in the booted system; it must end with exit code 0 (repeatable)")
 	f.BoolVar(&o.Persist, "persist", false, "let the system write to the image")
+	f.BoolVar(&o.Offline, "offline", false, "let the system reach nobody over the network")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "how long the whole boot may take")
 	f.StringVar(&o.Dir, "dir", "", "`directory` to keep the files of the run in")
 	f.BoolVar(&asJSON, "json", false, "print all that was found as JSON")

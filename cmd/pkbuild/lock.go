@@ -66,7 +66,7 @@ func lockCommand() *cobra.Command {
 			}
 			if old == nil {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d packages, %d tools, %d pallets, %d container images\n", builder.LockName(args[0]),
-					len(lock.Debian.Packages), len(lock.Debian.Tools), len(lock.Pallets), len(lock.Images))
+					len(lock.Packages()), len(lock.Debian.Tools), len(lock.Pallets), len(lock.Images))
 				return err
 			}
 			return printChanges(cmd.OutOrStdout(), changes)

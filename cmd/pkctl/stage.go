@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,8 +39,7 @@ func stageCommand() *cobra.Command {
 }
 
 func (d *device) addStore(cmd *cobra.Command) {
-	dir := cmp.Or(os.Getenv("FORKLIFT_STAGE_STORE"), stages.Dir)
-	cmd.PersistentFlags().StringVar(&d.dir, "store", dir, "`directory` of the stages")
+	cmd.PersistentFlags().StringVar(&d.dir, "store", defaultStore(), "`directory` of the stages")
 }
 
 func (d *device) addBoot(cmd *cobra.Command) {

@@ -1,7 +1,6 @@
 package debian
 
 import (
-	"path"
 	"slices"
 	"strings"
 )
@@ -26,8 +25,8 @@ const (
 	slimFile    = "etc/dpkg/dpkg.cfg.d/slim"
 )
 
-// base names the packages that a base has without being asked. Its archive's keys are there in any case: who installs
-// packages over it needs them.
+// base names the packages that a base has without being asked. apt counts as essential; it and the keys are what
+// packages are installed over the base with.
 func (s *Slim) base() []string {
 	if s == nil {
 		return []string{"?essential", "?priority(required)", "apt"}
@@ -46,8 +45,12 @@ func (s *Slim) drops(name string) bool {
 			return language == kept || strings.HasPrefix(language, kept+"_") || strings.HasPrefix(language, kept+"@")
 		})
 	}
-	if s.Docs || path.Base(name) == licence {
+	if s.Docs {
 		return false
+	}
+	if rest, ok := strings.CutPrefix(name, docDirs[0]+"/"); ok {
+		_, file, below := strings.Cut(rest, "/")
+		return below && file != licence // the directory of a package may be a symlink to that of another one
 	}
 	return slices.ContainsFunc(docDirs, func(dir string) bool { return strings.HasPrefix(name, dir+"/") })
 }

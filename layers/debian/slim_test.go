@@ -9,21 +9,22 @@ import (
 func TestSlimDrops(t *testing.T) {
 	const (
 		manual, text    = "usr/share/man/man1/ls.1.gz", "usr/share/doc/x/README"
-		licence         = "usr/share/doc/x/copyright"
+		of, licence     = "usr/share/doc/x", "usr/share/doc/x/copyright"
+		other           = "usr/share/doc/x/y/copyright"
 		german, austria = "usr/share/locale/de/LC_MESSAGES/x.mo", "usr/share/locale/de_AT/LC_MESSAGES/x.mo"
 		danish          = "usr/share/locale/da/LC_MESSAGES/x.mo"
 		alias, locales  = "usr/share/locale/locale.alias", "usr/share/locale"
 		program         = "usr/share/documents/x"
 	)
-	all := []string{manual, text, licence, german, austria, danish, alias, locales, program}
+	all := []string{manual, text, of, licence, other, german, austria, danish, alias, locales, program}
 	for name, c := range map[string]struct {
 		slim *Slim
 		want []string // what is dropped
 	}{
 		"none":      {nil, nil},
-		"all":       {&Slim{}, []string{manual, text, german, austria, danish}},
+		"all":       {&Slim{}, []string{manual, text, other, german, austria, danish}},
 		"docs":      {&Slim{Docs: true}, []string{german, austria, danish}},
-		"locales":   {&Slim{Locales: []string{"de"}}, []string{manual, text, danish}},
+		"locales":   {&Slim{Locales: []string{"de"}}, []string{manual, text, other, danish}},
 		"countries": {&Slim{Docs: true, Locales: []string{"de_AT"}}, []string{german, danish}},
 	} {
 		var got []string

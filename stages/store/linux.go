@@ -28,8 +28,9 @@ func Linux(dir string) (System, error) {
 	return linux{root}, nil
 }
 
+// Lock is only for those who may change the store: whoever may read a file may lock it, and so keep others waiting.
 func (l linux) Lock(ctx context.Context, name string) (func() error, error) {
-	lock := flock.New(filepath.Join(l.Name(), name), flock.SetPermissions(0o644))
+	lock := flock.New(filepath.Join(l.Name(), name), flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
 		return nil, err
 	}

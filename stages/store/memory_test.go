@@ -291,9 +291,6 @@ func (m *memory) after(done func(pending int) func(step) []func(disk)) disk {
 	return d
 }
 
-// settle puts on the disk all that was asked for.
-func (m *memory) settle() { m.start, m.steps = m.disk, nil }
-
 // pending are the steps that a power cut may undo.
 func (m *memory) pending() []step {
 	return slices.DeleteFunc(slices.Clone(m.steps), func(s step) bool { return s.durable })

@@ -1,26 +1,27 @@
 package store_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/PlanktoScope/pkbuild/stages"
-	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
 // model is what the rules say, in as few words as they can be said.
 type model struct {
 	there    map[int]bool
+	highest  int
 	next     int
 	bad      bool // next was found bad
 	proven   []int
@@ -51,21 +52,28 @@ func (m *model) setNext(n int) {
 	delete(m.attempts, n)
 }
 
-func (m *model) good(n int) {
+func (m *model) judge(n int, result stages.Result) {
 	if n == m.next {
-		m.bad = false
+		m.bad = result == stages.Failed
 	}
-	m.proven = append(slices.DeleteFunc(m.proven, func(p int) bool { return p == n }), n)
+	if result == stages.Failed {
+		return
+	}
+	m.proven = append(without(m.proven, n), n)
 	if len(m.proven) > 8 {
 		m.proven = m.proven[1:]
 	}
 	delete(m.attempts, n)
 }
 
+func without(list []int, n int) []int {
+	return slices.DeleteFunc(slices.Clone(list), func(m int) bool { return m == n })
+}
+
 func (m *model) delete(n int) {
 	delete(m.there, n)
 	delete(m.attempts, n)
-	m.proven = slices.DeleteFunc(m.proven, func(p int) bool { return p == n })
+	m.proven = without(m.proven, n)
 	if m.next == n {
 		m.bad, m.next = false, 0
 		if len(m.proven) > 0 {
@@ -83,111 +91,113 @@ func (m *model) prune() {
 	}
 }
 
-// life is a device in the test, beside the model of it.
+// life is what happens to a device, and what the model makes of it.
 type life struct {
-	sys   *memory
-	store *store.Store
+	world *world
 	model model
+	at    *state
 }
 
-// born is a device as it is flashed: one stage, proven, the factory's.
-func born() (*life, error) {
-	l := &life{
-		sys:   newMemory(newDisk()),
-		model: model{there: map[int]bool{}, attempts: map[int]int{}},
-	}
-	if err := l.open(); err != nil {
-		return nil, err
-	}
-	if err := l.stage(); err != nil {
-		return nil, err
-	}
-	l.model.good(1)
-	return l, first(l.store.Judge(1, stages.Good, at), l.store.Name("factory-reset", 1), l.reboot())
+// born is a device as it is flashed, started for the first time: one stage, proven, the factory's.
+func born(w *world) (*life, error) {
+	l := &life{w, model{map[int]bool{1: true}, 1, 1, false, []int{1}, map[int]int{}, 0}, w.flashed}
+	return l, l.reboot()
 }
 
-func first(errs ...error) error {
-	i := slices.IndexFunc(errs, func(err error) bool { return err != nil })
-	if i < 0 {
-		return nil
+// do has the device do something, and compares.
+func (l *life) do(a action) error {
+	o := l.world.after(l.at, a)
+	if o.err != nil {
+		return fmt.Errorf("%v: %w", a, o.err)
 	}
-	return errs[i]
+	l.at = o.to
+	s := l.at.staged
+	switch {
+	case !slices.Equal(l.at.bundles, slices.Sorted(maps.Keys(l.model.there))):
+		return fmt.Errorf("%v: there are %v, want %v", a, l.at.bundles, l.model.there)
+	case s.Next != l.model.next, s.NextFailed != l.model.bad:
+		return fmt.Errorf("%v: next is %d (bad: %t), want %d (%t)", a, s.Next, s.NextFailed, l.model.next, l.model.bad)
+	case !slices.Equal(s.History, l.model.proven):
+		return fmt.Errorf("%v: the history is %v, want %v", a, s.History, l.model.proven)
+	case a.what == "boot" && o.choice.Stage != l.model.running:
+		return fmt.Errorf("starts with %d (%s; %s), want %d", o.choice.Stage, o.choice.Reason, o.choice.Problem, l.model.running)
+	}
+	return nil
 }
 
-func (l *life) open() (err error) {
-	l.store, err = store.Open(context.Background(), l.sys)
-	return err
-}
-
-// reboot chooses as pkinit does, and counts the attempt.
 func (l *life) reboot() error {
 	l.model.running = l.model.boot()
-	snapshot, err := stages.Load(l.sys.files())
-	if err != nil {
-		return err
-	}
-	choice := stages.Select(snapshot)
-	if choice.Stage != l.model.running {
-		return fmt.Errorf("starts with %d (%s; %s), want %d", choice.Stage, choice.Reason, choice.Problem, l.model.running)
-	}
-	if choice.Attempt > 0 {
-		if err := l.write(snapshot.State.Attempted(choice.Stage, at)); err != nil {
-			return err
-		}
-	}
-	return l.open()
+	return l.do(action{"boot", 0})
 }
 
-func (l *life) write(state stages.BootState) error {
-	data, err := state.Marshal()
-	if err != nil {
-		return err
-	}
-	_ = l.sys.Remove(stages.StateFile)
-	f, err := l.sys.Create(stages.StateFile, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return err
-}
-
+// stage is what `pkctl pallet switch` does. A number is given once, as long as anything knows of it.
 func (l *life) stage() error {
-	n, err := l.store.Add(context.Background(), []byte(manifest), func(w *store.Writer) error {
-		return w.File("x", 0o644, bytes.NewReader(nil))
-	})
-	if err != nil {
-		return err
+	n := l.world.after(l.at, action{"stage", 0}).stage
+	if l.model.there[n] || slices.Contains(l.model.proven, n) {
+		return fmt.Errorf("%d is the number of a stage already", n)
 	}
 	l.model.there[n] = true
 	l.model.setNext(n)
-	return l.store.SetNext(n)
+	return l.do(action{"stage", 0})
 }
 
-// verdict judges what runs, as the device does after every boot with a stage.
+// verdict is what `pkctl stage apply` comes to, of what runs.
 func (l *life) verdict(result stages.Result) error {
 	n := l.model.running
 	if n == 0 || !l.model.there[n] {
 		return nil
 	}
-	if result == stages.Good {
-		l.model.good(n)
-	} else if n == l.model.next {
-		l.model.bad = true
-	}
-	return l.store.Judge(n, result, at)
+	l.model.judge(n, result)
+	return l.do(action{string(result), n})
 }
 
+// fail is a bad verdict, after which the device falls back at once.
+func (l *life) fail() error {
+	if err := l.verdict(stages.Failed); err != nil {
+		return err
+	}
+	return l.reboot()
+}
+
+// hang is a stage that comes to no verdict until the watchdog ends it, as often as it is tried.
+func (l *life) hang(times int) error {
+	for range times {
+		if err := l.reboot(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setNext is refused for what is not there, and then changes nothing.
 func (l *life) setNext(n int) error {
 	if !l.model.there[n] {
+		if o := l.world.after(l.at, action{"set next", n}); o.err == nil || o.to != l.at {
+			return fmt.Errorf("stage %d is not there and becomes the next one", n)
+		}
 		return nil
 	}
 	l.model.setNext(n)
-	return l.store.SetNext(n)
+	return l.do(action{"set next", n})
+}
+
+// reset goes back to how the device left the factory, whatever came of that stage since.
+func (l *life) reset() error {
+	n, err := l.at.staged.Resolve("factory-reset")
+	if err != nil || n != 1 {
+		return fmt.Errorf("the factory's stage is %d (%w), want 1", n, err)
+	}
+	if err := l.setNext(n); err != nil {
+		return err
+	}
+	if err := l.reboot(); err != nil || l.model.running == 1 {
+		return err
+	}
+	return fmt.Errorf("after the reset stage %d runs", l.model.running)
 }
 
 func (l *life) rollback() error {
-	n, err := l.store.Staged().Resolve("rollback")
+	n, err := l.at.staged.Resolve("rollback")
 	if len(l.model.proven) < 2 {
 		if err == nil {
 			return fmt.Errorf("rollback leads to %d, want none", n)
@@ -200,18 +210,18 @@ func (l *life) rollback() error {
 	return l.setNext(n)
 }
 
+// delete is what `pkctl stage rm` does, which refuses what runs. The factory's stage stays.
 func (l *life) delete(n int) error {
-	if !l.model.there[n] || n == l.model.running {
+	if n == 1 || !l.model.there[n] || n == l.model.running {
 		return nil
 	}
 	l.model.delete(n)
-	return l.store.Delete(n)
+	return l.do(action{"delete", n})
 }
 
 func (l *life) prune() error {
 	l.model.prune()
-	_, err := l.store.Prune(l.model.running)
-	return err
+	return l.do(action{"prune", l.model.running})
 }
 
 // events are what can happen to a device, each as often as it is listed.
@@ -221,53 +231,45 @@ var events = []struct {
 }{
 	{"stage", func(l *life, _ *rand.Rand) error { return l.stage() }},
 	{"stage", func(l *life, _ *rand.Rand) error { return l.stage() }},
-	{"good", func(l *life, _ *rand.Rand) error { return l.verdict(stages.Good) }},
-	{"good", func(l *life, _ *rand.Rand) error { return l.verdict(stages.Good) }},
-	{"bad", func(l *life, _ *rand.Rand) error { return l.verdict(stages.Failed) }},
-	{"bad, reboot", func(l *life, _ *rand.Rand) error { return first(l.verdict(stages.Failed), l.reboot()) }},
+	{"apply", func(l *life, _ *rand.Rand) error { return l.verdict(stages.Good) }},
+	{"apply", func(l *life, _ *rand.Rand) error { return l.verdict(stages.Good) }},
 	{"reboot", func(l *life, _ *rand.Rand) error { return l.reboot() }},
 	{"reboot", func(l *life, _ *rand.Rand) error { return l.reboot() }},
-	{"hang", func(l *life, _ *rand.Rand) error { return first(l.reboot(), l.reboot()) }},
+	{"fail", func(l *life, _ *rand.Rand) error { return l.fail() }},
+	{"bad, no reboot", func(l *life, _ *rand.Rand) error { return l.verdict(stages.Failed) }},
+	{"hang", func(l *life, r *rand.Rand) error { return l.hang(1 + r.IntN(stages.MaxAttempts)) }},
 	{"prune", func(l *life, _ *rand.Rand) error { return l.prune() }},
-	{"reset", func(l *life, _ *rand.Rand) error { return l.setNext(1) }},
+	{"reset", func(l *life, _ *rand.Rand) error { return l.reset() }},
 	{"rollback", func(l *life, _ *rand.Rand) error { return l.rollback() }},
 	{"delete", func(l *life, r *rand.Rand) error { return l.delete(2 + r.IntN(6)) }},
 	{"set next", func(l *life, r *rand.Rand) error { return l.setNext(1 + r.IntN(6)) }},
 }
 
-// agree compares the device with the model.
-func (l *life) agree() error {
-	all, err := l.store.Bundles()
-	if err != nil {
-		return err
-	}
-	s := l.store.Staged()
-	switch {
-	case len(all) != len(l.model.there):
-		return fmt.Errorf("there are %v, want %v", all, l.model.there)
-	case s.Next != l.model.next, s.NextFailed != l.model.bad:
-		return fmt.Errorf("next is %d (bad: %t), want %d (%t)", s.Next, s.NextFailed, l.model.next, l.model.bad)
-	case !slices.Equal(s.History, l.model.proven):
-		return fmt.Errorf("the history is %v, want %v", s.History, l.model.proven)
-	}
-	return nil
-}
+// upgrades is how many of the first events make an upgrade.
+const upgrades = 6
 
-// sequence lives through a random sequence of events, which a seed determines.
-func sequence(seed uint64) (steps int, err error) {
+// sequence lives through a random sequence of events, which a seed determines. One in a hundred is long and mostly
+// upgrades, so that the history overflows.
+func sequence(w *world, seed uint64) (steps int, err error) {
 	r := rand.New(rand.NewPCG(seed, 0))
-	l, err := born()
+	length, long := 20, seed%100 == 0
+	if long {
+		length = 120
+	}
+	l, err := born(w)
 	if err != nil {
 		return 0, fmt.Errorf("seed %d: %w", seed, err)
 	}
 	var names []string
-	for range 1 + r.IntN(20) {
+	for range 1 + r.IntN(length) {
 		e := events[r.IntN(len(events))]
+		if long && r.IntN(8) > 0 {
+			e = events[r.IntN(upgrades)]
+		}
 		names = append(names, e.name)
-		if err := first(e.do(l, r), l.agree()); err != nil {
+		if err := e.do(l, r); err != nil {
 			return 0, fmt.Errorf("seed %d: %q: %w", seed, names, err)
 		}
-		l.sys.settle()
 	}
 	return len(names), nil
 }
@@ -278,25 +280,24 @@ func TestModel(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("PKBUILD_TEST_SEQUENCES")); err == nil {
 		sequences = n
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // nearly all that is made stays
+	w, err := newWorld()
+	require.NoError(t, err)
 	var group errgroup.Group
+	var total atomic.Int64
 	workers := runtime.GOMAXPROCS(0)
-	totals := make([]int, workers)
-	for w := range workers {
+	for first := range workers {
 		group.Go(func() error {
-			for seed := w; seed < sequences; seed += workers {
-				steps, err := sequence(uint64(seed))
+			for seed := first; seed < sequences; seed += workers {
+				steps, err := sequence(w, uint64(seed))
 				if err != nil {
 					return err
 				}
-				totals[w] += steps
+				total.Add(int64(steps))
 			}
 			return nil
 		})
 	}
 	require.NoError(t, group.Wait())
-	total := 0
-	for _, n := range totals {
-		total += n
-	}
-	t.Logf("%d sequences, %d events", sequences, total)
+	t.Logf("%d sequences, %d events; %d commands and boots differ", sequences, total.Load(), w.done)
 }

@@ -9,4 +9,4 @@ test ! -e /var/lib/overlays/revert.json
 test ! -e /etc/issue
 test -e /sysroot/etc/issue
 test ! -e /sysroot/etc/override-new
-! grep -x mine /run/forklift/stages/current/exports/overlays/etc/motd
+if grep -x mine /run/forklift/stages/current/exports/overlays/etc/motd; then exit 1; fi

@@ -7,5 +7,5 @@ grep '^pi:!:' /sysroot/etc/shadow
 id -nG pi | grep -w pkctl
 sudo -u pi touch /home/pi/.local/share/forklift/stages/probe
 test "$(stat -c %u:%g /var/lib/forklift/stages/probe)" = 0:0
-! sudo -u nobody touch /home/pi/.local/share/forklift/stages/other
-! sudo -u nobody touch /var/lib/forklift/stages/other
+if sudo -u nobody touch /home/pi/.local/share/forklift/stages/other; then exit 1; fi
+if sudo -u nobody touch /var/lib/forklift/stages/other; then exit 1; fi

@@ -2,9 +2,9 @@
 set -eux
 stage=/run/forklift/stages/current/exports/overlays
 cmp /etc/motd $stage/etc/motd
-! cmp -s /etc/motd /sysroot/etc/motd
+if cmp -s /etc/motd /sysroot/etc/motd; then exit 1; fi
 test -e /usr/libexec/planktoscope
 test ! -e /sysroot/usr/libexec/planktoscope
-! touch $stage/etc/motd
-! touch /sysroot/etc/motd
+if touch $stage/etc/motd; then exit 1; fi
+if touch /sysroot/etc/motd; then exit 1; fi
 test "$(systemctl show -p NeedDaemonReload --value docker.service)" = no

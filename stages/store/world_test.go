@@ -1,0 +1,198 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"sync"
+	"testing/fstest"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/store"
+)
+
+// world is all devices that there were. What one does depends on its files alone, so it is done once for all that are
+// alike: random sequences meet the same few again and again.
+type world struct {
+	flashed *state
+	lock    sync.Mutex                   // of what follows, and of what comes after a state
+	states  map[[sha256.Size]byte]*state // by their files
+	files   map[string]*fstest.MapFile   // by path and content, which many devices share
+	done    int                          // what was done in earnest
+}
+
+// state is a device between two commands.
+type state struct {
+	files   fstest.MapFS
+	staged  stages.Staged
+	bundles []int
+	after   map[action]*outcome
+}
+
+// action is a command with its argument, or a boot.
+type action struct {
+	what  string
+	stage int
+}
+
+// outcome is what comes of an action.
+type outcome struct {
+	to     *state
+	choice stages.Choice // of a boot
+	stage  int           // that was staged
+	err    error
+}
+
+// newWorld has one device: as it is flashed, with one stage, proven, the factory's.
+func newWorld() (*world, error) {
+	w := &world{states: map[[sha256.Size]byte]*state{}, files: map[string]*fstest.MapFile{}}
+	m := newMemory(newDisk())
+	err := change(m, func(s *store.Store) error {
+		n, err := addEmpty(s)
+		if err != nil {
+			return err
+		}
+		return first(s.SetNext(n), s.Judge(n, stages.Good, at), s.Name("factory-reset", n))
+	})
+	if err != nil {
+		return w, err
+	}
+	w.flashed, err = w.state(m)
+	return w, err
+}
+
+func first(errs ...error) error {
+	i := slices.IndexFunc(errs, func(err error) bool { return err != nil })
+	if i < 0 {
+		return nil
+	}
+	return errs[i]
+}
+
+// addEmpty adds a bundle of one empty file.
+func addEmpty(s *store.Store) (int, error) {
+	return s.Add(context.Background(), []byte(manifest), func(w *store.Writer) error {
+		return w.File("x", 0o644, bytes.NewReader(nil))
+	})
+}
+
+// after is what comes of an action.
+func (w *world) after(d *state, a action) *outcome {
+	w.lock.Lock()
+	o := d.after[a]
+	w.lock.Unlock()
+	if o != nil {
+		return o
+	}
+	o = &outcome{}
+	m := newMemory(diskOf(d.files))
+	o.err = a.do(m, o)
+	to, err := w.state(m)
+	o.to, o.err = to, first(o.err, err)
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.done++
+	d.after[a] = o
+	return o
+}
+
+// do does the action as pkinit or a command would.
+func (a action) do(m *memory, o *outcome) (err error) {
+	if a.what == "boot" {
+		o.choice, err = boot(m)
+		return err
+	}
+	return change(m, func(s *store.Store) (err error) {
+		switch a.what {
+		case "stage":
+			if o.stage, err = addEmpty(s); err == nil {
+				err = s.SetNext(o.stage)
+			}
+			return err
+		case "set next":
+			return s.SetNext(a.stage)
+		case "delete":
+			return s.Delete(a.stage)
+		case "prune":
+			_, err = s.Prune(a.stage)
+			return err
+		}
+		return s.Judge(a.stage, stages.Result(a.what), at)
+	})
+}
+
+// boot chooses as pkinit does, and counts the attempt.
+func boot(m *memory) (stages.Choice, error) {
+	snapshot, err := stages.Load(m.files())
+	if err != nil {
+		return stages.Choice{}, err
+	}
+	choice := stages.Select(snapshot)
+	if choice.Attempt == 0 {
+		return choice, nil
+	}
+	data, err := snapshot.State.Attempted(choice.Stage, at).Marshal()
+	if err != nil {
+		return choice, err
+	}
+	_ = m.Remove(stages.StateFile)
+	f, err := m.Create(stages.StateFile, 0o644)
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	return choice, err
+}
+
+// state is that with the files of a disk, the same for the same files.
+func (w *world) state(m *memory) (*state, error) {
+	sum, files := sha256.New(), m.files()
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f := files[name]
+		key := fmt.Sprintf("%s\n%d %d\n%s", name, f.Mode, len(f.Data), f.Data)
+		if w.files[key] == nil {
+			w.files[key] = f
+		}
+		files[name] = w.files[key]
+		sum.Write([]byte(key))
+	}
+	key := [sha256.Size]byte(sum.Sum(nil))
+	if d := w.states[key]; d != nil {
+		return d, nil
+	}
+	d := &state{files: files, after: map[action]*outcome{}}
+	w.states[key] = d
+	file, err := stages.ParseStore(files[stages.StoreFile].Data)
+	d.staged = file.Staged
+	if err != nil {
+		return d, err
+	}
+	d.bundles, err = store.Bundles(m)
+	return d, err
+}
+
+// diskOf is a disk with files.
+func diskOf(files fstest.MapFS) disk {
+	d := newDisk()
+	ids := map[string]int{".": root}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if name == "." {
+			continue
+		}
+		f := files[name]
+		id := len(d)
+		ids[name] = id
+		d[id] = &node{mode: f.Mode, data: f.Data}
+		if f.Mode&fs.ModeDir != 0 {
+			d[id].entries = map[string]int{}
+		}
+		d[ids[path.Dir(name)]].entries[path.Base(name)] = id
+	}
+	return d
+}

@@ -20,6 +20,7 @@ type Record struct {
 	Attempts int       `json:"attempts"` // boots since the stage was staged that no verdict followed
 	Last     time.Time `json:"last"`     // when the last of them was, by a clock that may not have been set
 	Result   Result    `json:"result"`
+	Reasons  []string  `json:"reasons,omitempty"` // why it was found bad, each a sentence
 }
 
 // Result is the verdict on a stage.

@@ -141,13 +141,13 @@ func checkName(name string) error {
 	return nil
 }
 
-// Judged is the state after a verdict on a stage.
-func (s BootState) Judged(stage int, result Result, at time.Time) BootState {
+// Judged is the state after a verdict on a stage, for reasons.
+func (s BootState) Judged(stage int, result Result, at time.Time, reasons ...string) BootState {
 	r := s.Stages[stage]
 	if result == Good {
 		r.Attempts = 0
 	}
-	r.Result, r.Last = result, stamp(at)
+	r.Result, r.Last, r.Reasons = result, stamp(at), reasons
 	return s.with(stage, r)
 }
 

@@ -66,3 +66,11 @@ func unfit(s Snapshot) string {
 	}
 	return ""
 }
+
+// Name names a stage for people; 0 is none.
+func Name(stage int) string {
+	if stage == 0 {
+		return "no stage"
+	}
+	return fmt.Sprintf("stage %d", stage)
+}

@@ -121,11 +121,11 @@ func failures(s stages.Snapshot) []failed {
 func (s *status) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	row("running", "%s (%s)", stageName(s.Running.Stage), s.Running.Reason)
+	row("running", "%s (%s)", stages.Name(s.Running.Stage), s.Running.Reason)
 	if s.Running.Pallet != "" {
 		row("pallet", "%s %s", s.Running.Pallet, s.Running.Version)
 	}
-	row("next boot", "%s (%s)", stageName(s.Next.Stage), s.Next.Reason)
+	row("next boot", "%s (%s)", stages.Name(s.Next.Stage), s.Next.Reason)
 	for _, f := range s.Failed {
 		row("failed", "stage %d, on %s", f.Stage, f.When)
 	}
@@ -147,13 +147,6 @@ func (s *status) overrides() string {
 		return "none"
 	}
 	return fmt.Sprintf("%d in /etc and /usr", s.Overrides)
-}
-
-func stageName(n int) string {
-	if n == 0 {
-		return "no stage"
-	}
-	return fmt.Sprintf("stage %d", n)
 }
 
 // list names the first few of many.

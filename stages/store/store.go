@@ -65,12 +65,12 @@ func (s *Store) SetNext(stage int) error {
 	return s.set(s.file.Staged.WithNext(stage))
 }
 
-// Judge records a verdict on a stage. The store file comes first: it is what decides.
-func (s *Store) Judge(stage int, result stages.Result, at time.Time) error {
+// Judge records a verdict on a stage, and why. The store file comes first: it is what decides.
+func (s *Store) Judge(stage int, result stages.Result, at time.Time, reasons ...string) error {
 	if err := s.set(s.file.Staged.Judged(stage, result)); err != nil {
 		return err
 	}
-	return s.setState(s.state.Judged(stage, result, at))
+	return s.setState(s.state.Judged(stage, result, at, reasons...))
 }
 
 // Name gives a name to a stage, taking it from another one that bears it.

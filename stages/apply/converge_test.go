@@ -1,0 +1,180 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/stages/apply"
+)
+
+// home is where the stages of the tests lie.
+const home = "/var/lib/forklift/stages"
+
+func app(name string, after ...string) apply.App {
+	return apply.App{Deployment: name, Project: name, Dir: home + "/3/packages/" + name, Images: []string{name + ":1"}, After: after}
+}
+
+func converge(t *testing.T, d *docker, apps ...apply.App) ([]apply.Outcome, error) {
+	var told []apply.Outcome
+	c := apply.Converger{Docker: d, Homes: []string{home}, Tell: func(o apply.Outcome) { told = append(told, o) }}
+	out, err := c.Converge(t.Context(), apps)
+	require.ElementsMatch(t, out, told)
+	return out, err
+}
+
+func TestApps(t *testing.T) {
+	dir := bundle(t, service{"web/shop", []string{"net"}}, service{name: "net"})
+	apps, err := apply.Apps(t.Context(), dir)
+	require.NoError(t, err)
+	require.Equal(t, []apply.App{
+		{Deployment: "net", Project: "net", Dir: dir + "/packages/net", Files: []string{dir + "/packages/net/compose.yml"},
+			Images: []string{"example.org/net:1"}},
+		{Deployment: "web/shop", Project: "web_shop", Dir: dir + "/packages/web/shop",
+			Files: []string{dir + "/packages/web/shop/compose.yml"}, Images: []string{"example.org/shop:1"}, After: []string{"net"}},
+	}, apps)
+}
+
+func TestAppsThatCannotBeOrdered(t *testing.T) {
+	dir := bundle(t, service{"a", []string{"b"}}, service{"b", []string{"a"}})
+	_, err := apply.Apps(t.Context(), dir)
+	require.EqualError(t, err, "bundle "+dir+": each of these apps has to come after the next: a, b")
+
+	dir = bundle(t, service{"a", []string{"z"}})
+	_, err = apply.Apps(t.Context(), dir)
+	require.ErrorContains(t, err, "check bundle "+dir)
+	require.ErrorContains(t, err, "resource constraint checks failed (0 conflicts, 1 missing dependencies)")
+
+	dir = bundle(t, service{name: "a/b"}, service{name: "a_b"})
+	_, err = apply.Apps(t.Context(), dir)
+	require.EqualError(t, err, "deployments a/b and a_b would be one Compose app, a_b: rename one")
+}
+
+func TestConvergeInOrder(t *testing.T) {
+	d := newDocker()
+	out, err := converge(t, d, app("c", "a", "b"), app("a"), app("b", "a"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"up a", "is up a", "up b", "is up b", "up c", "is up c"}, d.calls)
+	require.Equal(t, []apply.Outcome{
+		{Deployment: "c", Project: "c", State: apply.Running},
+		{Deployment: "a", Project: "a", State: apply.Running},
+		{Deployment: "b", Project: "b", State: apply.Running},
+	}, out)
+}
+
+// Apps that are free start at the same time.
+func TestConvergeInParallel(t *testing.T) {
+	d := newDocker()
+	var all sync.WaitGroup
+	all.Add(4)
+	d.up = func(context.Context, string) error {
+		all.Done()
+		all.Wait() // for ever, if one of them is started after another one
+		return nil
+	}
+	_, err := converge(t, d, app("a"), app("b"), app("c"), app("d"))
+	require.NoError(t, err)
+	require.Len(t, d.calls, 8)
+}
+
+func TestConvergeFewAtATime(t *testing.T) {
+	d := newDocker()
+	var now, most atomic.Int32
+	d.up = func(context.Context, string) error {
+		most.Store(max(most.Load(), now.Add(1)))
+		time.Sleep(5 * time.Millisecond) // for others to begin
+		now.Add(-1)
+		return nil
+	}
+	var many []apply.App
+	for _, name := range strings.Split("abcdefghijklmnop", "") {
+		many = append(many, app(name))
+	}
+	_, err := converge(t, d, many...)
+	require.NoError(t, err)
+	require.LessOrEqual(t, most.Load(), int32(4))
+	require.Len(t, d.calls, 2*len(many))
+}
+
+func TestConvergeGoesOnAfterAFailure(t *testing.T) {
+	d := newDocker()
+	d.errs["up a"] = errors.New("it burns")
+	out, err := converge(t, d, app("a"), app("b", "a"), app("c", "b"), app("d"))
+	require.NoError(t, err)
+	require.Equal(t, []apply.Outcome{
+		{Deployment: "a", Project: "a", State: apply.Failed, Error: "container a-1 of a is exited (Exited (1) 2 seconds ago): it burns"},
+		{Deployment: "b", Project: "b", State: apply.Skipped, Error: "it comes after a"},
+		{Deployment: "c", Project: "c", State: apply.Skipped, Error: "it comes after b"},
+		{Deployment: "d", Project: "d", State: apply.Running},
+	}, out)
+}
+
+// What stages brought goes unless this one has it; what the user started stays, whatever state it is in.
+func TestConvergeRemovesOrphans(t *testing.T) {
+	d := newDocker()
+	d.run("old", home+"/2/packages/old", "exited", "Exited (0) 3 hours ago")
+	d.run("bound", "/run/forklift/stages/current/packages/bound", "running", "Up 3 hours")
+	d.run("kept", home+"/2/packages/kept", "running", "Up 3 hours")
+	d.run("users", "/home/pi/x", "running", "Up 3 hours")
+	d.run("evil", home+"-evil/x", "running", "Up 3 hours")
+	d.run("unknown", "", "running", "Up 3 hours")
+	c := apply.Converger{Docker: d, Homes: []string{"/run/forklift/stages", home}, Tell: func(apply.Outcome) {}}
+	out, err := c.Converge(t.Context(), []apply.App{app("kept")})
+	require.NoError(t, err)
+	require.Equal(t, []string{"remove bound", "remove old", "up kept", "is up kept"}, d.calls)
+	require.Equal(t, []apply.Outcome{
+		{Project: "bound", State: apply.Removed}, {Project: "old", State: apply.Removed},
+		{Deployment: "kept", Project: "kept", State: apply.Running},
+	}, out)
+
+	d.run("old", home+"/2/packages/old", "exited", "Exited (0) 3 hours ago")
+	d.errs["remove old"] = errors.New("in use")
+	out, err = c.Converge(t.Context(), nil)
+	require.NoError(t, err)
+	require.Contains(t, out, apply.Outcome{Project: "old", State: apply.Failed, Error: "remove old, which the stage does not have: in use"})
+}
+
+// An app of the user's is never taken over.
+func TestConvergeLeavesAnAppOfTheSameName(t *testing.T) {
+	d := newDocker()
+	d.run("a", "/home/pi/a", "running", "Up 3 hours")
+	out, err := converge(t, d, app("a"))
+	require.NoError(t, err)
+	require.Empty(t, d.calls)
+	require.Equal(t, "app a: failed: the user runs an app of the same name, a, from \"/home/pi/a\": "+
+		"remove it with docker compose -p a down", out[0].String())
+}
+
+func TestConvergeNamesMissingImages(t *testing.T) {
+	d := newDocker()
+	d.images = []string{"a:1"}
+	out, err := converge(t, d, app("a"))
+	require.NoError(t, err)
+	require.Equal(t, "not on the device: image a:1 (with a network: pkctl stage apply --pull)", out[0].Error)
+	d.images, d.errs["image a:1"] = nil, errors.New("no answer")
+	out, err = converge(t, d, app("a"))
+	require.NoError(t, err)
+	require.Equal(t, "no answer", out[0].Error)
+	require.Empty(t, d.calls)
+}
+
+// Without Docker a stage without apps has all it needs; another one has not.
+func TestConvergeWithoutDocker(t *testing.T) {
+	d := newDocker()
+	d.absent = exec.ErrNotFound
+	out, err := converge(t, d)
+	require.NoError(t, err)
+	require.Empty(t, out)
+	_, err = converge(t, d, app("a"))
+	require.ErrorIs(t, err, exec.ErrNotFound)
+	d.absent = errors.New("is the daemon running?")
+	_, err = converge(t, d)
+	require.EqualError(t, err, "is the daemon running?")
+}

@@ -1,0 +1,102 @@
+package apply
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+)
+
+// ReportPath is where the report of this boot lies on the device.
+const ReportPath = "/run/pkctl/apply.json"
+
+// reportVersion is the version of the format of the report.
+const reportVersion = 1
+
+// Limits of what is kept for good of a bad verdict: the store is read by every boot.
+const (
+	maxReasons = 20
+	maxReason  = 500 // bytes
+)
+
+// Report is what became of applying the stage of this boot.
+type Report struct {
+	Version  int           `json:"version"`
+	Stage    int           `json:"stage"`  // 0: none
+	Result   stages.Result `json:"result"` // good or failed; pending while there is no verdict
+	Reasons  []string      `json:"reasons"`
+	Started  time.Time     `json:"started"`
+	Finished time.Time     `json:"finished"`
+	Apps     []Outcome     `json:"apps"`
+	Checks   []Check       `json:"checks"`
+	Next     int           `json:"next"`   // the stage that the next boot starts with
+	Reboot   bool          `json:"reboot"` // the device was told to start anew for it
+}
+
+// ParseReport reads a report.
+func ParseReport(data []byte) (Report, error) {
+	var r Report
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Report{}, fmt.Errorf("parse the report of apply: %w", err)
+	}
+	if r.Version != reportVersion {
+		return Report{}, fmt.Errorf("parse the report of apply: version is %d, want %d", r.Version, reportVersion)
+	}
+	return r, nil
+}
+
+// Marshal writes the report.
+func (r *Report) Marshal() ([]byte, error) {
+	data, err := json.MarshalIndent(r, "", "  ")
+	return append(data, '\n'), err
+}
+
+// close enters the verdict that follows from what was found wrong.
+func (r *Report) close(at time.Time, reasons []string) {
+	r.Finished, r.Reasons, r.Result = stamp(at), []string{}, stages.Good
+	if len(reasons) == 0 {
+		return
+	}
+	r.Result = stages.Failed
+	for _, text := range reasons[:min(len(reasons), maxReasons)] {
+		r.Reasons = append(r.Reasons, shortened(oneLine(text)))
+	}
+}
+
+// String is a line for people.
+func (o Outcome) String() string {
+	name := o.Deployment
+	if name == "" {
+		name = o.Project
+	}
+	if o.Error == "" {
+		return fmt.Sprintf("app %s: %s", name, o.State)
+	}
+	return fmt.Sprintf("app %s: %s: %s", name, o.State, o.Error)
+}
+
+// String is a line for people, or several where the check had more to say.
+func (c Check) String() string {
+	text := fmt.Sprintf("check %s: passed", c.Name)
+	if c.Error != "" {
+		text = fmt.Sprintf("check %s: failed: %s", c.Path, c.Error)
+	}
+	if c.Output != "" {
+		text += ": " + c.Output
+	}
+	return text
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// shortened keeps the begin of a text, which names what failed, and its end, which tells why.
+func shortened(text string) string {
+	if len(text) <= maxReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReason/2], "") + " … " + strings.ToValidUTF8(text[len(text)-maxReason/2:], "")
+}
+
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

@@ -124,6 +124,7 @@ func TestFailureOfTheLastOverlayUndoesAll(t *testing.T) {
 	require.Equal(t, map[string]report.State{
 		"grow-partition":                     report.Skipped,
 		"grow-root":                          report.Skipped,
+		"reset":                              report.Skipped,
 		"revert-overrides":                   report.Skipped,
 		"select-stage":                       report.Undone,
 		"overlay-sysroot":                    report.Undone,

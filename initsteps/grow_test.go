@@ -20,7 +20,7 @@ const (
 
 // growth are the calls that grow a card, and no others.
 func growth(r *recorder) []string {
-	from := slices.Index(r.calls, "read /var/lib/overlays/revert.json")
+	from := slices.Index(r.calls, "read /var/lib/overlays/reset.json")
 	if from < 0 {
 		return r.calls
 	}

@@ -90,6 +90,7 @@ func TestAll(t *testing.T) {
 	require.Equal(t, []string{
 		"read /proc/cmdline",
 		"read /proc/cmdline",
+		"read /var/lib/overlays/reset.json",
 		"read /var/lib/overlays/revert.json",
 		"open /var/lib/forklift/stages/forklift-stage-store.yml",
 		"open /var/lib/forklift/stages/boot-state.json",
@@ -139,7 +140,7 @@ func TestAll(t *testing.T) {
 			Upperdir:  "/var/lib/overlays/overrides/etc", Workdir: "/var/lib/overlays/workdirs/etc"},
 	}, b.Overlays)
 	want := map[string]report.State{
-		"grow-partition": report.Skipped, "grow-root": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
+		"grow-partition": report.Skipped, "grow-root": report.Skipped, "reset": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
 		"select-stage": report.Done, "verify": report.Done,
 	}
 	for name := range targets {
@@ -232,7 +233,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "no step is called overlay-var; there are "+
-		"grow-partition, grow-root, revert-overrides, select-stage, overlay-sysroot, bindro-run-forklift-stages-current, "+
+		"grow-partition, grow-root, reset, revert-overrides, select-stage, overlay-sysroot, bindro-run-forklift-stages-current, "+
 		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, verify, start-overlaid-units")
 }
 

@@ -27,6 +27,7 @@ func Transactions() [][]Step {
 	return [][]Step{
 		{GrowPartition{Target: "/"}},
 		{GrowFileSystem{Target: "/"}},
+		{Reset{}},
 		{RevertOverrides{}},
 		{
 			SelectStage{},
@@ -42,7 +43,7 @@ func Transactions() [][]Step {
 }
 
 // CurrentStage is where the bundle of the chosen stage is bound.
-const CurrentStage = "/run/forklift/stages/current"
+const CurrentStage = report.CurrentStage
 
 // Boot is what a step knows: the system, and the report that it reads the choice from and adds to.
 type Boot struct {

@@ -16,9 +16,9 @@ import (
 // The table is made of values that can be compared, under names that are those of the services.
 func TestTransactions(t *testing.T) {
 	require.Equal(t, initsteps.Transactions(), initsteps.Transactions())
-	require.True(t, initsteps.Transactions()[3][1] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
+	require.True(t, initsteps.Transactions()[4][1] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
 	require.Equal(t, []string{
-		"grow-partition", "grow-root", "revert-overrides",
+		"grow-partition", "grow-root", "reset", "revert-overrides",
 		"select-stage", "overlay-sysroot", "bindro-run-forklift-stages-current", "overlay-usr", "overlay-etc",
 		"bind-.local-share-forklift-stages@home-pi", "verify", "start-overlaid-units",
 	}, names())
@@ -52,7 +52,7 @@ func TestBootWithoutStage(t *testing.T) {
 			require.True(t, b.Degraded)
 			require.Equal(t, c.problems, b.Problems)
 			require.Equal(t, report.Choice{Reason: "no stage can be used"}, b.Choice)
-			require.Equal(t, "there is no stage", b.Steps[5].Note)
+			require.Equal(t, "there is no stage", b.Steps[6].Note)
 			require.Equal(t, []string{"/sysroot", "/usr", "/etc", "/home/pi/.local/share/forklift/stages"}, r.mounted())
 			require.Equal(t, []string{"/sysroot/usr"}, b.Overlays[0].Lowerdirs)
 			require.Equal(t, []string{"/sysroot/etc"}, b.Overlays[1].Lowerdirs)
@@ -94,7 +94,7 @@ func TestHomeIsSkipped(t *testing.T) {
 			r := device(c.change)
 			b, err := inInitramfs(r)
 			require.NoError(t, err)
-			home := b.Steps[8]
+			home := b.Steps[9]
 			require.Equal(t, "bind-.local-share-forklift-stages@home-pi", home.Name)
 			require.Equal(t, report.Skipped, home.State)
 			require.Equal(t, c.note, home.Note)

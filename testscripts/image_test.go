@@ -214,6 +214,7 @@ func TestImageBoots(t *testing.T) {
 	require.Equal(t, []string{
 		"grow-partition skipped",
 		"grow-root skipped",
+		"reset skipped",
 		"revert-overrides skipped",
 		"select-stage done",
 		"overlay-sysroot done",

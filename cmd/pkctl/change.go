@@ -3,9 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,46 +68,6 @@ func setNext(cmd *cobra.Command, s *store.Store, name string) error {
 	return say(cmd, "stage %d is next: reboot to start with it\n", n)
 }
 
-func resultCommand(d *device) *cobra.Command {
-	verdicts := []stages.Result{stages.Good, stages.Failed, stages.Pending}
-	var of string
-	cmd := &cobra.Command{
-		Use:   "result good|failed|pending",
-		Short: "Record a verdict on a stage",
-		Long: "Record a verdict on a stage, by default on the one that is running. The device does so by itself after every\n" +
-			"boot; this is for one whose stages are judged by other means.",
-		Args:      cli.Exactly("VERDICT"),
-		ValidArgs: []string{string(stages.Good), string(stages.Failed), string(stages.Pending)},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			verdict := stages.Result(args[0])
-			if !slices.Contains(verdicts, verdict) {
-				return fmt.Errorf("%w: %q is no verdict: good, failed or pending", cli.ErrUsage, args[0])
-			}
-			return d.change(cmd, func(s *store.Store) error {
-				n, err := d.judged(s, of)
-				if err != nil {
-					return err
-				}
-				return s.Judge(n, verdict, time.Now())
-			})
-		},
-	}
-	cmd.Flags().StringVar(&of, "stage", "", "`stage` to judge (default: the running one)")
-	return cmd
-}
-
-// judged is the stage that a verdict is on.
-func (d *device) judged(s *store.Store, name string) (int, error) {
-	if name != "" {
-		return s.Staged().Resolve(name)
-	}
-	n, err := d.running()
-	if err == nil && n == 0 {
-		err = fmt.Errorf("no stage is running: name one with --stage")
-	}
-	return n, err
-}
-
 func nameCommand(d *device) *cobra.Command {
 	return &cobra.Command{
 		Use:   "name NAME STAGE",
@@ -149,13 +107,20 @@ func rmCommand(d *device) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			reset, err := d.reset()
+			if err != nil {
+				return err
+			}
 			return d.change(cmd, func(s *store.Store) error {
 				n, err := s.Staged().Resolve(args[0])
 				if err != nil {
 					return err
 				}
-				if n == running {
+				switch n {
+				case running:
 					return fmt.Errorf("stage %d is running: start with another one first", n)
+				case reset.Stage:
+					return fmt.Errorf("stage %d is what the device is reset to: take that back with pkctl reset --cancel", n)
 				}
 				if _, err := d.note(cmd, []int{n}); err != nil {
 					return err

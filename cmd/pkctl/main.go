@@ -16,5 +16,6 @@ func main() {
 }
 
 func root() *cobra.Command {
-	return cli.Group("pkctl", "Manage the stages of an instrument's operating system", statusCommand(), stageCommand(), palletCommand(), manCommand(), overrideCommand(), versionCommand())
+	return cli.Group("pkctl", "Manage the stages of an instrument's operating system",
+		statusCommand(), stageCommand(), palletCommand(), overrideCommand(), resetCommand(), manCommand(), versionCommand())
 }

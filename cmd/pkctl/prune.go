@@ -28,8 +28,8 @@ func pruneCommand(d *device) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "Delete the stages that nothing refers to, and the container images that no stage needs any more",
-		Long: "Delete the stages that nothing refers to. The running stage, the next one, those that were found good and those\n" +
-			"with a name stay: whatever could be started. Then remove the container images that a stage needed once and\n" +
+		Long: "Delete the stages that nothing refers to. The running stage, the next one, those that were found good, those with\n" +
+			"a name and the one of a queued reset stay: whatever could be started. Then remove the container images that a stage needed once and\n" +
 			"none of those that stay does. Other images, and those that a container uses, stay.",
 		Args: cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,8 +37,12 @@ func pruneCommand(d *device) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			reset, err := d.reset()
+			if err != nil {
+				return err
+			}
 			return d.change(cmd, func(s *store.Store) error {
-				err := p.do(cmd, d, s, running)
+				err := p.do(cmd, d, s, []int{running, reset.Stage})
 				return errors.Join(p.say(cmd, asJSON), err)
 			})
 		},
@@ -48,18 +52,18 @@ func pruneCommand(d *device) *cobra.Command {
 	return cmd
 }
 
-func (p *pruning) do(cmd *cobra.Command, d *device, s *store.Store, running int) error {
+func (p *pruning) do(cmd *cobra.Command, d *device, s *store.Store, except []int) error {
 	all, err := s.Bundles()
 	if err != nil {
 		return err
 	}
-	drop, err := s.Prunable(running)
+	drop, err := s.Prunable(except...)
 	if err != nil {
 		return err
 	}
 	keep := slices.DeleteFunc(all, func(n int) bool { return slices.Contains(drop, n) })
 	needed, unread := images.OfAll(cmd.Context(), d.dir, keep)
-	record, err := p.delete(cmd, d, s, drop, running)
+	record, err := p.delete(cmd, d, s, drop, except)
 	if err != nil || len(record.Unneeded(needed)) == 0 {
 		return err
 	}
@@ -76,7 +80,7 @@ func (p *pruning) do(cmd *cobra.Command, d *device, s *store.Store, running int)
 }
 
 // delete deletes stages, once it is noted what they needed.
-func (p *pruning) delete(cmd *cobra.Command, d *device, s *store.Store, drop []int, running int) (images.Record, error) {
+func (p *pruning) delete(cmd *cobra.Command, d *device, s *store.Store, drop, except []int) (images.Record, error) {
 	if p.DryRun {
 		p.Removed = drop
 		names, _ := images.OfAll(cmd.Context(), d.dir, drop) // as note has it
@@ -87,7 +91,7 @@ func (p *pruning) delete(cmd *cobra.Command, d *device, s *store.Store, drop []i
 	if err != nil {
 		return record, err
 	}
-	p.Removed, err = s.Prune(running)
+	p.Removed, err = s.Prune(except...)
 	return record, err
 }
 

@@ -22,9 +22,10 @@ import (
 type device struct {
 	dir   string // of the stage store
 	boot  string // report of this boot
-	state string // directory of the overrides' ledger and queue
+	state string // directory of the overrides' ledger, queue and reset
 
-	noFetch bool // a stage may be next without its images
+	applied string // report of apply in this boot
+	noFetch bool   // a stage may be next without its images
 }
 
 func stageCommand() *cobra.Command {
@@ -32,9 +33,10 @@ func stageCommand() *cobra.Command {
 	cmd := cli.Group("stage", "List and choose what the device starts with",
 		lsCommand(d), showCommand(d), verifyCommand(d),
 		setNextCommand(d), rollbackCommand(d), resultCommand(d),
-		nameCommand(d), unnameCommand(d), rmCommand(d), pruneCommand(d), linkCommand(d))
+		nameCommand(d), unnameCommand(d), rmCommand(d), pruneCommand(d), linkCommand(d), applyCommand(d))
 	d.addStore(cmd)
 	d.addBoot(cmd)
+	d.addState(cmd)
 	return cmd
 }
 
@@ -47,7 +49,7 @@ func (d *device) addBoot(cmd *cobra.Command) {
 }
 
 func (d *device) addState(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&d.state, "state", overlays.StateDir, "`directory` of the overrides' ledger and queue")
+	cmd.PersistentFlags().StringVar(&d.state, "state", overlays.StateDir, "`directory` of the overrides' ledger and of what is queued")
 }
 
 // change opens the store, changes it, and closes it.

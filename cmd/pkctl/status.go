@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
@@ -26,6 +28,15 @@ type status struct {
 	Overrides int      `json:"overrides"`
 	Hiding    []string `json:"hiding"`
 	Queued    []string `json:"queued"`
+	// Verdict is the one on this boot's stage; nil without one.
+	Verdict *verdict        `json:"verdict,omitempty"`
+	Reset   *overlays.Reset `json:"reset,omitempty"` // what is given up at the next boot
+}
+
+type verdict struct {
+	Result  stages.Result `json:"result"`
+	When    string        `json:"when"` // RFC 3339
+	Reasons []string      `json:"reasons"`
 }
 
 type running struct {
@@ -41,13 +52,14 @@ type next struct {
 }
 
 type failed struct {
-	Stage int    `json:"stage"`
-	When  string `json:"when"` // RFC 3339
+	Stage   int      `json:"stage"`
+	When    string   `json:"when"` // RFC 3339
+	Reasons []string `json:"reasons,omitempty"`
 }
 
 func statusCommand() *cobra.Command {
 	d := &device{}
-	var asJSON bool
+	var asJSON, brief bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say what runs, why, what comes next, what was changed and what failed",
@@ -57,8 +69,11 @@ func statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			switch {
+			case asJSON:
 				return cli.JSON(cmd.OutOrStdout(), s)
+			case brief:
+				return s.motd(cmd.OutOrStdout())
 			}
 			return s.print(cmd.OutOrStdout())
 		},
@@ -66,7 +81,10 @@ func statusCommand() *cobra.Command {
 	d.addStore(cmd)
 	d.addBoot(cmd)
 	d.addState(cmd)
+	d.addApplied(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&brief, "brief", false, "say only what is not as it should be, as the message of the day does")
+	cmd.MarkFlagsMutuallyExclusive("json", "brief")
 	return cmd
 }
 
@@ -95,8 +113,31 @@ func (d *device) status(cmd *cobra.Command) (*status, error) {
 			s.Queued = append(s.Queued, o.Path)
 		}
 	}
-	return s, nil
+	return s, d.judgement(s)
 }
+
+// judgement adds what became of applying the stage, and what is queued.
+func (d *device) judgement(s *status) error {
+	reset, err := d.reset()
+	if err != nil {
+		return err
+	}
+	if reset != (overlays.Reset{}) {
+		s.Reset = &reset
+	}
+	r, err := d.application()
+	if err != nil || r == nil || r.Stage == 0 {
+		return err
+	}
+	s.Verdict = &verdict{r.Result, rfc3339(r.Finished), slices.Concat([]string{}, r.Reasons)}
+	if r.Result == stages.Failed {
+		s.Degraded = true
+		s.Problems = append(s.Problems, r.Reasons...)
+	}
+	return nil
+}
+
+func rfc3339(t time.Time) string { return t.Format("2006-01-02T15:04:05Z07:00") }
 
 func (d *device) describeRunning(boot report.Boot) running {
 	r := running{Stage: boot.Choice.Stage, Reason: boot.Choice.Reason}
@@ -111,7 +152,7 @@ func failures(s stages.Snapshot) []failed {
 	out := []failed{}
 	for n, r := range s.State.Stages {
 		if r.Result == stages.Failed {
-			out = append(out, failed{n, r.Last.Format("2006-01-02T15:04:05Z07:00")})
+			out = append(out, failed{n, rfc3339(r.Last), r.Reasons})
 		}
 	}
 	slices.SortFunc(out, func(a, b failed) int { return a.Stage - b.Stage })
@@ -125,9 +166,18 @@ func (s *status) print(w io.Writer) error {
 	if s.Running.Pallet != "" {
 		row("pallet", "%s %s", s.Running.Pallet, s.Running.Version)
 	}
+	if s.Verdict != nil {
+		row("verdict", "%s, on %s", s.Verdict.Result, s.Verdict.When)
+	}
 	row("next boot", "%s (%s)", stages.Name(s.Next.Stage), s.Next.Reason)
+	if s.Reset != nil {
+		row("to be reset", "%s", describeReset(*s.Reset))
+	}
 	for _, f := range s.Failed {
 		row("failed", "stage %d, on %s", f.Stage, f.When)
+		for _, reason := range f.Reasons {
+			row("", "%s", reason)
+		}
 	}
 	row("overrides", "%s", s.overrides())
 	if len(s.Hiding) > 0 {
@@ -149,9 +199,11 @@ func (s *status) overrides() string {
 	return fmt.Sprintf("%d in /etc and /usr", s.Overrides)
 }
 
+// few is how many of many are named.
+const few = 3
+
 // list names the first few of many.
 func list(paths []string) string {
-	const few = 3
 	if len(paths) <= few {
 		return strings.Join(paths, ", ")
 	}

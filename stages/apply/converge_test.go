@@ -178,3 +178,24 @@ func TestConvergeWithoutDocker(t *testing.T) {
 	_, err = converge(t, d)
 	require.EqualError(t, err, "is the daemon running?")
 }
+
+// What stages brought goes with its volumes, also where only these are left.
+func TestPurge(t *testing.T) {
+	d := newDocker()
+	d.run("old", home+"/2/packages/old", "exited", "Exited (0) 3 hours ago")
+	d.run("users", "/home/pi/x", "running", "Up 3 hours")
+	c := apply.Converger{Docker: d, Homes: []string{home}, Tell: func(apply.Outcome) {}}
+	d.errs["remove a and its volumes"] = errors.New("in use")
+	require.EqualError(t, c.Purge(t.Context(), []string{"users", "old", "a"}), "remove app a: in use")
+	require.Equal(t, []string{"remove a and its volumes", "remove old and its volumes"}, d.calls)
+
+	d.calls, d.errs = nil, map[string]error{}
+	require.NoError(t, c.Purge(t.Context(), []string{"users", "old", "a"}))
+	require.Equal(t, []string{"remove a and its volumes", "remove old and its volumes"}, d.calls)
+	require.Contains(t, d.containers, "users")
+
+	d.absent = exec.ErrNotFound
+	require.NoError(t, c.Purge(t.Context(), []string{"a"}))
+	d.absent = errors.New("is the daemon running?")
+	require.EqualError(t, c.Purge(t.Context(), []string{"a"}), "is the daemon running?")
+}

@@ -80,8 +80,7 @@ func (d Device) look(ctx context.Context, r *Report, o Options) (reasons []strin
 			return nil, err
 		}
 	}
-	c := Converger{Docker: d.Docker, Homes: d.Homes, Tell: func(o Outcome) { d.Say(o.String()) }}
-	outcomes, err := c.Converge(ctx, apps)
+	outcomes, err := d.converger().Converge(ctx, apps)
 	r.Apps = append(r.Apps, outcomes...)
 	for _, o := range outcomes {
 		if o.State == Failed {
@@ -154,4 +153,11 @@ func (d Device) conclude(ctx context.Context, boot report.Boot, r *Report, o Opt
 	r.Reboot = true
 	d.Say(fmt.Sprintf("rebooting, to start with %s", stages.Name(choice.Stage)))
 	return d.System.Reboot(ctx)
+}
+
+// Purge removes the containers, networks and volumes of all apps that stages brought: see Converger.
+func (d Device) Purge(ctx context.Context, names []string) error { return d.converger().Purge(ctx, names) }
+
+func (d Device) converger() Converger {
+	return Converger{Docker: d.Docker, Homes: d.Homes, Tell: func(o Outcome) { d.Say(o.String()) }}
 }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+)
+
+// unitFiles is what the image gets beside the program.
+const unitFiles = "../../recipes/files/pkctl"
+
+// unitDir is where the units lie in a root file system.
+const unitDir = "usr/lib/systemd/system"
+
+// Every service runs a command that exists, with options that it has, and what enables it leads to it.
+func TestUnitsRunCommands(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(unitFiles, unitDir, "*.service"))
+	require.NoError(t, err)
+	require.Len(t, files, 2)
+	exec := regexp.MustCompile(`(?m)^ExecStart=/usr/bin/pkctl (.+)$`)
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		require.NoError(t, err)
+		line := exec.FindStringSubmatch(string(text))
+		require.NotNil(t, line, f)
+		requireCommand(t, line[1])
+		require.FileExists(t, filepath.Join(unitFiles, unitDir, "multi-user.target.wants", filepath.Base(f)))
+	}
+	text, err := os.ReadFile(filepath.Join(unitFiles, "etc/update-motd.d/50-pkctl"))
+	require.NoError(t, err)
+	line := regexp.MustCompile(`(?m)^pkctl (.+?) 2>`).FindStringSubmatch(string(text))
+	require.NotNil(t, line)
+	requireCommand(t, line[1])
+}
+
+func requireCommand(t *testing.T, line string) {
+	cmd, rest, err := root().Find(strings.Fields(line))
+	require.NoError(t, err, line)
+	require.NoError(t, cmd.ParseFlags(rest), line)
+	require.Empty(t, cmd.Flags().Args(), line)
+	require.NotNil(t, cmd.RunE)
+	require.NotErrorIs(t, cmd.Args(cmd, nil), cli.ErrUsage)
+}
+
+// systemd has nothing to say against the units where they lie among its own.
+func TestUnitsVerify(t *testing.T) {
+	_, err := exec.LookPath("systemd-analyze")
+	if err != nil && os.Getenv("PKBUILD_TEST_STRICT") != "" {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(filepath.Join(dir, unitDir), os.DirFS("/"+unitDir)))
+	require.NoError(t, os.CopyFS(dir, os.DirFS(unitFiles)))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "usr/bin"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "usr/bin/pkctl"), nil, 0o755))
+	cmd := exec.Command("systemd-analyze", "verify", "--man=no", "--root="+dir,
+		"pkctl-apply.service", "pkctl-override-scan.service", "boot-complete.target", "multi-user.target")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotRegexp(t, `pkctl|boot-complete`, string(out))
+}

@@ -1,23 +1,22 @@
 package apply
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
 // CLI is Docker by way of its command line, with Compose as its plugin.
 type CLI struct {
-	Pull bool // pull images that are missing
+	Client docker.Client
+	Pull   bool // pull images that are missing
 }
 
 // killAfter is how long a program may take to end once it is told to.
@@ -32,7 +31,7 @@ const format = `{"name":{{json .Names}},"state":{{json .State}},"status":{{json 
 
 // Containers implements Docker.
 func (c CLI) Containers(ctx context.Context) ([]Container, error) {
-	out, err := c.run(ctx, "ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.project", "--format", format)
+	out, err := c.Client.Run(ctx, "ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.project", "--format", format)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +55,8 @@ func (c CLI) HasImage(ctx context.Context, name string) (bool, error) {
 	if c.Pull {
 		return true, nil // Up sees to it
 	}
-	_, err := c.run(ctx, "image", "inspect", "--format", "{{.Id}}", "--", name)
-	if err != nil && strings.Contains(err.Error(), "No such image") {
+	_, err := c.Client.Image(ctx, name)
+	if errors.Is(err, docker.ErrNoImage) {
 		return false, nil
 	}
 	return err == nil, err
@@ -73,7 +72,7 @@ func (c CLI) Up(ctx context.Context, app App) error {
 	for _, f := range app.Files {
 		args = append(args, "--file", f)
 	}
-	_, err := c.run(ctx, append(args, "up", "--detach", "--no-build", "--pull", pull, "--remove-orphans", "--wait")...)
+	_, err := c.Client.Run(ctx, append(args, "up", "--detach", "--no-build", "--pull", pull, "--remove-orphans", "--wait")...)
 	return err
 }
 
@@ -81,41 +80,18 @@ func (c CLI) Up(ctx context.Context, app App) error {
 func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
 	args := []string{"compose", "--project-name", project, "down", "--remove-orphans"}
 	if !volumes {
-		_, err := c.run(ctx, args...)
+		_, err := c.Client.Run(ctx, args...)
 		return err
 	}
-	if _, err := c.run(ctx, append(args, "--volumes")...); err != nil {
+	if _, err := c.Client.Run(ctx, append(args, "--volumes")...); err != nil {
 		return err
 	}
-	out, err := c.run(ctx, "volume", "ls", "--quiet", "--filter", "label=com.docker.compose.project="+project)
+	out, err := c.Client.Run(ctx, "volume", "ls", "--quiet", "--filter", "label=com.docker.compose.project="+project)
 	if err != nil || strings.TrimSpace(out) == "" {
 		return err
 	}
-	_, err = c.run(ctx, append([]string{"volume", "rm", "--"}, strings.Fields(out)...)...)
+	_, err = c.Client.Run(ctx, append([]string{"volume", "rm", "--"}, strings.Fields(out)...)...)
 	return err
-}
-
-// run runs docker and returns what it prints. It has an environment of its own, since compose files mean the same on
-// every device, and the root as its directory, where no compose file lies by chance.
-func (c CLI) run(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmp.Or(os.Getenv("HOME"), "/root"), "COMPOSE_ANSI=never"}
-	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONFIG"} {
-		if value := os.Getenv(name); value != "" {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, killAfter
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return "", fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, last(stderr.String()))
-	}
-	return stdout.String(), nil
 }
 
 // last is the end of a text.

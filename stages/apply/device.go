@@ -156,7 +156,9 @@ func (d Device) conclude(ctx context.Context, boot report.Boot, r *Report, o Opt
 }
 
 // Purge removes the containers, networks and volumes of all apps that stages brought: see Converger.
-func (d Device) Purge(ctx context.Context, names []string) error { return d.converger().Purge(ctx, names) }
+func (d Device) Purge(ctx context.Context, names []string) error {
+	return d.converger().Purge(ctx, names)
+}
 
 func (d Device) converger() Converger {
 	return Converger{Docker: d.Docker, Homes: d.Homes, Tell: func(o Outcome) { d.Say(o.String()) }}

@@ -75,3 +75,52 @@ func TestTree(t *testing.T) {
 	got := strings.Join(describe(t, tree, names...), "\n") + "\n"
 	require.Equal(t, string(want), got)
 }
+
+func TestTreeErrors(t *testing.T) {
+	s := newShelf(t)
+	base, other := archiveOf(t, file("a", "1")), archiveOf(t, file("a", "2"))
+	deep := s.image("deep", numbered(t, maxLayers+1)...)
+	foreign := s.image("foreign", base)
+	foreign.Layers[0].DiffID = digest.FromBytes(other)
+	broken := s.image("broken", base)
+	broken.Config = []byte("{")
+	md5 := s.image("md5", base)
+	md5.Config = []byte(`{"rootfs": {"diff_ids": ["sha512:1"]}}`)
+	twice := archiveOf(t, file("a", "1"), file("a", "2"))
+	out := archiveOf(t, file("../a", ""))
+	for want, all := range map[string][]images.Image{
+		"image deep: it has 128 layers, and Docker runs at most 127":                                         {deep},
+		"image foreign: its layers are not those that its configuration names":                               {foreign},
+		"image broken: configuration: unexpected end of JSON input":                                          {broken},
+		`image md5: "sha512:1" is no digest of SHA-256`:                                                      {md5},
+		`image name "Up": invalid reference format: repository name must be lowercase`:                       {s.image("Up", base)},
+		"layer " + digest.FromBytes(twice).String() + ": its archive has a path twice, which Docker refuses": {s.image("a", twice)},
+		"layer " + digest.FromBytes(out).String() + `: tar entry "../a": path "../a" contains ".."`:          {s.image("a", base, out)},
+	} {
+		_, err := s.tree(all...)
+		require.EqualError(t, err, want)
+	}
+	_, err := s.tree(s.image("a:1", base), s.image("docker.io/library/a:1", other))
+	require.ErrorContains(t, err, "the name a:1 stands for two images, sha256:")
+}
+
+func TestNames(t *testing.T) {
+	s := newShelf(t)
+	image := s.image("x", archiveOf(t))
+	id, pin, own := image.ID().String(), digest.FromString("pin").String(), digest.FromString("own").String()
+	for name, want := range map[string]string{
+		"caddy":                     fmt.Sprintf(`{"caddy":{"caddy:latest":%q}}`, id),
+		"docker.io/library/caddy:2": fmt.Sprintf(`{"caddy":{"caddy:2":%q}}`, id),
+		"ghcr.io/a/b:1@" + pin:      fmt.Sprintf(`{"ghcr.io/a/b":{"ghcr.io/a/b:1":%q,"ghcr.io/a/b@%s":%q}}`, id, pin, id),
+		"localhost:5000/a@" + pin:   fmt.Sprintf(`{"localhost:5000/a":{"localhost:5000/a@%s":%q}}`, pin, id),
+	} {
+		image.Names, image.Digest = []string{name}, ""
+		got, err := repositories([]images.Image{image})
+		require.NoError(t, err)
+		require.JSONEq(t, `{"Repositories":`+want+`}`, got, name)
+	}
+	image.Names, image.Digest = []string{"caddy:1", "caddy:2"}, digest.Digest(own)
+	got, err := repositories([]images.Image{image, image})
+	require.NoError(t, err)
+	require.JSONEq(t, fmt.Sprintf(`{"Repositories":{"caddy":{"caddy:1":%q,"caddy:2":%q,"caddy@%s":%q}}}`, id, id, own, id), got)
+}

@@ -1,0 +1,115 @@
+package docker
+
+import (
+	"archive/tar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// readEntries reads an archive of entries as a layer.
+func readEntries(t *testing.T, archive []byte) (*layers.Tree, error) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "layer")
+	require.NoError(t, os.WriteFile(name, archive, 0o644))
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.Close()) })
+	root, err := readDiff(f)
+	return &layers.Tree{Root: root}, err
+}
+
+// The rows of the table in docs/containers.md.
+func TestReadDiff(t *testing.T) {
+	uid := func(h *tar.Header) { h.Uid = 7 }
+	for name, c := range map[string]struct {
+		entries []entry
+		want    []string // without the root, which always is the same
+	}{
+		"a whiteout":                        {[]entry{file("a/.wh.b", "").with(uid)}, []string{"0755 0:0 /a/", "0000 7:0 /a/b 0:0"}},
+		"a whiteout that is no empty file":  {[]entry{dir("a/.wh.b"), file("a/.wh.b/c", "x")}, []string{"0755 0:0 /a/", "0000 0:0 /a/b 0:0"}},
+		"a whiteout of a file that is here": {[]entry{file(".wh.a", ""), file("a", "x")}, []string{`0644 0:0 /a "x"`}},
+		"the same, the file first":          {[]entry{file("a", "x"), file(".wh.a", "")}, []string{`0644 0:0 /a "x"`}},
+		"a whiteout of a directory that is here": {
+			[]entry{file(".wh.a", ""), dir("a"), file("a/b", "x")}, []string{"0755 0:0 /a/ map[trusted.overlay.opaque:y]", `0644 0:0 /a/b "x"`},
+		},
+		"an opaque directory": {
+			[]entry{file("a/.wh..wh..opq", ""), dir("a").with(func(h *tar.Header) { h.Mode = 0o700 })},
+			[]string{"0700 0:0 /a/ map[trusted.overlay.opaque:y]"},
+		},
+		"a whiteout of a whiteout's name": {[]entry{file(".wh..wh.a", "")}, []string{"0000 0:0 /.wh.a 0:0"}},
+		"attributes": {
+			[]entry{symlink("a", "b").with(func(h *tar.Header) {
+				h.PAXRecords = map[string]string{"SCHILY.xattr.user.x": "1", "SCHILY.xattr.trusted.y": "2", "SCHILY.xattr.system.nfs4_acl": "3"}
+			})},
+			[]string{"0777 0:0 /a -> b map[trusted.y:2]"},
+		},
+		"links out":             {[]entry{symlink("a", "../../../etc/passwd"), symlink("b", "/etc")}, []string{"0777 0:0 /a -> ../../../etc/passwd", "0777 0:0 /b -> /etc"}},
+		"a path through a link": {[]entry{dir("usr"), symlink("lib", "/usr"), file("lib/x", "x")}, []string{"0777 0:0 /lib -> /usr", "0755 0:0 /usr/", `0644 0:0 /usr/x "x"`}},
+		"no entries":            {nil, nil},
+	} {
+		got, err := readEntries(t, archiveOf(t, c.entries...))
+		require.NoError(t, err, name)
+		require.Equal(t, append([]string{"0755 0:0 //"}, c.want...), describe(t, got), name)
+	}
+	got, err := readEntries(t, archiveOf(t, file(".wh..wh..opq", ""), dir(".").with(uid)))
+	require.NoError(t, err)
+	require.Equal(t, []string{"0755 0:0 // map[trusted.overlay.opaque:y]"}, describe(t, got), "a whiteout of all")
+	got, err = readEntries(t, nil)
+	require.NoError(t, err, "no bytes at all")
+	require.Len(t, describe(t, got), 1)
+}
+
+func TestReadDiffErrors(t *testing.T) {
+	for want, entries := range map[string][]entry{
+		`tar entry ".wh." deletes nothing in its directory`:                                    {file(".wh.", "")},
+		`tar entry "a/.wh.." deletes nothing in its directory`:                                 {file("a/.wh..", "")},
+		`tar entry ".wh..." deletes nothing in its directory`:                                  {file(".wh...", "")},
+		`tar entry "../a": path "../a" contains ".."`:                                          {file("../a", "")},
+		`tar entry "a": hard link: path "../../etc/passwd" contains ".."`:                      {link("a", "../../etc/passwd")},
+		`tar entry "a": hard link to "/etc/passwd", which is no file before it in the archive`: {link("a", "/etc/passwd")},
+		`tar entry "a/b": put a/b: /a is a symlink to /etc, which is no directory of the tree`: {symlink("a", "/etc"), file("a/b", "")},
+		`tar entry "a": a regular file cannot take the place of a directory that is not empty`: {file("a/b", ""), file("a", "")},
+	} {
+		_, err := readEntries(t, archiveOf(t, entries...))
+		require.EqualError(t, err, want)
+	}
+	_, err := readEntries(t, archiveOf(t, file("a", strings.Repeat("x", 2000)))[:2600])
+	require.EqualError(t, err, `tar entry "a": the archive ends after 1064 of 2000 bytes of its content`)
+}
+
+func TestSparseFile(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("x"), 0o644))
+	require.NoError(t, os.Truncate(filepath.Join(dir, "a"), 1<<40))
+	for _, format := range []string{"gnu", "posix"} {
+		archive, err := exec.Command("tar", "--create", "--sparse", "--format", format, "--directory", dir, "a").Output()
+		require.NoError(t, err)
+		_, err = readEntries(t, archive)
+		require.EqualError(t, err, "/a is a sparse file, which Docker could not save again: make the archive without --sparse", format)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	early := time.Unix(-5, 0)
+	got, err := readEntries(t, archiveOf(t, file("a", "").with(func(h *tar.Header) { h.ModTime = early }),
+		symlink("b", "a").with(func(h *tar.Header) { h.ModTime = early }), file("c", "")))
+	require.NoError(t, err)
+	require.True(t, got.Get("a").ModTime.Equal(time.Unix(0, 0)))
+	require.True(t, got.Get("b").ModTime.Equal(early))
+	require.True(t, got.Get("c").ModTime.Equal(written), "to the nanosecond")
+	require.True(t, got.Root.ModTime.IsZero(), "it has that of the file system")
+}
+
+func TestSize(t *testing.T) {
+	got, err := readEntries(t, archiveOf(t, file("a", "12345"), link("b", "a"), symlink("c", "ab"), file(".wh.d", "")))
+	require.NoError(t, err)
+	require.Equal(t, int64(7), sizeOf(got.Root))
+}

@@ -90,7 +90,13 @@ func (s *session) explain(ctx context.Context, p place, err error) error {
 	if wrong := (*wrongError)(nil); p.local && errors.As(err, &wrong) {
 		return fmt.Errorf("%w: it changed since the lock was made; run pkbuild lock", err)
 	}
-	host := p.host
+	if errors.As(err, new(*rejection)) {
+		return fmt.Errorf("the policy of this machine forbids it (policy.json): %w", err)
+	}
+	if p.local {
+		return err
+	}
+	host := reference.Domain(p.at)
 	switch reasonOf(err) {
 	case unauthorized:
 		return fmt.Errorf("%w; it does not exist, or podman login %s or an entry in auth.json must let you read it", err, host)
@@ -100,8 +106,6 @@ func (s *session) explain(ctx context.Context, p place, err error) error {
 		return fmt.Errorf("%w; put the certificate of its authority in /etc/containers/certs.d/%s/ca.crt", err, host)
 	case plain:
 		return fmt.Errorf("%w; it has no TLS: if you trust the network, set insecure = true for %s in registries.conf", err, host)
-	case rejected:
-		return fmt.Errorf("the policy of this machine forbids it (policy.json): %w", err)
 	case unknown:
 		if tags := s.tags(ctx, p); tags != "" {
 			return fmt.Errorf("%w; %s", err, tags)
@@ -112,13 +116,17 @@ func (s *session) explain(ctx context.Context, p place, err error) error {
 
 // tags says which tags there are that are like the one that is not there.
 func (s *session) tags(ctx context.Context, p place) string {
-	named, ok := p.ref.DockerReference().(reference.NamedTagged)
+	named, ok := p.at.(reference.NamedTagged)
 	if !ok {
+		return ""
+	}
+	ref, err := docker.NewReference(named)
+	if err != nil {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(time.Second, min(10*time.Second, s.Patience.Stall)))
 	defer cancel()
-	tags, err := docker.GetRepositoryTags(ctx, p.sys, p.ref)
+	tags, err := docker.GetRepositoryTags(ctx, s.System, ref)
 	if err != nil {
 		return ""
 	}

@@ -15,8 +15,8 @@ import (
 
 // place is one of those where an image may be.
 type place struct {
-	name  string // for messages
-	host  string // of a registry
+	name  string          // for messages
+	at    reference.Named // in a registry
 	ref   types.ImageReference
 	sys   *types.SystemContext
 	local bool
@@ -44,7 +44,7 @@ func (r Reference) places(sys *types.SystemContext, dir, tmp string, d digest.Di
 		return nil, fmt.Errorf("read registries.conf: %w", err)
 	}
 	if registry == nil {
-		return []place{{name: named.Name(), host: reference.Domain(named), ref: ref, sys: sys, last: true}}, nil
+		return []place{{name: named.Name(), at: named, ref: ref, sys: sys, last: true}}, nil
 	}
 	sources, err := registry.PullSourcesFromReference(named)
 	if err != nil {
@@ -57,7 +57,7 @@ func (r Reference) places(sys *types.SystemContext, dir, tmp string, d digest.Di
 			return nil, err
 		}
 		out = append(out, place{
-			name: source.Reference.Name(), host: reference.Domain(source.Reference), ref: ref, sys: only, last: i == len(sources)-1,
+			name: source.Reference.Name(), at: source.Reference, ref: ref, sys: only, last: i == len(sources)-1,
 		})
 	}
 	return out, nil

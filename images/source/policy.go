@@ -5,21 +5,20 @@ package source
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
+	"fmt"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/image"
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
+	"go.podman.io/storage/pkg/configfile"
 )
 
 // policy is what the machine says about signatures. One that says nothing asks for none: that a lock names images by
 // digest is then what tells them from others.
 func policy(sys *types.SystemContext) (*signature.Policy, error) {
 	p, err := signature.DefaultPolicy(sys)
-	named := sys != nil && sys.SignaturePolicyPath != "" || os.Getenv("CONTAINERS_POLICY_JSON") != ""
-	if errors.Is(err, fs.ErrNotExist) && !named {
+	if errors.Is(err, configfile.ErrConfigFileNotFound) {
 		return &signature.Policy{Default: signature.PolicyRequirements{signature.NewPRInsecureAcceptAnything()}}, nil
 	}
 	return p, err
@@ -30,7 +29,7 @@ func policy(sys *types.SystemContext) (*signature.Policy, error) {
 func allowed(ctx context.Context, sys *types.SystemContext, src types.ImageSource, instance *digest.Digest) (err error) {
 	p, err := policy(sys)
 	if err != nil {
-		return err
+		return settled{fmt.Errorf("read policy.json: %w", err)}
 	}
 	c, err := signature.NewPolicyContext(p)
 	if err != nil {

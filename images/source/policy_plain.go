@@ -20,23 +20,24 @@ import (
 // allowed is what a build without the tag containers_image_openpgp knows of policies: it verifies no signature, and so
 // refuses all images where the policy asks for one anywhere.
 func allowed(_ context.Context, sys *types.SystemContext, _ types.ImageSource, _ *digest.Digest) error {
-	for _, name := range policyFiles(sys) {
+	files := policyFiles(sys)
+	for _, name := range files {
 		data, err := os.ReadFile(name)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && len(files) > 1 {
 			continue
 		}
-		if err != nil {
+		if err == nil {
+			err = anything(data)
+		}
+		if err == nil || errors.As(err, new(*rejection)) {
 			return err
 		}
-		if err := anything(data); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		return nil
+		return settled{fmt.Errorf("read policy.json: %w", err)}
 	}
 	return nil
 }
 
-// policyFiles are the places of the policy, of which the first counts.
+// policyFiles are the usual places of the policy, of which the first that is there counts, or the one that is named.
 func policyFiles(sys *types.SystemContext) []string {
 	if sys != nil && sys.SignaturePolicyPath != "" {
 		return []string{sys.SignaturePolicyPath}
@@ -44,7 +45,11 @@ func policyFiles(sys *types.SystemContext) []string {
 	if name := os.Getenv("CONTAINERS_POLICY_JSON"); name != "" {
 		return []string{name}
 	}
-	out := []string{"/etc/containers/policy.json", "/usr/share/containers/policy.json"}
+	root := "/"
+	if sys != nil && sys.RootForImplicitAbsolutePaths != "" {
+		root = sys.RootForImplicitAbsolutePaths
+	}
+	out := []string{filepath.Join(root, "etc/containers/policy.json"), filepath.Join(root, "usr/share/containers/policy.json")}
 	if dir, err := os.UserConfigDir(); err == nil {
 		out = slices.Insert(out, 0, filepath.Join(dir, "containers/policy.json"))
 	}

@@ -209,15 +209,8 @@ var arm64 = images.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}
 // client is one whose configuration is the test's own: it trusts some registries.
 func client(t *testing.T, trusted ...*registry) Client {
 	t.Helper()
-	dir := t.TempDir()
-	sys := &types.SystemContext{
-		AuthFilePath:                filepath.Join(dir, "auth.json"),
-		DockerPerHostCertDirPath:    filepath.Join(dir, "certs.d"),
-		SystemRegistriesConfPath:    filepath.Join(dir, "registries.conf"),
-		SystemRegistriesConfDirPath: filepath.Join(dir, "registries.conf.d"),
-		RegistriesDirPath:           filepath.Join(dir, "registries.d"),
-		SignaturePolicyPath:         filepath.Join(dir, "policy.json"),
-	}
+	c := clientIn(t.TempDir())
+	sys := c.System
 	write(t, sys.AuthFilePath, "{}")
 	write(t, sys.SystemRegistriesConfPath, "")
 	write(t, sys.SignaturePolicyPath, `{"default": [{"type": "insecureAcceptAnything"}]}`)
@@ -226,9 +219,22 @@ func client(t *testing.T, trusted ...*registry) Client {
 		write(t, filepath.Join(sys.DockerPerHostCertDirPath, r.host(), "ca.crt"),
 			string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	}
+	return c
+}
+
+// clientIn is one that has its configuration and its blobs in a directory.
+func clientIn(dir string) Client {
 	return Client{
-		Blobs: images.Blobs{Dir: filepath.Join(dir, "blobs")}, Platform: arm64, System: sys, Dir: dir,
+		Blobs: images.Blobs{Dir: filepath.Join(dir, "blobs")}, Platform: arm64, Dir: dir,
 		Patience: fetch.Patience{Attempts: 3, Pause: time.Millisecond, Stall: 5 * time.Second},
+		System: &types.SystemContext{
+			AuthFilePath:                filepath.Join(dir, "auth.json"),
+			DockerPerHostCertDirPath:    filepath.Join(dir, "certs.d"),
+			SystemRegistriesConfPath:    filepath.Join(dir, "registries.conf"),
+			SystemRegistriesConfDirPath: filepath.Join(dir, "registries.conf.d"),
+			RegistriesDirPath:           filepath.Join(dir, "registries.d"),
+			SignaturePolicyPath:         filepath.Join(dir, "policy.json"),
+		},
 	}
 }
 

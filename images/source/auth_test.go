@@ -1,0 +1,97 @@
+package source
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// basic asks for a user and a password.
+func basic(w http.ResponseWriter, r *http.Request) bool {
+	if user, password, _ := r.BasicAuth(); user == "me" && password == "secret" {
+		return false
+	}
+	w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+	refuse(w, 401, "UNAUTHORIZED", "authentication required")
+	return true
+}
+
+// bearer asks for a token, which /token gives for a user and a password.
+func bearer(reg *registry) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/token" {
+			user, password, _ := r.BasicAuth()
+			if user != "me" || password != "secret" {
+				refuse(w, 401, "UNAUTHORIZED", "incorrect username or password")
+				return true
+			}
+			_ = json.NewEncoder(w).Encode(map[string]string{"token": r.URL.Query().Get("scope")})
+			return true
+		}
+		if r.Header.Get("Authorization") == "Bearer repository:caddy:pull" {
+			return false
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="https://%s/token",service="registry"`, reg.host()))
+		refuse(w, 401, "UNAUTHORIZED", "authentication required")
+		return true
+	}
+}
+
+func TestAuth(t *testing.T) {
+	secret := base64.StdEncoding.EncodeToString([]byte("me:secret"))
+	wrong := base64.StdEncoding.EncodeToString([]byte("me:wrong"))
+	helpers := t.TempDir()
+	script := "#!/bin/sh\necho '{\"ServerURL\":\"x\",\"Username\":\"me\",\"Secret\":\"secret\"}'\n"
+	require.NoError(t, os.WriteFile(filepath.Join(helpers, "docker-credential-testing"), []byte(script), 0o755))
+	t.Setenv("PATH", helpers+":"+os.Getenv("PATH"))
+	m := newMade(t, arm64, 1000)
+	for name, test := range map[string]struct {
+		bearer     bool
+		auth, says string
+		conf       string // of registries.conf
+	}{
+		"basic":             {auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`},
+		"bearer":            {bearer: true, auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`},
+		"helper":            {auth: `{"credHelpers": {%q: "testing"}}`},
+		"helper of all":     {bearer: true, auth: `{}`, conf: "credential-helpers = [\"testing\"]\n"},
+		"basic, nobody":     {auth: `{}`, says: "podman login HOST or an entry in auth.json must let you read it"},
+		"bearer, nobody":    {bearer: true, auth: `{}`, says: "podman login HOST or an entry in auth.json must let you read it"},
+		"basic, wrong one":  {auth: `{"auths": {%q: {"auth": "` + wrong + `"}}}`, says: "podman login HOST or an entry"},
+		"bearer, wrong one": {bearer: true, auth: `{"auths": {%q: {"auth": "` + wrong + `"}}}`, says: "invalid username/password"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRegistry(t)
+			r.push(m, "caddy", "2.8")
+			r.fault = basic
+			if test.bearer {
+				r.fault = bearer(r)
+			}
+			c := client(t, r)
+			host := r.host()
+			if test.auth != "{}" {
+				test.auth = fmt.Sprintf(test.auth, host)
+			}
+			write(t, c.System.AuthFilePath, test.auth)
+			write(t, c.System.SystemRegistriesConfPath, test.conf)
+			if test.conf != "" { // with a mirror, so that the configuration is passed on
+				write(t, c.System.SystemRegistriesConfPath, test.conf+fmt.Sprintf("[[registry]]\nlocation = %q\n", host))
+			}
+			got, err := c.Fetch(t.Context(), Pinned{Reference{Name: host + "/caddy:2.8"}, m.digest()})
+			if test.says != "" {
+				require.ErrorContains(t, err, strings.ReplaceAll(test.says, "HOST", host))
+				require.NotContains(t, err.Error(), "attempts", "asking again is of no use")
+				require.NotContains(t, err.Error(), "secret")
+				return
+			}
+			require.NoError(t, err)
+			requireFetched(t, c, m, got)
+		})
+	}
+}

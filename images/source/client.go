@@ -149,12 +149,7 @@ func (c Client) bring(ctx context.Context, ref Pinned) (image images.Image, err 
 func (s *session) layers(ctx context.Context, image images.Image) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
-	seen := map[digest.Digest]bool{}
 	for _, l := range image.Layers {
-		if seen[l.DiffID] {
-			continue
-		}
-		seen[l.DiffID] = true
 		group.Go(func() error {
 			err := s.Blobs.Add(ctx, l, func(to *images.Partial) error { return s.layer(ctx, l, to) })
 			if err != nil {

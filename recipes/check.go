@@ -35,6 +35,7 @@ func (d *decoder) check(r *Recipe) {
 	d.checkMirrors(r)
 	d.checkUsers(users)
 	d.checkSecrets(users, r)
+	d.oneStage(r)
 }
 
 // checkFile reports a directory where a file is meant.
@@ -92,6 +93,24 @@ func (d *decoder) checkRepositories(all []Repository) {
 					quote(r.Name), d.from[&all[j]].where())
 				break
 			}
+		}
+	}
+}
+
+// oneStage leaves the last of the stages: a device starts with one, and a recipe may have another one than those that it
+// includes. Two in one file are a mistake.
+func (d *decoder) oneStage(r *Recipe) {
+	var last *node
+	for i := len(r.Layers) - 1; i >= 0; i-- {
+		at := d.from[&r.Layers[i].Stage]
+		switch {
+		case r.Layers[i].Stage == nil:
+		case last == nil:
+			last = at
+		case at.file == last.file:
+			d.problems.add(last.place, "a device starts with one stage, and another one is in line %d; keep one of them", at.line)
+		default:
+			r.Layers = slices.Delete(r.Layers, i, i+1)
 		}
 	}
 }

@@ -60,7 +60,7 @@ type Layer struct {
 	Files    []File   `yaml:"files" doc:"Files, directories and links to put in place." oneof:"layer"`
 	Users    []User   `yaml:"users" doc:"Users to create." oneof:"layer"`
 	Run      *Run     `yaml:"run" doc:"A script to run inside the tree. What it changes is the layer." oneof:"layer"`
-	Stage    *Stage   `yaml:"stage" doc:"A pallet to stage as the bundle that the device starts with." oneof:"layer"`
+	Stage    *Stage   `yaml:"stage" doc:"A pallet to stage as the bundle that the device starts with, in place of that of an included recipe." oneof:"layer"`
 
 	Containers *Containers `yaml:"containers" doc:"Container images that Docker on the device has from its first start on: see docs/containers.md. Those of all layers make one store, over all other layers." oneof:"layer"`
 }

@@ -1,0 +1,27 @@
+package recipes
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestOneStage: a recipe has its own stage in place of that of what it includes.
+func TestOneStage(t *testing.T) {
+	files := map[string]string{
+		"a/": "", "b/": "",
+		"low.yml": base + "layers:\n  - stage: {pallet: a}\n  - packages: [vim]\n",
+		"pi.yml":  "include: [low.yml]\nlayers:\n  - stage: {pallet: b, names: [mine]}\n",
+	}
+	r, err := load(files, nil)
+	require.NoError(t, err)
+	require.Equal(t, []Layer{{Packages: []string{"vim"}}, {Stage: &Stage{Pallet: "b", Names: []string{"mine"}}}}, r.Layers)
+	files["pi.yml"] = "include: [low.yml]\nlayers: [{packages: [git]}]\n"
+	r, err = load(files, nil)
+	require.NoError(t, err)
+	require.Equal(t, &Stage{Pallet: "a", Names: []string{"factory-reset"}}, r.Layers[0].Stage)
+
+	files["pi.yml"] = base + "layers:\n  - stage: {pallet: a}\n  - stage: {pallet: b}\n"
+	_, err = load(files, nil)
+	require.EqualError(t, err, "pi.yml:5:12: layers[1].stage: a device starts with one stage, and another one is in line 4; keep one of them")
+}

@@ -117,7 +117,7 @@ func (s Source) open(ctx context.Context, path string) (repo *git.Repository, fr
 	if dir, ok := localDir(place); ok {
 		repo, err := openLocal(dir)
 		if err != nil {
-			return nil, false, fmt.Errorf("open %s: %s: %w", path, place, err)
+			return nil, false, fmt.Errorf("open %s: %s: %w", path, redacted(place), err)
 		}
 		return repo, true, nil
 	}
@@ -149,29 +149,34 @@ var errOffline = errors.New("it is not in the cache, and --offline forbids to fe
 
 // clone fetches a repository into the cache, where it appears once it is whole.
 func (s Source) clone(ctx context.Context, path, dir string) (*git.Repository, error) {
-	if s.Offline {
-		return nil, fmt.Errorf("fetch %s: %w", path, errOffline)
-	}
 	err := replaceDir(dir, func(tmp string) error {
-		_, err := git.PlainCloneContext(ctx, tmp, true, &git.CloneOptions{URL: s.URL(path), Mirror: true})
-		return err
+		repo, err := git.PlainInit(tmp, true)
+		if err != nil {
+			return err
+		}
+		return s.fetch(ctx, repo, path)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s from %s: %w", path, s.URL(path), err)
+		return nil, err
 	}
 	return git.PlainOpen(dir)
 }
 
-// fetch brings a repository in the cache up to date.
+// fetch brings a repository in the cache up to date. It is not written down there where from: a URL may have a password.
 func (s Source) fetch(ctx context.Context, repo *git.Repository, path string) error {
 	if s.Offline {
 		return fmt.Errorf("fetch %s: %w", path, errOffline)
 	}
-	err := repo.FetchContext(ctx, &git.FetchOptions{
-		RemoteURL: s.URL(path), RefSpecs: []config.RefSpec{"+refs/*:refs/*"}, Tags: git.AllTags, Force: true, Prune: true,
-	})
+	place := s.URL(path)
+	login, err := auth(place)
+	if err == nil {
+		remote := git.NewRemote(repo.Storer, &config.RemoteConfig{Name: "origin", URLs: []string{place}})
+		err = remote.FetchContext(ctx, &git.FetchOptions{
+			RefSpecs: []config.RefSpec{"+refs/*:refs/*"}, Tags: git.AllTags, Force: true, Prune: true, Auth: login,
+		})
+	}
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
-		return fmt.Errorf("fetch %s from %s: %w", path, s.URL(path), err)
+		return fmt.Errorf("fetch %s from %s: %w", path, redacted(place), explain(err))
 	}
 	return nil
 }

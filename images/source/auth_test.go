@@ -56,9 +56,11 @@ func TestAuth(t *testing.T) {
 		bearer     bool
 		auth, says string
 		conf       string // of registries.conf
+		env        bool   // the file is named by the environment
 	}{
 		"basic":             {auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`},
 		"bearer":            {bearer: true, auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`},
+		"environment":       {auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`, env: true},
 		"helper":            {auth: `{"credHelpers": {%q: "testing"}}`},
 		"helper of all":     {bearer: true, auth: `{}`, conf: "credential-helpers = [\"testing\"]\n"},
 		"basic, nobody":     {auth: `{}`, says: "podman login HOST or an entry in auth.json must let you read it"},
@@ -80,6 +82,10 @@ func TestAuth(t *testing.T) {
 			}
 			write(t, c.System.AuthFilePath, test.auth)
 			write(t, c.System.SystemRegistriesConfPath, test.conf)
+			if test.env {
+				t.Setenv("REGISTRY_AUTH_FILE", c.System.AuthFilePath)
+				c.System.AuthFilePath = ""
+			}
 			if test.conf != "" { // with a mirror, so that the configuration is passed on
 				write(t, c.System.SystemRegistriesConfPath, test.conf+fmt.Sprintf("[[registry]]\nlocation = %q\n", host))
 			}

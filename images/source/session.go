@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ func (c Client) session(ref Reference, want digest.Digest) (*session, error) {
 		sys = *c.System
 	}
 	sys.BigFilesTemporaryDir = tmp
+	sys.AuthFilePath = cmp.Or(sys.AuthFilePath, os.Getenv("REGISTRY_AUTH_FILE")) // as podman and skopeo do
 	if s.places, err = ref.places(&sys, c.Dir, tmp, want); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(tmp))
 	}

@@ -151,3 +151,9 @@ func (c Client) Save(ctx context.Context, id string, to io.Writer) error {
 func (c Client) Load(ctx context.Context, from io.Reader) error {
 	return c.stream(ctx, from, io.Discard, "image", "load", "--quiet")
 }
+
+// Tag gives an image a further name.
+func (c Client) Tag(ctx context.Context, id, name string) error {
+	_, err := c.Run(ctx, "image", "tag", "--", id, name)
+	return err
+}

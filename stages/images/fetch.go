@@ -59,14 +59,25 @@ type Fetcher struct {
 // attempts is how often an image is tried, in all.
 const attempts = 4
 
-// Missing are those of some images that the device does not have for its platform. One that came in a file counts also
-// while Docker does not know its digest yet.
-func Missing(ctx context.Context, d Docker, host docker.Host, r Record, names []string) (missing []string, err error) {
+// Finder finds images.
+type Finder interface {
+	Image(ctx context.Context, name string) (docker.Image, error)
+}
+
+// Find is the image of a name, also of one that came in a file while Docker does not know its digest yet. Where there is
+// none the error is docker.ErrNoImage.
+func Find(ctx context.Context, d Finder, r Record, name string) (docker.Image, error) {
+	image, err := d.Image(ctx, name)
+	if errors.Is(err, docker.ErrNoImage) && r.id(name) != "" && strings.Contains(name, "@") {
+		return d.Image(ctx, r.id(name))
+	}
+	return image, err
+}
+
+// Missing are those of some images that the device does not have for its platform.
+func Missing(ctx context.Context, d Finder, host docker.Host, r Record, names []string) (missing []string, err error) {
 	for _, name := range names {
-		image, err := d.Image(ctx, name)
-		if errors.Is(err, docker.ErrNoImage) && r.id(name) != "" {
-			image, err = d.Image(ctx, r.id(name))
-		}
+		image, err := Find(ctx, d, r, name)
 		if errors.Is(err, docker.ErrNoImage) || err == nil && image.Platform() != host.Platform {
 			missing = append(missing, name)
 			continue

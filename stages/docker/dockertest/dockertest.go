@@ -1,0 +1,97 @@
+// Package dockertest starts Dockers for tests: each with a data directory of its own, without a network.
+package dockertest
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Daemon is a Docker. Images cannot be built by it, and containers have no network.
+type Daemon struct {
+	Host string // as DOCKER_HOST has it
+	Data string // directory of its data
+
+	t   *testing.T
+	run string
+	cmd *exec.Cmd
+}
+
+// Start starts a Docker over a directory. It ends with the test. Where a test cannot have one it is skipped, or fails if
+// PKBUILD_TEST_STRICT is set.
+func Start(t *testing.T, data string) *Daemon {
+	t.Helper()
+	if os.Getuid() != 0 {
+		lack(t, "Docker needs root")
+	}
+	for _, program := range []string{"dockerd", "docker", "containerd", "runc"} {
+		if _, err := exec.LookPath(program); err != nil {
+			lack(t, "%v: install docker.io", err)
+		}
+	}
+	run, err := os.MkdirTemp("", "pkctl-dockerd-") // a socket has a short path
+	require.NoError(t, err)
+	d := &Daemon{Host: "unix://" + filepath.Join(run, "sock"), Data: data, t: t, run: run}
+	t.Cleanup(func() {
+		d.Stop()
+		if text, err := os.ReadFile(filepath.Join(run, "log")); t.Failed() && err == nil {
+			t.Logf("%s\n%s", d.cmd, text)
+		}
+		require.NoError(t, os.RemoveAll(run))
+	})
+	d.Start()
+	return d
+}
+
+func lack(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Start starts it again after Stop.
+func (d *Daemon) Start() {
+	d.t.Helper()
+	in := func(name string) string { return filepath.Join(d.run, name) }
+	log, err := os.OpenFile(in("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(d.t, err)
+	require.NoError(d.t, os.WriteFile(in("config"), []byte("{}"), 0o600))
+	d.cmd = exec.Command("dockerd", "--data-root", d.Data, "--exec-root", in("exec"), "--pidfile", in("pid"), "--config-file", in("config"),
+		"--host", d.Host, "--bridge", "none", "--iptables=false", "--ip6tables=false", "--storage-driver", "overlay2")
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	require.NoError(d.t, errors.Join(d.cmd.Start(), log.Close()))
+	require.Eventually(d.t, func() bool {
+		return exec.Command("docker", "--host", d.Host, "version").Run() == nil
+	}, time.Minute, 100*time.Millisecond, "Docker does not start")
+}
+
+// Stop has it end, and waits.
+func (d *Daemon) Stop() {
+	if d.cmd == nil || d.cmd.ProcessState != nil {
+		return
+	}
+	_ = d.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = d.cmd.Wait()                          // what it says of its end is in its log
+}
+
+// Run runs a command against it, with an input, and returns what it prints.
+func (d *Daemon) Run(in []byte, args ...string) string {
+	d.t.Helper()
+	cmd := exec.CommandContext(d.t.Context(), "docker", append([]string{"--host", d.Host}, args...)...)
+	var errs strings.Builder
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), &errs
+	out, err := cmd.Output()
+	require.NoError(d.t, err, "%s: %s", cmd, errs.String())
+	return string(out)
+}

@@ -1,0 +1,216 @@
+package transfer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/docker/reference"
+)
+
+// The names of members.
+const (
+	bundleMember   = "bundle.tar"
+	manifestMember = "manifest.json"
+	indexMember    = "export.json"
+	layerPrefix    = "layers/"
+	configPrefix   = "configs/"
+	tarSuffix      = ".tar"
+	zstdSuffix     = ".tar.zst"
+)
+
+// indexVersion is the version of the format.
+const indexVersion = 1
+
+// Limits of what is read, far above what a device has.
+const (
+	maxIndex   = 16 << 20 // bytes
+	maxConfig  = 4 << 20  // bytes, as registries have it
+	maxMembers = 10_000
+	maxImages  = 1_000
+	maxLayer   = 1 << 40 // bytes
+)
+
+// Index says what is in a file.
+type Index struct {
+	Version  int           `json:"version"`
+	Pallet   string        `json:"pallet"`
+	Release  string        `json:"release"` // the pallet's version
+	Bundle   digest.Digest `json:"bundle"`  // what tells the bundle from others: see store.Digest
+	Platform string        `json:"platform,omitempty"`
+	Images   []Needed      `json:"images"`
+	Layers   []Layer       `json:"layers"`  // those that are in the file
+	Members  []Member      `json:"members"` // all but this one, in their order
+}
+
+// Needed is an image that the bundle needs.
+type Needed struct {
+	Image
+	Names []string `json:"names"` // by which the bundle knows it, in full
+}
+
+// Layer is a layer in the file.
+type Layer struct {
+	DiffID digest.Digest `json:"diff_id"`
+	Size   int64         `json:"size"` // of the archive without compression, in bytes
+	Member string        `json:"member"`
+}
+
+// Member is a member of the file.
+type Member struct {
+	Name   string        `json:"name"`
+	Size   int64         `json:"size"` // in bytes
+	Digest digest.Digest `json:"sha256"`
+}
+
+// parseIndex reads an index and checks that it contradicts itself nowhere.
+func parseIndex(data []byte) (Index, error) {
+	var x Index
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&x); err != nil {
+		return x, fmt.Errorf("parse %s: %w", indexMember, err)
+	}
+	if x.Version != indexVersion {
+		return x, fmt.Errorf("parse %s: version is %d, want %d: a newer pkctl may read it", indexMember, x.Version, indexVersion)
+	}
+	if err := x.check(); err != nil {
+		return x, fmt.Errorf("%s: %w", indexMember, err)
+	}
+	return x, nil
+}
+
+func (x Index) check() error {
+	if len(x.Images) > maxImages {
+		return fmt.Errorf("it has %d images, more than %d", len(x.Images), maxImages)
+	}
+	if err := valid(x.Bundle); err != nil {
+		return fmt.Errorf("bundle: %w", err)
+	}
+	needed := map[digest.Digest]bool{}
+	for _, i := range x.Images {
+		if err := i.check(); err != nil {
+			return err
+		}
+		for _, l := range i.Layers {
+			needed[l] = true
+		}
+	}
+	known := map[string]bool{bundleMember: true, manifestMember: true}
+	for _, i := range x.Images {
+		known[configMember(i.ID)] = true
+	}
+	seen := map[digest.Digest]bool{}
+	for _, l := range x.Layers {
+		if err := l.check(); err != nil {
+			return err
+		}
+		if seen[l.DiffID] || !needed[l.DiffID] {
+			return fmt.Errorf("layer %s is there twice, or of no image", l.DiffID)
+		}
+		seen[l.DiffID], known[l.Member] = true, true
+	}
+	return x.checkMembers(known)
+}
+
+func (x Index) checkMembers(known map[string]bool) error {
+	for _, m := range x.Members {
+		if err := valid(m.Digest); err != nil {
+			return fmt.Errorf("member %q: %w", m.Name, err)
+		}
+		if !known[m.Name] {
+			return fmt.Errorf("member %q is there twice, or for nothing", m.Name)
+		}
+		delete(known, m.Name)
+		if config, ok := strings.CutPrefix(m.Name, configPrefix); ok && config != m.Digest.Encoded()+".json" {
+			return fmt.Errorf("member %s has another digest", m.Name)
+		}
+	}
+	for name := range known { // the configuration of an image that the other device has may be left out
+		if !strings.HasPrefix(name, configPrefix) {
+			return fmt.Errorf("member %s is missing", name)
+		}
+	}
+	return nil
+}
+
+func (l Layer) check() error {
+	if err := valid(l.DiffID); err != nil {
+		return err
+	}
+	if l.Size < 0 || l.Size > maxLayer {
+		return fmt.Errorf("layer %s is said to have %d bytes", l.DiffID, l.Size)
+	}
+	if l.Member != layerMember(l.DiffID, tarSuffix) && l.Member != layerMember(l.DiffID, zstdSuffix) {
+		return fmt.Errorf("layer %s is said to be in %q", l.DiffID, l.Member)
+	}
+	return nil
+}
+
+func (n Needed) check() error {
+	if err := n.Image.check(); err != nil {
+		return err
+	}
+	if len(n.Names) == 0 {
+		return fmt.Errorf("image %s has no name", n.ID)
+	}
+	var errs []error
+	for _, name := range n.Names {
+		named, err := reference.ParseNormalizedNamed(name)
+		if err != nil || named.String() != name || reference.IsNameOnly(named) {
+			errs = append(errs, fmt.Errorf("%.100q is no name of an image in full", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func layerMember(d digest.Digest, suffix string) string { return layerPrefix + d.Encoded() + suffix }
+
+func configMember(d digest.Digest) string { return configPrefix + d.Encoded() + ".json" }
+
+// member is the member of a name; the second result tells whether there is one.
+func (x Index) member(name string) (Member, bool) {
+	for _, m := range x.Members {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+// loaded is an image in what Docker loads.
+type loaded struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+// tag is the name with a tag by which `docker load` knows an image that a bundle calls by a name; empty if the name has
+// a digest only.
+func tag(name string) string {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return ""
+	}
+	tagged, ok := named.(reference.Tagged)
+	if !ok {
+		return ""
+	}
+	return reference.TrimNamed(named).String() + ":" + tagged.Tag()
+}
+
+// pinned tells whether a name has a digest.
+func pinned(name string) bool { return strings.Contains(name, "@") }
+
+// ownTag is the tag by which an image is loaded that a bundle calls by a digest, so that it takes nobody's tag, and
+// Docker does not take it for one that nobody needs.
+func ownTag(name string, id digest.Digest) string {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return ""
+	}
+	return reference.TrimNamed(named).String() + ":imported-" + id.Encoded()[:12]
+}

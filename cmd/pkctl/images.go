@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/images"
 )
@@ -99,6 +100,7 @@ func linkCommand(d *device) *cobra.Command {
 		Long: "Tell Docker the digests of images that came in a file. `docker load` takes no digests, and a running Docker\n" +
 			"learns them by pulling only: they are entered before Docker starts, by a unit, at every boot.",
 		Hidden: true,
+		Args:   cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			record, err := images.ReadRecord(d.dir)
 			if err != nil {

@@ -33,7 +33,8 @@ func stageCommand() *cobra.Command {
 	cmd := cli.Group("stage", "List and choose what the device starts with",
 		lsCommand(d), showCommand(d), verifyCommand(d),
 		setNextCommand(d), rollbackCommand(d), resultCommand(d),
-		nameCommand(d), unnameCommand(d), rmCommand(d), pruneCommand(d), linkCommand(d), applyCommand(d))
+		nameCommand(d), unnameCommand(d), rmCommand(d), pruneCommand(d), linkCommand(d), applyCommand(d),
+		exportCommand(d), importCommand(d), inventoryCommand(d))
 	d.addStore(cmd)
 	d.addBoot(cmd)
 	d.addState(cmd)

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/docker"
+	"github.com/PlanktoScope/pkbuild/stages/images"
+	"github.com/PlanktoScope/pkbuild/stages/store"
+	"github.com/PlanktoScope/pkbuild/stages/transfer"
+)
+
+func inventoryCommand(d *device) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "inventory",
+		Short: "Say which stages and layers of images the device has, for an export on another one",
+		Args:  cli.Exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := transfer.TakeInventory(cmd.Context(), docker.Client{}, d.dir)
+			if errors.Is(err, docker.ErrNone) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: no images are listed: %v\n", err)
+				err = nil
+			}
+			if err != nil {
+				return explain(err)
+			}
+			return writeOut(cmd, out, v)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "`file` to write to (default: stdout)")
+	return cmd
+}
+
+// writeOut writes a value as JSON to a file, which is replaced, or to stdout.
+func writeOut(cmd *cobra.Command, name string, v any) error {
+	if name == "" {
+		return cli.JSON(cmd.OutOrStdout(), v)
+	}
+	r, w := io.Pipe()
+	go func() { _ = w.CloseWithError(cli.JSON(w, v)) }() // which never fails
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	return stages.WriteFile(name, data, 0o644)
+}
+
+// exporting is how a stage is exported.
+type exporting struct {
+	inventory string
+	compress  string
+	noSpace   bool
+	json      bool
+}
+
+func exportCommand(d *device) *cobra.Command {
+	e := &exporting{}
+	cmd := &cobra.Command{
+		Use:   "export FILE [STAGE]",
+		Short: "Write a stage and its container images to a file, for a device without a network",
+		Long: "Write a stage, by default the current one, and its container images to a file, for a device without a network.\n" +
+			"With the inventory of that device (pkctl stage inventory) only those layers are written that it lacks.",
+		Example: "  pkctl stage export /media/stick/stage.tar\n" +
+			"  pkctl stage export /media/stick/stage.tar 7 --for /media/stick/inventory.json",
+		Args: cli.Optional("FILE", "STAGE"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return d.completeStages(cmd, nil, word)
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := stages.CurrentName
+			if len(args) > 1 {
+				name = args[1]
+			}
+			n, err := d.load(cmd).Staged.Resolve(name)
+			if err != nil {
+				return err
+			}
+			return e.do(cmd, d, n, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&e.inventory, "for", "", "`inventory` of the device that the file is for")
+	cmd.Flags().StringVar(&e.compress, "compress", "zstd", "`how` layers are compressed: zstd or none")
+	cmd.Flags().BoolVar(&e.noSpace, "no-space-check", false, "begin to write even if there seems to be too little space")
+	cmd.Flags().BoolVar(&e.json, "json", false, "print JSON")
+	_ = cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions([]string{"zstd", "none"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (e *exporting) do(cmd *cobra.Command, d *device, stage int, file string) error {
+	if e.compress != "zstd" && e.compress != "none" {
+		return fmt.Errorf("%w: --compress %q is neither zstd nor none", cli.ErrUsage, e.compress)
+	}
+	shown := &transferFace{w: cmd.ErrOrStderr()}
+	x := transfer.Exporter{
+		Docker: docker.Client{}, Store: d.dir, Compress: e.compress == "zstd", Space: transfer.Statfs, Say: shown.event,
+	}
+	if e.noSpace {
+		x.Space = nil
+	}
+	if e.inventory != "" {
+		data, err := os.ReadFile(e.inventory)
+		if err != nil {
+			return err
+		}
+		v, err := transfer.ParseInventory(data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.inventory, err)
+		}
+		x.For = &v
+	}
+	out, err := x.Export(cmd.Context(), stage, file)
+	shown.close()
+	if err != nil {
+		return err
+	}
+	return e.say(cmd, out)
+}
+
+func (e *exporting) say(cmd *cobra.Command, out transfer.Exported) error {
+	if e.json {
+		return cli.JSON(cmd.OutOrStdout(), out)
+	}
+	err := say(cmd, "stage %d is in %s: %s, %d images with %d layers", out.Stage, out.File, humanize.Bytes(uint64(out.Size)),
+		len(out.Images), out.Layers+out.LeftOut)
+	if out.LeftOut > 0 {
+		err = errors.Join(err, say(cmd, ", %d of which the other device has", out.LeftOut))
+	}
+	if out.There != 0 {
+		err = errors.Join(err, say(cmd, "\nthe other device has the bundle already, as stage %d", out.There))
+	}
+	return errors.Join(err, say(cmd, "\nthere: pkctl stage import %s\n", out.File))
+}
+
+// imported is what an import did.
+type imported struct {
+	Stage  int      `json:"stage"`
+	There  bool     `json:"there"`  // whether the bundle was there before
+	Images []string `json:"images"` // that were loaded
+	Next   bool     `json:"next"`
+}
+
+func importCommand(d *device) *cobra.Command {
+	var next, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Add the stage in a file that another device exported, with its container images",
+		Long: "Add the stage in a file that another device exported, with its container images. The file is verified completely\n" +
+			"before anything changes. That tells damage, not who made it: what is in it runs as root.",
+		Args: cli.Exactly("FILE"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out, err := d.importFile(cmd, args[0], next)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return cli.JSON(cmd.OutOrStdout(), out)
+			}
+			return out.say(cmd)
+		},
+	}
+	cmd.Flags().BoolVar(&next, "next", false, "make it the stage to start with at the next boot")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (d *device) importFile(cmd *cobra.Command, name string, next bool) (imported, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return imported{}, err
+	}
+	defer f.Close() // it was only read
+	shown := &transferFace{w: cmd.ErrOrStderr()}
+	defer shown.close()
+	m := transfer.Importer{Docker: docker.Client{}, Store: d.dir, Space: transfer.Statfs, Say: shown.event}
+	file, err := transfer.Read(f)
+	if err != nil {
+		return imported{}, fmt.Errorf("import %s: %w", name, err)
+	}
+	plan, err := m.Plan(cmd.Context(), file)
+	if err != nil {
+		return imported{}, fmt.Errorf("import %s: %w", name, err)
+	}
+	out, err := d.perform(cmd, m, plan, next)
+	if err != nil {
+		return imported{}, fmt.Errorf("import %s: %w", name, err)
+	}
+	return out, nil
+}
+
+// perform does what a plan says. The images come before the stage, and the record of them before the images, so that
+// whenever it ends, no stage lacks its images, and prune finds them. While they are loaded the store is not locked.
+func (d *device) perform(cmd *cobra.Command, m transfer.Importer, plan *transfer.Plan, next bool) (imported, error) {
+	out := imported{Stage: plan.Stage, There: plan.Stage != 0, Images: []string{}, Next: next}
+	if len(plan.Record.Images) > 0 {
+		if err := d.change(cmd, func(*store.Store) error { return plan.WriteRecord(d.dir) }); err != nil {
+			return out, err
+		}
+	}
+	if err := m.LoadImages(cmd.Context(), plan); err != nil {
+		return out, err
+	}
+	for _, i := range plan.Load {
+		out.Images = append(out.Images, i.Names...)
+	}
+	return out, d.change(cmd, func(s *store.Store) (err error) {
+		if !out.There {
+			out.Stage, err = s.Add(cmd.Context(), plan.Manifest(), plan.Fill)
+		}
+		if err != nil || !next {
+			return err
+		}
+		return d.nextComplete(cmd, s, out.Stage)
+	})
+}
+
+// nextComplete makes a stage the next one whose images are all there.
+func (d *device) nextComplete(cmd *cobra.Command, s *store.Store, stage int) error {
+	names, err := images.Of(cmd.Context(), d.dir, stage)
+	if err != nil {
+		return fmt.Errorf("stage %d is there, but not next: %w", stage, err)
+	}
+	if len(names) > 0 {
+		missing, err := d.missing(cmd, names)
+		if err == nil && len(missing) > 0 {
+			err = fmt.Errorf("image %s is neither in the file nor on this device", missing[0])
+		}
+		if err != nil {
+			return fmt.Errorf("stage %d is there, but not next: %w", stage, err)
+		}
+	}
+	return s.SetNext(stage)
+}
+
+func (d *device) missing(cmd *cobra.Command, names []string) ([]string, error) {
+	record, err := images.ReadRecord(d.dir)
+	if err != nil {
+		return nil, err
+	}
+	host, err := docker.Client{}.Host(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	return images.Missing(cmd.Context(), docker.Client{}, host, record, names)
+}
+
+func (i imported) say(cmd *cobra.Command) error {
+	what := map[bool]string{false: "imported", true: "there already"}[i.There]
+	err := say(cmd, "stage %d is %s, %d images were loaded\n", i.Stage, what, len(i.Images))
+	if i.Next {
+		return errors.Join(err, say(cmd, "it is next: reboot to start with it\n"))
+	}
+	return errors.Join(err, say(cmd, "to start with it: pkctl stage set-next %d, then reboot\n", i.Stage))
+}
+
+// transferFace shows what is done: each thing as a line, on a terminal how far it is in a line that is rewritten.
+type transferFace struct {
+	w    io.Writer
+	last string
+	live bool
+}
+
+func (f *transferFace) event(e transfer.Event) {
+	switch {
+	case isTerminal(f.w) && e.Total > 0:
+		fmt.Fprintf(f.w, "\r\x1b[K%s: %d%%", e.Text, 100*e.Done/e.Total)
+		f.live = true
+	case e.Text != f.last:
+		f.close()
+		fmt.Fprintln(f.w, e.Text)
+	}
+	f.last = e.Text
+}
+
+func (f *transferFace) close() {
+	if f.live {
+		fmt.Fprintln(f.w)
+	}
+	f.live = false
+}

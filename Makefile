@@ -15,10 +15,10 @@ GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS)
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image containers build boot test unit lint bench bench-debian docs deps clean
+.PHONY: help image containers services build boot test unit lint bench bench-debian docs deps clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 image: deps build ## Build out/planktoscope.img from recipes/planktoscope.yml
 	$(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
@@ -27,6 +27,10 @@ containers: deps build ## Build the container images of recipes/containers in ou
 	set -e; for recipe in recipes/containers/*.yml; do \
 		$(OUT)/bin/pkbuild container $$recipe -o oci:$(OUT)/containers:$$(basename $$recipe .yml); \
 	done
+
+services: containers ## Build out/services.img, with four services in these containers, from recipes/services.yml
+	$(OUT)/bin/pkbuild lock recipes/services.yml
+	$(OUT)/bin/pkbuild image recipes/services.yml -o $(OUT)/services.img
 
 build: ## Compile pkbuild, pkctl and the helpers that go into images
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkbuild ./cmd/pkbuild

@@ -16,6 +16,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/images/layout"
+	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
@@ -33,9 +34,12 @@ func BuildContainer(ctx context.Context, p *Plan, o Options, c ContainerOptions)
 		return "", err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	k := &container{build: b, how: c, files: map[digest.Digest]string{}}
-	if err := k.makeLayers(ctx); err != nil {
-		return "", err
+	k := &container{build: b, how: c, files: map[digest.Digest]string{}, below: []*layers.Tree{b.tree.Clone()}}
+	for _, l := range p.Layers {
+		if err := k.layer(ctx, l); err != nil {
+			return "", fmt.Errorf("layer %s: %w", l.Name, err)
+		}
+		k.below = append(k.below, b.tree.Clone())
 	}
 	if err := b.remember(); err != nil {
 		return "", err
@@ -47,19 +51,21 @@ func BuildContainer(ctx context.Context, p *Plan, o Options, c ContainerOptions)
 type container struct {
 	*build
 	how     ContainerOptions
+	below   []*layers.Tree // what lies below each layer, and in the end all of them
 	blobs   []images.Layer
 	files   map[digest.Digest]string // where the blobs lie
 	history []v1.History
 }
 
-// makeLayers makes the layers, and of each that changes anything a blob.
-func (k *container) makeLayers(ctx context.Context) error {
-	for _, l := range k.plan.Layers {
-		below := k.tree.Clone()
-		if err := k.layer(ctx, l); err != nil {
-			return fmt.Errorf("layer %s: %w", l.Name, err)
+// compress makes a blob of each layer that changes anything.
+func (k *container) compress(ctx context.Context) error {
+	for i, l := range k.plan.Layers {
+		k.emit(Event{Step: "container", State: Running, Message: "compressing " + l.Name})
+		key, err := layers.ParseKey(k.made[i].Key)
+		if err != nil {
+			return err
 		}
-		blob, err := k.blob(ctx, below)
+		blob, err := k.blob(ctx, key, k.below[i], k.below[i+1])
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", l.Name, err)
 		}
@@ -67,7 +73,9 @@ func (k *container) makeLayers(ctx context.Context) error {
 			k.blobs = append(k.blobs, blob.Layer)
 			k.files[blob.Digest] = blob.file
 		}
-		k.history = append(k.history, v1.History{Created: &k.plan.Date, CreatedBy: "pkbuild: " + describeLayer(l), EmptyLayer: blob.Entries == 0})
+		k.history = append(k.history, v1.History{
+			Created: &k.plan.Date, CreatedBy: "pkbuild: " + describeLayer(l), EmptyLayer: blob.Entries == 0,
+		})
 	}
 	return nil
 }
@@ -116,6 +124,9 @@ var variants = map[string]string{"arm64": "v8"}
 func (k *container) write(ctx context.Context) (d digest.Digest, err error) {
 	e := k.begin("container")
 	defer func() { k.end(e, false, err) }()
+	if err := k.compress(ctx); err != nil {
+		return "", err
+	}
 	img, err := k.describe()
 	if err != nil {
 		return "", err

@@ -142,3 +142,18 @@ func TestContainerLock(t *testing.T) {
 	_, err = Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
 	require.EqualError(t, err, "the lock does not fit the recipe any more: layer 1 package mosquitto-clients was removed")
 }
+
+// TestServicesHaveTheirImages: each app of the pallet finds its image among those that the recipe takes from our own
+// containers, and no other one is pulled.
+func TestServicesHaveTheirImages(t *testing.T) {
+	r, err := recipes.Load("../recipes/services.yml", recipes.Options{})
+	require.NoError(t, err)
+	all, err := Containers(t.Context(), r, Inputs{})
+	require.NoError(t, err)
+	var want []Container
+	for _, name := range []string{"caddy", "mosquitto", "prometheus-node-exporter", "prometheus"} {
+		require.FileExists(t, "../recipes/containers/"+name+".yml")
+		want = append(want, Container{Name: "localhost/pkbuild/" + name + ":trixie", Source: "oci:../out/containers:" + name})
+	}
+	require.Equal(t, want, all)
+}

@@ -63,14 +63,14 @@ type containerBlob struct {
 // blobVersion is to be raised whenever the same trees give another blob.
 const blobVersion = 1
 
-// blob is what the layers so far add to the tree below, as a layer of a container. It is kept in the cache under the
-// key of the layer, which decides it.
-func (k *container) blob(ctx context.Context, below *layers.Tree) (b containerBlob, err error) {
+// blob is what a layer makes of the tree below, as a layer of a container. It is kept in the cache under the key of the
+// layer, which decides it.
+func (k *container) blob(ctx context.Context, key layers.Key, below, now *layers.Tree) (b containerBlob, err error) {
 	dir := filepath.Join(k.opts.Cache, "containers")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return b, err
 	}
-	b.file = filepath.Join(dir, fmt.Sprintf("%s.%d.%s", k.key, blobVersion, k.how.Compression))
+	b.file = filepath.Join(dir, fmt.Sprintf("%s.%d.%s", key, blobVersion, k.how.Compression))
 	unlock, err := layers.Lock(ctx, b.file+".lock")
 	if err != nil {
 		return b, err
@@ -79,7 +79,7 @@ func (k *container) blob(ctx context.Context, below *layers.Tree) (b containerBl
 	if known(&b) {
 		return b, nil
 	}
-	if err := layers.Replace(b.file, func(f *os.File) error { return k.archive(ctx, f, below, &b) }); err != nil {
+	if err := layers.Replace(b.file, func(f *os.File) error { return k.archive(ctx, f, below, now, &b) }); err != nil {
 		return b, err
 	}
 	return b, layers.WriteJSON(b.file+".json", b)
@@ -101,7 +101,7 @@ func known(b *containerBlob) bool {
 }
 
 // archive writes a blob to a file.
-func (k *container) archive(ctx context.Context, f *os.File, below *layers.Tree, b *containerBlob) error {
+func (k *container) archive(ctx context.Context, f *os.File, below, now *layers.Tree, b *containerBlob) error {
 	whole, content := digest.Canonical.Digester(), digest.Canonical.Digester()
 	out := bufio.NewWriterSize(io.MultiWriter(f, whole.Hash()), 1<<20)
 	z, err := k.how.Compression.writer(out)
@@ -109,7 +109,7 @@ func (k *container) archive(ctx context.Context, f *os.File, below *layers.Tree,
 		return err
 	}
 	in := bufio.NewWriterSize(io.MultiWriter(endingWriter{ctx, z}, content.Hash()), 1<<16)
-	if b.Entries, err = k.tree.WriteChanges(in, below, k.plan.Date); err != nil {
+	if b.Entries, err = now.WriteChanges(in, below, k.plan.Date); err != nil {
 		return err
 	}
 	if err := errors.Join(in.Flush(), z.Close(), out.Flush()); err != nil {

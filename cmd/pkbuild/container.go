@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,10 @@ func containerCommand() *cobra.Command {
 			"with the same tag; the others stay. The same recipe gives the same bytes.",
 		Args: cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
+			how := builder.ContainerOptions{Compression: builder.LayerCompression(compress)}
+			if !slices.Contains(builder.LayerCompressions, how.Compression) {
+				return fmt.Errorf("%w: --compress %q is none of gzip, zstd and none", cli.ErrUsage, compress)
+			}
 			r, p, err := flags.compile(cmd.Context(), args[0], cache.own)
 			if err != nil {
 				return err
@@ -34,7 +39,6 @@ func containerCommand() *cobra.Command {
 			if output == "" {
 				output = "oci:" + r.Name
 			}
-			how := builder.ContainerOptions{Compression: builder.LayerCompression(compress)}
 			if how.To, err = layout.Parse(output); err != nil {
 				return fmt.Errorf("%w: --output: %w", cli.ErrUsage, err)
 			}

@@ -20,10 +20,10 @@ type Client struct {
 	Blobs    images.Blobs // where to
 	Platform images.Platform
 	Dir      string // to which paths of references are relative
-	Offline  bool   // no registry is asked; files are read
 	Patience fetch.Patience
 	System   *types.SystemContext // where the machine's configuration is; nil: where containers-registries.conf(5) has it
 	Progress func(Progress)       // may be nil; its calls do not overlap
+	slots    chan struct{}        // as many as layers that may be fetched and uncompressed at the same time
 }
 
 // Progress tells of a layer that is fetched.
@@ -53,9 +53,6 @@ func nothing() int64 { return 0 }
 
 // describeAnywhere describes the image as the first place does that has it.
 func (s *session) describeAnywhere(ctx context.Context) (d described, err error) {
-	if s.Offline && !s.places[0].local {
-		return d, errOffline
-	}
 	err = s.try(ctx, nothing, func(ctx context.Context, src types.ImageSource, p place, _ func(int)) (err error) {
 		d, err = s.describe(ctx, src, p)
 		return err
@@ -63,15 +60,14 @@ func (s *session) describeAnywhere(ctx context.Context) (d described, err error)
 	return d, err
 }
 
-// errOffline is why no registry is asked.
-var errOffline = errors.New("it is not in the cache, and no registry is asked offline; fetch it with a network once")
+// parallel is how many images are fetched at the same time, and how many layers of all of them together.
+const parallel = 4
 
-// parallel is how many images, and of each how many layers, are fetched at the same time.
-const parallel = 3
-
-// FetchAll fetches images, in the order given.
+// FetchAll has images, all their layers included, among the blobs, and returns them in the order given. Nobody is asked
+// for one that is there already.
 func (c Client) FetchAll(ctx context.Context, all []Pinned) ([]images.Image, error) {
 	c.Progress = alternately(c.Progress)
+	c.slots = make(chan struct{}, parallel)
 	out := make([]images.Image, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
@@ -84,10 +80,10 @@ func (c Client) FetchAll(ctx context.Context, all []Pinned) ([]images.Image, err
 	return out, group.Wait()
 }
 
-// Fetch has an image, all its layers included, among the blobs. It asks nobody for one that is there already.
+// Fetch is FetchAll for one image.
 func (c Client) Fetch(ctx context.Context, ref Pinned) (images.Image, error) {
-	c.Progress = alternately(c.Progress)
-	return c.fetch(ctx, ref)
+	all, err := c.FetchAll(ctx, []Pinned{ref})
+	return all[0], err
 }
 
 // alternately keeps calls of a function from overlapping.
@@ -148,11 +144,15 @@ func (c Client) bring(ctx context.Context, ref Pinned) (image images.Image, err 
 // layers fetches those that are missing.
 func (s *session) layers(ctx context.Context, image images.Image) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
 	for _, l := range image.Layers {
 		group.Go(func() error {
-			err := s.Blobs.Add(ctx, l, func(to *images.Partial) error { return s.layer(ctx, l, to) })
-			if err != nil {
+			select {
+			case s.slots <- struct{}{}:
+				defer func() { <-s.slots }()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if err := s.Blobs.Add(ctx, l, func(to *images.Partial) error { return s.layer(ctx, l, to) }); err != nil {
 				return fmt.Errorf("layer %s: %w", l.Digest, err)
 			}
 			return nil

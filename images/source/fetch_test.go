@@ -36,15 +36,10 @@ func TestFetch(t *testing.T) {
 	}
 
 	before := len(r.requests("/"))
-	c.Offline = true
 	again, err := c.Fetch(t.Context(), Pinned{ref, d})
 	require.NoError(t, err)
 	require.Equal(t, got[0], again)
 	require.Len(t, r.requests("/"), before, "nobody is asked for what is there")
-	_, err = c.Fetch(t.Context(), Pinned{ref, digest.FromString("x")})
-	require.EqualError(t, err, "image "+ref.Name+": it is not in the cache, and no registry is asked offline; fetch it with a network once")
-	_, err = c.Resolve(t.Context(), ref)
-	require.ErrorIs(t, err, errOffline)
 }
 
 func TestFetchByPlatform(t *testing.T) {

@@ -80,7 +80,7 @@ func TestLocal(t *testing.T) {
 	} {
 		t.Run(from, func(t *testing.T) {
 			c := client(t)
-			c.Dir, c.Offline = dir, true
+			c.Dir = dir
 			ref := Reference{Name: "caddy:2.8", From: from}
 			d, err := c.Resolve(t.Context(), ref)
 			require.NoError(t, err)

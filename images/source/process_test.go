@@ -67,7 +67,7 @@ func TestProcessesShareBlobs(t *testing.T) {
 	for _, blob := range m.blobs {
 		require.Len(t, r.requests(digest.FromBytes(blob).String()), 1)
 	}
-	c.Offline = true
+	r.Close()
 	got, err := c.Fetch(t.Context(), ref)
 	require.NoError(t, err)
 	requireFetched(t, c, m, got)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -76,7 +78,7 @@ type visit func(ctx context.Context, src types.ImageSource, p place, alive func(
 
 // try makes a visit to the places until one succeeds. made counts what was achieved so far, in bytes.
 func (s *session) try(ctx context.Context, made func() int64, do visit) error {
-	var errs []error
+	failed := map[int]error{}
 	for at := s.start(); at < len(s.places); at++ {
 		err := s.insist(ctx, at, made, do)
 		if ctx.Err() != nil {
@@ -85,8 +87,17 @@ func (s *session) try(ctx context.Context, made func() int64, do visit) error {
 		if err == nil || hopeless(err) {
 			return err
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", s.places[at].name, s.explain(ctx, s.places[at], err)))
+		failed[at] = err
 		s.leave(at)
+	}
+	return s.failure(ctx, failed)
+}
+
+// failure says what was wrong with each place.
+func (s *session) failure(ctx context.Context, failed map[int]error) error {
+	var errs []error
+	for _, at := range slices.Sorted(maps.Keys(failed)) {
+		errs = append(errs, fmt.Errorf("%s: %w", s.places[at].name, s.explain(ctx, s.places[at], failed[at])))
 	}
 	if len(errs) == 1 {
 		return errs[0]

@@ -9,7 +9,7 @@ import (
 )
 
 func TestKernelCmdline(t *testing.T) {
-	const wants = " systemd.wants=p.service"
+	const wants = " kpti=off systemd.wants=p.service"
 	tests := map[string]struct{ file, want string }{
 		"serial0":           {"console=serial0,115200 root=x", "console=ttyAMA0,115200 root=x" + wants},
 		"serial0, no speed": {"console=serial0", "console=ttyAMA0" + wants},

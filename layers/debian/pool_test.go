@@ -155,7 +155,8 @@ func TestFetchErrors(t *testing.T) {
 		"always another": {[]http.HandlerFunc{wrong, wrong, wrong}, "its SHA-256 is " + sum(bytes.ToUpper(content)) + ", not " + m.pkg().SHA256 + " (3 attempts)"},
 		"longer": {[]http.HandlerFunc{longer, longer, longer},
 			"its SHA-256 is " + sum(append(bytes.Clone(content), 'x')) + ", not " + m.pkg().SHA256 + " (3 attempts)"},
-		"shorter": {[]http.HandlerFunc{empty, empty, empty}, "the mirror sent 0 of 32768 bytes (3 attempts)"},
+		"always truncated": {[]http.HandlerFunc{truncate, truncate, truncate}, "unexpected EOF (3 attempts)"},
+		"shorter":          {[]http.HandlerFunc{empty, empty, empty}, "the mirror sent 0 of 32768 bytes (3 attempts)"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

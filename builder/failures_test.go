@@ -87,6 +87,7 @@ func TestInterruptedBuild(t *testing.T) {
 	require.NoError(t, err)
 	for _, at := range []string{"base started", "base done", "files started", "files done", "disk started", "disk running"} {
 		t.Run(at, func(t *testing.T) {
+			t.Parallel()
 			o := o
 			o.Cache, o.Output = t.TempDir(), filepath.Join(t.TempDir(), "small.img")
 			ctx, cancel := context.WithCancel(t.Context())

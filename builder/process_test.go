@@ -99,6 +99,7 @@ func TestKilledBuild(t *testing.T) {
 	require.NoError(t, err)
 	for _, hold := range []string{"base started", "base done", "files started", "disk started", "disk running"} {
 		t.Run(hold, func(t *testing.T) {
+			t.Parallel()
 			o := o
 			o.Cache, o.Output = t.TempDir(), filepath.Join(t.TempDir(), "small.img")
 			cmd, out := start(t, p, o, hold)

@@ -63,7 +63,7 @@ func attend(ctx context.Context, r *Result, p run, o Options) (err error) {
 	if err := g.start(r.Dir); err != nil {
 		return err
 	}
-	if err := g.converse(ctx, r, p, o.Checks); err != nil {
+	if err := g.converse(ctx, r, p, o); err != nil {
 		g.linger()
 		fail(err)
 	}
@@ -96,7 +96,7 @@ func (g *guest) start(dir string) error {
 }
 
 // converse hears the probe, has a look at SSH while the machine still runs, and has it switched off.
-func (g *guest) converse(ctx context.Context, r *Result, p run, checks []Check) error {
+func (g *guest) converse(ctx context.Context, r *Result, p run, o Options) error {
 	conn, err := g.dial(ctx, filepath.Join(r.Dir, probeSocket))
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (g *guest) converse(ctx context.Context, r *Result, p run, checks []Check) 
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	a, err := readAnswer(firstRead{conn, &g.speaking})
-	if fillErr := r.fill(a, checks); err == nil {
+	if fillErr := r.fill(a, o.Checks); err == nil {
 		err = fillErr
 	}
 	if err != nil {
@@ -112,6 +112,9 @@ func (g *guest) converse(ctx context.Context, r *Result, p run, checks []Check) 
 	}
 	if r.SSH, err = sshGreeting(ctx, p.ssh); err != nil {
 		r.NoSSH = err.Error()
+	}
+	if o.Cut {
+		return g.cmd.Process.Signal(syscall.SIGTERM) // on which QEMU ends well
 	}
 	if _, err := io.WriteString(conn, "off\n"); err != nil {
 		return fmt.Errorf("tell the probe to switch off: %w", err)

@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +56,12 @@ func fakeQEMU(mode string) {
 		return
 	case "stays on":
 		_, _ = conn.Write(good)
+	case "is cut off":
+		cut := make(chan os.Signal, 1)
+		signal.Notify(cut, syscall.SIGTERM)
+		_, _ = conn.Write(good)
+		<-cut
+		return
 	case "panics":
 		fmt.Println("[    5.9] Kernel panic - not syncing: no init")
 		fmt.Println("[    5.9] Call trace:")
@@ -99,6 +107,14 @@ func TestAttend(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, console.String(), string(log))
 	require.Positive(t, r.Seconds.Total)
+}
+
+// TestCut: a machine that goes on for ever ends all the same, and well.
+func TestCut(t *testing.T) {
+	r, err := attendFake(t, t.Context(), "is cut off", Options{Cut: true})
+	require.NoError(t, err)
+	require.Equal(t, "SSH-2.0-fake", r.SSH)
+	require.Equal(t, "running", r.System)
 }
 
 func TestAttendErrors(t *testing.T) {

@@ -26,6 +26,7 @@ type Options struct {
 	Board   string        // of Boards, whose firmware's choice is booted; "" is the machine's
 	Dir     string        // where to put, and leave, the files of the run; "" is a temporary one, of which the log stays
 	Persist bool          // what the machine writes goes into the image
+	Cut     bool          // pull the plug when all is known, rather than have the system shut down
 	Offline bool          // the machine reaches nobody; its SSH server is reached all the same
 	Checks  []Check       // what to look at besides
 	Timeout time.Duration // for all of it; 0 is 10 minutes

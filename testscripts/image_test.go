@@ -295,7 +295,7 @@ func TestBrokenStage(t *testing.T) {
 			require.NoError(t, os.WriteFile(file, []byte(commands), 0o644))
 			tool(t, "debugfs", "-w", "-f", file, fmt.Sprintf("%s?offset=%d", img, rootStart))
 			var console strings.Builder
-			r := boot(t, img, qemu.Options{Console: &console, Checks: []qemu.Check{script(t, "no-stage")}})
+			r := boot(t, img, qemu.Options{Cut: true, Console: &console, Checks: []qemu.Check{script(t, "no-stage")}})
 			b := r.Report
 			require.NotNil(t, b)
 			require.True(t, b.Degraded)

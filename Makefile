@@ -15,7 +15,7 @@ GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS)
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image containers services build boot test unit lint bench bench-debian docs deps clean
+.PHONY: help image containers services build boot test boot-test unit lint bench bench-debian docs deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ boot: image ## Boot the image in QEMU and report what was found
 test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and boots of the image in QEMU
 	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 PKBUILD_TEST_SEQUENCES=100000 \
 		$(GO) test -tags $(TAGS) -p 1 -timeout 30m ./...
+
+boot-test: image ## Run what takes further boots in QEMU
+	env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_BOOTS=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) $(GO) test -tags $(TAGS) -timeout 60m -run TestFallback -v ./testscripts
 
 unit: ## Run the tests that need no image; those that lack something else say so and are skipped
 	$(GO) test -tags $(TAGS) ./...

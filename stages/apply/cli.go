@@ -68,7 +68,7 @@ func (c CLI) Up(ctx context.Context, app App) error {
 	if c.Pull {
 		pull = "missing"
 	}
-	args := []string{"compose", "--project-name", app.Project, "--project-directory", app.Dir, "--env-file", os.DevNull}
+	args := []string{"compose", "--progress", "quiet", "--project-name", app.Project, "--project-directory", app.Dir, "--env-file", os.DevNull}
 	for _, f := range app.Files {
 		args = append(args, "--file", f)
 	}
@@ -78,7 +78,7 @@ func (c CLI) Up(ctx context.Context, app App) error {
 
 // Remove implements Docker. Compose finds no volumes of an app that has no containers left: Docker does.
 func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
-	args := []string{"compose", "--project-name", project, "down", "--remove-orphans"}
+	args := []string{"compose", "--progress", "quiet", "--project-name", project, "down", "--remove-orphans"}
 	if !volumes {
 		_, err := c.Client.Run(ctx, args...)
 		return err

@@ -1,0 +1,182 @@
+package apply_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/stages/apply"
+)
+
+// lack ends a test that cannot run here, or fails it where all must run.
+func lack(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// startDocker starts a Docker of its own, without a network, which the program docker speaks to until the test ends.
+func startDocker(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		lack(t, "Docker needs root")
+	}
+	if _, err := exec.LookPath("dockerd"); err != nil {
+		lack(t, "%v: run .ci/deps", err)
+	}
+	if out, err := exec.Command("docker", "compose", "version").CombinedOutput(); err != nil {
+		lack(t, "%s: run .ci/deps", strings.TrimSpace(string(out)))
+	}
+	run, err := os.MkdirTemp("", "pkbuild-dockerd-") // a socket has a short path
+	require.NoError(t, err)
+	at := func(name string) string { return filepath.Join(run, name) }
+	write(t, at("none"), "{}")
+	log, err := os.Create(at("log"))
+	require.NoError(t, err)
+	cmd := exec.Command("dockerd", "--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"),
+		"--config-file", at("none"), "--host", "unix://"+at("sock"), "--bridge", "none", "--iptables=false", "--ip6tables=false",
+		"--storage-driver", "vfs")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		_ = cmd.Wait()                          // what it says of its end is in its log
+		if text, _ := os.ReadFile(log.Name()); t.Failed() {
+			t.Logf("%s\n%s", cmd, text)
+		}
+		require.NoError(t, errors.Join(log.Close(), os.RemoveAll(run)))
+	})
+	t.Setenv("DOCKER_HOST", "unix://"+at("sock"))
+	require.Eventually(t, func() bool { return exec.Command("docker", "version").Run() == nil }, time.Minute, 100*time.Millisecond,
+		"Docker does not start")
+}
+
+// command runs docker and returns what it prints.
+func command(t *testing.T, in []byte, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("docker", args...)
+	cmd.Stdin = bytes.NewReader(in)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", cmd, out)
+	return string(out)
+}
+
+// importImage gives Docker an image of one program, which waits, or with an argument ends well if a file of that name is
+// there.
+func importImage(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "main.go"), `package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		if _, err := os.Stat(os.Args[1]); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM)
+	<-end
+}
+`)
+	build := exec.Command("go", "build", "-o", "main", "main.go")
+	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	program, err := os.ReadFile(filepath.Join(dir, "main"))
+	require.NoError(t, err)
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	require.NoError(t, w.WriteHeader(&tar.Header{Name: "main", Mode: 0o755, Size: int64(len(program))}))
+	_, err = w.Write(program)
+	require.NoError(t, errors.Join(err, w.Close()))
+	command(t, archive.Bytes(), "import", "-", "example.org/main:1")
+}
+
+// realApp is an app on the disk. Its container is healthy if a file of a name is in it.
+func realApp(t *testing.T, home, name, healthy string) apply.App {
+	a := app(name)
+	a.Dir = filepath.Join(home, name)
+	a.Files, a.Images = []string{filepath.Join(a.Dir, "compose.yml")}, []string{"example.org/main:1"}
+	write(t, a.Files[0], fmt.Sprintf(`
+services:
+  main:
+    image: example.org/main:1
+    command: [/main]
+    network_mode: none
+    stop_grace_period: 1s
+    volumes: ["data:/data", "./compose.yml:/compose.yml:ro"]
+    healthcheck: {test: [CMD, /main, %s], interval: 200ms, retries: 2}
+volumes: {data: {}}
+`, healthy))
+	return a
+}
+
+// TestRealDocker starts apps with a real Docker and Compose.
+func TestRealDocker(t *testing.T) {
+	startDocker(t)
+	importImage(t)
+	home, user := t.TempDir(), t.TempDir()
+	c := apply.Converger{Docker: apply.CLI{}, Homes: []string{home}, Tell: func(o apply.Outcome) { t.Log(o) }}
+	a, b, ill := realApp(t, home, "a", "/compose.yml"), realApp(t, home, "b", "/compose.yml"), realApp(t, home, "ill", "/nowhere")
+	b.After = []string{"a"}
+	mine := realApp(t, user, "mine", "/main")
+	require.NoError(t, apply.CLI{}.Up(t.Context(), mine))
+	containers := func() string {
+		return command(t, nil, "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}} {{.State}}")
+	}
+	names := func() string {
+		return strings.Join(strings.Fields(command(t, nil, "ps", "--all", "--format", "{{.Names}}")), " ")
+	}
+
+	out, err := c.Converge(t.Context(), []apply.App{a, b})
+	require.NoError(t, err)
+	require.Equal(t, []string{"app a: running", "app b: running"}, []string{out[0].String(), out[1].String()})
+	require.Equal(t, "healthy\n", command(t, nil, "inspect", "--format", "{{.State.Health.Status}}", "a-main-1"))
+	all, err := c.Docker.Containers(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 3)
+
+	// Done again it changes nothing.
+	before := containers()
+	_, err = c.Converge(t.Context(), []apply.App{a, b})
+	require.NoError(t, err)
+	require.Equal(t, before, containers())
+
+	// What is ill, and what is not there, fails; what the stage does not have goes, but for the user's.
+	missing := realApp(t, home, "missing", "/main")
+	missing.Images = []string{"example.org/nowhere:1"}
+	out, err = c.Converge(t.Context(), []apply.App{a, ill, missing})
+	require.NoError(t, err)
+	require.Equal(t, "app b: removed", out[0].String())
+	require.Equal(t, "app a: running", out[1].String())
+	require.Regexp(t, `^app ill: failed: container ill-main-1 of ill is running \(Up .* \(unhealthy\)\): (?s)docker compose .*unhealthy$`, out[2].String())
+	require.Equal(t, "app missing: failed: not on the device: image example.org/nowhere:1 (with a network: pkctl stage apply --pull)",
+		out[3].String())
+	require.ElementsMatch(t, []string{"a-main-1", "ill-main-1", "mine-main-1"}, strings.Fields(names()))
+
+	// A reset takes the data, too, also that of apps that have no container any more.
+	require.NoError(t, c.Purge(t.Context(), []string{"b", "mine", "never-was"}))
+	require.Equal(t, "mine-main-1", names())
+	require.Equal(t, "mine_data", strings.TrimSpace(command(t, nil, "volume", "ls", "--quiet")))
+	command(t, nil, "image", "inspect", "example.org/main:1")
+}

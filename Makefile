@@ -15,10 +15,10 @@ GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS)
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image containers services build boot test boot-test unit lint bench bench-debian docs deps clean
+.PHONY: help image containers services build boot test boot-test unit lint bench bench-debian bench-containers docs deps clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 image: deps build ## Build out/planktoscope.img from recipes/planktoscope.yml
 	$(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
@@ -65,6 +65,10 @@ docs: build ## Write the generated parts of docs/
 
 bench-debian: build ## Measure against mmdebstrap and debos, as root: takes half an hour of a quiet machine
 	.ci/bench-debian $(OUT)/bin/pkbuild recipes/planktoscope.yml
+
+bench-containers: ## Measure the pre-pull of a container image against docker pull, and skopeo copy with docker load
+	$(GO) build -o $(OUT)/bin/bench-containers ./images/bench
+	$(SUDO) $(OUT)/bin/bench-containers
 
 deps: ## Install what is missing, with apt
 	@.ci/deps

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"crypto/sha256"
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/images/internal/registry"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -94,7 +92,9 @@ func TestRealDocker(t *testing.T) {
 	lower, upper := variety(t)
 	none := archiveOf(t)
 	base := archiveOf(t, dir("bin"), file("bin/hello", hello()).with(func(h *tar.Header) { h.Mode = 0o755 }))
-	plain := s.image("planktoscope/plain:1", base, none)
+	server := newServer(t)
+	plain := server.push(s, s.image("plain:1", base, none))
+	further := server.push(s, s.image("further:1", base, archiveOf(t, file("further", "new"))))
 	all := []images.Image{
 		plain, s.image("planktoscope/variety:2", lower, upper, none),
 		s.image("planktoscope/deep:3", append([][]byte{base}, numbered(t, maxLayers-1)...)...),
@@ -122,29 +122,26 @@ func TestRealDocker(t *testing.T) {
 	}
 	usage := []string{"system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}}"}
 	require.Equal(t, "Images 3 0\nContainers 0 0\nLocal Volumes 0 0\nBuild Cache 0 0\n", ours.docker(usage...))
-	requireShared(t, s, ours, theirs, base, all[0])
+	requireShared(t, server, ours, plain, further, all[1].Names[0])
 	ours.docker("system", "prune", "--all", "--force")
 	requireEmpty(t, ours)
 }
 
-// requireShared pushes an image of ours, has Docker pull another one that shares its base, and removes both by name.
-func requireShared(t *testing.T, s shelf, ours, theirs *daemon, base []byte, image images.Image) {
+// requireShared has Docker pull another image that shares the base of ours, push ours and one that the registry lacks.
+func requireShared(t *testing.T, server *server, ours *daemon, image, further images.Image, variety string) {
 	t.Helper()
-	store := &registry.Registry{Dir: t.TempDir()}
-	server := httptest.NewServer(store)
-	t.Cleanup(server.Close)
-	host := strings.TrimPrefix(server.URL, "http://") // of the loopback network, which Docker trusts without TLS
-	ours.docker("tag", image.Names[0], host+"/plain:1")
-	ours.docker("push", host+"/plain:1")
-	require.Len(t, store.Pushed(), 3, "two layers and a configuration")
-
-	further := s.image(host+"/further:1", base, archiveOf(t, file("further", "new")))
-	theirs.load(s, further)
-	theirs.docker("push", further.Names[0])
-	said := ours.docker("pull", further.Names[0])
-	require.Contains(t, said, "Already exists", "the base is there")
+	require.Contains(t, ours.docker("images", "--digests"), image.Digest.String())
+	require.Contains(t, ours.docker("pull", image.Names[0]), "Status: Image is up to date")
+	require.Contains(t, ours.docker("pull", further.Names[0]), further.Layers[0].Digest.Encoded()[:12]+": Already exists")
 	require.Equal(t, "hello\n", ours.docker("run", "--rm", "--network", "none", further.Names[0]))
-	ours.docker("rmi", further.Names[0], host+"/plain:1")
+
+	require.Contains(t, ours.docker("push", image.Names[0]), "Layer already exists", "it knows where its layers are")
+	require.Empty(t, server.Pushed())
+	elsewhere := server.host() + "/variety:1"
+	ours.docker("tag", variety, elsewhere)
+	ours.docker("push", elsewhere)
+	require.Len(t, server.Pushed(), 3, "two layers and a configuration: the third layer is there")
+	ours.docker("rmi", further.Names[0], elsewhere)
 	require.Equal(t, "hello\n", ours.docker("run", "--rm", "--network", "none", image.Names[0]), "what it shared is still there")
 }
 

@@ -1,0 +1,461 @@
+package transfer
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/stages/docker"
+	"github.com/PlanktoScope/pkbuild/stages/images"
+)
+
+const sum = "sha256:0123456789012345678901234567890123456789012345678901234567890123"
+
+// lab is a device with a stage of two images, which share a layer.
+func lab(t testing.TB) (dir string, d *fake) {
+	t.Helper()
+	return staged(t, "app:1", "x/pinned:2@"+sum), labDocker(t)
+}
+
+func labDocker(t testing.TB) *fake {
+	t.Helper()
+	d := newFake()
+	base := layer(t, "base", noise(1, 9000))
+	d.add(t, "docker.io/library/app:1", base, layer(t, "app", noise(2, 5000)), base)
+	d.add(t, "docker.io/x/pinned:2@"+sum, base, layer(t, "pinned", bytes.Repeat([]byte("a"), 50_000)))
+	return d
+}
+
+// plenty is a file system with all the space in the world.
+func plenty(string) (Space, error) { return Space{Free: 1 << 60}, nil }
+
+// exported is the file of the lab's stage.
+func exported(t testing.TB, compress bool) []byte {
+	t.Helper()
+	dir, d := lab(t)
+	name := filepath.Join(t.TempDir(), "stage.tar")
+	e := Exporter{Docker: d, Store: dir, Compress: compress, Space: plenty, Say: func(Event) {}}
+	_, err := e.Export(t.Context(), 1, name)
+	require.NoError(t, err)
+	data, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return data
+}
+
+func TestCarry(t *testing.T) {
+	for name, compress := range map[string]bool{"zstd": true, "plain": false} {
+		t.Run(name, func(t *testing.T) {
+			data := exported(t, compress)
+			d, dir := newFake(), t.TempDir()
+			d.add(t, "docker.io/library/app:1", layer(t, "other", nil)) // whose name is taken
+			m := Importer{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}
+			file, err := Read(bytes.NewReader(data))
+			require.NoError(t, err)
+			p, err := m.Plan(t.Context(), file)
+			require.NoError(t, err)
+			require.Len(t, p.Load, 2)
+			require.NoError(t, p.WriteRecord(dir))
+			require.NoError(t, m.LoadImages(t.Context(), p))
+			s := opening(t, dir)
+			n, err := s.Add(t.Context(), p.Manifest(), p.Fill)
+			require.NoError(t, errors.Join(err, s.Close()))
+			require.Equal(t, 1, n)
+			for _, i := range file.Index.Images {
+				want := []string{"docker.io/library/app:1"}
+				if pinned(i.Names[0]) {
+					want = []string{"docker.io/x/pinned:imported-" + i.ID.Encoded()[:12]}
+				}
+				require.Equal(t, want, d.tagged(i.ID))
+			}
+			record, err := images.ReadRecord(dir)
+			require.NoError(t, err)
+			require.Equal(t, "/docker", record.Root)
+			require.Len(t, record.Images, 2)
+			again, err := m.Plan(t.Context(), file)
+			require.NoError(t, err)
+			require.Equal(t, 1, again.Stage)
+			require.Empty(t, again.Load)
+		})
+	}
+}
+
+func TestExportRefuses(t *testing.T) {
+	dir, _ := lab(t)
+	for name, test := range map[string]struct {
+		change func(*Exporter, *fake)
+		says   string
+	}{
+		"too little space": {func(e *Exporter, _ *fake) {
+			e.Space = func(string) (Space, error) { return Space{Free: 30_000}, nil }
+		}, "has too little space: "},
+		"a file that FAT does not hold": {func(e *Exporter, d *fake) {
+			e.Space = func(string) (Space, error) { return Space{Free: 1 << 60, FAT: true}, nil }
+			e.Docker = huge{d}
+		}, "is on a FAT file system, where a file is smaller than 4 GiB, and this one may have 1"},
+		"an inventory of another machine": {func(e *Exporter, _ *fake) { e.For = &Inventory{Platform: "linux/arm64"} },
+			"the inventory is of a device with linux/arm64, this one has linux/amd64"},
+		"an image that is missing": {func(_ *Exporter, d *fake) { delete(d.names, "docker.io/library/app:1") },
+			"image docker.io/library/app:1 is not on this device: have it fetched first, by pkctl stage set-next"},
+		"no docker":          {func(_ *Exporter, d *fake) { d.none = true }, "it needs 2 container images: docker cannot be asked: it is not installed"},
+		"containerd":         {func(_ *Exporter, d *fake) { d.host.Containerd = true }, "containerd keeps Docker's images here"},
+		"a docker that ends": {func(_ *Exporter, d *fake) { d.broken = errors.New("killed") }, ": killed"},
+		"a docker that saves another layer": {func(_ *Exporter, d *fake) {
+			for id, data := range d.blobs {
+				if len(data) > 9000 && len(data) < 12_000 {
+					d.blobs[id] = layer(t, "base", noise(3, 9000))
+				}
+			}
+		}, "docker saves it without its layer sha256:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := labDocker(t)
+			e := Exporter{Docker: d, Store: dir, Compress: true, Space: plenty, Say: func(Event) {}}
+			test.change(&e, d)
+			to := t.TempDir()
+			_, err := e.Export(t.Context(), 1, filepath.Join(to, "stage.tar"))
+			require.ErrorContains(t, err, test.says)
+			left, err := os.ReadDir(to)
+			require.NoError(t, err)
+			require.Empty(t, left, "nothing half is left")
+		})
+	}
+}
+
+// huge is a Docker with large layers.
+type huge struct{ *fake }
+
+func (h huge) Sizes(context.Context, string) ([]int64, error) { return []int64{6 << 30, 1, 1}, nil }
+
+func TestImportRefuses(t *testing.T) {
+	data := exported(t, true)
+	little := func(root string, free int64) func(*Importer, *fake) {
+		return func(m *Importer, _ *fake) {
+			m.Space = func(path string) (Space, error) {
+				if path == root {
+					return Space{ID: 2, Free: free}, nil
+				}
+				return Space{ID: 1, Free: 1 << 60}, nil
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(*Importer, *fake)
+		says   string
+	}{
+		// 51,536 and 16,384 bytes of layers that are missing, the first of which twice for a while
+		"too little space for docker": {little("/docker", 118_000), "/docker has too little space: 1"},
+		"one file system for both": {func(m *Importer, _ *fake) {
+			m.Space = func(string) (Space, error) { return Space{Free: 140_000}, nil }
+		}, "too little space"},
+		"no docker":       {func(_ *Importer, d *fake) { d.none = true }, "the stage has 2 container images: docker cannot be asked: it is not installed (install or start Docker: systemctl start docker)"},
+		"another machine": {func(_ *Importer, d *fake) { d.host.Platform = "linux/arm64" }, "the stage is for linux/amd64, this device is linux/arm64"},
+		"containerd":      {func(_ *Importer, d *fake) { d.host.Containerd = true }, "containerd keeps Docker's images here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newFake()
+			m := Importer{Docker: d, Store: t.TempDir(), Space: plenty, Say: func(Event) {}}
+			test.change(&m, d)
+			file, err := Read(bytes.NewReader(data))
+			require.NoError(t, err)
+			_, err = m.Plan(t.Context(), file)
+			require.ErrorContains(t, err, test.says)
+		})
+	}
+}
+
+func TestLayersThatAreNowhere(t *testing.T) {
+	dir, d := lab(t)
+	e := Exporter{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}
+	v, err := TakeInventory(t.Context(), d, dir)
+	require.NoError(t, err)
+	e.For = &v
+	name := filepath.Join(t.TempDir(), "stage.tar")
+	out, err := e.Export(t.Context(), 1, name)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 0, 3}, []int{out.There, out.Layers, out.LeftOut})
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	file, err := Read(f)
+	require.NoError(t, err)
+	m := Importer{Docker: newFake(), Store: t.TempDir(), Space: plenty, Say: func(Event) {}}
+	_, err = m.Plan(t.Context(), file)
+	require.ErrorContains(t, err, "is neither on this device nor wholly in the file, which was made for a device that has more: "+
+		"export it again with --for and a new inventory, or without")
+	m.Docker = d
+	_, err = m.Plan(t.Context(), file)
+	require.NoError(t, err, "who has them all needs none")
+}
+
+// A stick that has something else when it is read again changes nothing.
+func TestFileThatChanges(t *testing.T) {
+	data := exported(t, false)
+	d, dir := newFake(), t.TempDir()
+	m := Importer{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}
+	file, err := Read(bytes.NewReader(data))
+	require.NoError(t, err)
+	p, err := m.Plan(t.Context(), file)
+	require.NoError(t, err)
+	for i := range data {
+		if data[i] == 'a' {
+			data[i] = 'b'
+		}
+	}
+	require.Error(t, m.LoadImages(t.Context(), p))
+	s := opening(t, dir)
+	_, err = s.Add(t.Context(), p.Manifest(), p.Fill)
+	require.Error(t, err)
+	require.NoError(t, s.Close())
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Equal(t, []string{filepath.Join(dir, ".lock")}, left)
+}
+
+func TestImportInterrupted(t *testing.T) {
+	data := exported(t, true)
+	d, dir := newFake(), t.TempDir()
+	m := Importer{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}
+	file, err := Read(bytes.NewReader(data))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = m.Plan(ctx, file)
+	require.ErrorIs(t, err, context.Canceled)
+
+	p, err := m.Plan(t.Context(), file)
+	require.NoError(t, err)
+	d.broken = errors.New("killed")
+	require.ErrorContains(t, m.LoadImages(t.Context(), p), ": killed")
+	d.broken = nil
+	p, err = m.Plan(t.Context(), file)
+	require.NoError(t, err)
+	require.NoError(t, m.LoadImages(t.Context(), p), "the same again goes on")
+	require.Equal(t, 3, d.loads)
+}
+
+func TestWithoutDockerAStageWithoutImagesIsCarried(t *testing.T) {
+	none := newFake()
+	none.none = true
+	name := filepath.Join(t.TempDir(), "stage.tar")
+	_, err := Exporter{Docker: none, Store: staged(t), Space: plenty, Say: func(Event) {}}.Export(t.Context(), 1, name)
+	require.NoError(t, err)
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	file, err := Read(f)
+	require.NoError(t, err)
+	_, err = Importer{Docker: none, Store: t.TempDir(), Space: plenty, Say: func(Event) {}}.Plan(t.Context(), file)
+	require.NoError(t, err)
+	v, err := TakeInventory(t.Context(), none, staged(t))
+	require.ErrorIs(t, err, docker.ErrNone)
+	require.Len(t, v.Bundles, 1)
+}
+
+// part is a member of a file.
+type part struct {
+	header tar.Header
+	data   []byte
+}
+
+func parts(t testing.TB, data []byte) (all []part) {
+	t.Helper()
+	for r := tar.NewReader(bytes.NewReader(data)); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		require.NoError(t, err)
+		content, err := io.ReadAll(r)
+		require.NoError(t, err)
+		all = append(all, part{*h, content})
+	}
+}
+
+func packed(t testing.TB, all []part) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, p := range all {
+		p.header.Size = int64(len(p.data))
+		require.NoError(t, w.WriteHeader(&p.header))
+		_, err := w.Write(p.data)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return out.Bytes()
+}
+
+// indexed is the file with an index that agrees with its members, but for what change does to it.
+func indexed(t testing.TB, all []part, change func(*Index)) []byte {
+	t.Helper()
+	last := &all[len(all)-1]
+	x, err := parseIndex(last.data)
+	require.NoError(t, err)
+	x.Members = nil
+	for _, p := range all[:len(all)-1] {
+		x.Members = append(x.Members, Member{p.header.Name, int64(len(p.data)), digest.FromBytes(p.data)})
+	}
+	change(&x)
+	last.data, err = json.Marshal(x)
+	require.NoError(t, err)
+	return packed(t, all)
+}
+
+func find(all []part, prefix string) *part {
+	for n := range all {
+		if strings.HasPrefix(all[n].header.Name, prefix) {
+			return &all[n]
+		}
+	}
+	return nil
+}
+
+func TestHostileFiles(t *testing.T) {
+	sound := exported(t, true)
+	same := func(*Index) {}
+	var bundle bytes.Buffer
+	w := tar.NewWriter(&bundle)
+	require.NoError(t, w.WriteHeader(&tar.Header{Name: "../1/forklift-bundle.yml", Mode: 0o644}))
+	require.NoError(t, w.Close())
+	for name, test := range map[string]struct {
+		change func(all []part) []byte
+		says   string
+	}{
+		"a link": {func(all []part) []byte {
+			return packed(t, append([]part{{tar.Header{Name: "layers/x.tar", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, nil}}, all...))
+		}, `member "layers/x.tar" is no plain file`},
+		"records of its own": {func(all []part) []byte {
+			all[0].header.PAXRecords, all[0].header.Format = map[string]string{"VENDOR.x": "y"}, tar.FormatPAX
+			return packed(t, all)
+		}, `member "bundle.tar" is no plain file`},
+		"a member twice":   {func(all []part) []byte { return packed(t, append(all[:1:1], all...)) }, `member "bundle.tar" is there twice`},
+		"a further member": {func(all []part) []byte { return packed(t, append([]part{{tar.Header{Name: "../x"}, nil}}, all...)) }, "the file has other members than its export.json says"},
+		"something behind": {func(all []part) []byte { return packed(t, append(all, part{tar.Header{Name: "x"}, nil})) }, "this is no stage that was exported, or only its beginning"},
+		"a listed path out": {func(all []part) []byte {
+			return indexed(t, append([]part{{tar.Header{Name: "../x"}, nil}}, all...), same)
+		}, `member "../x" is there twice, or for nothing`},
+		"no bundle":          {func(all []part) []byte { return indexed(t, all[1:], same) }, "member bundle.tar is missing"},
+		"another version":    {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Version = 2 }) }, "version is 2, want 1: a newer pkctl may read it"},
+		"a digest of no use": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Bundle = "md5:1" }) }, `bundle: "md5:1" is no digest of SHA-256`},
+		"no name":            {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Images[0].Names = nil }) }, "has no name"},
+		"a name that is an option": {func(all []part) []byte {
+			return indexed(t, all, func(x *Index) { x.Images[0].Names = []string{"--force"} })
+		}, `"--force" is no name of an image in full`},
+		"too many layers": {func(all []part) []byte {
+			return indexed(t, all, func(x *Index) { x.Images[0].Layers = make([]digest.Digest, 129) })
+		}, "has 129 layers, more than 128"},
+		"an absurd size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size = 1 << 50 }) }, "is said to have 1125899906842624 bytes"},
+		"a size beyond the disk": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size = 1 << 39 }) },
+			"/docker has too little space"},
+		"a layer of a smaller size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size-- }) }, "bytes that export.json says"},
+		"a layer elsewhere":         {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Member = "bundle.tar" }) }, `is said to be in "bundle.tar"`},
+		"a layer of no image": {func(all []part) []byte {
+			return indexed(t, all, func(x *Index) { x.Layers = append(x.Layers, x.Layers[0]) })
+		}, "is there twice, or of no image"},
+		"other layers": {func(all []part) []byte {
+			return indexed(t, all, func(x *Index) {
+				x.Images[0].Layers[0], x.Images[0].Layers[1] = x.Images[0].Layers[1], x.Images[0].Layers[0]
+			})
+		}, "it has other layers than export.json says"},
+		"a damaged layer": {func(all []part) []byte {
+			p := find(all, layerPrefix)
+			p.data[len(p.data)/2] ^= 1
+			return packed(t, all)
+		}, "layers/"},
+		"a layer that is another one": {func(all []part) []byte {
+			find(all, layerPrefix).data = []byte("not what it was")
+			return indexed(t, all, same)
+		}, "layers/"},
+		"a configuration that is another one": {func(all []part) []byte {
+			find(all, configPrefix).data = []byte("{}")
+			return indexed(t, all, same)
+		}, "has another digest"},
+		"a damaged configuration": {func(all []part) []byte {
+			find(all, configPrefix).data[0] = 'x'
+			return packed(t, all)
+		}, "is damaged: its SHA-256 is"},
+		"a bundle that leads out": {func(all []part) []byte {
+			all[0].data = bundle.Bytes()
+			return indexed(t, all, same)
+		}, `the bundle has the path "../1/forklift-bundle.yml"`},
+		"an index without an end": {func(all []part) []byte {
+			all[len(all)-1].data = []byte(`{"version": 1`)
+			return packed(t, all)
+		}, "parse export.json: unexpected EOF"},
+		"an index with more": {func(all []part) []byte {
+			all[len(all)-1].data = []byte(`{"version": 1, "script": "x"}`)
+			return packed(t, all)
+		}, `parse export.json: json: unknown field "script"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := test.change(parts(t, sound))
+			d := newFake()
+			m := Importer{Docker: d, Store: t.TempDir(), Say: func(Event) {}, Space: func(string) (Space, error) {
+				return Space{Free: 1 << 30}, nil
+			}}
+			file, err := Read(bytes.NewReader(data))
+			if err == nil {
+				_, err = m.Plan(t.Context(), file)
+			}
+			require.ErrorContains(t, err, test.says)
+			require.Zero(t, d.loads)
+		})
+	}
+}
+
+func TestHostileBundles(t *testing.T) {
+	for name, test := range map[string]struct {
+		entries []tar.Header
+		says    string
+	}{
+		"absolute":       {[]tar.Header{{Name: "/etc/passwd"}}, `the bundle has the path "/etc/passwd"`},
+		"out":            {[]tar.Header{{Name: "a/../../x"}}, `the bundle has the path "a/../../x"`},
+		"itself":         {[]tar.Header{{Name: "./", Typeflag: tar.TypeDir}}, `the bundle has the path "./"`},
+		"through a link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "../../1"}, {Name: "a/x"}}, "the bundle has a/x, and a is no directory in it"},
+		"through a file": {[]tar.Header{{Name: "a"}, {Name: "a/x"}}, "the bundle has a/x, and a is no directory in it"},
+		"no directory":   {[]tar.Header{{Name: "a/x"}}, "the bundle has a/x, and a is no directory in it"},
+		"twice":          {[]tar.Header{{Name: "a", Typeflag: tar.TypeDir}, {Name: "a/"}}, "the bundle has a twice"},
+		"a hard link":    {[]tar.Header{{Name: "a", Typeflag: tar.TypeLink, Linkname: "/etc/shadow"}}, "neither a file nor a directory nor a symlink"},
+		"a device":       {[]tar.Header{{Name: "a", Typeflag: tar.TypeBlock}}, "neither a file nor a directory nor a symlink"},
+		"attributes":     {[]tar.Header{{Name: "a", PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "x"}}}, "the bundle has a with"},
+		"a long path":    {[]tar.Header{{Name: strings.Repeat("a", 5000)}}, "more than 4096 bytes"},
+		"no manifest":    {[]tar.Header{{Name: "digests.json"}}, "the bundle has no forklift-bundle.yml or no digests.json"},
+		"a manifest that is a link": {[]tar.Header{{Name: "forklift-bundle.yml", Typeflag: tar.TypeSymlink, Linkname: "x"}},
+			"it is no file of at most"},
+		"other digests": {[]tar.Header{{Name: "forklift-bundle.yml"}, {Name: "digests.json"}}, "the bundle is not what its digests.json says"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			w := tar.NewWriter(&out)
+			for _, h := range test.entries {
+				require.NoError(t, w.WriteHeader(&h))
+			}
+			require.NoError(t, w.Close())
+			_, _, _, err := lookAt(&out)
+			require.ErrorContains(t, err, test.says)
+		})
+	}
+}
+
+func TestParseInventory(t *testing.T) {
+	for text, says := range map[string]string{
+		"":   "parse the inventory: EOF (make one with: pkctl stage inventory)",
+		"{}": "parse the inventory: version is 0, want 1",
+		`{"version": 1, "images": [{"id": "x"}]}`: `parse the inventory: "x" is no digest of SHA-256`,
+	} {
+		_, err := ParseInventory([]byte(text))
+		require.EqualError(t, err, says)
+	}
+	_, err := ParseInventory(make([]byte, maxInventory+1))
+	require.EqualError(t, err, "the inventory has more than 16777216 bytes")
+}

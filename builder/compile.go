@@ -14,7 +14,6 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
@@ -53,15 +52,18 @@ func Compile(ctx context.Context, r *recipes.Recipe, in Inputs) (p *Plan, err er
 	layout.Time = date
 	p = newPlan(r, date)
 	p.Disk = layout
-	packages, err := base(r, in.Lock)
+	packages, err := packageLayers(r, in.Lock)
 	if err != nil {
 		return nil, err
 	}
 	if image := r.Base.Image; image != nil {
 		p.add("image", vendorImage(*image))
 	}
-	if r.Base.Image == nil || len(packages.Packages) > 0 {
-		p.add("debian", packages)
+	if r.Base.Image == nil || len(packages[0].Packages) > 0 {
+		p.add("debian", packages[0])
+	}
+	for _, l := range packages[1:] {
+		p.add("install", l)
 	}
 	sources, err := repositoryEntries(r)
 	if err != nil {
@@ -105,34 +107,6 @@ func newPlan(r *recipes.Recipe, date time.Time) *Plan {
 		p.Secrets[name] = Secret(s)
 	}
 	return p
-}
-
-// base is the layer of packages. Where a lock names them it does not say where else they would be looked for.
-func base(r *recipes.Recipe, lock *Lock) (debian.Layer, error) {
-	date, err := recipes.ParseDate(r.Date)
-	if err != nil {
-		return debian.Layer{}, err
-	}
-	more, err := repositories(r)
-	if err != nil {
-		return debian.Layer{}, err
-	}
-	l := debian.Layer{Architecture: r.Architecture, Repositories: more, Packages: packages(r.Layers), Date: date}
-	switch {
-	case r.Base.Image != nil:
-		// The suite is that of the vendor's image, and what comes from its archive is tools, which are in main.
-		l.Over, l.Components = r.Base.Image.SHA256, []string{"main"}
-	default:
-		l.Suite, l.Components, l.Mirror = r.Base.Debian.Suite, r.Base.Debian.Components, r.Base.Debian.Mirror
-	}
-	if lock == nil {
-		return l, nil
-	}
-	if misfits := lock.misfits(wanted(l)); len(misfits) > 0 {
-		return l, &MisfitError{misfits}
-	}
-	l.Repositories, l.Lock = nil, &lock.Debian
-	return l, nil
 }
 
 func vendorImage(i recipes.Image) diskimage.Layer {
@@ -183,8 +157,12 @@ func packages(all []recipes.Layer) []string {
 	for _, l := range all {
 		names = append(names, l.Packages...)
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return sorted(names)
+}
+
+// sorted are names in alphabetical order, each once.
+func sorted(names []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
 
 func users(in []recipes.User) []layers.User {

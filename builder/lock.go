@@ -19,7 +19,7 @@ type Lock struct {
 	// For is what was asked for, one line each: a lock fits a recipe that asks for the same.
 	For    []string    `json:"for"`
 	Debian debian.Lock `json:"debian"`
-	// Over are the packages of the layers over the base of a container, one for each.
+	// Over are the packages of the layers over that one, the lowest first.
 	Over    [][]debian.Package `json:"over,omitempty"`
 	Pallets []LockedPallet     `json:"pallets"`
 	// Downloads are those of the pallets that these do not pin themselves.
@@ -45,12 +45,12 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	if r.Container != nil {
-		return resolveContainer(ctx, r, o)
-	}
-	l, err := base(r, nil)
+	stack, err := packageLayers(r, nil)
 	if err != nil {
 		return nil, err
+	}
+	if len(stack) == 0 {
+		return nil, fmt.Errorf("there is nothing to lock: %s has no packages", r.Name)
 	}
 	env := &layers.Env{Dir: r.Dir, Cache: o.Cache, Mirror: o.Mirror}
 	var below *layers.Tree
@@ -59,28 +59,34 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 			return nil, err
 		}
 	}
-	pins, err := l.Resolve(ctx, env, below)
+	pins, err := debian.Resolve(ctx, env, below, stack...)
 	if err != nil {
 		return nil, err
 	}
-	pallets, err := lockedPallets(r)
-	if err != nil {
+	lock = &Lock{For: wanted(stack), Debian: pins[0]}
+	for _, over := range pins[1:] {
+		lock.Over = append(lock.Over, over.Packages)
+	}
+	if lock.Pallets, err = lockedPallets(r); err != nil {
 		return nil, err
 	}
-	downloads, err := lockedDownloads(ctx, r, o)
-	if err != nil {
+	if lock.Downloads, err = lockedDownloads(ctx, r, o); err != nil {
 		return nil, err
 	}
 	containers, err := Containers(ctx, r, Inputs{Cache: o.Cache, Mirrors: o.Mirrors})
 	if err != nil {
 		return nil, err
 	}
-	images, err := lockedImages(ctx, imageSource(r, o.Cache), containers)
-	return &Lock{For: wanted(l), Debian: *pins, Pallets: pallets, Downloads: downloads, Images: images}, err
+	lock.Images, err = lockedImages(ctx, imageSource(r, o.Cache), containers)
+	return lock, err
 }
 
-// wanted lists what the packages of a layer are chosen by.
-func wanted(l debian.Layer) []string {
+// wanted lists what the packages of layers, the lowest first, are chosen by.
+func wanted(stack []debian.Layer) []string {
+	if len(stack) == 0 {
+		return nil
+	}
+	l := stack[0]
 	out := []string{"architecture " + l.Architecture}
 	if l.Over != "" {
 		out = append(out, "image "+l.Over)
@@ -101,16 +107,21 @@ func wanted(l debian.Layer) []string {
 	for _, p := range l.Packages {
 		out = append(out, "package "+p)
 	}
+	if l.Slim != nil {
+		out = append(out, "slim")
+	}
+	for i, l := range stack[1:] {
+		for _, p := range l.Packages {
+			out = append(out, fmt.Sprintf("layer %d package %s", i+1, p))
+		}
+	}
 	return out
 }
 
 // wantedBy is the same for a recipe.
 func wantedBy(r *recipes.Recipe) ([]string, error) {
-	if r.Container != nil {
-		return wantedByContainer(r)
-	}
-	l, err := base(r, nil)
-	return wanted(l), err
+	stack, err := packageLayers(r, nil)
+	return wanted(stack), err
 }
 
 // misfits says in what a lock does not fit what is wanted.

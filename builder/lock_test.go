@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
@@ -44,11 +46,16 @@ layers:
 // lockOf is a lock that fits a recipe, with packages that exist by name only.
 func lockOf(t *testing.T, r *recipes.Recipe) *Lock {
 	t.Helper()
-	l, err := base(r, nil)
+	stack, err := packageLayers(r, nil)
 	require.NoError(t, err)
 	pallets, err := lockedPallets(r)
 	require.NoError(t, err)
-	return &Lock{For: wanted(l), Pallets: pallets, Debian: debian.Lock{
+	var over [][]debian.Package
+	for i := range stack[1:] {
+		over = append(over, []debian.Package{
+			{Name: fmt.Sprint("tree", i), Version: "2.2", Architecture: "arm64", URL: "pool/t/tree.deb", SHA256: sha1, Size: 60}})
+	}
+	return &Lock{For: wanted(stack), Pallets: pallets, Over: over, Debian: debian.Lock{
 		Packages: []debian.Package{
 			{Name: "gpsd", Version: "3.25-5", Architecture: "arm64", URL: "pool/g/gpsd.deb", SHA256: sha1, Size: 100},
 			{Name: "vim", Version: "2:9.1", Architecture: "all", URL: "http://vendor.example/vim.deb", SHA256: sha2, Size: 200},
@@ -68,6 +75,59 @@ func TestLockReadsBack(t *testing.T) {
 	require.Equal(t, "# What the image of buoy.yml is made of. Written by `pkbuild lock buoy.yml`: run that again rather than edit this.",
 		strings.Split(string(text), "\n")[0])
 	require.Contains(t, string(text), "\npackage vim 2:9.1 all 200 "+sha2+" http://vendor.example/vim.deb\n")
+}
+
+// installing are the replacements by which a recipe installs packages over its others, in two layers.
+var installing = []string{"  - stage", "  - install: [tree, nano, tree]\n  - stage: {pallet: pallet}\n  - install: [git]\n#"}
+
+func TestLockOfLayersOverOthers(t *testing.T) {
+	r := loaded(t, installing...)
+	want := lockOf(t, r)
+	want.Over[1] = nil // git is there already
+	text := want.Format("buoy.yml")
+	require.Contains(t, string(text), "\nfor package vim\nfor layer 1 package nano\nfor layer 1 package tree\nfor layer 2 package git\n")
+	require.Contains(t, string(text), "\nover\npackage tree0 2.2 arm64 60 "+sha1+" pool/t/tree.deb\n")
+	got, err := ParseLock("buoy.yml.lock", text)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+
+	p, err := Compile(t.Context(), r, Inputs{Programs: programs, Lock: want})
+	require.NoError(t, err)
+	var names []string
+	for _, l := range p.Layers {
+		names = append(names, l.Name)
+	}
+	require.Equal(t, []string{"debian", "install", "install", "repositories", "stage", "boot"}, names)
+	base, one, two := p.Layers[0].Layer.(debian.Layer), p.Layers[1].Layer.(debian.Layer), p.Layers[2].Layer.(debian.Layer)
+	require.Equal(t, []string{"gpsd", "vim"}, base.Packages)
+	require.Equal(t, debian.Layer{Over: debian.OverLayers, Architecture: "arm64", Suite: "trixie", Components: base.Components,
+		Packages: []string{"nano", "tree"}, Date: base.Date, Lock: &debian.Lock{Packages: want.Over[0], Tools: want.Debian.Tools}}, one)
+	require.Equal(t, &debian.Lock{Tools: want.Debian.Tools}, two.Lock)
+}
+
+// TestInstallLeavesTheLayersBelow: who installs one package more keeps what is cached.
+func TestInstallLeavesTheLayersBelow(t *testing.T) {
+	for _, locked := range []bool{false, true} {
+		key := func(last string) (out []layers.Key) {
+			r := loaded(t, installing[0], strings.Replace(installing[1], "[git]", last, 1))
+			in := Inputs{Programs: programs}
+			if locked {
+				in.Lock = lockOf(t, r)
+			}
+			p, err := Compile(t.Context(), r, in)
+			require.NoError(t, err)
+			below := layers.Root(p.Date)
+			for _, l := range p.Layers[:3] {
+				below, err = layers.KeyOf(l.Layer, below)
+				require.NoError(t, err)
+				out = append(out, below)
+			}
+			return out
+		}
+		before, after := key("[git]"), key("[git, curl]")
+		require.Equal(t, before[:2], after[:2])
+		require.NotEqual(t, before[2], after[2])
+	}
 }
 
 func TestLockErrors(t *testing.T) {
@@ -153,6 +213,7 @@ func TestLockThatDoesNotFit(t *testing.T) {
 				sum("\x99\x01") + `"} was added`,
 			`repository {"name":"vendor","uris":["http://vendor.example"],"suites":["stable"],"components":["main"],"sha256":"` +
 				sum("-----BEGIN PGP PUBLIC KEY BLOCK-----\n") + `"} was removed`}},
+		"over others": {installing, []string{"layer 1 package nano was added", "layer 1 package tree was added", "layer 2 package git was added"}},
 		"device only": {[]string{"security.example", "other.example"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -241,9 +302,19 @@ func TestLockDiff(t *testing.T) {
 		"changed: pallet pallet: " + before.Pallets[0].version() + " → abc",
 	}, got)
 	require.Empty(t, before.Diff(before))
+	over := lockOf(t, loaded(t, installing...))
+	require.Equal(t, []string{"package tree0: added 2.2, +60 B", "package tree1: added 2.2, +60 B"}, lines(before.Diff(over)))
+	require.Equal(t, []string{"package tree0: removed 2.2, -60 B", "package tree1: removed 2.2, -60 B"}, lines(over.Diff(before)))
 	var none *Lock
 	require.Len(t, none.Diff(before), 4)
 	require.Equal(t, "pallet pallet: added", none.Diff(before)[3].String())
+}
+
+func lines(changes []Change) (out []string) {
+	for _, c := range changes {
+		out = append(out, c.String())
+	}
+	return out
 }
 
 func TestReadAndWriteLock(t *testing.T) {

@@ -145,9 +145,9 @@ func put(t *testing.T, dir string, files map[string]string) {
 // lock is that of the recipe as of now, with a package that exists by name only.
 func (u *upstream) lock(t *testing.T, cache string) *Lock {
 	t.Helper()
-	l, err := base(u.recipe, nil)
+	stack, err := packageLayers(u.recipe, nil)
 	require.NoError(t, err)
-	lock := &Lock{For: wanted(l)}
+	lock := &Lock{For: wanted(stack)}
 	lock.Debian.Packages = lockOf(t, loaded(t)).Debian.Packages
 	lock.Pallets, err = lockedPallets(u.recipe)
 	require.NoError(t, err)

@@ -52,6 +52,9 @@ func standIn(t *testing.T, cache string, date time.Time) string {
 		"DEBIAN/conffiles": "/etc/second.conf\n", "etc/second.conf": "shipped\n", "usr/lib/second": "second\n"})
 	vendors.add(t, "from-vendor", "Depends: second\n", map[string]string{
 		"DEBIAN/postinst": "#!/bin/sh\nset -e\nuname -m >/opt/machine\necho x >/var/log/build\ntouch /etc/machine-id.new\n"})
+	vendors.add(t, "third", "Depends: second, fourth\n", map[string]string{
+		"DEBIAN/postinst": "#!/bin/sh\nset -e\ntest -e /opt/machine\necho x >/var/log/build\n"})
+	debians.add(t, "fourth", "", map[string]string{"usr/lib/fourth": "fourth\n"})
 	debianKey, vendorKey := debians.publish(t), vendors.publish(t)
 
 	const modules = "usr/lib/modules/6.12-rpi-v8/"
@@ -91,6 +94,7 @@ name: instrument
 base:
   image: {source: vendor.img.xz, sha256: "%s"}
 layers:
+  - install: [third, second]
   - packages: [second, from-vendor, base-files]
   - run:
       script: |
@@ -138,19 +142,21 @@ func TestVendorBase(t *testing.T) {
 	lock, err := Resolve(t.Context(), r, o)
 	require.NoError(t, err)
 	require.Len(t, lock.Debian.Packages, 3, "what the base has is left alone: %v", lock.Debian.Packages)
+	require.Len(t, lock.Over, 1)
+	require.Equal(t, []string{"fourth", "third"}, []string{lock.Over[0][0].Name, lock.Over[0][1].Name}, "what lies below, too")
 	p, err := Compile(t.Context(), r, Inputs{Programs: map[string]string{"pkinit": pkinit}, Lock: lock})
 	require.NoError(t, err)
 
 	ended, err := run(t, t.Context(), p, o)
 	require.NoError(t, err)
-	require.Equal(t, "image done, debian done, run done, users warning, users done, boot done, disk done", strings.Join(ended, ", "))
+	require.Equal(t, "image done, debian done, install done, run done, users warning, users done, boot done, disk done", strings.Join(ended, ", "))
 	first, err := Digest(o.Output)
 	require.NoError(t, err)
 	requireVendorImage(t, o.Output)
 
 	ended, err = run(t, t.Context(), p, o)
 	require.NoError(t, err)
-	require.Equal(t, "image done, debian cached, run cached, users warning, users done, boot cached, disk done", strings.Join(ended, ", "))
+	require.Equal(t, "image done, debian cached, install cached, run cached, users warning, users done, boot cached, disk done", strings.Join(ended, ", "))
 	second, err := Digest(o.Output)
 	require.NoError(t, err)
 	require.Equal(t, first, second)
@@ -168,6 +174,7 @@ func requireVendorImage(t *testing.T, image string) {
 		"etc/rpi-issue":             "Raspberry Pi reference 2026-06-18\n",
 		"etc/second.conf":           "the vendor's own\n",
 		"usr/lib/second":            "second\n",
+		"usr/lib/fourth":            "fourth\n",
 		"opt/machine":               "aarch64\n",
 		"opt/input":                 "an input\n",
 		"opt/status":                "install ok installed\n",
@@ -180,7 +187,7 @@ func requireVendorImage(t *testing.T, image string) {
 	for name, want := range map[string]string{
 		"boot/firmware/config.txt":     "dtparam=audio=on\n[all]\n",
 		"boot/firmware/cmdline.txt":    "-02 rootfstype=ext4 rootwait",
-		"var/lib/apt/extended_states":  "Package: first\nArchitecture: arm64\nAuto-Installed: 1\n",
+		"var/lib/apt/extended_states":  "Package: first\nArchitecture: arm64\nAuto-Installed: 1\n\nPackage: fourth\n",
 		"var/lib/dpkg/status":          "Package: from-vendor\nStatus: install ok installed\n",
 		"boot/firmware/initramfs.img":  "overlay.ko.xz",
 		"etc/passwd":                   "pi:x:1000:1000:",

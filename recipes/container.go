@@ -20,6 +20,7 @@ func (d *decoder) checkContainer(r *Recipe) {
 	}
 	for i := range r.Layers {
 		l := &r.Layers[i]
+		refuse(&l.Install, "each layer of packages of a container is one of its own already; write packages")
 		refuse(&l.Stage, "a pallet is staged on a device, not in a container; remove the layer")
 		refuse(&l.Containers, "a container has no containers in it; remove the layer")
 		for j := range l.Users {

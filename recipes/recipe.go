@@ -57,6 +57,7 @@ type Repository struct {
 // Layer is laid over those before it: exactly one of its fields is set.
 type Layer struct {
 	Packages []string `yaml:"packages" doc:"Debian packages to install, without what they only recommend. The packages of all layers are installed in one transaction, with the base or over it." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
+	Install  []string `yaml:"install" doc:"Debian packages to install over those of packages, as a layer of their own that lies below all layers of other kinds. Another package in it leaves the layer of packages as it is, so that the image is there within seconds: for packages that change often." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
 	Files    []File   `yaml:"files" doc:"Files, directories and links to put in place." oneof:"layer"`
 	Users    []User   `yaml:"users" doc:"Users to create." oneof:"layer"`
 	Run      *Run     `yaml:"run" doc:"A script to run inside the tree. What it changes is the layer." oneof:"layer"`

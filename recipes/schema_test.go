@@ -29,7 +29,7 @@ func TestSchema(t *testing.T) {
 
 	layer := part(t, "properties", "layers", "items")
 	require.Equal(t, []any{
-		map[string]any{"required": []any{"packages"}}, map[string]any{"required": []any{"files"}},
+		map[string]any{"required": []any{"packages"}}, map[string]any{"required": []any{"install"}}, map[string]any{"required": []any{"files"}},
 		map[string]any{"required": []any{"users"}}, map[string]any{"required": []any{"run"}},
 		map[string]any{"required": []any{"stage"}}, map[string]any{"required": []any{"containers"}},
 	}, layer["oneOf"])

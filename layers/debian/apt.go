@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -17,14 +18,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
-// apt is a root of apt's own: its lists, no installed packages but those of a base, and none of the building machine's
+// apt is a root of apt's own: its lists, no installed packages but those of a tree, and none of the building machine's
 // configuration.
 type apt struct {
 	dir          string
 	recipe       string // directory of the recipe, to which the files with keys are relative
 	repositories []Repository
 	architecture string
-	base         inherited     // where packages are installed over a base: what it brings
+	base         inherited     // where packages are installed over a vendor's base: its sources
+	installed    inherited     // where packages are installed over a tree: what it has; not part of the root
 	timeout      time.Duration // without a byte
 }
 
@@ -72,7 +74,7 @@ func (a apt) prepare() error {
 			return err
 		}
 	}
-	files := map[string]string{"apt.conf": fmt.Sprintf(aptConf, a.dir, a.architecture, a.timeout/time.Second), "status": ""}
+	files := map[string]string{"apt.conf": fmt.Sprintf(aptConf, a.dir, a.architecture, a.timeout/time.Second)}
 	for _, r := range a.repositories {
 		keyring, err := a.keyring(r)
 		if err != nil {
@@ -88,12 +90,23 @@ func (a apt) prepare() error {
 			return err
 		}
 	}
-	return nil
+	return a.setInstalled()
 }
 
-// resolve fetches the repositories' lists, verifies their signatures, and returns the packages that a set of names and
-// patterns (apt-patterns(7)) needs, without what they only recommend. Builds that share the root take turns.
-func (a apt) resolve(ctx context.Context, names []string) (out []Package, err error) {
+// setInstalled tells apt what is installed. Its cache tells records apart by their size and the second of their time alone.
+func (a apt) setInstalled() error {
+	for _, name := range []string{aptStatus, autoFile} {
+		if err := os.WriteFile(filepath.Join(a.dir, name), a.installed[name], 0o644); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(filepath.Join(a.dir, "var/cache/apt/pkgcache.bin"))
+}
+
+// resolve fetches the repositories' lists, verifies their signatures, and returns the packages that each set of names and
+// patterns (apt-patterns(7)) needs, without what they only recommend and what an earlier set has. Builds that share the
+// root take turns.
+func (a apt) resolve(ctx context.Context, sets ...[]string) (out [][]Package, err error) {
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -108,9 +121,29 @@ func (a apt) resolve(ctx context.Context, names []string) (out []Package, err er
 	if output, err := a.get(ctx, "update", "--error-on=any"); err != nil {
 		return nil, a.blame(err, output)
 	}
+	for i, names := range sets {
+		if i > 0 {
+			if a.installed, err = a.with(ctx, out[i-1]); err != nil {
+				return nil, err
+			}
+			if err := a.setInstalled(); err != nil {
+				return nil, err
+			}
+		}
+		pkgs, err := a.install(ctx, names)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, pkgs)
+	}
+	return out, nil
+}
+
+// install returns the packages that names need besides what is installed, which stays.
+func (a apt) install(ctx context.Context, names []string) ([]Package, error) {
 	args := []string{"install", "--yes", "--print-uris"}
-	if a.base != nil {
-		args = append(args, "--no-remove", "--no-upgrade") // what the base has stays
+	if a.installed != nil {
+		args = append(args, "--no-remove", "--no-upgrade")
 	}
 	output, err := a.get(ctx, append(args, names...)...)
 	if err != nil {
@@ -119,15 +152,47 @@ func (a apt) resolve(ctx context.Context, names []string) (out []Package, err er
 	return parseURIs(output)
 }
 
+// with is what is installed once some packages of the lists are, too.
+func (a apt) with(ctx context.Context, pkgs []Package) (inherited, error) {
+	args, upgraded := []string{"show"}, map[string]bool{}
+	for _, p := range pkgs {
+		args, upgraded[p.Name] = append(args, p.Name+"="+p.Version), true
+	}
+	var status, shown bytes.Buffer
+	for text := range strings.SplitSeq(string(a.installed[aptStatus]), "\n\n") {
+		if s := parseStanza(text); len(s) > 0 && (!upgraded[s["package"]] || s["architecture"] != a.architecture && s["architecture"] != "all") {
+			status.WriteString(strings.TrimRight(text, "\n") + "\n\n")
+		}
+	}
+	if len(pkgs) > 0 {
+		cmd := a.command(ctx, "apt-cache", args...)
+		cmd.Stdout = &shown
+		if err := sandbox.Exec(ctx, cmd, nil); err != nil {
+			return nil, fmt.Errorf("read what the lists say of packages: %w", err)
+		}
+	}
+	for line := range strings.Lines(shown.String()) {
+		status.WriteString(line)
+		if strings.HasPrefix(line, "Package: ") {
+			status.WriteString("Status: install ok installed\n")
+		}
+	}
+	return inherited{aptStatus: status.Bytes(), autoFile: a.installed[autoFile]}, nil
+}
+
 // get runs apt-get and returns its output.
 func (a apt) get(ctx context.Context, args ...string) (string, error) {
 	return a.run(ctx, "apt-get", args...)
 }
 
 func (a apt) run(ctx context.Context, program string, args ...string) (string, error) {
+	var output strings.Builder
+	err := sandbox.Exec(ctx, a.command(ctx, program, args...), func(line string) { output.WriteString(line + "\n") })
+	return output.String(), err
+}
+
+func (a apt) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "APT_CONFIG="+filepath.Join(a.dir, "apt.conf"), "LC_ALL=C.UTF-8")
-	var output strings.Builder
-	err := sandbox.Exec(ctx, cmd, func(line string) { output.WriteString(line + "\n") })
-	return output.String(), err
+	return cmd
 }

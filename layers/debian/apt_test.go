@@ -102,7 +102,56 @@ func TestResolve(t *testing.T) {
 				return Package{Name: name, Version: "1:2.0-1", Architecture: "arm64", SHA256: digest, Size: 10,
 					URL: strings.Replace(url, "file://", "file:", 1) + "/pool/" + name + "_2.0-1_arm64.deb"}
 			}
-			require.Equal(t, []Package{want("library"), want("tool")}, got)
+			require.Equal(t, [][]Package{{want("library"), want("tool")}}, got)
+		})
+	}
+}
+
+// TestResolveOverOthers: what an earlier set has, or the tree below, stays at its version unless something needs a newer
+// one, and is no part of a later set.
+func TestResolveOverOthers(t *testing.T) {
+	a := newArchive(t)
+	a.publish(t, index("tool", "Depends: library"), index("library"), index("extra"),
+		index("app", "Depends: extra | tool, library"), index("strict", "Depends: library (>= 1:2.0-1)"), index("rival", "Conflicts: tool"))
+	older := strings.Replace(index("library", "Status: install ok installed"), "1:2.0-1", "1:1.0-1", 1)
+	url := a.serve(t)
+	names := func(sets [][]Package) (out []string) {
+		for _, pkgs := range sets {
+			var set []string
+			for _, p := range pkgs {
+				set = append(set, p.Name)
+			}
+			out = append(out, strings.Join(set, " "))
+		}
+		return out
+	}
+	for name, test := range map[string]struct {
+		status     string
+		sets       [][]string
+		want       []string
+		complaints string
+	}{
+		"one set":              {"", [][]string{{"tool", "app"}}, []string{"library tool app"}, ""},
+		"two sets":             {"", [][]string{{"tool"}, {"app"}}, []string{"library tool", "app"}, ""},
+		"none first":           {"", [][]string{{}, {"tool"}, {"app", "library"}}, []string{"", "library tool", "app"}, ""},
+		"over a tree":          {older, [][]string{{"app"}}, []string{"extra app"}, ""},
+		"over a tree twice":    {older, [][]string{{"tool"}, {"app"}}, []string{"tool", "app"}, ""},
+		"newer than the trees": {older, [][]string{{"strict"}, {"app"}}, []string{"library strict", "extra app"}, ""},
+		"all there":            {older, [][]string{{"library"}}, []string{""}, ""},
+		"a conflict":           {"", [][]string{{"tool"}, {"rival"}}, nil, "resolve the packages: Packages need to be removed but remove is disabled."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := a.apt(t, url)
+			if test.status != "" {
+				r.installed = inherited{aptStatus: []byte(test.status)}
+			}
+			got, err := r.resolve(t.Context(), test.sets...)
+			if test.complaints != "" {
+				require.EqualError(t, err, test.complaints)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.want, names(got))
 		})
 	}
 }
@@ -252,7 +301,7 @@ func TestRepositories(t *testing.T) {
 	require.NoError(t, err)
 	got, err := a.resolve(t.Context(), []string{"tool"})
 	require.NoError(t, err)
-	require.Len(t, got, 2)
+	require.Len(t, got[0], 2)
 
 	_, err = a.resolve(t.Context(), []string{"tol"})
 	require.EqualError(t, err, "resolve the packages: there is no package tol in test (main) and test (main); did you mean tool?")

@@ -24,7 +24,7 @@ type build struct {
 	layer Layer
 	env   *layers.Env
 	pool  pool
-	below *layers.Tree // for packages over a base of another kind; else nil
+	below *layers.Tree // for packages over a tree; else nil
 	lock  *Lock
 	debs  []*deb
 	early []*deb // those of debs that the preinst scripts of the others rely on
@@ -75,10 +75,11 @@ func (b *build) fetch(ctx context.Context) error {
 	b.lock = b.layer.Lock
 	if b.lock == nil {
 		b.report("resolving packages", 0)
-		var err error
-		if b.lock, err = b.layer.resolve(ctx, b.env, b.below, b.toolsFor()); err != nil {
+		locks, err := resolve(ctx, b.env, b.below, b.toolsFor(), b.layer)
+		if err != nil {
 			return err
 		}
+		b.lock = &locks[0]
 	}
 	all, err := b.needed()
 	if err != nil {

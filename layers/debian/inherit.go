@@ -9,22 +9,31 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// inherited are the files of a root of apt's own that come from a tree with packages, by their paths there: what is
-// installed, the tree's sources of packages, its preferences, and the keys that it trusts.
+// inherited are files of a root of apt's own that come from a tree with packages, by their paths there.
 type inherited map[string][]byte
 
-// inheritedFrom are the places of such files. Those of sources are rewritten.
-var inheritedFrom = []string{
-	"etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/preferences", "etc/apt/preferences.d",
-	"etc/apt/trusted.gpg.d", autoFile,
-}
+// apt's record of what is installed, in a root of its own.
+const aptStatus = "status"
 
-func inherit(t *layers.Tree, mirror string) (inherited, error) {
+// installed are the records of what is installed in a tree.
+func installed(t *layers.Tree) (inherited, error) {
 	status, err := t.ReadFile(statusFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w: packages are installed over a base that dpkg keeps", err)
 	}
-	in := inherited{"status": status}
+	in := inherited{aptStatus: status}
+	return in, in.add(t, autoFile, "")
+}
+
+// inheritedFrom are the places of a tree's sources of packages, its preferences, and the keys that it trusts. Sources are
+// rewritten.
+var inheritedFrom = []string{
+	"etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/preferences", "etc/apt/preferences.d",
+	"etc/apt/trusted.gpg.d",
+}
+
+func inherit(t *layers.Tree, mirror string) (inherited, error) {
+	in := inherited{}
 	for _, from := range inheritedFrom {
 		if err := in.add(t, from, mirror); err != nil {
 			return nil, err

@@ -15,16 +15,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Layer is a tree of Debian packages: the base of an image and all packages in one transaction. Over another base it is
-// the packages that this base lacks.
+// Layer is a tree of Debian packages: the base of an image and all packages in one transaction. Over another tree it is
+// the packages that this tree lacks.
 type Layer struct {
-	// Over is the digest of the vendor's image that the packages are installed over, or OverLayers; else empty. Its
-	// suite, sources of packages and keys are that base's own, and Repositories come on top of them.
-	Over         string   `json:"over,omitempty"`
-	Architecture string   `json:"architecture"`
-	Suite        string   `json:"suite"`
-	Components   []string `json:"components"`
-	Mirror       string   `json:"mirror,omitempty"` // where the recipe names one
+	// Over is what the packages are installed over: the digest of a vendor's image, or OverLayers. Empty for a base.
+	Over         string `json:"over,omitempty"`
+	Architecture string `json:"architecture"`
+	// Suite is empty where the base is a vendor's: suite, sources of packages and keys are then that base's own, and
+	// Repositories come on top of them.
+	Suite      string   `json:"suite"`
+	Components []string `json:"components"`
+	Mirror     string   `json:"mirror,omitempty"` // where the recipe names one
 	// Repositories are what packages are looked for in besides the suite's archive. They play no part where a lock
 	// names the packages.
 	Repositories []Repository `json:"repositories,omitempty"`
@@ -34,7 +35,8 @@ type Layer struct {
 	Slim         *Slim        `json:"slim,omitempty"` // of a base: as containers want it
 }
 
-// OverLayers is what packages are installed over that have other layers of the same recipe below them.
+// OverLayers is what packages are installed over that have other layers of the same recipe below them, of packages whose
+// versions stay.
 const OverLayers = "layers"
 
 // DefaultMirror is Debian's own archive, for who names no other, and for the devices.
@@ -73,45 +75,67 @@ func (l Layer) archive(mirror string) Repository {
 // counterpart is the architecture of the other kind of building machine, whose tools a tree is made with there.
 var counterpart = map[string]string{"arm64": "amd64", "amd64": "arm64"}
 
-// Resolve pins the packages that the layer is made of today, on any machine. below is what lies below the layer.
-func (l Layer) Resolve(ctx context.Context, env *layers.Env, below *layers.Tree) (*Lock, error) {
-	if l.Over == "" {
-		below = nil
-	}
-	return l.resolve(ctx, env, below, counterpart[l.Architecture])
+// Resolve pins what a stack of layers is made of today, on any machine, the lowest first: what one has is there for those
+// over it. They differ in their packages alone. below is what lies below them; nil where the lowest is a base.
+func Resolve(ctx context.Context, env *layers.Env, below *layers.Tree, stack ...Layer) ([]Lock, error) {
+	return resolve(ctx, env, below, counterpart[stack[0].Architecture], stack...)
 }
 
 // resolve pins the packages, and the tools for building machines of an architecture, if any.
-func (l Layer) resolve(ctx context.Context, env *layers.Env, below *layers.Tree, tools string) (*Lock, error) {
-	target, names := l, append(l.Slim.base(), l.Packages...)
-	if below != nil {
+func resolve(ctx context.Context, env *layers.Env, below *layers.Tree, tools string, stack ...Layer) ([]Lock, error) {
+	target, archive := stack[0], stack[0]
+	var names [][]string
+	for _, l := range stack {
+		names = append(names, l.names())
+	}
+	if archive.Suite == "" {
 		var err error
-		if l.Suite, err = codename(below); err != nil {
+		if archive.Suite, err = codename(below); err != nil {
 			return nil, err
 		}
-		names = l.Packages
 	}
-	lock := &Lock{}
+	var pins, toolPins [][]Package
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		lock.Packages, err = target.pin(ctx, env, below, l.Architecture, names)
+		pins, err = target.pin(ctx, env, below, target.Architecture, names...)
 		return err
 	})
-	if tools != "" {
-		group.Go(func() (err error) {
-			lock.Tools, err = l.pin(ctx, env, nil, tools, toolPackages)
-			return err
-		})
+	group.Go(func() (err error) {
+		if tools != "" {
+			toolPins, err = archive.pin(ctx, env, nil, tools, toolPackages)
+		}
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
-	return lock, group.Wait()
+	var locks []Lock
+	for _, pkgs := range pins {
+		locks = append(locks, Lock{Packages: pkgs, Tools: slices.Concat(toolPins...)})
+	}
+	return locks, nil
 }
 
-// pin lists packages and what they depend on, for an architecture, in alphabetical order. Over a tree they are those
-// that it lacks.
-func (l Layer) pin(ctx context.Context, env *layers.Env, below *layers.Tree, architecture string, names []string) ([]Package, error) {
+// names are what apt is asked for: names of packages, and patterns as in apt-patterns(7).
+func (l Layer) names() []string {
+	if l.Over != "" {
+		return l.Packages
+	}
+	return append(l.Slim.base(), l.Packages...)
+}
+
+// pin lists, for each list of names, the packages and what they depend on, for an architecture, in alphabetical order.
+// Those that the tree below has, or that are in an earlier list, are left out.
+func (l Layer) pin(ctx context.Context, env *layers.Env, below *layers.Tree, architecture string, names ...[]string) ([][]Package, error) {
 	main := l.archive(env.Mirror)
 	a := apt{recipe: env.Dir, repositories: append([]Repository{main}, l.Repositories...), architecture: architecture}
 	if below != nil {
+		var err error
+		if a.installed, err = installed(below); err != nil {
+			return nil, err
+		}
+	}
+	if l.Suite == "" {
 		var err error
 		if a.base, err = inherit(below, env.Mirror); err != nil {
 			return nil, err
@@ -122,12 +146,14 @@ func (l Layer) pin(ctx context.Context, env *layers.Env, below *layers.Tree, arc
 	if err != nil {
 		return nil, err
 	}
-	pkgs, err := a.resolve(ctx, names)
-	for i := range pkgs {
-		pkgs[i].URL = relative(main.URIs[0], pkgs[i].URL)
+	out, err := a.resolve(ctx, names...)
+	for _, pkgs := range out {
+		for i := range pkgs {
+			pkgs[i].URL = relative(main.URIs[0], pkgs[i].URL)
+		}
+		slices.SortFunc(pkgs, func(a, b Package) int {
+			return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Architecture, b.Architecture))
+		})
 	}
-	slices.SortFunc(pkgs, func(a, b Package) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Architecture, b.Architecture))
-	})
-	return pkgs, err
+	return out, err
 }

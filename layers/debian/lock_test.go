@@ -121,8 +121,9 @@ func TestResolveWithRepositories(t *testing.T) {
 	}
 	l.Repositories = []Repository{a.repository(a.serve(t))}
 	l.Packages = []string{"instrument"}
-	lock, err := l.Resolve(t.Context(), &env, nil)
+	locks, err := Resolve(t.Context(), &env, nil, l)
 	require.NoError(t, err)
+	lock := locks[0]
 	byName := map[string]Package{}
 	for i, p := range lock.Packages {
 		byName[p.Name] = p

@@ -2,10 +2,12 @@ package debian
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
@@ -21,6 +23,7 @@ func (b *build) over(ctx context.Context) (*layers.Tree, error) {
 		b.report("all packages are there already", 0)
 		return layers.NewTree(), nil
 	}
+	began := time.Now()
 	s, err := b.sandbox("install", b.below)
 	if err != nil {
 		return nil, err
@@ -41,7 +44,7 @@ func (b *build) over(ctx context.Context) (*layers.Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("install the packages: %w", err)
 	}
-	return changes, b.cleanOver(changes)
+	return changes, errors.Join(b.cleanOver(changes), sandbox.Traces(changes, began))
 }
 
 // archive is where a package lies while it is installed.

@@ -1,9 +1,11 @@
 package debian
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,9 +34,7 @@ func TestInherit(t *testing.T) {
 	in, err := inherit(tree, "http://mirror.example/debian")
 	require.NoError(t, err)
 	require.Equal(t, inherited{
-		"status":                      []byte("Package: libc6\n"),
-		"var/lib/apt/extended_states": []byte("auto\n"),
-		"etc/apt/preferences.d/pin":   []byte("Package: *\n"),
+		"etc/apt/preferences.d/pin": []byte("Package: *\n"),
 		"etc/apt/sources.list": []byte("deb [arch=arm64 signed-by=@ROOT@/keys/etc-apt-keyrings-v.gpg] http://vendor.example/etc/debian/ trixie main\n" +
 			"deb http://mirror.example/debian trixie main\ndeb http://ftp.debian.org/debian-security trixie-security main\n"),
 		"etc/apt/sources.list.d/debian.sources": []byte("URIs: http://mirror.example/debian/\nsigned-By:\t@ROOT@/keys/usr-share-keyrings-d.pgp\n"),
@@ -46,7 +46,10 @@ func TestInherit(t *testing.T) {
 	tree.Remove("usr/share/keyrings/d.pgp")
 	_, err = inherit(tree, "")
 	require.EqualError(t, err, "keys of the base's sources of packages: /usr/share/keyrings/d.pgp is not in the tree")
-	_, err = inherit(layers.NewTree(), "")
+	have, err := installed(tree)
+	require.NoError(t, err)
+	require.Equal(t, inherited{"status": []byte("Package: libc6\n"), "var/lib/apt/extended_states": []byte("auto\n")}, have)
+	_, err = installed(layers.NewTree())
 	require.EqualError(t, err, "/var/lib/dpkg/status is not in the tree: packages are installed over a base that dpkg keeps")
 }
 
@@ -93,4 +96,49 @@ func TestInstallScript(t *testing.T) {
 		dpkg+" --no-triggers --configure a:arm64\n"+
 		dpkg+" --no-triggers --unpack /usr/lib/pkbuild/debs/b_arm64.deb\n"+
 		dpkg+" --configure --pending\n", installScript(waves([]*deb{a, b})))
+}
+
+// TestOver installs a package in a tree that is there.
+func TestOver(t *testing.T) {
+	t.Parallel()
+	env, base := testEnv(t), testLayer()
+	base.Lock = baseLock(t, env, base)
+	below := baseTree(t, env, base)
+	l := base
+	l.Over, l.Packages, l.Lock = OverLayers, []string{"app"}, &Lock{Tools: base.Lock.Tools}
+	l.Lock.addPackage(t, "app", map[string]string{"postinst": strings.Replace(prober, "ln /", "ln -f /", 1), "control": "Depends: library\n"})
+	l.Lock.addPackage(t, "library", map[string]string{"triggers": "interest-noawait /opt\n"})
+	before := digestOf(t, below)
+	var digests []string
+	for range 2 {
+		own := *env
+		own.Scratch, own.Mirror = t.TempDir(), "http://127.0.0.1:1"
+		changes, err := l.Make(t.Context(), &own, below)
+		require.NoError(t, err)
+		digests = append(digests, digestOf(t, changes))
+		require.Equal(t, below.Get("usr/bin/sed").Content.Size, changes.Get("opt/copy").Content.Size)
+		require.NoError(t, sandbox.Traces(changes, date))
+		for _, name := range append(sandbox.Litter(), "etc/hostname", "etc/machine-id", "etc/resolv.conf", "usr/lib/pkbuild", "usr/bin/dpkg") {
+			require.Nil(t, changes.Get(name), name)
+		}
+		for name, lines := range map[string][]string{
+			statusFile: {"Package: base-files\n", "\nPackage: library\nStatus: install ok installed\n", "\nPackage: app\nStatus: install ok installed\n"},
+			autoFile:   {"Package: libc6\n", "Package: library\n"},
+		} {
+			text, err := changes.ReadFile(name)
+			require.NoError(t, err)
+			for _, line := range lines {
+				require.Contains(t, string(text), line)
+			}
+			require.NotContains(t, string(text), "Status: install ok unpacked")
+		}
+	}
+	require.Equal(t, digests[0], digests[1])
+	require.Equal(t, before, digestOf(t, below), "what lies below stays")
+
+	none := l
+	none.Lock = &Lock{Tools: base.Lock.Tools}
+	changes, err := none.Make(t.Context(), env, below)
+	require.NoError(t, err)
+	require.Equal(t, digestOf(t, layers.NewTree()), digestOf(t, changes))
 }

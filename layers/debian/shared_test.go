@@ -13,7 +13,7 @@ import (
 
 // What several tests begin with is made once. They do not change it.
 var (
-	locks memo[*Lock]
+	pins  memo[Lock]
 	trees memo[*layers.Tree]
 )
 
@@ -46,7 +46,10 @@ func (m *memo[T]) once(key string, make func() (T, error)) func() (T, error) {
 // baseLock pins the essential packages of a layer's architecture, and those that it names.
 func baseLock(t *testing.T, env *layers.Env, l Layer) *Lock {
 	t.Helper()
-	lock, err := locks.of(l, func() (*Lock, error) { return l.Resolve(t.Context(), env, nil) })
+	lock, err := pins.of(l, func() (Lock, error) {
+		all, err := Resolve(t.Context(), env, nil, l)
+		return slices.Concat(all, []Lock{{}})[0], err
+	})
 	if err != nil {
 		needs.Unavailable(t, "resolve: "+err.Error())
 	}

@@ -144,7 +144,7 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 const storing = "storing the layer"
 
 // get takes a layer from the store, which has it made where it is missing. What holds secrets is never stored, nor what
-// is kept elsewhere.
+// is made in no time.
 func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Record) (t *layers.Tree, cached bool, err error) {
 	if kind := l.Layer.Kind(); kind.Secret || kind.Kept {
 		t, err = l.Layer.Make(ctx, b.env(ctx, l, ""), b.tree)

@@ -156,7 +156,7 @@ func TestVendorBase(t *testing.T) {
 
 	ended, err = run(t, t.Context(), p, o)
 	require.NoError(t, err)
-	require.Equal(t, "image done, debian cached, install cached, run cached, users warning, users done, boot cached, disk done", strings.Join(ended, ", "))
+	require.Equal(t, "image done, debian cached, install cached, run cached, users warning, users done, boot done, disk done", strings.Join(ended, ", "))
 	second, err := Digest(o.Output)
 	require.NoError(t, err)
 	require.Equal(t, first, second)

@@ -64,7 +64,7 @@ func (r *Reasons) find(s layers.Store, key layers.Key, l Layer, own []string, be
 		r.Reasons = append([]string{"it is made anew for every image, since it may hold secrets"}, own...)
 		return nil
 	case l.Layer.Kind().Kept:
-		r.Reasons = []string{"it is read anew for every image, in no time: the cache keeps what it is read from"}
+		r.Reasons = append([]string{"it is made anew for every image, in no time"}, own...)
 		return nil
 	case err == nil:
 		r.Cached, r.Note = true, unlocked(l, s, key)

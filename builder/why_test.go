@@ -76,7 +76,7 @@ func TestWhy(t *testing.T) {
 		"new": {func(p *Plan) { p.Layers = append(p.Layers, oneFile("last", "/y", "")) },
 			map[string][]string{"last": {"it is new"}}},
 		"kind": {func(p *Plan) { p.Layers[3] = Layer{"files", layers.Boot{}} },
-			map[string][]string{"files 2": {"kind: files → boot"}}},
+			map[string][]string{"files 2": {"it is made anew for every image, in no time", "kind: files → boot"}}},
 		"mode": {func(p *Plan) {
 			e := base.Layer.(layers.Files).Entries[0]
 			e.Mode = 0o600

@@ -33,7 +33,7 @@ const (
 func Helper(program, architecture string) string { return program + "-" + architecture }
 
 // Kind implements Layer.
-func (Boot) Kind() Kind { return Kind{Name: "boot", Version: 1} }
+func (Boot) Kind() Kind { return Kind{Name: "boot", Version: 1, Kept: true} }
 
 // Make implements Layer.
 func (b Boot) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {

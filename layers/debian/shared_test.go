@@ -13,7 +13,7 @@ import (
 
 // What several tests begin with is made once. They do not change it.
 var (
-	pins  memo[Lock]
+	locks memo[[]Lock]
 	trees memo[*layers.Tree]
 )
 
@@ -46,14 +46,11 @@ func (m *memo[T]) once(key string, make func() (T, error)) func() (T, error) {
 // baseLock pins the essential packages of a layer's architecture, and those that it names.
 func baseLock(t *testing.T, env *layers.Env, l Layer) *Lock {
 	t.Helper()
-	lock, err := pins.of(l, func() (Lock, error) {
-		all, err := Resolve(t.Context(), env, nil, l)
-		return slices.Concat(all, []Lock{{}})[0], err
-	})
+	all, err := locks.of(l, func() ([]Lock, error) { return Resolve(t.Context(), env, nil, l) })
 	if err != nil {
 		needs.Unavailable(t, "resolve: "+err.Error())
 	}
-	return &Lock{Packages: slices.Clone(lock.Packages), Tools: slices.Clone(lock.Tools)}
+	return &Lock{Packages: slices.Clone(all[0].Packages), Tools: slices.Clone(all[0].Tools)}
 }
 
 // baseTree is the tree of a layer.

@@ -1,8 +1,11 @@
 package sandbox
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -18,11 +21,12 @@ type trace struct {
 }
 
 func isRegular(n *layers.Node) bool  { return n.Type == layers.Regular }
+func isHosts(n *layers.Node) bool    { return isRegular(n) && sameAs(n.Content, "/etc/resolv.conf") }
 func hasContent(n *layers.Node) bool { return n.Type == layers.Regular && n.Content.Size > 0 }
 func isNoDir(n *layers.Node) bool    { return n.Type != layers.Directory }
 
 var traces = []trace{
-	{"etc/resolv.conf", "the name servers of the building machine", isRegular},
+	{"etc/resolv.conf", "the name servers of the building machine", isHosts}, // a script may write its own
 	{"etc/machine-id", "an ID that all devices would share", hasContent},
 	{"var/lib/dbus/machine-id", "an ID that all devices would share", hasContent},
 	{"etc/ssh/ssh_host_*", "a key that all devices would share", isRegular},
@@ -37,6 +41,16 @@ var traces = []trace{
 	{"var/cache/apt/", "a cache of the build", isNoDir},
 	{"var/lib/apt/lists/", "a cache of the build", isNoDir},
 	{"var/cache/ldconfig/aux-cache", "a cache of the build", isNoDir},
+}
+
+// sameAs tells whether a content is that of a file of the building machine.
+func sameAs(c layers.Content, file string) bool {
+	own, err := os.ReadFile(file)
+	if err != nil || c.Size != int64(len(own)) {
+		return false
+	}
+	text, err := io.ReadAll(c.Reader())
+	return err == nil && bytes.Equal(text, own)
 }
 
 // Traces fails on what tells of the building machine, or of a build that began at a time and ends now, in the tree that

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -43,11 +44,21 @@ func TestTraces(t *testing.T) {
 			return false
 		}, "no test of %s", tr.pattern)
 	}
+	hosts, err := os.ReadFile("/etc/resolv.conf")
+	require.NoError(t, err)
 	for name, what := range tests {
 		tree := layers.NewTree()
-		require.NoError(t, tree.Put(name, file("x", old)))
+		text := "x"
+		if name == "etc/resolv.conf" {
+			text = string(hosts)
+		}
+		require.NoError(t, tree.Put(name, file(text, old)))
 		require.EqualError(t, Traces(tree, began), "the build left /"+name+": "+what)
 	}
+
+	own := layers.NewTree()
+	require.NoError(t, own.Put("etc/resolv.conf", file(strings.Repeat("#", len(hosts)), old)))
+	require.NoError(t, Traces(own, began))
 
 	fine := layers.NewTree()
 	for name, n := range map[string]*layers.Node{

@@ -76,12 +76,13 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (t
 	if !env.Keep {
 		s.Free = sandbox.Available()
 	}
+	began := time.Now()
 	changes, err := s.Run(ctx, func(line string) { env.Report(layers.Progress{Message: hidden.mask(line)}) }, l.command()...)
 	if err != nil {
 		return nil, fmt.Errorf("run the script: %w", hidden.maskError(ctx, err))
 	}
 	sandbox.Tidy(changes)
-	return changes, hidden.check(changes)
+	return changes, errors.Join(hidden.check(changes), sandbox.Traces(changes, began))
 }
 
 // command runs the script: by itself where it names its interpreter.

@@ -187,6 +187,7 @@ func TestErrors(t *testing.T) {
 			"the script left the secret word in /opt/word: layers are kept in a cache, and hold none"},
 		"secret without a value": {"", Layer{Secrets: []string{"other"}},
 			"the secret other has no value, and the script needs it: give it one where the recipe's secrets say"},
+		"an ID left":     {"echo 0123456789abcdef >/etc/machine-id", Layer{}, "the build left /etc/machine-id: an ID that all devices would share"},
 		"no interpreter": {"#!/bin/nonexistent\n", Layer{}, "run the script: exit status 127\nchroot: failed to run command ‘/run/pkbuild/script’: No such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,6 +225,14 @@ func TestSecretLeavesNothing(t *testing.T) {
 		out, _ := exec.Command("grep", "-rl", secret, dir).Output()
 		require.Empty(t, string(out))
 	}
+}
+
+func TestOwnResolver(t *testing.T) {
+	tree, err := run(t, "echo nameserver 192.0.2.1 >/etc/resolv.conf\n").Make(t.Context(), testEnv(t), hostTree(t))
+	require.NoError(t, err)
+	text, err := tree.ReadFile("etc/resolv.conf")
+	require.NoError(t, err)
+	require.Equal(t, "nameserver 192.0.2.1\n", string(text))
 }
 
 func TestCancelled(t *testing.T) {

@@ -210,7 +210,7 @@ func TestFaults(t *testing.T) {
 					require.ErrorContains(t, err, part)
 				}
 				whole(t, c.Blobs)
-				r.fault = nil
+				r.heal()
 				got, err = c.Fetch(t.Context(), ref) // what was kept does no harm
 			}
 			require.NoError(t, err)

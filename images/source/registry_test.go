@@ -49,6 +49,13 @@ func newRegistry(t *testing.T) *registry {
 	return r
 }
 
+// heal ends its faults.
+func (r *registry) heal() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault = nil
+}
+
 func (r *registry) host() string { return r.Listener.Addr().String() }
 
 func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {

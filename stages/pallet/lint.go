@@ -14,7 +14,7 @@ import (
 
 // Lint finds what is allowed and likely a mistake: what no check of Forklift sees. Each has its place.
 func (p *Pallet) Lint() (warnings []string, err error) {
-	l := linter{roots: roots{}, targets: map[string]bool{}}
+	l := linter{roots: roots{}, targets: map[string]bool{}, modes: map[string]fs.FileMode{}, links: map[string]bool{}}
 	for _, d := range p.enabled() {
 		for _, e := range d.exports() {
 			l.targets[e.Target] = true
@@ -24,6 +24,8 @@ func (p *Pallet) Lint() (warnings []string, err error) {
 		l.deployment(d)
 	}
 	l.ports(p)
+	l.strangers(p)
+	l.finishUnits()
 	if cycle := p.Plan().Cycle(); cycle != nil {
 		l.warn(p.layered.file.place(nil), "deployments wait for each other in a circle: %s",
 			strings.Join(append(cycle, cycle[0]), " waits for "))
@@ -36,7 +38,10 @@ func (p *Pallet) Lint() (warnings []string, err error) {
 // linter gathers warnings.
 type linter struct {
 	roots    roots
-	targets  map[string]bool // of all exports
+	targets  map[string]bool        // of all exports
+	modes    map[string]fs.FileMode // of exported files of the pallets, by target
+	links    map[string]bool        // units that are enabled, or that another exported unit brings up
+	units    []exportedUnit
 	warnings []string
 	errs     []error
 }
@@ -54,8 +59,16 @@ func (l *linter) deployment(d *Deployment) {
 	l.nearMisses(d)
 }
 
-// duplicates finds resources that a deployment provides twice, which Forklift looks for between deployments only.
+// duplicates finds resources that a deployment provides twice, which Forklift looks for between deployments only, and
+// exports of which the later hides the earlier one.
 func (l *linter) duplicates(d *Deployment) {
+	exports := map[string]export{}
+	for _, e := range d.exports() {
+		if old, ok := exports[e.Target]; ok {
+			l.warn(e.place("target"), "deployment %s exports %s twice, and this one wins (%s)", d.Name, e.Target, old.place("target"))
+		}
+		exports[e.Target] = e
+	}
 	seen := map[string]resource.Resource{}
 	for _, r := range d.provided() {
 		r.Tags = nil
@@ -108,8 +121,16 @@ func (l *linter) export(e export) {
 		l.errs = append(l.errs, e.errorf("source", "export %s of deployment %s: %w", e.Target, e.deployment.Name, err))
 	case f.Mode.Type() == fs.ModeSymlink:
 		l.enablement(e, f.Target)
+	case f.Mode.IsRegular() && enables(e.Target):
+		l.links[path.Base(e.Target)] = true
+		l.warn(e.place("target"), "the export %s is a file, and there systemd takes links alone", e.Target)
 	case f.Mode.IsRegular() && isUnit(e.Target):
 		l.unit(e, root, at.name)
+	case f.Mode.IsRegular():
+		l.modes[e.Target] = f.Mode.Perm()
+		if e.Permissions != 0 {
+			l.modes[e.Target] = fs.FileMode(e.Permissions)
+		}
 	}
 }
 

@@ -63,6 +63,55 @@ func (l *linter) nearMisses(d *Deployment) {
 	}
 }
 
+// strangers finds paths of files that one deployment alone has, and that are nearly those of another one alone: they
+// may be meant to be the same.
+func (l *linter) strangers(p *Pallet) {
+	type user struct {
+		resource.Resource
+		path string
+	}
+	byPath := map[string][]user{}
+	for _, d := range p.enabled() {
+		for _, r := range append(d.provided(), d.required()...) {
+			if r.Kind != resource.Fileset && (r.Kind != resource.Service || r.Protocol != "filesystem") {
+				continue
+			}
+			for _, declared := range r.Paths {
+				users := byPath[declared]
+				if len(users) == 0 || users[len(users)-1].Deployment != d.Name {
+					byPath[declared] = append(users, user{r, declared})
+				}
+			}
+		}
+	}
+	var alone []user
+	for _, users := range byPath {
+		if len(users) == 1 {
+			alone = append(alone, users[0])
+		}
+	}
+	slices.SortFunc(alone, func(a, b user) int { return strings.Compare(a.path, b.path) })
+	for i, a := range alone {
+		for _, b := range alone[i+1:] {
+			if a.Deployment != b.Deployment && path.Dir(a.path) == path.Dir(b.path) && similar(path.Base(a.path), path.Base(b.path)) {
+				l.warn(a.Place.String(), "path %s of deployment %s is nearly %s of deployment %s (%s)",
+					a.path, a.Deployment, b.path, b.Deployment, b.Place)
+			}
+		}
+	}
+}
+
+// similar tells whether one name may be meant where another one is written: one letter differs, or one is the other with
+// a few letters more.
+func similar(a, b string) bool {
+	longer := strings.TrimPrefix(b, a)
+	if len(a) > len(b) {
+		longer = strings.TrimPrefix(a, b)
+	}
+	more := len(a) >= 5 && len(b) >= 5 && len(longer) <= 3 && len(longer) < max(len(a), len(b))
+	return distance(a, b) == 1 || more && strings.Trim(longer, "abcdefghijklmnopqrstuvwxyz") == ""
+}
+
 // near is the target of an export, or a directory above one, that differs from a path by a swapped or missing letter.
 func (l *linter) near(name string) string {
 	found := ""

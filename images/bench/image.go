@@ -58,7 +58,8 @@ func generate(ctx context.Context, dir string, count int, size int64) (out image
 		return out, err
 	}
 	out.manifest, err = json.Marshal(v1.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest, Config: config, Layers: descriptors,
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest,
+		Config: config, Layers: descriptors,
 	})
 	out.unpacked, out.packed = unpacked.Load(), packed.Load()
 	return out, err
@@ -70,7 +71,8 @@ func blob(dir, mediaType string, v any) (v1.Descriptor, error) {
 		return v1.Descriptor{}, err
 	}
 	d := digest.FromBytes(data)
-	return v1.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(data))}, os.WriteFile(filepath.Join(dir, d.Encoded()), data, 0o644)
+	err = os.WriteFile(filepath.Join(dir, d.Encoded()), data, 0o644)
+	return v1.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(data))}, err
 }
 
 // generateLayer writes a layer of files, most of them small, which compress as programs and texts do.
@@ -88,7 +90,8 @@ func generateLayer(dir string, seed uint64, size int64) (d v1.Descriptor, id dig
 	for n := 0; size > 0; n++ {
 		data := content(random, pick, n)
 		size -= int64(len(data))
-		h := &tar.Header{Name: fmt.Sprintf("usr/lib/%d/%d/%d", seed, n/100, n), Mode: 0o644, Size: int64(len(data)), Format: tar.FormatPAX}
+		name := fmt.Sprintf("usr/lib/%d/%d/%d", seed, n/100, n)
+		h := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), Format: tar.FormatPAX}
 		if err := w.WriteHeader(h); err != nil {
 			return d, "", err
 		}
@@ -106,7 +109,8 @@ func generateLayer(dir string, seed uint64, size int64) (d v1.Descriptor, id dig
 	if err != nil {
 		return d, "", err
 	}
-	d = v1.Descriptor{MediaType: v1.MediaTypeImageLayerGzip, Digest: digest.NewDigest(digest.SHA256, packedSum), Size: info.Size()}
+	d = v1.Descriptor{MediaType: v1.MediaTypeImageLayerGzip, Size: info.Size()}
+	d.Digest = digest.NewDigest(digest.SHA256, packedSum)
 	return d, digest.NewDigest(digest.SHA256, sum), os.Rename(f.Name(), filepath.Join(dir, d.Digest.Encoded()))
 }
 
@@ -130,7 +134,8 @@ func content(random *rand.ChaCha8, pick *rand.Rand, n int) []byte {
 
 // push has a registry that has the blobs know the image, as bench:1.
 func (i image) push(ctx context.Context, host string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+host+"/v2/bench/manifests/1", bytes.NewReader(i.manifest))
+	url := "http://" + host + "/v2/bench/manifests/1"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(i.manifest))
 	if err != nil {
 		return err
 	}

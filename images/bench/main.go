@@ -1,8 +1,9 @@
-// Command bench compares the pre-pull of a container image, from a local registry to Docker's store on a file system, with
-// what a user would do instead: `docker pull`, and `skopeo copy` followed by `docker load`; and with the decompression
-// and one copy of the layers alone. All take turns in one run, each with an empty cache and an empty store, until all is
+// Command bench compares the pre-pull of a container image, from a local registry to Docker's store on a file system,
+// with what a user would do instead: `docker pull`, and `skopeo copy` followed by `docker load`; and with decompressing
+// the layers and copying them once. All take turns in one run, each with an empty cache and an empty store, until all is
 // on the disk; what counts is the wall clock, the time of the processors, and the peak of the memory. Docker is running
-// when its turn begins. It is run by `make bench-containers`, needs root, dockerd and skopeo, and proves nothing: it prints.
+// when its turn begins; of its processor time and memory, its start and end are part. The command is run by
+// `make bench-containers`, needs root, dockerd and skopeo, and proves nothing: it prints.
 package main
 
 import (

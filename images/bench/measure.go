@@ -172,15 +172,15 @@ func report(all []*contender) error {
 		for _, r := range c.runs {
 			walls = append(walls, fmt.Sprintf("%.1f", r.wall.Seconds()))
 		}
-		fmt.Fprintf(w, "%s\t%.1f s\t%s\t%.1f s\t%d MiB\t%.2f ×\t%.2f ×\t\n", c.name, m.wall.Seconds(), strings.Join(walls, " "),
-			m.cpu.Seconds(), m.memory>>20, m.wall.Seconds()/ours.wall.Seconds(), m.cpu.Seconds()/ours.cpu.Seconds())
+		fmt.Fprintf(w, "%s\t%.1f s\t%s\t%.1f s\t%d MiB\t%.2f ×\t%.2f ×\t\n",
+			c.name, m.wall.Seconds(), strings.Join(walls, " "), m.cpu.Seconds(), m.memory>>20, m.wall.Seconds()/ours.wall.Seconds(), m.cpu.Seconds()/ours.cpu.Seconds())
 	}
 	fmt.Fprintln(w)
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	alone := all[len(all)-1].median()
-	fmt.Printf("pkbuild takes %.2f times as long as decompressing and copying alone (aim: 1.3), %.0f MiB (aim: below 300);\n",
+	fmt.Printf("pkbuild takes %.2f times as long as decompressing and copying alone (aim: 1.3), %.0f MiB (aim: below 300)\n",
 		ours.wall.Seconds()/alone.wall.Seconds(), float64(ours.memory)/(1<<20))
 	fmt.Printf("docker pull takes %.2f times as long as pkbuild, skopeo copy and docker load %.2f times (aim: at least 3)\n",
 		all[1].median().wall.Seconds()/ours.wall.Seconds(), all[2].median().wall.Seconds()/ours.wall.Seconds())

@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// maxLayers is how many layers an image can have: overlay2 takes 128 below a container, and one of them is Docker's own.
+// maxLayers is how many layers an image can have: overlay2 takes 128 below a container, and one of them is Docker's.
 const maxLayers = 127
 
 // chained is a layer over those below it, which is what Docker keeps once for all images.

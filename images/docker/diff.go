@@ -12,7 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// The names by which an archive says what of the layers below it is gone: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
+// The names by which an archive says what of the layers below it is gone.
+// https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
 const (
 	whiteoutPrefix = ".wh."
 	whiteoutOpaque = ".wh..wh..opq"
@@ -35,7 +36,8 @@ func readDiff(archive *os.File) (*layers.Node, error) {
 	}
 	for name, n := range t.Walk() {
 		if n.Type == layers.Regular && n.Content.Size > 0 && n.Content.ReaderAt != io.ReaderAt(archive) {
-			return nil, fmt.Errorf("/%s is a sparse file, which Docker could not save again: make the archive without --sparse", name)
+			const way = "which Docker could not save again: make the archive without --sparse"
+			return nil, fmt.Errorf("/%s is a sparse file, %s", name, way)
 		}
 		n.ModTime = dockerTime(n)
 		n.Xattrs = settable(n)
@@ -133,7 +135,7 @@ func setOpaque(n *layers.Node) {
 	n.Xattrs[opaque] = "y"
 }
 
-// sizeOf is what the files below a directory hold, in bytes, as Docker counts: each inode once, symlinks by their targets.
+// sizeOf is what the files below a directory hold, in bytes, as Docker counts: each inode once, symlinks by target.
 func sizeOf(dir *layers.Node) (size int64) {
 	seen := map[*layers.Node]bool{}
 	for _, n := range (&layers.Tree{Root: dir}).Walk() {

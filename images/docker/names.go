@@ -12,8 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// repositories is the text of the file that says which image a name stands for: names by repository, all as Docker shows
-// them. An image that a registry knows has a name by digest in each of its repositories.
+// repositories is the text of the file that says which image a name stands for: names by repository, all as Docker
+// shows them. An image that a registry knows has a name by digest in each of its repositories.
 func repositories(all []images.Image) (string, error) {
 	out := map[string]map[string]digest.Digest{}
 	for _, image := range all {

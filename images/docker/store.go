@@ -22,7 +22,7 @@ type Store struct {
 	Cache string
 }
 
-// Tree is the data directory with these images in it. Its root is sealed, and what Docker would write at the time has no
+// Tree is the data directory with these images in it. Its root is sealed, and what Docker itself would write has no
 // time. Errors name the image, and the layer or the entry of its archive.
 func (s Store) Tree(ctx context.Context, all []images.Image) (*layers.Tree, error) {
 	chains, err := chainsOf(all)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -123,4 +124,24 @@ func TestNames(t *testing.T) {
 	got, err := repositories([]images.Image{image, image})
 	require.NoError(t, err)
 	require.JSONEq(t, fmt.Sprintf(`{"Repositories":{"caddy":{"caddy:1":%q,"caddy:2":%q,"caddy@%s":%q}}}`, id, id, own, id), got)
+}
+
+// What Docker draws at random is derived, and the same images give the same store.
+func TestSameTree(t *testing.T) {
+	s := newShelf(t)
+	lower, upper := variety(t)
+	all := []images.Image{s.image("a", lower, upper), s.image("b", lower)}
+	one, err := s.tree(all...)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "split")))
+	two, err := s.tree(all...)
+	require.NoError(t, err)
+	require.Equal(t, one.MetadataDigest(), two.MetadataDigest())
+	for name, n := range one.Walk() {
+		want, err := io.ReadAll(n.Content.Reader())
+		require.NoError(t, err)
+		got, err := io.ReadAll(two.Get(name).Content.Reader())
+		require.NoError(t, err)
+		require.Equal(t, want, got, name)
+	}
 }

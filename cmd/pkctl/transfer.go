@@ -44,13 +44,7 @@ func writeOut(cmd *cobra.Command, name string, v any) error {
 	if name == "" {
 		return cli.JSON(cmd.OutOrStdout(), v)
 	}
-	r, w := io.Pipe()
-	go func() { _ = w.CloseWithError(cli.JSON(w, v)) }() // which never fails
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	return stages.WriteFile(name, data, 0o644)
+	return transfer.WriteFile(name, func(f *os.File) error { return cli.JSON(f, v) })
 }
 
 // exporting is how a stage is exported.

@@ -62,7 +62,7 @@ func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported,
 	if err := e.checkSpace(ctx, stage, name, x, lacking); err != nil {
 		return out, fmt.Errorf("export stage %d: %w", stage, err)
 	}
-	err = writeFile(name, func(f *os.File) error {
+	err = WriteFile(name, func(f *os.File) error {
 		a := &archive{ctx: ctx, f: f}
 		err := e.write(a, stage, &x, lacking)
 		out.Size = a.at + 2*block
@@ -364,8 +364,9 @@ func (e Exporter) copySmall(a *archive, i Needed, x *Index, wanted map[digest.Di
 	return false, e.copyLayer(a, x, wanted, bytes.NewReader(data))
 }
 
-// writeFile makes a file that is there only when it is complete and on the disk.
-func writeFile(name string, fill func(*os.File) error) (err error) {
+// WriteFile replaces a file, which is there only when it is complete and on the disk. It sets no permissions, which FAT
+// refuses.
+func WriteFile(name string, fill func(*os.File) error) (err error) {
 	part := name + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
 	if err != nil {

@@ -27,8 +27,8 @@ const indexVersion = 1
 
 // Limits of what is read, far above what a device has.
 const (
-	maxIndex   = 16 << 20 // bytes
-	maxConfig  = 4 << 20  // bytes, as registries have it
+	maxIndex   = 4 << 20 // bytes, of which a hostile one makes some hundred megabytes
+	maxConfig  = 4 << 20 // bytes, as registries have it
 	maxMembers = 10_000
 	maxImages  = 1_000
 	maxLayer   = 1 << 40 // bytes

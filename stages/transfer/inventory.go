@@ -23,7 +23,7 @@ import (
 const inventoryVersion = 1
 
 // maxInventory is the size of the largest inventory that is read, in bytes: a device has some hundred images.
-const maxInventory = 16 << 20
+const maxInventory = 4 << 20
 
 // Inventory is what a device has.
 type Inventory struct {

@@ -152,14 +152,10 @@ func TestImportRefuses(t *testing.T) {
 		change func(*Importer, *fake)
 		says   string
 	}{
-		// 51,536 and 16,384 bytes of layers that are missing, the first of which twice for a while
-		"too little space for docker": {little("/docker", 118_000), "/docker has too little space: 1"},
-		"one file system for both": {func(m *Importer, _ *fake) {
-			m.Space = func(string) (Space, error) { return Space{Free: 140_000}, nil }
-		}, "too little space"},
-		"no docker":       {func(_ *Importer, d *fake) { d.none = true }, "the stage has 2 container images: docker cannot be asked: it is not installed (install or start Docker: systemctl start docker)"},
-		"another machine": {func(_ *Importer, d *fake) { d.host.Platform = "linux/arm64" }, "the stage is for linux/amd64, this device is linux/arm64"},
-		"containerd":      {func(_ *Importer, d *fake) { d.host.Containerd = true }, "containerd keeps Docker's images here"},
+		"too little space for docker": {little("/docker", dockerNeeds-1), "/docker has too little space: 142 kB are needed, 142 kB are free"},
+		"no docker":                   {func(_ *Importer, d *fake) { d.none = true }, "the stage has 2 container images: docker cannot be asked: it is not installed (install or start Docker: systemctl start docker)"},
+		"another machine":             {func(_ *Importer, d *fake) { d.host.Platform = "linux/arm64" }, "the stage is for linux/amd64, this device is linux/arm64"},
+		"containerd":                  {func(_ *Importer, d *fake) { d.host.Containerd = true }, "containerd keeps Docker's images here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newFake()
@@ -171,6 +167,29 @@ func TestImportRefuses(t *testing.T) {
 			require.ErrorContains(t, err, test.says)
 		})
 	}
+}
+
+// dockerNeeds is the space that the lab's images need, in bytes: layers of 10,752, 6,656 and 51,712, the first one over two
+// others, and those of the first image once more while it is loaded.
+const dockerNeeds = 2*10_752 + 6_656 + 51_712 + (10_752 + 51_712)
+
+// One file system for Docker and the stages has to have room for both.
+func TestOneFileSystem(t *testing.T) {
+	data := exported(t, true)
+	var free int64 = 1 << 40
+	m := Importer{Docker: newFake(), Store: t.TempDir(), Say: func(Event) {}, Space: func(string) (Space, error) {
+		return Space{Free: free}, nil
+	}}
+	file, err := Read(bytes.NewReader(data))
+	require.NoError(t, err)
+	p, err := m.Plan(t.Context(), file)
+	require.NoError(t, err)
+	free = p.bundle.size + dockerNeeds
+	_, err = m.Plan(t.Context(), file)
+	require.NoError(t, err)
+	free--
+	_, err = m.Plan(t.Context(), file)
+	require.ErrorContains(t, err, "/docker has too little space")
 }
 
 func TestLayersThatAreNowhere(t *testing.T) {
@@ -457,5 +476,5 @@ func TestParseInventory(t *testing.T) {
 		require.EqualError(t, err, says)
 	}
 	_, err := ParseInventory(make([]byte, maxInventory+1))
-	require.EqualError(t, err, "the inventory has more than 16777216 bytes")
+	require.EqualError(t, err, "the inventory has more than 4194304 bytes")
 }

@@ -114,6 +114,8 @@ func TestRealDocker(t *testing.T) {
 			return fmt.Sprintf("%x", sha256.Sum256([]byte(d.docker("save", image.Names[0]))))
 		}
 		require.Equal(t, sum(theirs), sum(ours), image.Names)
+		inspect := []string{"inspect", "--format", "{{.Size}} {{.Id}} {{.Created}} {{json .RootFS}} {{json .Config}}", image.Names[0]}
+		require.Equal(t, theirs.docker(inspect...), ours.docker(inspect...))
 	}
 	chains, err := chainsOf(all[:2])
 	require.NoError(t, err)

@@ -18,6 +18,9 @@ type Pallet struct {
 	layered *layered
 }
 
+// ForkliftVersion is the version of the format that the pallet is in.
+func (p *Pallet) ForkliftVersion() string { return p.layered.declared.ForkliftVersion }
+
 // Deployment is the use of a package by a pallet. Of a disabled one nothing but its own file is looked at.
 type Deployment struct {
 	Name     string   // path of its file below deployments, without .deploy.yml

@@ -5,11 +5,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"golang.org/x/mod/semver"
 )
 
 // Init makes a pallet in a directory that is empty or not there yet. One that is based on another pallet requires it
-// and has all that it has, until the group of imports says otherwise.
-func Init(dir, as string, from *Requirement) error {
+// and has all that it has, until the group of imports says otherwise; its format is that other one's, which has a
+// version, or else the one in which bundles are made, if that is newer.
+func Init(dir, as string, from *Requirement, version string) error {
 	if text := badPath(as); text != "" || as == "" {
 		return fmt.Errorf("the name %q of the pallet %s; it is a path such as github.com/PlanktoScope/pallet-standard", as, text)
 	}
@@ -29,6 +32,9 @@ func Init(dir, as string, from *Requirement) error {
 	if err := e.initRequirement(from); err != nil {
 		return err
 	}
+	if semver.Compare(version, Version) < 0 {
+		version = Version
+	}
 	about := description{Path: as, Description: "Describe this pallet here", ReadmeFile: "README.md"}
 	files := map[string]string{
 		"README.md":                  "# " + path.Base(as) + "\n",
@@ -43,7 +49,7 @@ func Init(dir, as string, from *Requirement) error {
 	return e.write(palletFile, struct {
 		ForkliftVersion string      `yaml:"forklift-version"`
 		Pallet          description `yaml:"pallet"`
-	}{Version, about})
+	}{version, about})
 }
 
 // initRequirement requires another pallet, and takes all from it that may be taken.

@@ -163,19 +163,11 @@ func initCommand(w *Workbench) *cobra.Command {
 			if as == "" {
 				return fmt.Errorf("%w: --as is missing: the pallet's name, such as github.com/me/mine", cli.ErrUsage)
 			}
-			var required *pallet.Requirement
-			if from != "" {
-				s, err := w.Source()
-				if err != nil {
-					return err
-				}
-				r, err := s.Find(cmd.Context(), from)
-				if err != nil {
-					return err
-				}
-				required = &r
+			required, version, err := w.base(cmd, from)
+			if err != nil {
+				return err
 			}
-			if err := pallet.Init(w.Dir, as, required); err != nil {
+			if err := pallet.Init(w.Dir, as, required, version); err != nil {
 				return err
 			}
 			if required != nil {
@@ -189,6 +181,30 @@ func initCommand(w *Workbench) *cobra.Command {
 	cmd.Flags().StringVar(&as, "as", "", "`path` that is the pallet's name")
 	cmd.Flags().StringVar(&from, "from", "", "pallet to base it on: `path@query`, of which the query is a branch, a tag or a commit")
 	return cmd
+}
+
+// base finds the pallet that another one is based on, and the version of its format; nil if there is none.
+func (w *Workbench) base(cmd *cobra.Command, from string) (required *pallet.Requirement, version string, err error) {
+	if from == "" {
+		return nil, "", nil
+	}
+	s, err := w.Source()
+	if err != nil {
+		return nil, "", err
+	}
+	r, err := s.Find(cmd.Context(), from)
+	if err != nil {
+		return nil, "", err
+	}
+	dir, err := s.Resolve(cmd.Context(), r)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := w.Read(cmd, dir)
+	if err != nil {
+		return nil, "", fmt.Errorf("the pallet %s: %w", from, err)
+	}
+	return &r, p.ForkliftVersion(), nil
 }
 
 func sumCommand(w *Workbench) *cobra.Command {

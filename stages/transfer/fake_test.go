@@ -25,6 +25,7 @@ type fake struct {
 	chains map[digest.Digest]bool
 	loads  int
 	broken error // what saving and loading end with
+	oci    bool  // it saves as Docker does since 25.0: by digests
 }
 
 func newFake() *fake {
@@ -95,8 +96,11 @@ func (f *fake) Tag(_ context.Context, id, name string) error {
 	return nil
 }
 
-// Save writes as Docker does before 25.0: layers first, by names that say nothing, and one that is there twice as a link.
+// Save writes as Docker does, before 25.0 layers first, by names that say nothing, and one that is there twice as a link.
 func (f *fake) Save(_ context.Context, id string, to io.Writer) error {
+	if f.oci {
+		return f.saveBlobs(digest.Digest(id), to)
+	}
 	w := tar.NewWriter(to)
 	config := f.blobs[digest.Digest(id)]
 	for n, d := range diffs(config) {
@@ -108,6 +112,20 @@ func (f *fake) Save(_ context.Context, id string, to io.Writer) error {
 	h := &tar.Header{Name: digest.Digest(id).Encoded() + ".json", Size: int64(len(config)), Mode: 0o644}
 	link := &tar.Header{Name: "9/layer.tar", Typeflag: tar.TypeSymlink, Linkname: "../0/layer.tar"}
 	return errors.Join(w.WriteHeader(link), w.WriteHeader(h), writing(w, config), f.broken, w.Close())
+}
+
+// saveBlobs writes each file by its digest, between others that say what they are.
+func (f *fake) saveBlobs(id digest.Digest, to io.Writer) error {
+	w := tar.NewWriter(to)
+	for _, d := range append(diffs(f.blobs[id]), id, digest.FromString("[]")) {
+		data := append(f.blobs[d], map[bool]string{true: "[]"}[f.blobs[d] == nil]...)
+		h := &tar.Header{Name: "blobs/sha256/" + d.Encoded(), Size: int64(len(data)), Mode: 0o644}
+		if err := errors.Join(w.WriteHeader(h), writing(w, data)); err != nil {
+			return err
+		}
+	}
+	h := &tar.Header{Name: "index.json", Size: 2, Mode: 0o644}
+	return errors.Join(w.WriteHeader(h), writing(w, []byte("{}")), f.broken, w.Close())
 }
 
 func writing(w io.Writer, data []byte) error { _, err := w.Write(data); return err }

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -108,6 +109,7 @@ func TestTwoDevices(t *testing.T) {
 	require.NoError(t, f.Close())
 	require.Len(t, file.Index.Layers, 2, "the base is left out of one image, and is needed by the other one over another layer")
 
+	interrupts(t, two, name)
 	n := two.take(name)
 	require.Equal(t, 1, n)
 	same, err := store.Verify(os.DirFS(two.store), n)
@@ -137,6 +139,28 @@ func TestTwoDevices(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, two.Run(data, "load"), "Loaded image: "+host+"/app:2\n")
 	require.Equal(t, "hello\n", two.Run(nil, "run", "--rm", "--pull", "never", "--network", "none", host+"/swapped:1"))
+}
+
+// interrupts ends an import while the second image is loaded. Docker keeps nothing of that, and the next import goes on.
+func interrupts(t *testing.T, d *device, name string) {
+	t.Helper()
+	p, err := d.plan(name)
+	require.NoError(t, err)
+	require.Len(t, p.Load, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	m := d.importer()
+	m.Say = func(e Event) {
+		if strings.HasPrefix(e.Text, "loading image 2 of 2") {
+			cancel()
+		}
+	}
+	require.ErrorIs(t, m.LoadImages(ctx, p), context.Canceled)
+	left, err := filepath.Glob(filepath.Join(d.Data, "tmp", "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+	p, err = d.plan(name)
+	require.NoError(t, err)
+	require.Len(t, p.Load, 1)
 }
 
 // prunes has the images of a record removed, and no others.

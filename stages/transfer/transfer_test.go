@@ -43,6 +43,11 @@ func plenty(string) (Space, error) { return Space{Free: 1 << 60}, nil }
 func exported(t testing.TB, compress bool) []byte {
 	t.Helper()
 	dir, d := lab(t)
+	return exporting(t, dir, d, compress)
+}
+
+func exporting(t testing.TB, dir string, d Docker, compress bool) []byte {
+	t.Helper()
 	name := filepath.Join(t.TempDir(), "stage.tar")
 	e := Exporter{Docker: d, Store: dir, Compress: compress, Space: plenty, Say: func(Event) {}}
 	_, err := e.Export(t.Context(), 1, name)
@@ -53,9 +58,13 @@ func exported(t testing.TB, compress bool) []byte {
 }
 
 func TestCarry(t *testing.T) {
-	for name, compress := range map[string]bool{"zstd": true, "plain": false} {
+	for name, test := range map[string]struct{ compress, oci bool }{
+		"zstd": {compress: true}, "plain": {}, "zstd, saved by digests": {compress: true, oci: true},
+	} {
 		t.Run(name, func(t *testing.T) {
-			data := exported(t, compress)
+			lab, from := lab(t)
+			from.oci = test.oci
+			data := exporting(t, lab, from, test.compress)
 			d, dir := newFake(), t.TempDir()
 			d.add(t, "docker.io/library/app:1", layer(t, "other", nil)) // whose name is taken
 			m := Importer{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}

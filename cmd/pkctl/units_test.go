@@ -31,6 +31,7 @@ func TestUnitsRunCommands(t *testing.T) {
 		line := exec.FindStringSubmatch(string(text))
 		require.NotNil(t, line, f)
 		requireCommand(t, line[1])
+		require.FileExists(t, filepath.Join(unitFiles, unitDir, "multi-user.target.wants", filepath.Base(f)))
 	}
 	text, err := os.ReadFile(filepath.Join(unitFiles, "etc/update-motd.d/50-pkctl"))
 	require.NoError(t, err)

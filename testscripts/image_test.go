@@ -190,7 +190,8 @@ func TestImageBoots(t *testing.T) {
 	img := image(t)
 	bin := programs(t)
 	cmd := exec.Command(filepath.Join(bin, "pkbuild"), "boot", img, "--json", "--timeout", "10m",
-		"--check", "testdata/checks/stage-wins.sh", "--check", "testdata/checks/topics.sh", "--check", "testdata/checks/no-leaks.sh", "--check", "testdata/checks/pkctl.sh", "--check", "testdata/checks/grant.sh")
+		"--check", "testdata/checks/stage-wins.sh", "--check", "testdata/checks/topics.sh", "--check", "testdata/checks/no-leaks.sh", "--check", "testdata/checks/pkctl.sh",
+		"--check", "testdata/checks/apply.sh", "--check", "testdata/checks/grant.sh")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	require.NoError(t, err, "%s\n%s", cmd, out)

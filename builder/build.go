@@ -192,9 +192,10 @@ func (b *build) env(ctx context.Context, l Layer, scratch string) *layers.Env {
 	}
 }
 
-// mirror is looked up for packages alone: to ask apt takes a while.
+// mirror is looked up for packages that have to be downloaded alone: to ask apt takes a while.
 func (b *build) mirror(ctx context.Context, l Layer) string {
-	if _, packages := l.Layer.(debian.Layer); !packages || b.opts.Mirror != "" {
+	d, packages := l.Layer.(debian.Layer)
+	if !packages || b.opts.Mirror != "" || d.Held(b.opts.Cache) {
 		return b.opts.Mirror
 	}
 	return Mirror(ctx)

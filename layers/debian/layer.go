@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,6 +71,18 @@ func (l Layer) archive(mirror string) Repository {
 		mirror = l.Mirror
 	}
 	return Repository{Name: "debian", URIs: []string{mirror}, Suites: []string{l.Suite}, Components: l.Components}
+}
+
+// Held tells whether a cache holds every package that the layer's lock names, so that no mirror is asked for any.
+func (l Layer) Held(cache string) bool {
+	if l.Lock == nil {
+		return false
+	}
+	p := newPool(filepath.Join(cache, "debs"))
+	return !slices.ContainsFunc(slices.Concat(l.Lock.Packages, l.Lock.Tools), func(pkg Package) bool {
+		_, err := os.Stat(p.path(pkg))
+		return err != nil
+	})
 }
 
 // counterpart is the architecture of the other kind of building machine, whose tools a tree is made with there.

@@ -216,3 +216,16 @@ func TestFetchTogether(t *testing.T) {
 	group.Wait()
 	require.Equal(t, []string{""}, m.ranges)
 }
+
+func TestHeld(t *testing.T) {
+	cache := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(cache, "debs"), 0o755))
+	l := Layer{Lock: &Lock{Packages: []Package{{SHA256: "a"}}, Tools: []Package{{SHA256: "b"}}}}
+	for _, have := range []string{"other.deb", "a.deb", "b.deb.part", "b.control.tar"} {
+		require.NoError(t, os.WriteFile(filepath.Join(cache, "debs", have), nil, 0o600))
+		require.False(t, l.Held(cache), have)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(cache, "debs", "b.deb"), nil, 0o600))
+	require.True(t, l.Held(cache))
+	require.False(t, Layer{}.Held(cache), "without a lock the newest are looked for")
+}

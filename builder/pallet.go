@@ -47,6 +47,14 @@ func newPallets(r *recipes.Recipe, in Inputs) *pallets {
 	return p
 }
 
+// use keeps others from removing what is read from the cache.
+func (p *pallets) use(ctx context.Context) (done func() error, err error) {
+	if p.cache == "" {
+		return func() error { return nil }, nil
+	}
+	return Cache{p.cache}.use(ctx)
+}
+
 // bundle makes the bundle of the pallet in a directory.
 func (p *pallets) bundle(ctx context.Context, dir string) (b *pallet.Bundle, err error) {
 	state, err := source.Describe(dir)
@@ -55,13 +63,13 @@ func (p *pallets) bundle(ctx context.Context, dir string) (b *pallet.Bundle, err
 	}
 	o := pallet.Options{Version: state.Version, Commit: state.Commit, Clean: state.Clean}
 	if p.cache != "" {
-		done, err := Cache{p.cache}.use(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, done()) }()
 		o.Downloads = p.downloads
 	}
+	done, err := p.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	read, err := p.reader.Read(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -75,13 +83,11 @@ func (p *pallets) bundle(ctx context.Context, dir string) (b *pallet.Bundle, err
 
 // apps are the apps of the pallet in a directory, by deployment.
 func (p *pallets) apps(ctx context.Context, dir string) (apps map[string]*compose.App, err error) {
-	if p.cache != "" {
-		done, err := Cache{p.cache}.use(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, done()) }()
+	done, err := p.use(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer func() { err = errors.Join(err, done()) }()
 	read, err := p.reader.Read(ctx, dir)
 	if err != nil {
 		return nil, err

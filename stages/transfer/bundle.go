@@ -217,7 +217,8 @@ func lookAt(from io.Reader) (manifest, digests []byte, size int64, err error) {
 		return nil, nil, 0, err
 	}
 	if !bytes.Equal(want, digests) {
-		return nil, nil, 0, fmt.Errorf("the bundle is not what its %s says: whoever exports it may look with pkctl stage verify", store.DigestFile)
+		return nil, nil, 0, fmt.Errorf("the bundle is not what its %s says: where it is from, look with pkctl stage verify",
+			store.DigestFile)
 	}
 	return manifest, digests, l.size + int64(len(digests)), nil
 }

@@ -1,19 +1,14 @@
 package transfer
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -71,6 +66,7 @@ func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported,
 	if err != nil {
 		return out, fmt.Errorf("export stage %d to %s: %w", stage, name, err)
 	}
+	out.Images = []string{}
 	for _, i := range x.Images {
 		out.Images = append(out.Images, i.Names...)
 	}
@@ -162,80 +158,6 @@ func (e Exporter) images(ctx context.Context, names []string) ([]Needed, error) 
 	return out, nil
 }
 
-// checkSpace looks whether there is room for what will be written, by what is known of it before.
-func (e Exporter) checkSpace(ctx context.Context, stage int, name string, x Index, wanted map[digest.Digest]bool) error {
-	if e.Space == nil {
-		return nil
-	}
-	size, err := treeSize(filepath.Join(e.Store, strconv.Itoa(stage)))
-	if err != nil {
-		return err
-	}
-	for _, i := range x.Images {
-		n, err := e.estimate(ctx, i, wanted)
-		if err != nil {
-			return err
-		}
-		size += n
-	}
-	dir := filepath.Dir(name)
-	s, err := e.Space(dir)
-	if err != nil {
-		return err
-	}
-	const wayOut = "leave out what the other device has, with --for; or with --no-space-check try whether it fits compressed"
-	if s.FAT && size > maxFAT {
-		return fmt.Errorf("%s is on a FAT file system, where a file is smaller than 4 GiB, and this one may have %s "+
-			"(use a stick with exFAT or ext4; %s)", name, bytesText(size), wayOut)
-	}
-	if err := enough(func(string) (Space, error) { return s, nil }, need{dir, size}); err != nil {
-		return fmt.Errorf("%w (%s)", err, wayOut)
-	}
-	return nil
-}
-
-// estimate is about how large the layers of an image are that are wanted, without compression, in bytes. Steps of its
-// making that changed nothing may or may not have a layer; where that leaves open which layer is which, all count.
-func (e Exporter) estimate(ctx context.Context, i Needed, wanted map[digest.Digest]bool) (size int64, err error) {
-	sizes, err := e.Docker.Sizes(ctx, string(i.ID))
-	if err != nil {
-		return 0, err
-	}
-	if len(sizes) != len(i.Layers) {
-		sizes = slices.DeleteFunc(sizes, func(n int64) bool { return n == 0 })
-	}
-	const perFile = 10 // a tar has about a tenth more than the files in it
-	for n, l := range i.Layers {
-		switch {
-		case !wanted[l]:
-		case len(sizes) == len(i.Layers):
-			size += sizes[n] + sizes[n]/perFile + 2*block
-		default:
-			all := int64(0)
-			for _, n := range sizes {
-				all += n
-			}
-			return all + all/perFile, nil
-		}
-	}
-	return size, nil
-}
-
-// treeSize is how large a tar of a directory is at most, in bytes.
-func treeSize(dir string) (size int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			size += 4*block + info.Size()
-		}
-		return err
-	})
-	return size, err
-}
-
 func (e Exporter) write(a *archive, stage int, x *Index, wanted map[digest.Digest]bool) error {
 	e.Say(Event{Text: "writing the bundle"})
 	c, err := a.begin()
@@ -283,104 +205,4 @@ func (e Exporter) member(d digest.Digest) string {
 		return layerMember(d, zstdSuffix)
 	}
 	return layerMember(d, tarSuffix)
-}
-
-// save writes those layers of an image that are wanted, and its configuration.
-func (e Exporter) save(a *archive, i Needed, x *Index, wanted map[digest.Digest]bool) error {
-	r, w := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = w.CloseWithError(e.Docker.Save(a.ctx, string(i.ID), w)) // which never fails, and tells the reader
-	}()
-	err := e.copyImage(a, i, x, wanted, tar.NewReader(r))
-	if err == nil {
-		_, err = io.Copy(io.Discard, r)
-	}
-	_ = r.CloseWithError(err) // which never fails, and ends what still writes
-	<-done
-	return err
-}
-
-// blobPrefix is where Docker saves files by their digests, from 25.0 on; before it saves layers as ID/layer.tar.
-const blobPrefix = "blobs/"
-
-// copyImage reads what Docker saves, in whatever order and by whatever names: a file is what its digest says.
-func (e Exporter) copyImage(a *archive, i Needed, x *Index, wanted map[digest.Digest]bool, from *tar.Reader) error {
-	config := false
-	for {
-		h, err := from.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		switch {
-		case h.Typeflag != tar.TypeReg:
-		case h.Size <= maxConfig && (strings.HasSuffix(h.Name, ".json") || strings.HasPrefix(h.Name, blobPrefix)):
-			found, err := e.copySmall(a, i, x, wanted, from)
-			if err != nil {
-				return err
-			}
-			config = config || found
-		case strings.HasSuffix(h.Name, tarSuffix) || strings.HasPrefix(h.Name, blobPrefix):
-			if err := e.copyLayer(a, x, wanted, from); err != nil {
-				return err
-			}
-		}
-	}
-	if !config {
-		return errors.New("docker saves it without its configuration")
-	}
-	for _, d := range i.Layers {
-		if wanted[d] {
-			return fmt.Errorf("docker saves it without its layer %s", d)
-		}
-	}
-	return nil
-}
-
-func (e Exporter) copyLayer(a *archive, x *Index, wanted map[digest.Digest]bool, from io.Reader) error {
-	if len(wanted) == 0 {
-		return nil
-	}
-	l, err := a.addLayer(from, e.Compress, wanted)
-	if err == nil && l.DiffID != "" {
-		x.Layers = append(x.Layers, l)
-	}
-	return err
-}
-
-// copySmall writes a small file if it is the image's configuration, or a layer.
-func (e Exporter) copySmall(a *archive, i Needed, x *Index, wanted map[digest.Digest]bool, from io.Reader) (bool, error) {
-	data, err := io.ReadAll(from)
-	if err != nil {
-		return false, err
-	}
-	if digest.FromBytes(data) == i.ID {
-		return true, a.add(configMember(i.ID), data)
-	}
-	return false, e.copyLayer(a, x, wanted, bytes.NewReader(data))
-}
-
-// WriteFile replaces a file, which is there only when it is complete and on the disk. It sets no permissions, which FAT
-// refuses.
-func WriteFile(name string, fill func(*os.File) error) (err error) {
-	part := name + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o644)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(fill(f), f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	if err := os.Rename(part, name); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	d, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -1,9 +1,7 @@
 package transfer
 
 import (
-	"archive/tar"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -148,136 +146,6 @@ func (p *Plan) checkSpace(m Importer, bundle int64) error {
 		needs = append(needs, need{p.host.Root, unpacked + largest})
 	}
 	return enough(m.Space, needs...)
-}
-
-// LoadImages brings the images that are missing to Docker, and tells it their names. Before, the record must be written.
-func (m Importer) LoadImages(ctx context.Context, p *Plan) error {
-	missing := map[digest.Digest]bool{}
-	for n, i := range p.Load {
-		m.Say(Event{Text: fmt.Sprintf("loading image %d of %d: %s", n+1, len(p.Load), i.Names[0])})
-		if err := m.load(ctx, p, i); err != nil {
-			return fmt.Errorf("load image %s: %w", i.Names[0], err)
-		}
-		missing[i.ID] = true
-	}
-	for _, i := range p.file.Index.Images {
-		if err := m.tag(ctx, i); err != nil {
-			return fmt.Errorf("image %s: %w", i.Names[0], err)
-		}
-	}
-	return nil
-}
-
-// load has Docker load an image. Of the layers those are sent that it lacks.
-func (m Importer) load(ctx context.Context, p *Plan, i Needed) error {
-	r, w := io.Pipe()
-	sent := make(chan error, 1)
-	go func() {
-		err := p.send(ctx, w, i)
-		sent <- err
-		_ = w.CloseWithError(err) // which never fails
-	}()
-	err := m.Docker.Load(ctx, r)
-	_ = r.CloseWithError(io.ErrClosedPipe) // which never fails, and ends what still writes
-	if sending := <-sent; sending != nil && !errors.Is(sending, io.ErrClosedPipe) {
-		return sending
-	}
-	if err != nil {
-		return err
-	}
-	for _, chain := range i.chains() {
-		delete(p.lacking, chain)
-	}
-	_, err = m.Docker.Image(ctx, string(i.ID))
-	return err
-}
-
-// send writes an image in Docker's format.
-func (p *Plan) send(ctx context.Context, to io.Writer, i Needed) error {
-	w := tar.NewWriter(to)
-	config, err := p.file.small(configMember(i.ID), maxConfig)
-	if err != nil {
-		return err
-	}
-	if err := sendSmall(w, "config.json", config); err != nil {
-		return err
-	}
-	item := loaded{Config: "config.json", RepoTags: []string{}, Layers: []string{}}
-	sent := map[digest.Digest]bool{}
-	for n, chain := range i.chains() {
-		diff := i.Layers[n]
-		item.Layers = append(item.Layers, diff.Encoded()+tarSuffix)
-		if !p.lacking[chain] || sent[diff] {
-			continue
-		}
-		sent[diff] = true
-		if err := p.sendLayer(ctx, w, diff); err != nil {
-			return err
-		}
-	}
-	manifest, err := json.Marshal([]loaded{item})
-	if err != nil {
-		return err
-	}
-	if err := sendSmall(w, manifestMember, manifest); err != nil {
-		return err
-	}
-	return w.Close()
-}
-
-func sendSmall(w *tar.Writer, name string, data []byte) error {
-	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data))}); err != nil {
-		return err
-	}
-	_, err := w.Write(data)
-	return err
-}
-
-// sendLayer writes a layer without compression. That it is still what was verified, Docker checks, by its diff ID.
-func (p *Plan) sendLayer(ctx context.Context, w *tar.Writer, diff digest.Digest) error {
-	for _, l := range p.file.Index.Layers {
-		if l.DiffID != diff {
-			continue
-		}
-		content, end, err := opened(canceled{ctx, p.file.open(l.Member)}, l)
-		if err != nil {
-			return err
-		}
-		defer end()
-		h := &tar.Header{Name: diff.Encoded() + tarSuffix, Mode: 0o644, Size: l.Size}
-		if err := w.WriteHeader(h); err != nil {
-			return err
-		}
-		_, err = io.CopyN(w, content, l.Size)
-		return err
-	}
-	return fmt.Errorf("layer %s is not in the file", diff)
-}
-
-// tag gives an image the names that it lacks. One with a digest is known to Docker by a tag of our own until it is linked:
-// see images.Link. Another one is taken from the image that has it, as by docker pull.
-func (m Importer) tag(ctx context.Context, i Needed) error {
-	for _, name := range i.Names {
-		if pinned(name) {
-			if _, err := m.Docker.Image(ctx, name); err == nil {
-				continue // it was pulled
-			}
-			name = ownTag(name, i.ID)
-		}
-		has, err := m.Docker.Image(ctx, name)
-		switch {
-		case err == nil && has.ID == string(i.ID):
-			continue
-		case err == nil:
-			m.Say(Event{Text: fmt.Sprintf("%s was the image %s", name, has.ID)})
-		case !errors.Is(err, docker.ErrNoImage):
-			return err
-		}
-		if err := m.Docker.Tag(ctx, string(i.ID), name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Fill fills the bundle, once more verified. It is for store.Add.

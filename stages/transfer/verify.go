@@ -1,0 +1,145 @@
+package transfer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Bundle is what was found of a bundle that was verified.
+type Bundle struct {
+	Manifest []byte
+	size     int64 // on a disk, in bytes, about
+}
+
+// Verify reads all of the file and checks every sum: those of the members, of the layers without compression, and of the
+// files in the bundle.
+func (f *File) Verify(ctx context.Context, say func(Event)) (b Bundle, err error) {
+	var done, total int64
+	for _, m := range f.Index.Members {
+		total += m.Size
+	}
+	for _, m := range f.Index.Members {
+		say(Event{Text: "verifying the file", Done: done, Total: total})
+		done += m.Size
+		if m.Name == bundleMember {
+			b, err = f.verifyBundle(ctx)
+		} else {
+			err = f.verifyMember(ctx, m)
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	for _, i := range f.Index.Images {
+		if err := f.verifyConfig(i); err != nil {
+			return b, fmt.Errorf("image %s: %w", i.Names[0], err)
+		}
+	}
+	return b, nil
+}
+
+func (f *File) verifyMember(ctx context.Context, m Member) error {
+	for _, l := range f.Index.Layers {
+		if l.Member == m.Name {
+			return f.verifyLayer(ctx, l, m)
+		}
+	}
+	h := digest.SHA256.Hash()
+	if _, err := io.Copy(h, canceled{ctx, f.open(m.Name)}); err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	return damaged(m.Name, digest.NewDigest(digest.SHA256, h), m.Digest)
+}
+
+// verifyLayer reads no more of what is compressed than the index says.
+func (f *File) verifyLayer(ctx context.Context, l Layer, m Member) error {
+	stored, diff := digest.SHA256.Hash(), digest.SHA256.Hash()
+	raw := io.TeeReader(canceled{ctx, f.open(m.Name)}, stored)
+	content, end, err := opened(raw, l)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	n, err := io.Copy(diff, io.LimitReader(content, l.Size+1))
+	end()
+	if _, drained := io.Copy(io.Discard, raw); err == nil {
+		err = drained
+	}
+	if err == nil {
+		err = damaged(m.Name, digest.NewDigest(digest.SHA256, stored), m.Digest)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", m.Name, err)
+	case n != l.Size:
+		return fmt.Errorf("%s has not the %d bytes that %s says", m.Name, l.Size, indexMember)
+	}
+	return damaged(m.Name+" without compression", digest.NewDigest(digest.SHA256, diff), l.DiffID)
+}
+
+// opened is a layer without compression.
+func opened(raw io.Reader, l Layer) (io.Reader, func(), error) {
+	if l.Member == layerMember(l.DiffID, tarSuffix) {
+		return raw, func() {}, nil
+	}
+	z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(window))
+	if err != nil {
+		return nil, nil, err
+	}
+	return z, z.Close, nil
+}
+
+func (f *File) verifyBundle(ctx context.Context) (b Bundle, err error) {
+	m, _ := f.Index.member(bundleMember) // the index has it
+	if err := f.verifyMember(ctx, m); err != nil {
+		return b, err
+	}
+	manifest, digests, size, err := lookAt(canceled{ctx, f.open(bundleMember)})
+	if err != nil {
+		return b, err
+	}
+	return Bundle{manifest, size}, damaged("the bundle", digest.FromBytes(digests), f.Index.Bundle)
+}
+
+// verifyConfig checks that an image is what the index says, if its configuration is there.
+func (f *File) verifyConfig(i Needed) error {
+	name := configMember(i.ID)
+	if _, known := f.Index.member(name); !known {
+		return nil
+	}
+	data, err := f.small(name, maxConfig)
+	if err != nil {
+		return err
+	}
+	var c imagespec.Image
+	if err := json.Unmarshal(data, &c); err != nil {
+		return fmt.Errorf("parse %s: %w", name, err)
+	}
+	if got := c.OS + "/" + c.Architecture; got != f.Index.Platform {
+		return fmt.Errorf("it is for %.60q, and %s says %q", got, indexMember, f.Index.Platform)
+	}
+	if !slices.Equal(c.RootFS.DiffIDs, i.Layers) {
+		return fmt.Errorf("it has other layers than %s says", indexMember)
+	}
+	return nil
+}
+
+// canceled reads until its context ends.
+type canceled struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (c canceled) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.Reader.Read(p)
+}

@@ -15,13 +15,11 @@ import (
 
 // LoadImages brings the images that are missing to Docker, and tells it their names. Before, the record must be written.
 func (m Importer) LoadImages(ctx context.Context, p *Plan) error {
-	missing := map[digest.Digest]bool{}
 	for n, i := range p.Load {
 		m.Say(Event{Text: fmt.Sprintf("loading image %d of %d: %s", n+1, len(p.Load), i.Names[0])})
 		if err := m.load(ctx, p, i); err != nil {
 			return fmt.Errorf("load image %s: %w", i.Names[0], err)
 		}
-		missing[i.ID] = true
 	}
 	for _, i := range p.file.Index.Images {
 		if err := m.tag(ctx, i); err != nil {

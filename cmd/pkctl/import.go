@@ -88,7 +88,7 @@ func (d *device) perform(cmd *cobra.Command, m transfer.Importer, plan *transfer
 	for _, i := range plan.Load {
 		out.Images = append(out.Images, i.Names...)
 	}
-	return out, d.change(cmd, func(s *store.Store) (err error) {
+	err := d.change(cmd, func(s *store.Store) (err error) {
 		if !out.There {
 			out.Stage, err = s.Add(cmd.Context(), plan.Manifest(), plan.Fill)
 		}
@@ -97,6 +97,7 @@ func (d *device) perform(cmd *cobra.Command, m transfer.Importer, plan *transfer
 		}
 		return d.nextComplete(cmd, s, out.Stage)
 	})
+	return out, err
 }
 
 // nextComplete makes a stage the next one whose images are all there.

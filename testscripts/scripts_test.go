@@ -43,7 +43,7 @@ func compile(t *testing.T) (dir string) {
 		{"pkinit-arm64", "../cmd/pkinit", "arm64"},
 		{"pkctl-arm64", "../cmd/pkctl", "arm64"},
 	} {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, c.name), c.pkg)
+		cmd := exec.Command("go", "build", "-trimpath", "-tags", "containers_image_openpgp", "-o", filepath.Join(dir, c.name), c.pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if c.arch != "" {
 			cmd.Env = append(cmd.Env, "GOARCH="+c.arch)

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/vbatts/tar-split/tar/asm"
 	"github.com/vbatts/tar-split/tar/storage"
 	"golang.org/x/sync/errgroup"
@@ -72,13 +72,16 @@ func (s Store) tarSplit(ctx context.Context, l *chained, archive *os.File) (laye
 
 // split writes what an archive is besides its contents.
 func split(ctx context.Context, archive io.ReaderAt, w io.Writer) error {
-	zipped := gzip.NewWriter(w)
+	zipped, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
 	in := bufio.NewReaderSize(&reader{ctx: ctx, from: archive}, 1<<20)
 	tar, done, err := asm.NewInputTarStreamWithDone(in, storage.NewJSONPacker(zipped), nil)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, tar)
+	_, err = io.CopyBuffer(onlyWriter{io.Discard}, tar, make([]byte, 1<<16)) // each read wakes who writes
 	err = errors.Join(err, tar.Close())
 	if e := <-done; err == nil {
 		err = e
@@ -91,6 +94,9 @@ func split(ctx context.Context, archive io.ReaderAt, w io.Writer) error {
 	}
 	return zipped.Close()
 }
+
+// onlyWriter hides that a writer would rather read by itself.
+type onlyWriter struct{ io.Writer }
 
 // reader reads a file from its beginning until its context ends.
 type reader struct {

@@ -22,6 +22,7 @@ import (
 //
 // Layers lie there without compression, which is what an image is written from. A compressed one is removed once its
 // archive is there: the manifest names the configuration by digest, and that the archive, so that all remains provable.
+// Until then it may be in memory alone: one that a crash left short is found out, and fetched again.
 type Blobs struct {
 	Dir string // it is made where it is missing
 }
@@ -52,6 +53,11 @@ func (b Blobs) Has(d digest.Digest) bool {
 // Put has a blob written unless it is there. Of several builds that want it one writes it and the others wait. fill may
 // find the beginning of it there; what it leaves when it fails is kept for the next, unless the disk is full.
 func (b Blobs) Put(ctx context.Context, d digest.Digest, fill func(*Partial) error) error {
+	return b.put(ctx, d, fill, (*os.File).Sync)
+}
+
+// put is Put with another way to end a blob that is verified.
+func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) error, end func(*os.File) error) error {
 	if err := Valid(d); err != nil {
 		return err
 	}
@@ -69,7 +75,7 @@ func (b Blobs) Put(ctx context.Context, d digest.Digest, fill func(*Partial) err
 		if err := p.Verify(); err != nil {
 			return err
 		}
-		return f.Sync()
+		return end(f)
 	})
 }
 

@@ -200,3 +200,17 @@ func TestAddStops(t *testing.T) {
 	require.False(t, b.Has(l.DiffID))
 	require.True(t, b.Has(l.Digest), "it need not be fetched again")
 }
+
+// A compressed blob has its name before it is on the disk.
+func TestAddAfterACrash(t *testing.T) {
+	archive := noise(300_000)
+	blob := compressed(t, "gzip", archive)
+	b, l := Blobs{t.TempDir()}, Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}
+	for _, left := range [][]byte{nil, blob[:len(blob)/2], make([]byte, len(blob))} {
+		require.NoError(t, os.WriteFile(b.Path(l.Digest), left, 0o644))
+		require.Error(t, b.Add(t.Context(), l, writing(blob)))
+		require.NoError(t, b.Add(t.Context(), l, writing(blob)), "fetched again")
+		require.Equal(t, []string{l.DiffID.Encoded()}, names(t, b))
+		require.NoError(t, os.Remove(b.Path(l.DiffID)))
+	}
+}

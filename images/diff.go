@@ -26,12 +26,15 @@ func (b Blobs) Add(ctx context.Context, l Layer, fetch func(*Partial) error) err
 		if err := to.Reset(); err != nil { // decompression cannot go on in the middle
 			return err
 		}
-		if err := b.Put(ctx, l.Digest, fetch); err != nil {
+		if err := b.put(ctx, l.Digest, fetch, unsynced); err != nil {
 			return err
 		}
 		err := b.decompress(ctx, l, to)
 		if err == nil {
 			err = to.Verify()
+		}
+		if err != nil && ctx.Err() == nil {
+			err = errors.Join(err, b.remove(l.Digest)) // a crash may have left it short: the next one fetches it again
 		}
 		if mismatch := (*MismatchError)(nil); errors.As(err, &mismatch) {
 			return fmt.Errorf("its diff ID in the configuration is %s, its content has %s", mismatch.Want, mismatch.Got)
@@ -46,6 +49,9 @@ func (b Blobs) Add(ctx context.Context, l Layer, fetch func(*Partial) error) err
 	}
 	return b.remove(l.Digest)
 }
+
+// unsynced leaves a blob that is about to be removed to memory: its way to the disk would take longer than all else.
+func unsynced(*os.File) error { return nil }
 
 // Diff opens the tar archive of a layer that was added, or whose blob was put there.
 func (b Blobs) Diff(ctx context.Context, l Layer) (*os.File, error) {

@@ -17,6 +17,7 @@ import (
 
 // TestHolesAreNeverRead copies what was written to a card that is full of rubbish, as one does with a block map.
 func TestHolesAreNeverRead(t *testing.T) {
+	t.Parallel()
 	tree := workTree(t)
 	for _, orphanFile := range []bool{false, true} {
 		o := testOptions

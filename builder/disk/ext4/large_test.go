@@ -15,6 +15,7 @@ import (
 // TestLargeDirectories has one directory with an htree of two levels, and one with more subdirectories than it can
 // count links.
 func TestLargeDirectories(t *testing.T) {
+	t.Parallel()
 	const entries, subdirectories = 200_000, maxLinks + 1
 	tree := layers.NewTree()
 	fifo := func() *layers.Node { return &layers.Node{Type: layers.Fifo, Mode: 0o600} }

@@ -54,12 +54,16 @@ var ErrInterrupted = errors.New("interrupted: there is no verdict")
 // one is no error: the report has it. Nothing of a stage is judged, and nothing runs of one, where the boot has none.
 func (d Device) Apply(ctx context.Context, boot report.Boot, o Options) (*Report, error) {
 	o = o.withDefaults()
-	r := &Report{Version: reportVersion, Stage: boot.Choice.Stage, Result: stages.Pending, Started: stamp(d.Now()), Apps: []Outcome{}, Checks: []Check{}}
+	r := &Report{
+		Version: reportVersion, Stage: boot.Choice.Stage, Result: stages.Pending, Started: stamp(d.Now()),
+		Apps: []Outcome{}, Checks: []Check{},
+	}
 	timeout := fmt.Errorf("not done after %s", o.Timeout)
 	limited, cancel := context.WithTimeoutCause(ctx, o.Timeout, timeout)
 	defer cancel()
 	reasons, err := d.look(limited, r, o)
-	if ctx.Err() != nil {
+	ill := err != nil || len(reasons) > 0
+	if ctx.Err() != nil || ill && d.System.Stopping(context.WithoutCancel(ctx)) {
 		return r, ErrInterrupted
 	}
 	if err != nil {

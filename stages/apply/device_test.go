@@ -236,6 +236,17 @@ func TestApplyInterrupted(t *testing.T) {
 	require.Empty(t, s.system.calls)
 }
 
+// What ends since the device is being switched off is not ill either.
+func TestApplyWhileTheSystemStops(t *testing.T) {
+	s := newScene(t)
+	s.system.stopping = true
+	s.system.complete = func(context.Context) error { return errors.New("job canceled") }
+	_, err := s.apply(t.Context())
+	require.EqualError(t, err, "interrupted: there is no verdict")
+	require.Equal(t, stages.Pending, s.store.snapshot.State.Stages[3].Result)
+	require.Equal(t, []string{"complete"}, s.system.calls)
+}
+
 // A verdict that is not on the disk does not start the device anew: attempts run out, too.
 func TestApplyWithoutRecord(t *testing.T) {
 	s := newScene(t)

@@ -99,6 +99,7 @@ type system struct {
 	checks   map[string]string // errors, by the check's name
 	late     func()            // what happens while the checks run
 	reboot   error
+	stopping bool
 }
 
 func (s *system) Complete(ctx context.Context) error {
@@ -126,6 +127,8 @@ func (s *system) Check(ctx context.Context, program string) (string, error) {
 		return "it said this", errors.New(text)
 	}
 }
+
+func (s *system) Stopping(context.Context) bool { return s.stopping }
 
 func (s *system) Reboot(context.Context) error {
 	s.calls = append(s.calls, "reboot")

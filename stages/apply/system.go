@@ -19,6 +19,8 @@ type System interface {
 	Broken(ctx context.Context) ([]string, error)
 	// Check runs a program and returns the end of what it says.
 	Check(ctx context.Context, program string) (string, error)
+	// Stopping tells whether the system goes down: units that end then are not ill.
+	Stopping(ctx context.Context) bool
 	// Reboot begins to start the device anew.
 	Reboot(ctx context.Context) error
 }
@@ -78,6 +80,14 @@ func (s Systemd) Check(ctx context.Context, program string) (string, error) {
 		err = context.Cause(ctx)
 	}
 	return last(string(out)), err
+}
+
+// Stopping implements System. What cannot be asked does not go down.
+func (Systemd) Stopping(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, look)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, "systemctl", "is-system-running").Output() // it fails for all but a good state
+	return strings.TrimSpace(string(out)) == "stopping"
 }
 
 // Reboot implements System.

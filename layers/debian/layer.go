@@ -44,7 +44,13 @@ const OverLayers = "layers"
 const DefaultMirror = "http://ftp.debian.org/debian"
 
 // Kind implements layers.Layer.
-func (Layer) Kind() layers.Kind { return layers.Kind{Name: "debian", Version: 3, Code: code()} }
+func (l Layer) Kind() layers.Kind {
+	version := 3
+	if l.Over != "" {
+		version = 4 // since ldconfig saw the building machine's libraries
+	}
+	return layers.Kind{Name: "debian", Version: version, Code: code()}
+}
 
 // code is a digest over what decides, besides Go code, what becomes of packages.
 func code() string {

@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -143,4 +144,15 @@ func TestOver(t *testing.T) {
 	changes, err := none.Make(t.Context(), env, below)
 	require.NoError(t, err)
 	require.Equal(t, digestOf(t, layers.NewTree()), digestOf(t, changes))
+}
+
+// TestToolsLeaveTheConfigurationAlone: what ldconfig is told is the tree's.
+func TestToolsLeaveTheConfigurationAlone(t *testing.T) {
+	tree := filesTree(t, map[string]string{})
+	target := testLayer().Architecture
+	for _, name := range []string{"etc/ld.so.conf.d/%s.conf", "usr/lib/%s/perl/x"} {
+		require.NoError(t, tree.Put(fmt.Sprintf(name, sandbox.Triplet(target)), &layers.Node{Type: layers.Regular}))
+		host := fmt.Sprintf(name, sandbox.Triplet(sandbox.Host()))
+		require.Equal(t, strings.HasPrefix(name, "usr/"), native(host, &layers.Node{Type: layers.Regular}, &deb{}, tree, target), host)
+	}
 }

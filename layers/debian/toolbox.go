@@ -122,6 +122,8 @@ func native(name string, n *layers.Node, owner *deb, over *layers.Tree, architec
 		return true
 	case over.Get(strings.ReplaceAll(name, triplet, sandbox.Triplet(architecture))) == nil:
 		return false
+	case strings.HasPrefix(name, "etc/"): // where ldconfig looks for libraries: it is the tree's
+		return false
 	case strings.Contains(name, triplet): // modules: of Perl, of Python, of systemd
 		return true
 	case n.Type != layers.Regular || dir != "usr/bin/" && dir != "usr/sbin/" || slices.Contains(excluded, name):

@@ -62,6 +62,15 @@ func foreign(name string, n *layers.Node) error {
 	if strings.Contains(name, triplets[host]) {
 		return fmt.Errorf("a script wrote /%s, which belongs to the building machine's architecture (%s)", name, host)
 	}
+	if name == "etc/ld.so.cache" {
+		text, err := io.ReadAll(n.Content.Reader())
+		if err != nil {
+			return fmt.Errorf("read /%s: %w", name, err)
+		}
+		if bytes.Contains(text, []byte(triplets[host])) {
+			return fmt.Errorf("/%s names libraries of the building machine's architecture (%s)", name, host)
+		}
+	}
 	head := make([]byte, 20)
 	if n.Content.Size < int64(len(head)) {
 		return nil

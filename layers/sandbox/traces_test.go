@@ -88,6 +88,8 @@ func TestPrograms(t *testing.T) {
 		"program": {"opt/x", program, "a script left /opt/x, a program of the building machine's architecture (" + Host() + ")"},
 		"library": {"usr/lib/" + Triplet(Host()) + "/x", "x",
 			"a script wrote /usr/lib/" + Triplet(Host()) + "/x, which belongs to the building machine's architecture (" + Host() + ")"},
+		"of libraries": {"etc/ld.so.cache", "/lib/" + Triplet(Host()) + "/libc.so.6",
+			"/etc/ld.so.cache names libraries of the building machine's architecture (" + Host() + ")"},
 		"of another":  {"opt/x", foreign, ""},
 		"of the tree": {"usr/bin/sed", "the tool sed", ""},
 	} {

@@ -146,7 +146,10 @@ func TestContainerLock(t *testing.T) {
 // TestServicesHaveTheirImages: each app of the pallet finds its image among those that the recipe takes from our own
 // containers, and no other one is pulled.
 func TestServicesHaveTheirImages(t *testing.T) {
-	r, err := recipes.Load("../recipes/services.yml", recipes.Options{})
+	dir := t.TempDir() // where make containers was run, as it seems
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "recipes"), os.DirFS("../recipes")))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "out/containers"), 0o755))
+	r, err := recipes.Load(filepath.Join(dir, "recipes/services.yml"), recipes.Options{})
 	require.NoError(t, err)
 	all, err := Containers(t.Context(), r, Inputs{})
 	require.NoError(t, err)

@@ -1,7 +1,6 @@
 package initsteps
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -22,19 +21,9 @@ func (Reset) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
 func (Reset) Do(b *Boot) error {
-	data, err := b.ReadFile(path.Join(state, overlays.ResetFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Skip("nothing is to be reset")
-	}
+	data, err := queued(b, overlays.ResetFile, "nothing is to be reset")
 	if err != nil {
 		return err
-	}
-	mounted, err := overlaid(b)
-	if err != nil {
-		return err
-	}
-	if mounted {
-		return Skip("the overlays are mounted: at the next boot")
 	}
 	reset, err := overlays.ParseReset(data)
 	switch {

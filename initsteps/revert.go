@@ -24,19 +24,9 @@ func (RevertOverrides) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
 func (RevertOverrides) Do(b *Boot) error {
-	data, err := b.ReadFile(path.Join(state, overlays.QueueFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Skip("nothing is to be reverted")
-	}
+	data, err := queued(b, overlays.QueueFile, "nothing is to be reverted")
 	if err != nil {
 		return err
-	}
-	mounted, err := overlaid(b)
-	if err != nil {
-		return err
-	}
-	if mounted {
-		return Skip("the overlays are mounted: at the next boot")
 	}
 	queue, err := overlays.ParseQueue(data)
 	if err != nil {
@@ -49,6 +39,23 @@ func (RevertOverrides) Do(b *Boot) error {
 	}
 	b.Print(fmt.Sprintf("reverted %d overrides", len(queue)))
 	return b.RemoveAll(state, overlays.QueueFile)
+}
+
+// queued reads what the administrator queued for before the overlays are mounted. The step is skipped where nothing is,
+// and where they are mounted.
+func queued(b *Boot, file, nothing string) ([]byte, error) {
+	data, err := b.ReadFile(path.Join(state, file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Skip(nothing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	mounted, err := overlaid(b)
+	if err == nil && mounted {
+		err = Skip("the overlays are mounted: at the next boot")
+	}
+	return data, err
 }
 
 // overlaid tells whether an overlay of ours is mounted.

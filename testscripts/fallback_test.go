@@ -62,6 +62,36 @@ func putStage(t *testing.T, dir string, n int, program, other string) {
 	require.NoError(t, os.Symlink("../import.service", filepath.Join(wants, "import.service")))
 }
 
+// putStore writes the file that names the stages.
+func putStore(t *testing.T, dir, staged string) {
+	t.Helper()
+	file := filepath.Join(dir, "forklift-stage-store.yml")
+	require.NoError(t, os.WriteFile(file, []byte("forklift-version: v0.7.0\nstaged: "+staged+"\n"), 0o644))
+}
+
+// appProgram is what the containers of the stages run, for arm64.
+func appProgram(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "main")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./testdata/fallback")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=arm64")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	binary, err := os.ReadFile(program)
+	require.NoError(t, err)
+	return string(binary)
+}
+
+// bootToReboot boots an image until the guest reboots, which ends the machine. What the probe had said by then does not
+// matter: the disk tells.
+func bootToReboot(t *testing.T, img string) {
+	t.Helper()
+	var console strings.Builder
+	_, err := qemu.Boot(t.Context(), img, qemu.Options{Persist: true, Console: &console})
+	t.Logf("the boot that ends by a reboot: %v", err)
+	require.Contains(t, console.String(), "select-stage: done")
+}
+
 // intoImage puts the stages in a directory, and the file that names them, into the store of an image.
 func intoImage(t *testing.T, img, dir string) {
 	var commands strings.Builder
@@ -93,31 +123,16 @@ func intoImage(t *testing.T, img, dir string) {
 // TestFallback: a stage is next one of whose apps has no image. Its boot ends by a reboot, and the next boot starts with
 // the proven stage: its files, and its containers, in place of those that were started already.
 func TestFallback(t *testing.T) {
-	if os.Getenv("PKBUILD_TEST_BOOTS") == "" {
-		t.Skip("two boots more: run make boot-test")
-	}
+	needBoots(t)
 	img := copyImage(t)
 	require.NoError(t, os.Truncate(img, cardSize))
-	program := filepath.Join(t.TempDir(), "main")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./testdata/fallback")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=arm64")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	binary, err := os.ReadFile(program)
-	require.NoError(t, err)
 	dir := t.TempDir()
-	putStage(t, dir, 2, string(binary), "main:1")
-	putStage(t, dir, 3, string(binary), "nowhere:1")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "forklift-stage-store.yml"),
-		[]byte("forklift-version: v0.7.0\nstaged: {next: 3, history: [1, 2], names: {factory-reset: 1}}\n"), 0o644))
+	program := appProgram(t)
+	putStage(t, dir, 2, program, "main:1")
+	putStage(t, dir, 3, program, "nowhere:1")
+	putStore(t, dir, "{next: 3, history: [1, 2], names: {factory-reset: 1}}")
 	intoImage(t, img, dir)
-
-	// The machine ends where the guest reboots. What the probe had said by then does not matter: the disk tells.
-	var console strings.Builder
-	_, err = qemu.Boot(t.Context(), img, qemu.Options{Persist: true, Console: &console})
-	t.Logf("the boot of stage 3: %v", err)
-	require.Contains(t, console.String(), "select-stage: done")
-
+	bootToReboot(t, img)
 	r := boot(t, img, qemu.Options{Persist: true, Checks: []qemu.Check{script(t, "fallback")}})
 	require.Equal(t, report.Choice{Stage: 2, Bundle: "/var/lib/forklift/stages/2", Reason: "stage 2 is the last proven one"},
 		r.Report.Choice)

@@ -9,59 +9,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/stages/apply"
+	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
 
-// lack ends a test that cannot run here, or fails it where all must run.
-func lack(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
-// startDocker starts a Docker of its own, without a network, which the program docker speaks to until the test ends.
+// startDocker starts a Docker of its own, which the program docker speaks to until the test ends.
 func startDocker(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		lack(t, "Docker needs root")
-	}
-	if _, err := exec.LookPath("dockerd"); err != nil {
-		lack(t, "%v: run .ci/deps", err)
-	}
+	dockertest.Need(t)
 	if out, err := exec.Command("docker", "compose", "version").CombinedOutput(); err != nil {
-		lack(t, "%s: run .ci/deps", strings.TrimSpace(string(out)))
+		dockertest.Lack(t, "%s: run .ci/deps", strings.TrimSpace(string(out)))
 	}
-	run, err := os.MkdirTemp("", "pkbuild-dockerd-") // a socket has a short path
-	require.NoError(t, err)
-	at := func(name string) string { return filepath.Join(run, name) }
-	write(t, at("none"), "{}")
-	log, err := os.Create(at("log"))
-	require.NoError(t, err)
-	cmd := exec.Command("dockerd", "--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"),
-		"--config-file", at("none"), "--host", "unix://"+at("sock"), "--bridge", "none", "--iptables=false", "--ip6tables=false",
-		"--storage-driver", "vfs")
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-		_ = cmd.Wait()                          // what it says of its end is in its log
-		if text, _ := os.ReadFile(log.Name()); t.Failed() {
-			t.Logf("%s\n%s", cmd, text)
-		}
-		require.NoError(t, errors.Join(log.Close(), os.RemoveAll(run)))
-	})
-	t.Setenv("DOCKER_HOST", "unix://"+at("sock"))
-	require.Eventually(t, func() bool { return exec.Command("docker", "version").Run() == nil }, time.Minute, 100*time.Millisecond,
-		"Docker does not start")
+	t.Setenv("DOCKER_HOST", dockertest.Start(t, t.TempDir()).Host)
 }
 
 // command runs docker and returns what it prints.

@@ -25,18 +25,32 @@ type Daemon struct {
 	cmd *exec.Cmd
 }
 
-// Start starts a Docker over a directory. It ends with the test. Where a test cannot have one it is skipped, or fails if
-// PKBUILD_TEST_STRICT is set.
-func Start(t *testing.T, data string) *Daemon {
+// Need ends a test that can have no Docker, by Lack.
+func Need(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		lack(t, "Docker needs root")
+		Lack(t, "Docker needs root")
 	}
 	for _, program := range []string{"dockerd", "docker", "containerd", "runc"} {
 		if _, err := exec.LookPath(program); err != nil {
-			lack(t, "%v: install docker.io", err)
+			Lack(t, "%v: install docker.io", err)
 		}
 	}
+}
+
+// Lack skips a test that lacks something, or fails it if PKBUILD_TEST_STRICT is set.
+func Lack(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Start starts a Docker over a directory. It ends with the test.
+func Start(t *testing.T, data string) *Daemon {
+	t.Helper()
+	Need(t)
 	run, err := os.MkdirTemp("", "pkctl-dockerd-") // a socket has a short path
 	require.NoError(t, err)
 	d := &Daemon{Host: "unix://" + filepath.Join(run, "sock"), Data: data, t: t, run: run}
@@ -49,14 +63,6 @@ func Start(t *testing.T, data string) *Daemon {
 	})
 	d.Start()
 	return d
-}
-
-func lack(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }
 
 // Start starts it again after Stop.

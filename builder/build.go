@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,8 +91,8 @@ type build struct {
 	done  func() error // ends the use of the cache
 	tree  *layers.Tree // of the layers so far
 	key   layers.Key   // of the layers so far
-	open  []*layers.Cached
-	made  []Made // the layers so far
+	open  []io.Closer  // what its contents lie in
+	made  []Made       // the layers so far
 
 	result   disk.Result
 	warnings []Event
@@ -115,7 +116,7 @@ func (b *build) layers(ctx context.Context) error {
 	return nil
 }
 
-// layer makes one layer, or takes it from the cache, and lays it over the tree.
+// layer makes one layer, or takes it from the cache if it may be there, and lays it over the tree.
 func (b *build) layer(ctx context.Context, l Layer) error {
 	key, err := layers.KeyOf(l.Layer, b.key)
 	if err != nil {
@@ -129,7 +130,13 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 	b.made = append(b.made, Made{Key: key.String(), Record: record})
 	e := b.begin(l.Name)
 	e.Key = key.String()
-	tree, cached, err := b.get(ctx, l, key, record)
+	var tree *layers.Tree
+	var cached bool
+	if b.plan.stored()[len(b.made)-1] {
+		tree, cached, err = b.get(ctx, l, key, record)
+	} else {
+		tree, err = b.unstored(ctx, l)
+	}
 	if cached {
 		e.Message = unlocked(l, b.store, key)
 	}
@@ -143,33 +150,64 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 // storing is the message of what comes last: to write a layer takes as long as a disk does.
 const storing = "storing the layer"
 
-// get takes a layer from the store, which has it made where it is missing. What holds secrets is never stored, nor what
-// is made in no time.
+// get takes a layer from the store, which has it made where it is missing.
 func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Record) (t *layers.Tree, cached bool, err error) {
-	if kind := l.Layer.Kind(); kind.Secret || kind.Kept {
-		t, err = l.Layer.Make(ctx, b.env(ctx, l, ""), b.tree)
-		return t, false, err
-	}
-	c, cached, err := b.store.Put(ctx, key, r, b.plan.Date, func(ctx context.Context) (t *layers.Tree, err error) {
+	c, cached, err := b.store.Put(ctx, key, r, b.plan.Date, func(ctx context.Context) (*layers.Tree, error) {
 		scratch := filepath.Join(b.opts.Cache, "scratch", key.String())
 		// Nobody else makes this layer now: what is there was left behind by a build that was killed.
 		if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755)); err != nil {
 			return nil, err
 		}
-		t, err = l.Layer.Make(ctx, b.env(ctx, l, scratch), b.tree)
-		if err != nil && b.opts.Keep && ctx.Err() == nil {
-			return nil, fmt.Errorf("%w\nwhat it left is kept in %s", err, scratch)
-		}
-		if err == nil {
-			b.emit(Event{Step: l.Name, State: Running, Message: storing})
-		}
-		return t, errors.Join(err, os.RemoveAll(scratch)) // contents of the tree lie in files that are open
+		return b.makeIn(ctx, l, scratch)
 	})
 	if err != nil {
 		return nil, false, err
 	}
 	b.open = append(b.open, c)
 	return c.Tree, cached, nil
+}
+
+// makeIn makes a layer that needs a directory.
+func (b *build) makeIn(ctx context.Context, l Layer, scratch string) (*layers.Tree, error) {
+	t, err := l.Layer.Make(ctx, b.env(ctx, l, scratch), b.tree)
+	if err != nil && b.opts.Keep && ctx.Err() == nil {
+		return nil, fmt.Errorf("%w\nwhat it left is kept in %s", err, scratch)
+	}
+	if err == nil {
+		b.emit(Event{Step: l.Name, State: Running, Message: storing})
+	}
+	return t, errors.Join(err, os.RemoveAll(scratch)) // contents of the tree lie in files that are open
+}
+
+// unstored makes a layer that the store may not have. What a script makes is read as the store would have it, from a file
+// without a name.
+func (b *build) unstored(ctx context.Context, l Layer) (t *layers.Tree, err error) {
+	if !l.Layer.Kind().Copies {
+		return l.Layer.Make(ctx, b.env(ctx, l, ""), b.tree)
+	}
+	dir := filepath.Join(b.opts.Cache, "scratch")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	scratch, err := os.MkdirTemp(dir, "")
+	if err != nil {
+		return nil, err
+	}
+	if t, err = b.makeIn(ctx, l, scratch); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(dir, "")
+	if err != nil {
+		return nil, err
+	}
+	b.open = append(b.open, f)
+	if err := errors.Join(os.Remove(f.Name()), t.WriteTar(f, b.plan.Date)); err != nil {
+		return nil, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return layers.ReadTar(f)
 }
 
 func (b *build) env(ctx context.Context, l Layer, scratch string) *layers.Env {

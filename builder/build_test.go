@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,20 +53,34 @@ func run(t *testing.T, ctx context.Context, p *Plan, o Options) (ended []string,
 	return ended, err
 }
 
+// copier is a layer that copies what lies below, as a script may do.
+type copier struct{ To string }
+
+func (copier) Kind() layers.Kind { return layers.Kind{Name: "copy", Copies: true} }
+
+func (c copier) Make(_ context.Context, _ *layers.Env, below *layers.Tree) (*layers.Tree, error) {
+	n := *below.Get("etc/shadow")
+	n.ModTime = time.Now()
+	t := layers.NewTree()
+	return t, t.Put(c.To, &n)
+}
+
 func TestBuildReusesLayersAndKeepsSecretsOutOfTheCache(t *testing.T) {
 	const password = "a password that is found nowhere else"
 	t.Setenv("PKBUILD_TEST_WORD", password)
 	p, o := small(t)
+	p.Layers = slices.Insert(p.Layers, 1, Layer{"before", copier{"/etc/before"}})
+	p.Layers = append(p.Layers, Layer{"after", copier{"/etc/after"}})
 	ended, err := run(t, t.Context(), p, o)
 	require.NoError(t, err)
-	require.Equal(t, []string{"base done", "users done", "files done", "disk done"}, ended)
+	require.Equal(t, []string{"base done", "before done", "users done", "files done", "after done", "disk done"}, ended)
 	first, err := os.ReadFile(o.Output)
 	require.NoError(t, err)
 	require.Contains(t, string(first), "pi:$6$rounds=", "the image has the password's hash")
 
 	ended, err = run(t, t.Context(), p, o)
 	require.NoError(t, err)
-	require.Equal(t, []string{"base cached", "users done", "files cached", "disk done"}, ended)
+	require.Equal(t, []string{"base cached", "before cached", "users done", "files cached", "after done", "disk done"}, ended)
 	second, err := os.ReadFile(o.Output)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(first, second), "two builds of one plan differ")

@@ -50,6 +50,19 @@ func kinds() []layers.Layer {
 	}
 }
 
+// stored tells of each layer whether the store keeps it. It does not keep what is made in no time, what holds secrets,
+// nor what copies from a tree with secrets.
+func (p *Plan) stored() []bool {
+	secret := false
+	var out []bool
+	for _, l := range p.Layers {
+		kind := l.Layer.Kind()
+		out = append(out, !kind.Kept && !kind.Secret && !(secret && kind.Copies))
+		secret = secret || kind.Secret
+	}
+	return out
+}
+
 type layerJSON struct {
 	Name string          `json:"name"`
 	Kind string          `json:"kind"`

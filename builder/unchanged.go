@@ -62,12 +62,13 @@ func (b *build) unchanged() bool {
 func (b *build) layersMade() ([]time.Time, error) {
 	var out []time.Time
 	key := layers.Root(b.plan.Date)
-	for _, l := range b.plan.Layers {
+	stored := b.plan.stored()
+	for i, l := range b.plan.Layers {
 		var err error
 		if key, err = layers.KeyOf(l.Layer, key); err != nil {
 			return nil, err
 		}
-		if kind := l.Layer.Kind(); kind.Secret || kind.Kept {
+		if !stored[i] {
 			continue
 		}
 		if err := b.store.Touch(key); err != nil {

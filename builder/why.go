@@ -32,6 +32,7 @@ func Why(p *Plan, o Options) ([]Reasons, error) {
 	key, store := layers.Root(p.Date), o.store()
 	names := labels(p.Layers, func(l Layer) string { return l.Name })
 	changed := "" // the lowest layer that differs from the last build
+	stored := p.stored()
 	for i, l := range p.Layers {
 		if key, err = layers.KeyOf(l.Layer, key); err != nil {
 			return nil, err
@@ -45,7 +46,7 @@ func Why(p *Plan, o Options) ([]Reasons, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := r.find(store, key, l, own, changed, last.key(names[i]) == r.Key); err != nil {
+		if err := r.find(store, key, l, stored[i], own, changed, last.key(names[i]) == r.Key); err != nil {
 			return nil, err
 		}
 		if len(own) > 0 && changed == "" && last != nil {
@@ -57,14 +58,14 @@ func Why(p *Plan, o Options) ([]Reasons, error) {
 }
 
 // find looks a layer up in the store and says why it is not there: its own changes, or those of a layer below.
-func (r *Reasons) find(s layers.Store, key layers.Key, l Layer, own []string, below string, same bool) error {
+func (r *Reasons) find(s layers.Store, key layers.Key, l Layer, stored bool, own []string, below string, same bool) error {
 	record, err := s.Record(key)
 	switch {
-	case l.Layer.Kind().Secret:
-		r.Reasons = append([]string{"it is made anew for every image, since it may hold secrets"}, own...)
-		return nil
 	case l.Layer.Kind().Kept:
 		r.Reasons = append([]string{"it is made anew for every image, in no time"}, own...)
+		return nil
+	case !stored:
+		r.Reasons = append([]string{"it is made anew for every image, since it may hold secrets"}, own...)
 		return nil
 	case err == nil:
 		r.Cached, r.Note = true, unlocked(l, s, key)

@@ -24,6 +24,8 @@ type Kind struct {
 	// Code is a digest over scripts and tables of the way that change more often, so that nobody forgets the version.
 	Code   string `json:",omitempty"`
 	Secret bool   // what it makes holds secrets: made anew for every image, kept in no store
+	// Copies means that what it makes may hold what lies below. Over a layer with secrets it is kept in no store either.
+	Copies bool `json:",omitempty"`
 	// Kept means that what it makes comes from files that outlive the build anyhow, in less time than a store takes: made
 	// anew for every image, kept in no store.
 	Kept bool `json:",omitempty"`

@@ -39,7 +39,7 @@ const (
 // Kind implements layers.Layer.
 func (Layer) Kind() layers.Kind {
 	code := fmt.Sprintf("%.8x", sha256.Sum256([]byte(sandbox.Script())))
-	return layers.Kind{Name: "run", Version: 1, Code: code}
+	return layers.Kind{Name: "run", Version: 1, Code: code, Copies: true}
 }
 
 // Make implements layers.Layer.

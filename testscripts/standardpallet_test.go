@@ -83,9 +83,9 @@ func standardRecipe(t *testing.T, dir string) string {
 }
 
 // TestStandardPallet builds the default image with the PlanktoScope's own pallet and starts it: as the stage that the
-// image was made with, and as one that is to prove itself, over a proven one. None of its containers' images is there,
-// so that applying it fails: the proven stage stays in the first case, and in the second files and containers of the
-// other stage come with the next boot.
+// image was made with, and as one that is to prove itself, over a proven one. None of its containers' images is there, and
+// its docker.service is that of another Docker than Debian's, so that applying it fails: the proven stage stays in the
+// first case, and in the second files and containers of the other stage come with the next boot.
 func TestStandardPallet(t *testing.T) {
 	needBoots(t)
 	dir := t.TempDir()

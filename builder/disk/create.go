@@ -98,7 +98,7 @@ type sinks struct {
 func newSinks(image *os.File, o Options) *sinks {
 	s := &sinks{disk: newSum(), bmap: &blockMap{}}
 	s.file = s.disk
-	s.all = []sink{s.disk, s.bmap, sparseFile{image}}
+	s.all = []sink{s.disk, s.bmap, &sparseFile{File: image}}
 	if o.Compression != None {
 		s.file = newSum()
 		s.all[2] = newCompressor(summing{image, s.file}, o)

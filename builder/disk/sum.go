@@ -5,6 +5,8 @@ import (
 	"hash"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // sum is the SHA-256 of the whole disk, holes included.
@@ -37,9 +39,26 @@ func (s *sum) zeroes(n int64) {
 }
 
 // sparseFile is the disk as a file with holes.
-type sparseFile struct{ *os.File }
+type sparseFile struct {
+	*os.File
+	begun int64 // up to where the kernel was told to begin
+}
 
-func (f sparseFile) finish(size int64) error { return f.Truncate(size) }
+// ahead is how many bytes are written before the kernel is told to bring them to the device. Otherwise it would begin
+// when it is asked to have done so, after all sums.
+const ahead = 32 << 20
+
+// WriteAt implements io.WriterAt.
+func (f *sparseFile) WriteAt(b []byte, offset int64) (int, error) {
+	n, err := f.File.WriteAt(b, offset)
+	if end := offset + int64(n); err == nil && end-f.begun >= ahead {
+		_ = unix.SyncFileRange(int(f.Fd()), f.begun, end-f.begun, unix.SYNC_FILE_RANGE_WRITE) // a hint
+		f.begun = end
+	}
+	return n, err
+}
+
+func (f *sparseFile) finish(size int64) error { return f.Truncate(size) }
 
 // summing is a writer that knows the SHA-256 of what went through it.
 type summing struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
@@ -12,11 +13,8 @@ import (
 )
 
 func containerCommand() *cobra.Command {
-	var flags recipeFlags
+	var flags buildFlags
 	var output, compress string
-	var cache cacheFlags
-	var keep bool
-	var face faceFlags
 	cmd := &cobra.Command{
 		Use:   "container RECIPE",
 		Short: "Build the container image that a recipe with a container section describes",
@@ -29,7 +27,7 @@ func containerCommand() *cobra.Command {
 			if !slices.Contains(builder.LayerCompressions, how.Compression) {
 				return fmt.Errorf("%w: --compress %q is none of gzip, zstd and none", cli.ErrUsage, compress)
 			}
-			r, p, err := flags.compile(cmd.Context(), args[0], cache.own)
+			r, p, err := flags.recipe.compile(cmd.Context(), args[0], flags.cache.own)
 			if err != nil {
 				return err
 			}
@@ -42,29 +40,20 @@ func containerCommand() *cobra.Command {
 			if how.To, err = layout.Parse(output); err != nil {
 				return fmt.Errorf("%w: --output: %w", cli.ErrUsage, err)
 			}
-			o := builder.Options{Dir: r.Dir, Keep: keep}
-			if o.Helpers, err = flags.helperDir(); err != nil {
+			var sum digest.Digest
+			err = flags.build(cmd, r, func(o builder.Options) (err error) {
+				sum, err = builder.BuildContainer(cmd.Context(), p, o, how)
+				return err
+			})
+			if err != nil || flags.face.json {
 				return err
 			}
-			if err := cache.set(&o); err != nil {
-				return err
-			}
-			show := face.open(cmd)
-			o.Events = show.event
-			digest, err := builder.BuildContainer(cmd.Context(), p, o, how)
-			show.close()
-			if err != nil || face.json {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), digest)
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), sum)
 			return err
 		}),
 	}
-	flags.add(cmd)
-	face.add(cmd)
+	flags.addAll(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "where it goes: `oci:DIR[:TAG]` or oci-archive:FILE[:TAG] (default: oci: and the recipe's name)")
-	cache.add(cmd)
-	cmd.Flags().BoolVar(&keep, "keep-failed", false, "keep what a layer that fails leaves, and say where")
 	methods := []string{}
 	for _, c := range builder.LayerCompressions {
 		methods = append(methods, string(c))

@@ -11,10 +11,8 @@ import (
 )
 
 func verifyCommand() *cobra.Command {
-	var flags recipeFlags
-	var face faceFlags
+	var flags buildFlags
 	var dir string
-	var cache cacheFlags
 	var asJSON, reuse bool
 	cmd := &cobra.Command{
 		Use:   "verify RECIPE",
@@ -27,21 +25,16 @@ func verifyCommand() *cobra.Command {
 			"(pkbuild lock) two builds may differ because the archive changed in between.",
 		Args: cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
-			r, p, err := flags.compileDisk(cmd.Context(), args[0], cache.own)
+			r, p, err := flags.recipe.compileDisk(cmd.Context(), args[0], flags.cache.own)
 			if err != nil {
 				return err
 			}
-			o := builder.Options{Output: filepath.Join(dir, r.Name+".img"), Dir: r.Dir}
-			if o.Helpers, err = flags.helperDir(); err != nil {
+			var v *builder.Verification
+			err = flags.build(cmd, r, func(o builder.Options) (err error) {
+				o.Output = filepath.Join(dir, r.Name+".img")
+				v, err = builder.Verify(cmd.Context(), p, o, reuse)
 				return err
-			}
-			if err := cache.set(&o); err != nil {
-				return err
-			}
-			show := face.open(cmd)
-			o.Events = show.event
-			v, err := builder.Verify(cmd.Context(), p, o, reuse)
-			show.close()
+			})
 			if err != nil {
 				return err
 			}
@@ -55,14 +48,12 @@ func verifyCommand() *cobra.Command {
 			}
 			return err
 		}),
-		ValidArgsFunction: recipeNames,
 	}
 	flags.add(cmd)
-	cache.add(cmd)
 	cmd.Flags().StringVar(&dir, "dir", ".", "`directory` with room for two images, and for the layers once more")
 	cmd.Flags().BoolVar(&reuse, "disk", false, "verify the writing of the disk only, from the same layers")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
-	cmd.Flags().BoolVarP(&face.quiet, "quiet", "q", false, "print warnings and the result only")
+	cmd.Flags().BoolVarP(&flags.face.quiet, "quiet", "q", false, "print warnings and the result only")
 	return cmd
 }
 

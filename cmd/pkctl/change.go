@@ -97,30 +97,22 @@ func unnameCommand(d *device) *cobra.Command {
 }
 
 func rmCommand(d *device) *cobra.Command {
-	return &cobra.Command{
-		Use:               "rm STAGE",
-		Short:             "Delete a stage; pkctl stage prune removes its container images then",
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "rm STAGE",
+		Short: "Delete a stage; pkctl stage prune removes its container images then",
+		Long: "Delete a stage; pkctl stage prune removes its container images then. What runs, what the next boot starts with,\n" +
+			"what it falls back to, and what a queued reset goes back to, stays in any case.",
 		Args:              cli.Exactly("STAGE"),
 		ValidArgsFunction: d.completeStages,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			running, err := d.running()
-			if err != nil {
-				return err
-			}
-			reset, err := d.reset()
-			if err != nil {
-				return err
-			}
 			return d.change(cmd, func(s *store.Store) error {
 				n, err := s.Staged().Resolve(args[0])
 				if err != nil {
 					return err
 				}
-				switch n {
-				case running:
-					return fmt.Errorf("stage %d is running: start with another one first", n)
-				case reset.Stage:
-					return fmt.Errorf("stage %d is what the device is reset to: take that back with pkctl reset --cancel", n)
+				if err := d.removable(cmd, n, force); err != nil {
+					return err
 				}
 				if _, err := d.note(cmd, []int{n}); err != nil {
 					return err
@@ -129,6 +121,35 @@ func rmCommand(d *device) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "delete also the stage that the device came with")
+	return cmd
+}
+
+// removable says why a stage must stay: it runs, a boot may start it, or the device came with it.
+func (d *device) removable(cmd *cobra.Command, stage int, force bool) error {
+	running, err := d.running()
+	if err != nil {
+		return err
+	}
+	reset, err := d.reset()
+	if err != nil {
+		return err
+	}
+	snapshot := d.load(cmd)
+	switch stage {
+	case running:
+		return fmt.Errorf("stage %d is running: start with another one first", stage)
+	case reset.Stage:
+		return fmt.Errorf("stage %d is what the device is reset to: take that back with pkctl reset --cancel", stage)
+	case stages.Select(snapshot).Stage:
+		return fmt.Errorf("stage %d is what the next boot starts with: choose another one with pkctl stage set-next first", stage)
+	case stages.Fallback(snapshot, "").Stage:
+		return fmt.Errorf("stage %d is what the device falls back to: it can go when another one was found good", stage)
+	}
+	if stage == snapshot.Staged.Names[factory] && !force {
+		return fmt.Errorf("stage %d is %s, which the device came with and pkctl reset goes back to: --force deletes it", stage, factory)
+	}
+	return nil
 }
 
 func say(cmd *cobra.Command, format string, args ...any) error {

@@ -210,7 +210,7 @@ func (l *life) rollback() error {
 	return l.setNext(n)
 }
 
-// delete is what `pkctl stage rm` does, which refuses what runs. The factory's stage stays.
+// delete deletes any stage but what runs and the factory's: more than `pkctl stage rm` does, which keeps what a boot may start.
 func (l *life) delete(n int) error {
 	if n == 1 || !l.model.there[n] || n == l.model.running {
 		return nil

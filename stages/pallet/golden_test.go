@@ -12,36 +12,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
-// shared is where real pallets, and the bundles that Forklift made of them, lie beside the repository.
-const shared = "../../../shared"
-
-// sharedFile is the path of a file or directory of shared.
-func sharedFile(t *testing.T, name string) string {
-	t.Helper()
-	name = filepath.Join(shared, name)
-	if _, err := os.Stat(name); err != nil {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	return name
-}
-
-// goldenTree is what find -printf '%y %m %s %p\t%l\n' printed of a bundle of Forklift's. Directories have no size.
+// goldenTree is the listing of a bundle of Forklift's. Directories have no size.
 func goldenTree(t *testing.T, name string) map[string]string {
 	t.Helper()
-	data, err := os.ReadFile(sharedFile(t, name))
-	require.NoError(t, err)
 	all := map[string]string{}
-	for l := range strings.Lines(string(data)) {
-		entry, target, _ := strings.Cut(strings.TrimSuffix(l, "\n"), "\t")
-		fields := strings.SplitN(entry, " ", 4)
-		if name := strings.TrimPrefix(fields[3], "./"); name != "" && name != "." {
-			all[name] = describe(fields[0], fields[1], fields[2], target)
-		}
+	for path, e := range pallettest.Listing(t, name) {
+		all[path] = describe(e.Kind, e.Mode, e.Size, e.Target)
 	}
 	return all
 }
@@ -85,7 +65,7 @@ func without(tree map[string]string, out func(name string) bool) map[string]stri
 // goldenManifest is a manifest of Forklift's, as it is and as it is read.
 func goldenManifest(t *testing.T, name string) (string, Manifest) {
 	t.Helper()
-	data, err := os.ReadFile(sharedFile(t, name))
+	data, err := os.ReadFile(pallettest.Shared(t, name))
 	require.NoError(t, err)
 	m, err := ParseManifest(data)
 	require.NoError(t, err)
@@ -101,7 +81,7 @@ func manifestOf(t *testing.T, b *Bundle) Manifest {
 
 func TestMinimalExampleIsAsForkliftBundlesIt(t *testing.T) {
 	text, want := goldenManifest(t, "golden/minimal/forklift-bundle.yml")
-	dir := sharedFile(t, "pallets/pallet-example-minimal")
+	dir := pallettest.Shared(t, "pallets/pallet-example-minimal")
 	b := bundleOf(t, dir, Options{Version: want.Pallet.Version, Clean: want.Pallet.Clean})
 	require.Equal(t, text, string(b.Manifest))
 	notShared := func(name string) bool { return strings.Contains(name, "/.github") || name == ManifestFile }
@@ -123,8 +103,7 @@ func TestStandardPalletIsAsForkliftBundlesIt(t *testing.T) {
 	text, want := goldenManifest(t, "golden/pallet-standard/forklift-bundle.yml")
 	golden := goldenTree(t, "golden/pallet-standard/bundle-tree.txt")
 	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(sharedFile(t, "pallets/pallet-standard"))))
-	restoreLinks(t, dir, golden)
+	pallettest.Standard(t, dir)
 	download := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(download, "machine-name"), nil, 0o755))
 
@@ -145,20 +124,6 @@ func TestStandardPalletIsAsForkliftBundlesIt(t *testing.T) {
 	require.Equal(t, withoutSizes(exports), withoutSizes(ours))
 }
 
-// restoreLinks makes links of those files of a pallet that are links in its bundle.
-func restoreLinks(t *testing.T, dir string, golden map[string]string) {
-	t.Helper()
-	for name, entry := range golden {
-		name, ok := strings.CutPrefix(name, palletDir+"/")
-		target, link := strings.CutPrefix(entry, "l 777 - ")
-		if !ok || !link {
-			continue
-		}
-		require.NoError(t, os.Remove(filepath.Join(dir, name)))
-		require.NoError(t, os.Symlink(target, filepath.Join(dir, name)))
-	}
-}
-
 func withoutSizes(tree map[string]string) map[string]string {
 	all := map[string]string{}
 	for name, entry := range tree {
@@ -169,7 +134,7 @@ func withoutSizes(tree map[string]string) map[string]string {
 }
 
 func TestOverlaysExample(t *testing.T) {
-	b := bundleOf(t, sharedFile(t, "pallets/pallet-example-overlays"), Options{})
+	b := bundleOf(t, pallettest.Shared(t, "pallets/pallet-example-overlays"), Options{})
 	const units = "overlays/etc/systemd/system/"
 	require.Equal(t, []string{
 		"overlays",
@@ -191,13 +156,13 @@ func TestOverlaysExample(t *testing.T) {
 
 // TestRealPalletsThatNeedMore has what is said of pallets that need more than is at hand.
 func TestRealPalletsThatNeedMore(t *testing.T) {
-	p, err := Read(sharedFile(t, "pallets/pallet-standard"))
+	p, err := Read(pallettest.Shared(t, "pallets/pallet-standard"))
 	require.NoError(t, err)
 	_, err = p.Bundle(t.Context(), Options{})
-	require.EqualError(t, err, filepath.Join(shared, "pallets/pallet-standard/packages/core/host/machine-name",
-		"forklift-package.yml:34:22: deployment host/machine-name needs the export overlays/usr/bin/machine-name "+
-			"from a container image (ghcr.io/planktoscope/machine-name:0.1.3), and nothing can be downloaded here"))
-	_, err = Read(sharedFile(t, "pallets/pallet-segmenter"))
+	require.EqualError(t, err, pallettest.Shared(t, "pallets/pallet-standard/packages/core/host/machine-name")+
+		"/forklift-package.yml:34:22: deployment host/machine-name needs the export overlays/usr/bin/machine-name "+
+		"from a container image (ghcr.io/planktoscope/machine-name:0.1.3), and nothing can be downloaded here")
+	_, err = Read(pallettest.Shared(t, "pallets/pallet-segmenter"))
 	require.ErrorContains(t, err, "requirements/repositories/github.com/PlanktoScope/device-pkgs/"+
 		"forklift-version-lock.yml:4:9: this pallet requires github.com/PlanktoScope/device-pkgs, and "+
 		"what other pallets and repositories have cannot be read here")
@@ -206,7 +171,7 @@ func TestRealPalletsThatNeedMore(t *testing.T) {
 // goldenText is a file of shared.
 func goldenText(t *testing.T, name string) string {
 	t.Helper()
-	data, err := os.ReadFile(sharedFile(t, name))
+	data, err := os.ReadFile(pallettest.Shared(t, name))
 	require.NoError(t, err)
 	return string(data)
 }
@@ -231,7 +196,7 @@ func planText(t *testing.T, dir string) string {
 }
 
 func TestStandardPalletListings(t *testing.T) {
-	p, err := Read(sharedFile(t, "pallets/pallet-standard"))
+	p, err := Read(pallettest.Shared(t, "pallets/pallet-standard"))
 	require.NoError(t, err)
 	require.NoError(t, p.Check().Err())
 	require.Equal(t, goldenText(t, "golden/pallet-standard/plan.txt"), planText(t, p.Dir))

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
 // linted is what the linter says of a pallet, with P for its directory.
@@ -25,8 +27,7 @@ func linted(t *testing.T, dir string) []string {
 // TestLintOfRealPallet has the defects of a real pallet that its own tool does not see, and nothing else.
 func TestLintOfRealPallet(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(sharedFile(t, "pallets/pallet-standard"))))
-	restoreLinks(t, dir, goldenTree(t, "golden/pallet-standard/bundle-tree.txt"))
+	pallettest.Standard(t, dir)
 	want := []string{
 		"it serves /admin/fs/*, which deployment apps/filebrowser-root does not declare; it declares",
 		"it serves /ps/node-red-v2/api/*, which deployment apps/ps/node-red-dashboard does not declare",

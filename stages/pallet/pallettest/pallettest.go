@@ -1,0 +1,69 @@
+// Package pallettest gives tests the real pallets, and what Forklift made of them, which lie beside the repository in
+// ../shared: nothing of them is in it.
+package pallettest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Shared is the absolute path of a file or directory of ../shared. Without it a test is skipped, or fails where
+// PKBUILD_TEST_STRICT is set.
+func Shared(t *testing.T, name string) string {
+	t.Helper()
+	root, err := filepath.Abs(".")
+	require.NoError(t, err)
+	for _, err = os.Stat(filepath.Join(root, "go.mod")); err != nil && root != "/"; _, err = os.Stat(filepath.Join(root, "go.mod")) {
+		root = filepath.Dir(root)
+	}
+	name = filepath.Join(filepath.Dir(root), "shared", name)
+	if _, err := os.Stat(name); err != nil {
+		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return name
+}
+
+// Entry is a line of a listing of a bundle that Forklift made: what find -printf '%y %m %s %p\t%l\n' printed.
+type Entry struct {
+	Kind   string // f, d or l
+	Mode   string // octal
+	Size   string // in bytes
+	Target string // of a link
+}
+
+// Listing is a listing of Shared, by path below its directory. Sizes may differ, since some contents are placeholders.
+func Listing(t *testing.T, name string) map[string]Entry {
+	t.Helper()
+	data, err := os.ReadFile(Shared(t, name))
+	require.NoError(t, err)
+	all := map[string]Entry{}
+	for line := range strings.Lines(string(data)) {
+		entry, target, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		fields := strings.SplitN(entry, " ", 4)
+		require.Len(t, fields, 4, line)
+		if path := strings.TrimPrefix(fields[3], "./"); path != "" && path != "." {
+			all[path] = Entry{fields[0], fields[1], fields[2], target}
+		}
+	}
+	require.NotEmpty(t, all)
+	return all
+}
+
+// Standard copies the PlanktoScope's own pallet to a directory, with links where the copy in Shared has their text.
+func Standard(t *testing.T, dir string) {
+	t.Helper()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(Shared(t, "pallets/pallet-standard"))))
+	for path, entry := range Listing(t, "golden/pallet-standard/bundle-tree.txt") {
+		if name, ours := strings.CutPrefix(path, "pallet/"); ours && entry.Kind == "l" {
+			require.NoError(t, os.Remove(filepath.Join(dir, name)))
+			require.NoError(t, os.Symlink(entry.Target, filepath.Join(dir, name)))
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // archive is an archive of packages with a key of its own, in a directory.
@@ -73,9 +75,6 @@ func (a *archive) sources(keyring string) string {
 // command runs a program that must end with exit code 0.
 func command(t *testing.T, name string, args ...string) {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil && os.Getenv("PKBUILD_TEST_STRICT") == "" {
-		t.Skipf("%v: run make deps", err)
-	}
-	out, err := exec.Command(name, args...).CombinedOutput()
+	out, err := exec.Command(needs.Program(t, name), args...).CombinedOutput()
 	require.NoError(t, err, "%s %s: %s", name, strings.Join(args, " "), out)
 }

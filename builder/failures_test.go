@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -52,12 +53,7 @@ func TestFailedLayerIsKeptIfAsked(t *testing.T) {
 
 // TestFullDiskBelowTheCache: the error names the file, nothing half remains, and with room the build succeeds.
 func TestFullDiskBelowTheCache(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal("needs root, to mount a small file system")
-		}
-		t.Skip("needs root, to mount a small file system")
-	}
+	needs.Root(t) // to mount a small file system
 	p, o := small(t)
 	p.Layers = append(p.Layers, oneFile("big", "/big", strings.Repeat("0123456789abcdef", 1<<16)))
 	require.NoError(t, syscall.Mount("tmpfs", o.Cache, "tmpfs", 0, "size=512k"))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
@@ -256,12 +257,7 @@ func TestLockKnowsPallets(t *testing.T) {
 }
 
 func TestLockNamesACommit(t *testing.T) {
-	if _, err := exec.LookPath("git"); err != nil {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal("git is missing")
-		}
-		t.Skip("git is missing")
-	}
+	needs.Program(t, "git")
 	r := loaded(t)
 	dir := filepath.Join(r.Dir, "pallet")
 	git := func(args ...string) string {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
@@ -114,10 +115,7 @@ boot:
 // TestVendorBase builds on a stand-in for Raspberry Pi OS, with a package of Debian's repository, one of the vendor's,
 // and a script.
 func TestVendorBase(t *testing.T) {
-	if os.Geteuid() != 0 {
-		require.Empty(t, os.Getenv("PKBUILD_TEST_STRICT"), "needs root")
-		t.Skip("needs root")
-	}
+	needs.Root(t)
 	const word = "a word that is found nowhere else"
 	t.Setenv("PKBUILD_TEST_WORD", word)
 	cache := userCache(t)

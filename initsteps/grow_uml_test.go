@@ -14,8 +14,9 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
 	"github.com/PlanktoScope/pkbuild/initsteps"
-	"github.com/PlanktoScope/pkbuild/initsteps/internal/nstest"
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
+	"github.com/PlanktoScope/pkbuild/internal/uml"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -25,34 +26,13 @@ import (
 // inside names the part of a test that is to run there.
 const inside = "PKINIT_TEST_INSIDE"
 
-const insideScript = `#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-exec 3<%s
-mount -t tmpfs tmpfs /tmp || exit
-%s=%s TMPDIR=/tmp /proc/self/fd/3 -test.v -test.run='^TestGrowInside$'
-echo o >/proc/sysrq-trigger
-sleep 60
-`
-
 // runInside runs a part of TestGrowInside with disks, and returns what the console showed.
 func runInside(t *testing.T, part string, disks ...string) string {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	script := filepath.Join(t.TempDir(), "init")
-	require.NoError(t, os.WriteFile(script, fmt.Appendf(nil, insideScript, self, inside, part), 0o755))
-	args := []string{"mem=256M", "root=/dev/root", "rootfstype=hostfs", "rw", "init=" + script, "con=null", "con0=null,fd:1",
-		"panic=1", "pkinit.grow"}
-	for i, d := range disks {
-		args = append(args, fmt.Sprintf("ubd%d=%s", i, d))
-	}
-	cmd := exec.CommandContext(t.Context(), nstest.Tool(t, "linux.uml"), args...)
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // where it keeps its socket
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s: %v\n%s", cmd, err, out)
-	return string(out)
+	return uml.Machine{
+		Memory: "256M", Disks: disks, Options: []string{"pkinit.grow"},
+		Before: "mount -t tmpfs tmpfs /tmp || exit\nexport TMPDIR=/tmp " + inside + "=" + part,
+	}.Run(t, "TestGrowInside")
 }
 
 const (
@@ -70,7 +50,7 @@ func writeDisk(t *testing.T, table string, start, size int64) string {
 	require.NoError(t, err)
 	require.NoError(t, f.Truncate(smallSize))
 	if table != "" {
-		cmd := exec.Command(nstest.Tool(t, "sfdisk"), "--quiet", name)
+		cmd := exec.Command(needs.Program(t, "sfdisk"), "--quiet", name)
 		cmd.Stdin = strings.NewReader(table)
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "sfdisk: %s", out)
@@ -101,7 +81,7 @@ func TestGrowInTheKernel(t *testing.T) {
 	requireClean(t, whole, 0)
 	requirePartition(t, card, largeSize-smallStart)
 	requirePartition(t, gpt, 128*mib)
-	out, err := exec.Command(nstest.Tool(t, "sfdisk"), "--verify", card).CombinedOutput()
+	out, err := exec.Command(needs.Program(t, "sfdisk"), "--verify", card).CombinedOutput()
 	require.NoError(t, err)
 	require.Contains(t, string(out), "No errors detected.")
 }
@@ -123,7 +103,7 @@ func TestGrowAfterAPowerCutInTheKernel(t *testing.T) {
 // requireClean: e2fsck finds nothing to say about a file system.
 func requireClean(t *testing.T, disk string, start int64) {
 	t.Helper()
-	out, err := exec.Command(nstest.Tool(t, "e2fsck"), "-fn", fmt.Sprintf("%s?offset=%d", disk, start)).CombinedOutput()
+	out, err := exec.Command(needs.Program(t, "e2fsck"), "-fn", fmt.Sprintf("%s?offset=%d", disk, start)).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Regexp(t, `^(.+\n){6}\S+: \d+/\d+ files \(\d\.\d% non-contiguous\), \d+/\d+ blocks\n$`, string(out))
 }
@@ -131,7 +111,7 @@ func requireClean(t *testing.T, disk string, start int64) {
 // requirePartition: sfdisk says that the second partition has a size.
 func requirePartition(t *testing.T, disk string, size int64) {
 	t.Helper()
-	out, err := exec.Command(nstest.Tool(t, "sfdisk"), "--dump", disk).CombinedOutput()
+	out, err := exec.Command(needs.Program(t, "sfdisk"), "--dump", disk).CombinedOutput()
 	require.NoError(t, err)
 	require.Regexp(t, fmt.Sprintf(`2 : start= *%d, size= *%d,`, smallStart/512, size/512), string(out))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -232,29 +233,8 @@ func toExt4(t testing.TB, archive []byte) (tree *layers.Tree, image string, err 
 
 func requireClean(t *testing.T, image string) {
 	t.Helper()
-	out, err := exec.Command(lookTool(t, "e2fsck"), "-fn", image).CombinedOutput()
+	out, err := exec.Command(needs.Program(t, "e2fsck"), "-fn", image).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-}
-
-// lookTool finds a program, also where administrators have theirs.
-func lookTool(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if i, err := os.Stat(filepath.Join(dir, name)); err == nil && !i.IsDir() {
-			return filepath.Join(dir, name)
-		}
-	}
-	lack(t, name+" is not installed")
-	return ""
-}
-
-// lack ends a test for which this machine lacks something.
-func lack(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
 
 // listTree has a line for each entry but the root: a letter for its type, its path, and its content or target. Further
@@ -286,7 +266,7 @@ func listTree(t *testing.T, tree *layers.Tree) []string {
 
 // TestLiesToGNUTar: where the table says so, GNU tar takes the archive in the same way, or refuses it as well.
 func TestLiesToGNUTar(t *testing.T) {
-	program := lookTool(t, "tar")
+	program := needs.Program(t, "tar")
 	for name, c := range lies {
 		if c.gnu == notAsked {
 			continue

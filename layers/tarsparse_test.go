@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -36,7 +37,7 @@ func TestSparseFormats(t *testing.T) {
 	} {
 		name := filepath.Join(t.TempDir(), "tar")
 		args := append(format, "--create", "--file="+name, "--directory="+dir, "--sparse", "--hole-detection=raw", "a", "plain", "b")
-		out, err := exec.Command(lookTool(t, "tar"), args...).CombinedOutput()
+		out, err := exec.Command(needs.Program(t, "tar"), args...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		archive, err := os.Open(name)
 		require.NoError(t, err)

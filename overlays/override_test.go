@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/overlays"
 )
 
@@ -16,12 +17,7 @@ type device struct{ base, stage, upper, work, merged string }
 
 func newDevice(t *testing.T) device {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal("mounting an overlay needs root")
-		}
-		t.Skip("mounting an overlay needs root")
-	}
+	needs.Root(t)
 	dir := t.TempDir()
 	d := device{dir + "/base", dir + "/stage", dir + "/upper", dir + "/work", dir + "/merged"}
 	for _, dir := range []string{d.base, d.stage, d.upper, d.work, d.merged} {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/qemu"
 )
 
@@ -29,32 +30,18 @@ func image(t *testing.T) string {
 	if name != "" {
 		return name
 	}
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatal("PKBUILD_TEST_IMAGE does not name an image: run make test")
-	}
-	t.Skip("PKBUILD_TEST_IMAGE does not name an image: run make test")
+	needs.Unavailable(t, "PKBUILD_TEST_IMAGE does not name an image: run make test")
 	return ""
 }
 
 // tool runs a program and returns what it says; it must end with exit code 0.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command(needs.Program(t, name), args...)
 	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin", "LC_ALL=C")
-	cmd.Path = lookPath(t, name)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", cmd, out)
 	return string(out)
-}
-
-func lookPath(t *testing.T, name string) string {
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if file := filepath.Join(dir, name); exec.Command("test", "-x", file).Run() == nil {
-			return file
-		}
-	}
-	t.Fatalf("%s is not installed: run make deps", name)
-	return ""
 }
 
 // cut copies a part of a file into a new one, holes as holes.

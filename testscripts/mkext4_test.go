@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // everyKind makes a directory with every kind of entry and of metadata that a file system has.
@@ -59,12 +61,7 @@ func pack(t *testing.T, dir string, options ...string) string {
 // TestMkext4RoundTrip makes a file system of a directory and of a tar of it: it is the same, and what the kernel and
 // GNU tar see in it is the directory.
 func TestMkext4RoundTrip(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal("only root may make devices and mount")
-		}
-		t.Skip("only root may make devices and mount")
-	}
+	needs.Root(t) // to make devices and mount
 	bin := programs(t)
 	dir := everyKind(t)
 	images := t.TempDir()

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -63,12 +64,7 @@ func create(ctx context.Context, t *testing.T, name string, tree *layers.Tree, l
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
-	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("PKBUILD_TEST_STRICT") == "" {
-		t.Skipf("%v: run make deps", err)
-	}
-	require.NoError(t, err)
-	out, err := exec.Command(path, args...).CombinedOutput()
+	out, err := exec.Command(needs.Program(t, name), args...).CombinedOutput()
 	require.NoError(t, err, "%s %v: %s", name, args, out)
 	return string(out)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
@@ -54,12 +55,8 @@ func TestRootlessChild(t *testing.T) {
 
 // TestRootless is an ordinary user, who is made up in a mount namespace.
 func TestRootless(t *testing.T) {
-	if _, err := exec.LookPath("newuidmap"); err != nil || os.Geteuid() != 0 {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal("needs root and the package uidmap: make deps")
-		}
-		t.Skip("needs root and the package uidmap")
-	}
+	needs.Root(t)
+	needs.Program(t, "newuidmap")
 	for name, test := range map[string]struct{ subuid, path, err string }{
 		"root of a namespace": {subuid: "ann:100000:65536\n"},
 		"no numbers": {err: "scripts of packages need root, or to be root of a user namespace: no user namespace: /etc/subuid gives ann no 65536 numbers: " +

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
@@ -110,19 +110,8 @@ func bootRoot(t *testing.T, program, check string) (code int, root string) {
 // TestBoot boots with systemd: the stage is applied and judged without anything waiting for it in turn, and after a bad
 // verdict the device asks for a reboot.
 func TestBoot(t *testing.T) {
-	lacks := func() error {
-		if os.Getuid() != 0 {
-			return fmt.Errorf("only root may boot")
-		}
-		_, err := exec.LookPath("systemd-nspawn")
-		return err
-	}()
-	if lacks != nil && os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatal(lacks)
-	}
-	if lacks != nil {
-		t.Skip(lacks)
-	}
+	needs.Root(t)
+	needs.Program(t, "systemd-nspawn")
 	program := compile(t)
 	for check, want := range map[string]struct {
 		code   int

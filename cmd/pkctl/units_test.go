@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // unitFiles is what the image gets beside the program.
@@ -54,13 +55,7 @@ func requireCommand(t *testing.T, line string) {
 
 // systemd has nothing to say against the units where they lie among its own.
 func TestUnitsVerify(t *testing.T) {
-	_, err := exec.LookPath("systemd-analyze")
-	if err != nil && os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
+	needs.Program(t, "systemd-analyze")
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(dir, unitDir), os.DirFS("/"+unitDir)))
 	require.NoError(t, os.CopyFS(dir, os.DirFS(unitFiles)))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/initsteps"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // unitFiles is what the image gets beside the program.
@@ -61,7 +62,7 @@ func TestUnitsRunSteps(t *testing.T) {
 // systemd has nothing to say against the units where they lie among its own.
 func TestUnitsVerify(t *testing.T) {
 	root := t.TempDir()
-	requireTool(t, "systemd-analyze")
+	needs.Program(t, "systemd-analyze")
 	require.NoError(t, os.CopyFS(filepath.Join(root, unitDir), os.DirFS("/"+unitDir)))
 	require.NoError(t, os.CopyFS(root, os.DirFS(unitFiles)))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "usr/lib/pkinit"), 0o755))
@@ -78,15 +79,4 @@ func TestUnitsVerify(t *testing.T) {
 	out, err := exec.Command("systemd-analyze", args...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Empty(t, string(out))
-}
-
-func requireTool(t *testing.T, name string) {
-	t.Helper()
-	_, err := exec.LookPath(name)
-	if err != nil && os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
 }

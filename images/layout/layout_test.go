@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 func TestParse(t *testing.T) {
@@ -157,11 +158,7 @@ func TestArchiveIsTheSame(t *testing.T) {
 
 // TestSkopeoReads: another implementation finds the image in both, complete and undamaged.
 func TestSkopeoReads(t *testing.T) {
-	skopeo, err := exec.LookPath("skopeo")
-	if err != nil && os.Getenv("PKBUILD_TEST_STRICT") == "" {
-		t.Skipf("%v: run make deps", err)
-	}
-	require.NoError(t, err)
+	skopeo := needs.Program(t, "skopeo")
 	dir := t.TempDir()
 	put(t, "oci:"+dir+"/images:other", "other")
 	for _, place := range []string{"oci:" + dir + "/images:example.org/x:1.0", "oci-archive:" + dir + "/x.tar"} {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/internal/nstest"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // sfdisk writes a partition table, and says what it wrote: its opinion is the one that the kernel shares.
@@ -19,12 +19,12 @@ func sfdisk(t *testing.T, script string) (name string, partUUIDs []string) {
 	name = filepath.Join(t.TempDir(), "disk")
 	require.NoError(t, os.WriteFile(name, nil, 0o644))
 	require.NoError(t, os.Truncate(name, 64<<20))
-	cmd := exec.Command(nstest.Tool(t, "sfdisk"), "--quiet", name)
+	cmd := exec.Command(needs.Program(t, "sfdisk"), "--quiet", name)
 	cmd.Stdin = strings.NewReader(script)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "sfdisk: %s", out)
 	for _, n := range []string{"1", "2"} {
-		out, err := exec.Command(nstest.Tool(t, "sfdisk"), "--part-uuid", name, n).Output()
+		out, err := exec.Command(needs.Program(t, "sfdisk"), "--part-uuid", name, n).Output()
 		if err == nil && len(bytes.TrimSpace(out)) > 0 {
 			partUUIDs = append(partUUIDs, strings.ToLower(string(bytes.TrimSpace(out))))
 		}
@@ -63,7 +63,7 @@ func TestPartUUIDWithoutTable(t *testing.T) {
 func TestExt4(t *testing.T) {
 	for _, fs := range []string{"ext2", "ext4"} {
 		name := filepath.Join(t.TempDir(), fs)
-		out, err := exec.Command(nstest.Tool(t, "mke2fs"), "-q", "-t", fs, "-L", "rootfs", "-U", "12345678-9abc-def0-1234-56789abcdef0",
+		out, err := exec.Command(needs.Program(t, "mke2fs"), "-q", "-t", fs, "-L", "rootfs", "-U", "12345678-9abc-def0-1234-56789abcdef0",
 			name, "2M").CombinedOutput()
 		require.NoError(t, err, "mke2fs: %s", out)
 		f, err := os.Open(name)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/PlanktoScope/pkbuild/initsteps/internal/nstest"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 func TestBlockTypes(t *testing.T) {
@@ -42,9 +43,9 @@ func TestMountRootReadOnly(t *testing.T) {
 		return
 	}
 	image, target := filepath.Join(dir, "image"), filepath.Join(dir, "sysroot")
-	out, err := exec.Command(nstest.Tool(t, "mke2fs"), "-q", "-t", "ext4", image, "2M").CombinedOutput()
+	out, err := exec.Command(needs.Program(t, "mke2fs"), "-q", "-t", "ext4", image, "2M").CombinedOutput()
 	require.NoError(t, err, "mke2fs: %s", out)
-	losetup := nstest.Tool(t, "losetup")
+	losetup := needs.Program(t, "losetup")
 	out, err = exec.Command(losetup, "--find", "--show", "--read-only", image).Output()
 	require.NoError(t, err)
 	device := strings.TrimSpace(string(out))

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/internal/nstest"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // devices are a disk with two partitions, the second of which holds an ext4 file system, as /sys and /dev show them.
@@ -28,7 +28,7 @@ func devices(t *testing.T) Devices {
 	require.NoError(t, os.Symlink("../../devices/mmc/mmcblk0", d.Sys+"/mmcblk0"))
 	disk, _ := sfdisk(t, "label: dos\nlabel-id: 0x0a2b3c4d\nsize=8M,type=c\ntype=83\n")
 	require.NoError(t, os.Rename(disk, d.Dev+"/mmcblk0"))
-	out, err := exec.Command(nstest.Tool(t, "mke2fs"), "-q", "-L", "rootfs", "-U", "12345678-9abc-def0-1234-56789abcdef0",
+	out, err := exec.Command(needs.Program(t, "mke2fs"), "-q", "-L", "rootfs", "-U", "12345678-9abc-def0-1234-56789abcdef0",
 		d.Dev+"/mmcblk0p2", "2M").CombinedOutput()
 	require.NoError(t, err, "mke2fs: %s", out)
 	return d

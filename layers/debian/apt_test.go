@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/stretchr/testify/require"
 )
 

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/stretchr/testify/require"
 )

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/stretchr/testify/require"
 )
 

@@ -2,38 +2,29 @@ package debian
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
+	"github.com/PlanktoScope/pkbuild/internal/uml"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/stretchr/testify/require"
 )
 
-// anotherDay is the first process of User Mode Linux, a kernel with a clock of its own. What it changes besides is what
+// anotherDay makes User Mode Linux, a kernel with a clock of its own, another machine: what it changes besides the day is what
 // differs between one maintainer's machine and another's. The host's files are its own; it works in memory.
-const anotherDay = `#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
+const anotherDay = `
 mount -t tmpfs -o size=3g tmpfs /mnt || exit
 insmod /usr/lib/uml/modules/$(uname -r)/kernel/fs/overlayfs/overlay.ko || exit
 date --set=@%d
 hostname another-machine
 umask 0077
-export TZ=Pacific/Apia LANG=tr_TR.UTF-8 LC_ALL=tr_TR.UTF-8 HOME=/nonexistent TMPDIR=/mnt
+export TZ=Pacific/Apia LANG=tr_TR.UTF-8 LC_ALL=tr_TR.UTF-8 HOME=/nonexistent TMPDIR=/mnt '%s'
 mkdir /mnt/scratch
-env '%s' '%s' -test.v -test.run='^TestChild$'
-date +'clock %%s'
-echo o >/proc/sysrq-trigger
-sleep 60
 `
 
 // diary is a package whose script writes down the day: what the test below is to find wherever else it is.
@@ -78,18 +69,15 @@ func TestTheDayDoesNotMatter(t *testing.T) {
 // onAnotherDay builds a layer in User Mode Linux, and returns what that says.
 func onAnotherDay(t *testing.T, day time.Time, l Layer, env *layers.Env) string {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
 	later := *env
 	later.Scratch = "/mnt/scratch"
-	script := filepath.Join(t.TempDir(), "init")
-	require.NoError(t, os.WriteFile(script, fmt.Appendf(nil, anotherDay, day.Unix(), childSpec(t, l, &later), self), 0o755))
-	cmd := exec.CommandContext(t.Context(), "linux.uml", "mem=4G", "root=/dev/root", "rootfstype=hostfs", "rw", "init="+script,
-		"con=null", "con0=null,fd:1", "panic=1")
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // where it keeps its socket
-	out, err := cmd.CombinedOutput()
-	require.Regexp(t, `(?m)^digest `, string(out), "%s: %v", cmd, err)
-	return string(out)
+	out := uml.Machine{
+		Memory: "4G",
+		Before: fmt.Sprintf(anotherDay, day.Unix(), childSpec(t, l, &later)),
+		After:  "date +'clock %s'",
+	}.Run(t, "TestChild")
+	require.Regexp(t, `(?m)^digest `, out)
+	return out
 }
 
 // said is what follows a word at the beginning of a line.

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/stretchr/testify/require"
 )

@@ -10,9 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/fetch"
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 	"github.com/stretchr/testify/require"
 )
 
@@ -48,7 +48,7 @@ func baseLock(t *testing.T, env *layers.Env, l Layer) *Lock {
 	t.Helper()
 	all, err := locks.of(l, func() ([]Lock, error) { return Resolve(t.Context(), env, nil, l) })
 	if err != nil {
-		needs.Unavailable(t, "resolve: "+err.Error())
+		needs.Unavailable(t, "resolve: %v", err)
 	}
 	return &Lock{Packages: slices.Clone(all[0].Packages), Tools: slices.Clone(all[0].Tools)}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/diskfs/go-diskfs/partition/mbr"
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
 )
 
 var latest = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/PlanktoScope/pkbuild/layers/internal/needs"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/stretchr/testify/require"
 )
 

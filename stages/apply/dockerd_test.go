@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
@@ -22,7 +23,7 @@ func startDocker(t *testing.T) {
 	t.Helper()
 	dockertest.Need(t)
 	if out, err := exec.Command("docker", "compose", "version").CombinedOutput(); err != nil {
-		dockertest.Lack(t, "%s: run .ci/deps", strings.TrimSpace(string(out)))
+		needs.Unavailable(t, "%s: run .ci/deps", strings.TrimSpace(string(out)))
 	}
 	t.Setenv("DOCKER_HOST", dockertest.Start(t, t.TempDir()).Host)
 }

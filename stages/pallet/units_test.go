@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 const (
@@ -68,15 +70,8 @@ func lay(t *testing.T, root string, f File) {
 // verify is what systemd says of units: nothing, if it likes them.
 func verify(t *testing.T, root string, units []string) string {
 	t.Helper()
-	program, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
 	arguments := append([]string{"verify", "--man=no", "--root=" + root}, units...)
-	out, err := exec.Command(program, arguments...).CombinedOutput()
+	out, err := exec.Command(needs.Program(t, "systemd-analyze"), arguments...).CombinedOutput()
 	if err != nil && len(out) == 0 {
 		return err.Error()
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
@@ -118,7 +119,7 @@ func (f countedFile) Sync() error {
 // the file system had not written by then is lost. The file system writes when it is told to sync, and otherwise only
 // after minutes.
 func TestDeviceIsCut(t *testing.T) {
-	needRoot(t, "mounting a file needs root")
+	needs.Root(t)
 	clean := filepath.Join(t.TempDir(), "clean.img")
 	mkfs(t, clean)
 	withMounted(t, clean, func(dir string) { fillDevice(t, dir) })
@@ -135,17 +136,6 @@ func TestDeviceIsCut(t *testing.T) {
 		})
 	}
 	t.Logf("%d cuts", cuts)
-}
-
-func needRoot(t *testing.T, why string) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("PKBUILD_TEST_STRICT") != "":
-		t.Fatal(why)
-	default:
-		t.Skip(why)
-	}
 }
 
 func mkfs(t *testing.T, image string) {

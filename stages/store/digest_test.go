@@ -7,11 +7,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
 func TestVerify(t *testing.T) {
-	needRoot(t, "needs root, to whom a store belongs")
+	needs.Root(t) // to whom a store belongs
 	dir := t.TempDir()
 	add(t, open(t, dir), "text")
 	at := func(name string) string { return filepath.Join(dir, "1", name) }

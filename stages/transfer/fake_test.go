@@ -37,7 +37,7 @@ func newFake() *fake {
 
 // add adds an image.
 func (f *fake) add(t testing.TB, name string, layers ...[]byte) digest.Digest {
-	config := configOf(t, layers...)
+	config := configOf(t, "amd64", layers...)
 	id := digest.FromBytes(config)
 	f.blobs[id], f.names[name], f.names[id.String()] = config, id, id
 	for _, l := range layers {

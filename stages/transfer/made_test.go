@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -17,29 +18,49 @@ import (
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// hello is a program for amd64 that says hello.
-func hello() []byte {
-	const at, header = 0x400000, 0x78
-	code := []byte("\xb8\x01\x00\x00\x00" + // mov eax, 1 (write)
+// programs say hello, by architecture.
+var programs = map[string]struct {
+	machine uint16 // as ELF has it
+	code    string
+}{
+	"amd64": {62, "\xb8\x01\x00\x00\x00" + // mov eax, 1 (write)
 		"\xbf\x01\x00\x00\x00" + // mov edi, 1
 		"\x48\x8d\x35\x10\x00\x00\x00" + // lea rsi, [rip+16]
 		"\xba\x06\x00\x00\x00\x0f\x05" + // mov edx, 6; syscall
 		"\xb8\x3c\x00\x00\x00\x31\xff\x0f\x05" + // mov eax, 60 (exit); xor edi, edi; syscall
-		"hello\n")
+		"hello\n"},
+	"arm64": {183, "\x08\x08\x80\xd2" + // mov x8, 64 (write)
+		"\x20\x00\x80\xd2" + // mov x0, 1
+		"\xc1\x00\x00\x10" + // adr x1, 24
+		"\xc2\x00\x80\xd2\x01\x00\x00\xd4" + // mov x2, 6; svc 0
+		"\xa8\x0b\x80\xd2\x00\x00\x80\xd2\x01\x00\x00\xd4" + // mov x8, 93 (exit); mov x0, 0; svc 0
+		"hello\n"},
+}
+
+// hello is the file of a program.
+func hello(t *testing.T, architecture string) []byte {
+	t.Helper()
+	const at, header = 0x400000, 0x78
+	program, known := programs[architecture]
+	if !known {
+		needs.Unavailable(t, "there is no program for %s that says hello", architecture)
+	}
+	size := uint64(header + len(program.code))
 	var out bytes.Buffer
 	out.WriteString("\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9))
 	for _, v := range []any{
-		uint16(2), uint16(62), uint32(1), uint64(at + header), uint64(64), uint64(0), uint32(0), uint16(64), uint16(56), uint16(1),
+		uint16(2), program.machine, uint32(1), uint64(at + header), uint64(64), uint64(0), uint32(0), uint16(64), uint16(56), uint16(1),
 		uint16(64), uint16(0), uint16(0), // no sections
-		uint32(1), uint32(5), uint64(0), uint64(at), uint64(at), uint64(header + len(code)), uint64(header + len(code)), uint64(4096),
+		uint32(1), uint32(5), uint64(0), uint64(at), uint64(at), size, size, uint64(4096),
 	} {
 		_ = binary.Write(&out, binary.LittleEndian, v) // to memory
 	}
-	return append(out.Bytes(), code...)
+	return append(out.Bytes(), program.code...)
 }
 
 // layer is an archive of one file.
@@ -62,9 +83,9 @@ func noise(seed int64, n int) []byte {
 }
 
 // configOf is the configuration of an image of some layers.
-func configOf(t testing.TB, layers ...[]byte) []byte {
+func configOf(t testing.TB, architecture string, layers ...[]byte) []byte {
 	t.Helper()
-	c := imagespec.Image{Platform: imagespec.Platform{OS: "linux", Architecture: "amd64"}, Config: imagespec.ImageConfig{Cmd: []string{"/hello"}}}
+	c := imagespec.Image{Platform: imagespec.Platform{OS: "linux", Architecture: architecture}, Config: imagespec.ImageConfig{Cmd: []string{"/hello"}}}
 	c.RootFS.Type = "layers"
 	for _, l := range layers {
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, digest.FromBytes(l))
@@ -100,7 +121,7 @@ func (r registry) add(t *testing.T, layers ...[]byte) digest.Digest {
 		r[d.String()] = data
 		return imagespec.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(data))}
 	}
-	m := imagespec.Manifest{MediaType: imagespec.MediaTypeImageManifest, Config: descriptor(imagespec.MediaTypeImageConfig, configOf(t, layers...))}
+	m := imagespec.Manifest{MediaType: imagespec.MediaTypeImageManifest, Config: descriptor(imagespec.MediaTypeImageConfig, configOf(t, runtime.GOARCH, layers...))}
 	m.SchemaVersion = 2
 	for _, l := range layers {
 		m.Layers = append(m.Layers, descriptor(imagespec.MediaTypeImageLayer, l))

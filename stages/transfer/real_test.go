@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 	"github.com/PlanktoScope/pkbuild/stages/images"
@@ -74,14 +76,27 @@ func (d *device) take(name string) int {
 	return n
 }
 
+// TestHello has the programs of all architectures run, those of others by an emulator.
+func TestHello(t *testing.T) {
+	emulators := map[string]string{"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}
+	for architecture := range programs {
+		name := filepath.Join(t.TempDir(), "hello")
+		require.NoError(t, os.WriteFile(name, hello(t, architecture), 0o755))
+		cmd := exec.Command(name)
+		if architecture != runtime.GOARCH {
+			cmd = exec.Command(needs.Program(t, emulators[architecture]), name)
+		}
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, architecture)
+		require.Equal(t, "hello\n", string(out))
+	}
+}
+
 // TestTwoDevices carries a stage from one Docker to another one, with an inventory and without.
 func TestTwoDevices(t *testing.T) {
-	if runtime.GOARCH != "amd64" {
-		t.Skip("the program in the images is for amd64")
-	}
 	one := &device{Daemon: dockertest.Start(t, t.TempDir()), t: t}
 	two := &device{Daemon: dockertest.Start(t, t.TempDir()), t: t, store: t.TempDir()}
-	base := layer(t, "hello", hello())
+	base := layer(t, "hello", hello(t, runtime.GOARCH))
 	old, further := layer(t, "old", noise(1, 100_000)), layer(t, "new", noise(2, 100_000))
 	reg := registry{}
 	server := httptest.NewServer(reg)
@@ -95,7 +110,7 @@ func TestTwoDevices(t *testing.T) {
 	require.Contains(t, one.said, fmt.Sprintf("image 2 of 3: %s: 2 of 2 layers", pinned))
 	require.NoError(t, two.fetch(oldName))
 	err := two.fetch(fmt.Sprintf("%s/gone:1", host))
-	require.ErrorContains(t, err, fmt.Sprintf("image %s/gone:1: docker image pull --platform linux/amd64", host))
+	require.ErrorContains(t, err, fmt.Sprintf("image %s/gone:1: docker image pull --platform linux/%s", host, runtime.GOARCH))
 	require.NotContains(t, two.said[len(two.said)-1], "retrying", "what is not there is not tried again")
 	server.Close()
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -26,11 +27,7 @@ type debugfs struct {
 var prompt = regexp.MustCompile(`(?m)^debugfs: .*\n`)
 
 func (d *debugfs) command(args ...string) *exec.Cmd {
-	path, err := exec.LookPath("debugfs")
-	if err != nil {
-		lack(d.t, "%v", err)
-	}
-	cmd := exec.Command(path, append(args, d.image)...)
+	cmd := exec.Command(needs.Program(d.t, "debugfs"), append(args, d.image)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC", "DEBUGFS_PAGER=cat")
 	return cmd
 }

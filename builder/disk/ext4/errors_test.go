@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -127,7 +128,7 @@ func TestErrors(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4M"); err != nil {
-		lack(t, "mounting needs root: %v", err)
+		needs.Unavailable(t, "mounting needs root: %v", err)
 	}
 	defer func() { require.NoError(t, unix.Unmount(dir, 0)) }()
 	content, err := os.Create(filepath.Join(t.TempDir(), "content"))

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // mount mounts an image by a loop device until unmount, or the end of the test.
@@ -26,17 +28,17 @@ type mount struct {
 func mountImage(t *testing.T, image, options string) *mount {
 	t.Helper()
 	if os.Getuid() != 0 {
-		lack(t, "mounting needs root")
+		needs.Unavailable(t, "mounting needs root")
 	}
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		lack(t, "mounting needs loop devices: %v", err)
+		needs.Unavailable(t, "mounting needs loop devices: %v", err)
 	}
 	runtime.LockOSThread() // and never unlock it: the namespace ends with the thread, which ends with the test
 	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
 	require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	m := &mount{t: t, dir: filepath.Join(t.TempDir(), "mnt"), mark: "test of " + image}
 	if err := os.WriteFile("/dev/kmsg", []byte(m.mark+"\n"), 0); err != nil {
-		lack(t, "no access to the kernel's log: %v", err)
+		needs.Unavailable(t, "no access to the kernel's log: %v", err)
 	}
 	require.NoError(t, os.Mkdir(m.dir, 0o755))
 	tool(t, "mount", "-t", "ext4", "-o", "loop,"+options, image, m.dir)

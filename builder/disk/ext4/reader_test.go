@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 	reader "github.com/PlanktoScope/pkbuild/layers/diskimage/ext4"
 )
@@ -117,7 +118,7 @@ var formats = map[string][]string{
 
 func TestReaderAgreesWithDebugfs(t *testing.T) {
 	if os.Geteuid() != 0 {
-		lack(t, "needs root, to make devices")
+		needs.Unavailable(t, "needs root, to make devices")
 	}
 	dir := t.TempDir()
 	populate(t, dir)

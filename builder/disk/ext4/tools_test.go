@@ -7,28 +7,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
-
-// strict is set where tests may not be skipped for want of programs or rights.
-var strict = os.Getenv("PKBUILD_TEST_STRICT") != ""
-
-// lack ends a test that cannot run here.
-func lack(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if strict {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
 
 // tool runs a program of e2fsprogs or util-linux and returns all that it says.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		lack(t, "%v", err)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(needs.Program(t, name), args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC", "DEBUGFS_PAGER=cat")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s: %s", cmd, out)

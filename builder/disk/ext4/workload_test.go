@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/PlanktoScope/pkbuild/internal/uml"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -103,36 +103,15 @@ func TestGrowthTo2TiB(t *testing.T) {
 	fsck(t, image)
 }
 
-// insideScript is the first process. It sees the files of the host, and must not write to them.
-const insideScript = `#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/tmp
-mount -t proc proc /proc
-mount -t tmpfs tmpfs /tmp -o size=50%% || exit
-export %s=%d
-/proc/self/fd/3 -test.v -test.run='^%s$'
-echo o >/proc/sysrq-trigger
-sleep 60
-`
-
 // runInside runs a test of this binary in User Mode Linux, on a disk that is the image, grown to a size.
 func runInside(t *testing.T, image, test string, size int64) {
 	t.Helper()
-	kernel, err := exec.LookPath("linux.uml")
-	if err != nil {
-		lack(t, "growing a mounted file system needs user-mode-linux: %v", err)
-	}
 	require.NoError(t, os.Truncate(image, size))
-	self, err := os.Executable()
-	require.NoError(t, err)
-	script := filepath.Join(t.TempDir(), "init")
-	text := fmt.Sprintf(insideScript, inside, size, test)
-	text = strings.Replace(text, "mount -t tmpfs", "exec 3<"+self+"\nmount -t tmpfs", 1) // the binary may lie below /tmp
-	require.NoError(t, os.WriteFile(script, []byte(text), 0o755))
-	cmd := exec.CommandContext(t.Context(), kernel, "mem=512M", "ubd0="+image, "root=/dev/root", "rootfstype=hostfs", "rw",
-		"init="+script, "con=null", "con0=null,fd:1")
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // where it keeps its socket
-	out, err := cmd.CombinedOutput()
-	require.Contains(t, string(out), "--- PASS: "+test, "%s: %v", cmd, err)
+	m := uml.Machine{
+		Memory: "512M", Disks: []string{image},
+		Before: fmt.Sprintf("mount -t tmpfs tmpfs /tmp -o size=50%% || exit\nexport TMPDIR=/tmp %s=%d", inside, size),
+	}
+	require.Contains(t, m.Run(t, test), "--- PASS: "+test)
 }
 
 // insideMount mounts the disk there is inside.

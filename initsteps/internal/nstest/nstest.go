@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // rootVariable names the directory in which a child may build a root file system. It is set in the child only.
@@ -35,7 +37,7 @@ func Run(t *testing.T, users Users) string {
 		return dir
 	}
 	if users == AsRoot && os.Getuid() != 0 {
-		Missing(t, "only root may do what this test does")
+		needs.Unavailable(t, "only root may do what this test does")
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), rootVariable+"="+t.TempDir())
@@ -48,21 +50,12 @@ func Run(t *testing.T, users Users) string {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		Missing(t, "namespaces: "+err.Error())
+		needs.Unavailable(t, "namespaces: %v", err)
 	}
 	require.NoError(t, cmd.Wait(), "child: %s\n%s", cmd, &out)
 	require.Contains(t, out.String(), "--- PASS: "+t.Name(), "the child ran the test")
 	t.Logf("child:\n%s", &out)
 	return ""
-}
-
-// Missing ends a test for which this machine lacks something.
-func Missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
 
 // Enter makes a directory the root of this process.
@@ -77,17 +70,4 @@ func Enter(t *testing.T, dir string) {
 	require.NoError(t, os.Chdir("/"))
 	require.NoError(t, unix.Unmount("/old", unix.MNT_DETACH))
 	require.NoError(t, os.Remove("/old"))
-}
-
-// Tool is the path of a program that administrators run; the test ends where it is not installed.
-func Tool(t *testing.T, name string) string {
-	t.Helper()
-	for _, dir := range []string{"/sbin", "/usr/sbin", "/usr/bin"} {
-		path := filepath.Join(dir, name)
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-	}
-	Missing(t, name+" is not installed")
-	return ""
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // Daemon is a Docker. Images cannot be built by it, and containers have no network.
@@ -25,26 +27,13 @@ type Daemon struct {
 	cmd *exec.Cmd
 }
 
-// Need ends a test that can have no Docker, by Lack.
+// Need ends a test that can have no Docker.
 func Need(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		Lack(t, "Docker needs root")
-	}
+	needs.Root(t)
 	for _, program := range []string{"dockerd", "docker", "containerd", "runc"} {
-		if _, err := exec.LookPath(program); err != nil {
-			Lack(t, "%v: install docker.io", err)
-		}
+		needs.Program(t, program)
 	}
-}
-
-// Lack skips a test that lacks something, or fails it if PKBUILD_TEST_STRICT is set.
-func Lack(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }
 
 // Start starts a Docker over a directory. It ends with the test.

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
@@ -34,13 +35,8 @@ import (
 // gitProgram is the path of a program of Git's.
 func gitProgram(t *testing.T, name string) string {
 	t.Helper()
-	out, err := exec.Command("git", "--exec-path").Output()
-	if err != nil {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	out, err := exec.Command(needs.Program(t, "git"), "--exec-path").Output()
+	require.NoError(t, err)
 	return filepath.Join(strings.TrimSpace(string(out)), name)
 }
 

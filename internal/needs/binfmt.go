@@ -1,5 +1,3 @@
-// Package needs tells tests what the machine lacks: where PKBUILD_TEST_STRICT is set, as in CI, they fail, elsewhere they
-// are skipped with the reason.
 package needs
 
 import (
@@ -10,31 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-// Unavailable ends a test that cannot run here.
-func Unavailable(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
-
-// Root ends a test that is not run by root.
-func Root(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		Unavailable(t, "needs root")
-	}
-}
-
-// Program ends a test that lacks a program; see .ci/deps.
-func Program(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		Unavailable(t, name+" is missing: make deps")
-	}
-}
 
 // Binfmt starts a test of the running binary as root of a user namespace with a binfmt_misc of its own, which is empty,
 // and returns its output. size is the number of users there.

@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/vbatts/tar-split/tar/asm"
-	"github.com/vbatts/tar-split/tar/storage"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/PlanktoScope/pkbuild/layers"
@@ -69,34 +65,6 @@ func (s Store) tarSplit(ctx context.Context, l *chained, archive *os.File) (laye
 	}
 	return layers.Content{ReaderAt: f, Size: info.Size()}, nil
 }
-
-// split writes what an archive is besides its contents.
-func split(ctx context.Context, archive io.ReaderAt, w io.Writer) error {
-	zipped, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	if err != nil {
-		return err
-	}
-	in := bufio.NewReaderSize(&reader{ctx: ctx, from: archive}, 1<<20)
-	tar, done, err := asm.NewInputTarStreamWithDone(in, storage.NewJSONPacker(zipped), nil)
-	if err != nil {
-		return err
-	}
-	_, err = io.CopyBuffer(onlyWriter{io.Discard}, tar, make([]byte, 1<<16)) // each read wakes who writes
-	err = errors.Join(err, tar.Close())
-	if e := <-done; err == nil {
-		err = e
-	}
-	if errors.Is(err, storage.ErrDuplicatePath) {
-		return errors.New("its archive has a path twice, which Docker refuses")
-	}
-	if err != nil {
-		return fmt.Errorf("split the archive: %w", err)
-	}
-	return zipped.Close()
-}
-
-// onlyWriter hides that a writer would rather read by itself.
-type onlyWriter struct{ io.Writer }
 
 // reader reads a file from its beginning until its context ends.
 type reader struct {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.podman.io/image/v5/docker/reference"
+
+	"github.com/PlanktoScope/pkbuild/internal/spelling"
 )
 
 // check reports what is wrong between values that are each right.
@@ -172,7 +174,7 @@ func (d *decoder) checkSecrets(users []*User, r *Recipe) {
 			continue
 		}
 		// The text is not shown: it may be the password itself.
-		if near := nearest(*name, declared); near != "" {
+		if near := spelling.Nearest(*name, declared); near != "" {
 			used[near] = true
 			d.problems.add(at.place, "no such secret is declared; did you mean %s?", quote(near))
 			continue

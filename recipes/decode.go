@@ -3,6 +3,8 @@ package recipes
 import (
 	"reflect"
 	"slices"
+
+	"github.com/PlanktoScope/pkbuild/internal/spelling"
 )
 
 // decoder makes a Recipe from nodes by its types, and reports what does not fit them.
@@ -94,7 +96,7 @@ func (d *decoder) absent(n *node, f field, v reflect.Value) {
 
 // unknown reports a key that is none of the names.
 func (d *decoder) unknown(e entry, names []string) {
-	if near := nearest(e.key, names); near != "" {
+	if near := spelling.Nearest(e.key, names); near != "" {
 		d.problems.add(e.at, "unknown key; did you mean %s?", quote(near))
 		return
 	}

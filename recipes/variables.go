@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/internal/spelling"
 )
 
 // maxExpanded bounds the bytes of all strings that use variables, since variables may use variables.
@@ -130,7 +132,7 @@ func (v *variables) fits(at *node, bytes int) bool {
 
 // undeclared says that there is no such variable, and the way out for one that should not be.
 func (v *variables) undeclared(name, otherwise string) string {
-	if near := nearest(name, slices.Sorted(maps.Keys(v.defined))); near != "" {
+	if near := spelling.Nearest(name, slices.Sorted(maps.Keys(v.defined))); near != "" {
 		return "variable " + quote(name) + " is not declared; did you mean " + quote(near) + "?"
 	}
 	return "variable " + quote(name) + " is not declared; add it to vars, or " + otherwise

@@ -311,12 +311,3 @@ func TestRepositories(t *testing.T) {
 	require.ErrorContains(t, err, "read the package lists of second ("+second.URIs[0]+" test): ")
 	require.NotContains(t, err.Error(), first.URIs[0])
 }
-
-func TestNearest(t *testing.T) {
-	known := []string{"vim", "vim-tiny", "openssh-server", "openssh-client", "w3m"}
-	for name, want := range map[string]string{
-		"openssh-servr": "openssh-server", "vi": "", "vmi": "", "vimm": "vim", "w3n": "w3m", "qwertz": "", "": "",
-	} {
-		require.Equal(t, want, nearest(name, known), name)
-	}
-}

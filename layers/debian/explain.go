@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
+	"github.com/PlanktoScope/pkbuild/internal/spelling"
 )
 
 // complaint is what apt had to say about an error, without its report of what went well.
@@ -65,27 +65,12 @@ func (a apt) unknown(ctx context.Context, names []string) error {
 	var errs []error
 	for _, name := range names {
 		hint := ""
-		if near := nearest(name, strings.Fields(known)); near != "" {
+		if near := spelling.Nearest(name, strings.Fields(known)); near != "" {
 			hint = fmt.Sprintf("; did you mean %s?", near)
 		}
 		errs = append(errs, fmt.Errorf("there is no package %s in %s%s", name, a.describe(), hint))
 	}
 	return errors.Join(errs...)
-}
-
-// nearest is the name that the fewest edits lead to, at most a third of its letters; the first of several in
-// alphabetical order.
-func nearest(name string, known []string) string {
-	best, distance := "", len(name)/3+1
-	for _, k := range known {
-		if gap := len(name) - len(k); gap >= distance+1 || -gap >= distance+1 {
-			continue
-		}
-		if d := levenshtein.ComputeDistance(name, k); d < distance || d == distance && best != "" && k < best {
-			best, distance = k, d
-		}
-	}
-	return best
 }
 
 // remedies tell what to do about what apt says of a repository.

@@ -1,0 +1,12 @@
+package recipes
+
+import "strings"
+
+// enumerate lists words in a sentence: a, b and c.
+func enumerate(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}

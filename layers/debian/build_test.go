@@ -235,9 +235,10 @@ func TestFullDisk(t *testing.T) {
 	for name, test := range map[string]struct {
 		free    int64
 		command string
+		want    string
 	}{
-		"the tree":    {0, "true"},
-		"the changes": {sandbox.Available(), "head -c 30000000 /dev/urandom >/big"},
+		"the tree":    {0, "true", "write the tree: make regular file /"},
+		"the changes": {sandbox.Available(), "head -c 30000000 /dev/urandom >/big", "No space left on device"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -245,7 +246,8 @@ func TestFullDisk(t *testing.T) {
 			defer func() { require.NoError(t, syscall.Unmount(dir, 0)) }()
 			s := sandbox.Sandbox{Dir: dir, Architecture: l.Architecture, Date: date, Tree: tree, Tools: layers.NewTree(), Free: test.free}
 			_, err := s.Run(t.Context(), nil, "/bin/sh", "-c", test.command)
-			require.ErrorContains(t, err, "No space left on device")
+			require.ErrorContains(t, err, test.want)
+			require.Regexp(t, "(?i): no space left on device", err.Error())
 		})
 	}
 }

@@ -18,6 +18,11 @@ const tailLines = 25
 // Exec runs a command, hands every line of its output to each, and quotes the last ones where it fails. Output that
 // goes elsewhere already is left alone. The command dies with the context and with this process.
 func Exec(ctx context.Context, cmd *exec.Cmd, each func(line string)) error {
+	return execute(ctx, cmd, each, func(int) {})
+}
+
+// execute is Exec that says as which process the command was started.
+func execute(ctx context.Context, cmd *exec.Cmd, each func(line string), started func(pid int)) error {
 	r, w := io.Pipe()
 	cmd.Stderr = w
 	if cmd.Stdout == nil {
@@ -32,7 +37,11 @@ func Exec(ctx context.Context, cmd *exec.Cmd, each func(line string)) error {
 	go func() { tail <- lines(r, each) }()
 	// The kernel sends the signal when the thread ends that started the command.
 	runtime.LockOSThread()
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		started(cmd.Process.Pid)
+		err = cmd.Wait()
+	}
 	runtime.UnlockOSThread()
 	_ = w.Close()
 	last := <-tail

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bufio"
 	"context"
 	_ "embed"
 	"errors"
@@ -97,38 +96,6 @@ func yes(b bool) string {
 		return "yes"
 	}
 	return ""
-}
-
-// feed runs the command with the tools, the tree, what lies aside and the file for the changes as descriptors 3 to 6.
-func (s Sandbox) feed(ctx context.Context, cmd *exec.Cmd, out *os.File, each func(line string)) error {
-	trees := []*layers.Tree{s.Tools, s.Tree, s.Aside}
-	fed := make(chan error, len(trees))
-	for _, tree := range trees {
-		if tree == nil {
-			tree = layers.NewTree()
-		}
-		r, w, err := os.Pipe()
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		cmd.ExtraFiles = append(cmd.ExtraFiles, r)
-		go func() { fed <- errors.Join(writeTree(tree, w), w.Close()) }()
-	}
-	cmd.ExtraFiles = append(cmd.ExtraFiles, out)
-	err := Exec(ctx, cmd, each)
-	for _, r := range cmd.ExtraFiles[:len(trees)] {
-		_ = r.Close() // who still writes shall not wait
-	}
-	if e := errors.Join(<-fed, <-fed, <-fed); err == nil && e != nil {
-		err = fmt.Errorf("write the tree: %w", e)
-	}
-	return err
-}
-
-func writeTree(t *layers.Tree, w io.Writer) error {
-	buffered := bufio.NewWriterSize(w, 1<<20)
-	return errors.Join(t.WriteTar(buffered, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)), buffered.Flush())
 }
 
 // changes reads what the command changed. Times of the build become that of the image.

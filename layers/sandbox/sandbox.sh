@@ -1,8 +1,8 @@
-# Lays tools over a tree, runs the command in the arguments in it, and writes the changes as a tar to descriptor 6. It is
+# Lays tools over a tree, runs the command in the arguments in it, and writes the changes as a tar to descriptor 4. It is
 # PID 1 of namespaces of its own, so that all mounts and processes end with it. The current directory is empty and takes
-# all files, or a tmpfs over it does if MEMORY is set. The tools, the tree and what lies aside arrive as tars on
-# descriptors 3 to 5, the last one if ASIDE is set. OPTIONS are options of the overlay; EMULATOR is one to register for
-# this sandbox alone; with NETWORK set, names are looked up as on the building machine.
+# all files, or a tmpfs over it does if MEMORY is set. Trees come from who reads descriptor 3: what lies aside, too, if
+# ASIDE is set. OPTIONS are options of the overlay; EMULATOR is one to register for this sandbox alone; with NETWORK set,
+# names are looked up as on the building machine.
 set -eu
 umask 022
 mount --make-rprivate /
@@ -11,11 +11,12 @@ if [ -n "$MEMORY" ]; then
 	cd "$PWD"
 fi
 mkdir tools tree upper work root
-xattrs='--xattrs --xattrs-include=*'
-set -f
-tar --extract --file=- --directory=tools --preserve-permissions --numeric-owner --same-owner <&3
-tar --extract --file=- --directory=tree --preserve-permissions --numeric-owner --same-owner $xattrs <&4
-set +f
+fetch() { # DIRECTORY: has a tree put there
+	echo "$1" >&3
+	read -r answer <&3
+}
+fetch tools
+fetch tree
 
 mount -t overlay -o "lowerdir=tools:tree,upperdir=upper,workdir=work,$OPTIONS" overlay root
 mount -t proc -o ro,nosuid,nodev,noexec proc root/proc
@@ -37,7 +38,7 @@ hostname localhost
 if [ -n "$ASIDE" ]; then
 	mkdir root/run/pkbuild
 	mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs root/run/pkbuild
-	tar --extract --file=- --directory=root/run/pkbuild --preserve-permissions --numeric-owner --same-owner <&5
+	fetch root/run/pkbuild
 	mount -o remount,bind,ro root/run/pkbuild
 fi
 created=
@@ -63,8 +64,7 @@ fi
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 	DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes \
 	SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" PERL_HASH_SEED=0 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \
-	chroot root "$@" </dev/null 3<&- 4<&- 5<&- 6>&-
+	chroot root "$@" </dev/null 3<&- 4>&-
 umount -R root
 [ -z "$created" ] || rm "$created"
-set -f
-tar --create --file=- --directory=upper --format=posix --numeric-owner $xattrs . >&6
+tar --create --file=- --directory=upper --format=posix --numeric-owner --xattrs '--xattrs-include=*' . >&4

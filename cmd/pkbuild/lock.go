@@ -32,33 +32,9 @@ func lockCommand() *cobra.Command {
 			if check {
 				return checkLock(cmd, &flags, args[0], cache)
 			}
-			old, err := builder.ReadLock(args[0])
-			if err != nil && diff {
-				return err // what is written anew may have been broken
-			}
-			if old == nil && diff {
-				return errNoLock(args[0])
-			}
-			r, err := flags.load(args[0])
+			old, lock, err := relock(cmd, &flags, args[0], cache, diff)
 			if err != nil {
 				return err
-			}
-			o := builder.Options{Mirror: builder.Mirror(cmd.Context())}
-			if o.Cache, err = cacheDir(cache); err != nil {
-				return err
-			}
-			if o.Mirrors, err = machineMirrors(); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "resolving the packages of %s\n", args[0])
-			lock, err := builder.Resolve(cmd.Context(), r, o)
-			if err != nil {
-				return err
-			}
-			if !diff {
-				if err := builder.WriteLock(args[0], lock); err != nil {
-					return err
-				}
 			}
 			changes := old.Diff(lock)
 			if asJSON {
@@ -81,6 +57,35 @@ func lockCommand() *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("diff", "check")
 	cmd.MarkFlagsMutuallyExclusive("json", "check")
 	return cmd
+}
+
+// relock resolves a recipe anew and, unless only the difference is asked for, writes its lock. The old lock is nil where
+// there is none.
+func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff bool) (old, lock *builder.Lock, err error) {
+	old, err = builder.ReadLock(recipe)
+	if err != nil && diff {
+		return nil, nil, err // what is written anew may have been broken
+	}
+	if old == nil && diff {
+		return nil, nil, errNoLock(recipe)
+	}
+	r, err := flags.load(recipe)
+	if err != nil {
+		return nil, nil, err
+	}
+	o := builder.Options{Mirror: builder.Mirror(cmd.Context())}
+	if o.Cache, err = cacheDir(cache); err != nil {
+		return nil, nil, err
+	}
+	if o.Mirrors, err = machineMirrors(); err != nil {
+		return nil, nil, err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "resolving the packages of %s\n", recipe)
+	lock, err = builder.Resolve(cmd.Context(), r, o)
+	if err != nil || diff {
+		return old, lock, err
+	}
+	return old, lock, builder.WriteLock(recipe, lock)
 }
 
 // checkLock tells whether a recipe's lock fits it.

@@ -2,13 +2,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -18,42 +14,26 @@ import (
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
+// version is set by the linker; a build without it says "dev".
+var version = "dev"
+
 func main() {
 	logrus.SetOutput(io.Discard) // libraries log to it, and return what matters
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	cli.Main(root(), tellProblems)
 }
 
-// run runs the program and returns its exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	cmd := root()
-	cmd.SetArgs(args)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	called, err := cmd.ExecuteContextC(ctx)
+func root() *cobra.Command {
+	return cli.Group("pkbuild", "Build and prove images for instruments that run on a Raspberry Pi",
+		imageCommand(), containerCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(),
+		bootCommand(), verifyCommand(), palletCommand(), schemaCommand(), docsCommand(), cli.Version("pkbuild", version))
+}
+
+// tellProblems says each mistake in a recipe on a line of its own, with its place first, as editors expect it.
+func tellProblems(w io.Writer, called *cobra.Command, err error) bool {
 	var problems recipes.Problems
-	switch {
-	case err == nil:
-		return cli.Done
-	case errors.Is(err, cli.ErrReported):
-		return cli.Failed
-	case errors.As(err, &problems):
-		reportProblems(stderr, problems, called.Flags().Arg(0))
-		return cli.Failed
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "pkbuild: interrupted")
-		return cli.Failed
-	case errors.Is(err, cli.ErrUsage):
-		fmt.Fprintf(stderr, "pkbuild: %v\nRun '%s --help' for usage.\n", err, called.CommandPath())
-		return cli.Usage
+	if !errors.As(err, &problems) {
+		return false
 	}
-	fmt.Fprintf(stderr, "pkbuild: %v\n", err)
-	return cli.Failed
-}
-
-func reportProblems(w io.Writer, problems recipes.Problems, recipe string) {
 	for _, p := range problems {
 		fmt.Fprintln(w, p)
 	}
@@ -61,27 +41,8 @@ func reportProblems(w io.Writer, problems recipes.Problems, recipe string) {
 	if len(problems) == 1 {
 		noun = "mistake"
 	}
-	fmt.Fprintf(w, "pkbuild: %s: %d %s\n", recipe, len(problems), noun)
-}
-
-func root() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:           "pkbuild",
-		Short:         "Build, prove and flash images for instruments that run on a Raspberry Pi",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("%w: there is no command %q", cli.ErrUsage, args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", cli.ErrUsage, err) })
-	cmd.AddCommand(imageCommand(), containerCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(), bootCommand(), verifyCommand(),
-		palletCommand(), schemaCommand(), docsCommand(), versionCommand())
-	return cmd
+	fmt.Fprintf(w, "pkbuild: %s: %d %s\n", called.Flags().Arg(0), len(problems), noun)
+	return true
 }
 
 // palletCommand has the commands of pkctl that work on a pallet's directory.

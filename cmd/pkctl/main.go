@@ -10,6 +10,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
+// version is set by the linker; a build without it says "dev".
+var version = "dev"
+
 func main() {
 	logrus.SetOutput(io.Discard) // libraries log to it, and return what matters
 	cli.Main(root())
@@ -17,5 +20,5 @@ func main() {
 
 func root() *cobra.Command {
 	return cli.Group("pkctl", "Manage the stages of an instrument's operating system",
-		statusCommand(), stageCommand(), palletCommand(), overrideCommand(), resetCommand(), manCommand(), versionCommand())
+		statusCommand(), stageCommand(), palletCommand(), overrideCommand(), resetCommand(), manCommand(), cli.Version("pkctl", version))
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,16 +29,19 @@ var ErrUsage = errors.New("usage")
 // ErrReported is an error of which everything was said already.
 var ErrReported = errors.New("reported")
 
+// Teller says an error of a command in its own way; false if it has none for it.
+type Teller func(stderr io.Writer, called *cobra.Command, err error) bool
+
 // Main runs a command with the arguments and signals of the process, and ends the process.
-func Main(root *cobra.Command) {
+func Main(root *cobra.Command, tell ...Teller) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := Run(ctx, root, os.Args[1:], os.Stdout, os.Stderr)
+	code := Run(ctx, root, os.Args[1:], os.Stdout, os.Stderr, tell...)
 	stop()
 	os.Exit(code)
 }
 
 // Run runs a command, says what went wrong, and returns the exit code.
-func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer) int {
+func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer, tell ...Teller) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", ErrUsage, err) })
 	root.SetArgs(args)
@@ -46,7 +51,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	switch {
 	case err == nil:
 		return Done
-	case errors.Is(err, ErrReported):
+	case errors.Is(err, ErrReported), slices.ContainsFunc(tell, func(t Teller) bool { return t(stderr, called, err) }):
 		return Failed
 	case ctx.Err() != nil:
 		fmt.Fprintf(stderr, "%s: interrupted\n", root.Name())
@@ -96,6 +101,20 @@ func Optional(names ...string) cobra.PositionalArgs {
 			return nil
 		}
 		return Exactly(names...)(cmd, args)
+	}
+}
+
+// Version makes the command that prints the version of a program.
+func Version(program, version string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  Exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			info, _ := debug.ReadBuildInfo()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s\n", program, version, info.GoVersion)
+			return err
+		},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
+	"github.com/PlanktoScope/pkbuild/images/internal/tars"
 )
 
 // Whatever a layer holds, it is an error or lies below the directory of the layer: nothing else of the store, and no file
@@ -20,13 +21,13 @@ func FuzzLayer(f *testing.F) {
 	sized := func(h *tar.Header) { h.PAXRecords = map[string]string{"VENDOR.x": strings.Repeat("x", 1000)} }
 	for _, seed := range [][]byte{
 		upper, nil, make([]byte, 1024), lower[:2000],
-		archiveOf(f, file("../../../../tmp/out", "x"), file("/tmp/out", "x")),
-		archiveOf(f, symlink("a", "/tmp"), file("a/out", "x")),
-		archiveOf(f, dir("a"), symlink("a/b", "../.."), file("a/b/out", "x")),
-		archiveOf(f, link("a", "../../../etc/passwd"), link("b", "/etc/passwd"), link("c", "c")),
-		archiveOf(f, file(".wh..", ""), file(".wh...", ""), file(".wh.", ""), file(".wh..wh..opq", ""), file("a/.wh..wh..opq", "")),
-		archiveOf(f, file(".wh.a", ""), file("a", ""), dir("a"), file("a/.wh.b", ""), dir("a/b")),
-		archiveOf(f, file("x", "y").with(sized), device(tar.TypeChar, "c", 0, 0)),
+		archiveOf(f, tars.File("../../../../tmp/out", "x"), tars.File("/tmp/out", "x")),
+		archiveOf(f, tars.Symlink("a", "/tmp"), tars.File("a/out", "x")),
+		archiveOf(f, tars.Dir("a"), tars.Symlink("a/b", "../.."), tars.File("a/b/out", "x")),
+		archiveOf(f, tars.Link("a", "../../../etc/passwd"), tars.Link("b", "/etc/passwd"), tars.Link("c", "c")),
+		archiveOf(f, tars.File(".wh..", ""), tars.File(".wh...", ""), tars.File(".wh.", ""), tars.File(".wh..wh..opq", ""), tars.File("a/.wh..wh..opq", "")),
+		archiveOf(f, tars.File(".wh.a", ""), tars.File("a", ""), tars.Dir("a"), tars.File("a/.wh.b", ""), tars.Dir("a/b")),
+		archiveOf(f, tars.File("x", "y").With(sized), tars.Device(tar.TypeChar, "c", 0, 0)),
 	} {
 		f.Add(seed)
 	}
@@ -57,7 +58,7 @@ func FuzzLayer(f *testing.F) {
 			}
 		}
 		require.Equal(t, usual, outside)
-		_, _ = ext4.Prepare(tree, ext4.Options{UUID: [16]byte{1}, Now: written}, 0) // which may find no place for an attribute
+		_, _ = ext4.Prepare(tree, ext4.Options{UUID: [16]byte{1}, Now: tars.Written()}, 0) // which may find no place for an attribute
 		entries, err := os.ReadDir(s.dir)
 		require.NoError(t, err)
 		require.Len(t, entries, 2, "the archive, and the cache")

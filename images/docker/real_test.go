@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,50 +15,11 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
 	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/images/internal/listing"
+	"github.com/PlanktoScope/pkbuild/images/internal/tars"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
-
-// variety is a layer with what an archive can have, and one above it that changes of it what it can.
-func variety(t testing.TB) (lower, upper []byte) {
-	xattrs := func(pairs ...string) func(*tar.Header) {
-		return func(h *tar.Header) {
-			h.PAXRecords = map[string]string{}
-			for i := 0; i < len(pairs); i += 2 {
-				h.PAXRecords["SCHILY.xattr."+pairs[i]] = pairs[i+1]
-			}
-		}
-	}
-	owned := func(uid, gid int) func(*tar.Header) { return func(h *tar.Header) { h.Uid, h.Gid = uid, gid } }
-	mode := func(m int64) func(*tar.Header) { return func(h *tar.Header) { h.Mode = m } }
-	at := func(when time.Time) func(*tar.Header) { return func(h *tar.Header) { h.ModTime = when } }
-	capability := "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" // cap_net_bind_service=ep
-	lower = archiveOf(t,
-		dir(".").with(owned(5, 6)).with(mode(0o700)),
-		dir("bin"), file("bin/hello", hello()).with(mode(0o755)), symlink("bin/sh", "hello"), symlink("sbin", "/usr/sbin"),
-		file("implied/by/this", "x").with(owned(1000, 100000)),
-		dir("tmp").with(mode(0o1777)), dir("usr"), dir("usr/sbin"), file("usr/sbin/setuid", "s").with(mode(0o6755)),
-		file("usr/sbin/capable", "c").with(xattrs("security.capability", capability)),
-		file("xattrs", "").with(xattrs("user.a", "b", "trusted.c", "d\x00e", "foo.bar", "no such namespace")),
-		dir("dir-xattrs").with(xattrs("user.dir", "yes")),
-		symlink("link-xattrs", "nowhere").with(xattrs("user.refused", "x", "trusted.taken", "y")),
-		link("bin/hard", "bin/hello").with(mode(0o755)), link("hard-symlink", "bin/sh"),
-		device(tar.TypeChar, "dev/null", 1, 3), device(tar.TypeBlock, "dev/loop7", 7, 7), device(tar.TypeFifo, "dev/fifo", 0, 0),
-		device(tar.TypeChar, "whiteout-by-hand", 0, 0),
-		file("old", "").with(at(time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC))), symlink("old-link", "x").with(at(time.Unix(-5, 0))),
-		file("future", "").with(at(time.Date(2200, 1, 2, 3, 4, 5, 6000, time.UTC))),
-		file("large", strings.Repeat("0123456789abcdef", 1<<16)),
-		file(strings.Repeat("long-name-", 25), "long"), file("space and \n and \xff", "odd"),
-		dir("gone"), file("gone/a", "a"), file("gone-file", "b"), dir("opaque"), file("opaque/hidden", "h"), file("opaque-implied/hidden", "h"),
-	)
-	upper = archiveOf(t,
-		file(".wh.gone", "").with(owned(7, 8)), file(".wh.gone-file", ""), file(".wh.never-was", ""),
-		dir("opaque"), file("opaque/.wh..wh..opq", ""), file("opaque/new", "n"), file("opaque-implied/.wh..wh..opq", ""),
-		dir("usr"), dir("usr/sbin"), file("usr/sbin/.wh.setuid", ""),
-		link("hard-within", "opaque/new"), file("dir-xattrs", "a file where there was a directory"),
-	)
-	return lower, upper
-}
 
 // mounted writes a store to an ext4 image, as the disk writer does it for a device, and mounts that.
 func mounted(t *testing.T, store *layers.Tree) string {
@@ -90,10 +50,10 @@ func TestRealDocker(t *testing.T) {
 	s := newShelf(t)
 	lower, upper := variety(t)
 	none := archiveOf(t)
-	base := archiveOf(t, dir("bin"), file("bin/hello", hello()).with(func(h *tar.Header) { h.Mode = 0o755 }))
+	base := archiveOf(t, tars.Dir("bin"), tars.File("bin/hello", tars.Hello()).With(func(h *tar.Header) { h.Mode = 0o755 }))
 	server := newServer(t)
 	plain := server.push(s, s.image("plain:1", base, none))
-	further := server.push(s, s.image("further:1", base, archiveOf(t, file("further", "new"))))
+	further := server.push(s, s.image("further:1", base, archiveOf(t, tars.File("further", "new"))))
 	all := []images.Image{
 		plain, s.image("planktoscope/variety:2", lower, upper, none),
 		s.image("planktoscope/deep:3", append([][]byte{base}, numbered(t, maxLayers-1)...)...),
@@ -165,22 +125,8 @@ func requireEmpty(t *testing.T, d *daemon) {
 func requireSameDirectory(t *testing.T, want, got string) {
 	t.Helper()
 	read := func(dir string) []string {
-		tree, err := layers.ReadDir(dir)
+		lines, err := listing.Of(dir, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 		require.NoError(t, err)
-		delete(tree.Root.Xattrs, "trusted.overlay.uuid") // the kernel's mark of a directory that it has mounted
-		lines := describe(t, tree)
-		first := map[*layers.Node]string{}
-		i := 0
-		for name, n := range tree.Walk() {
-			if !n.IsWhiteout() && n.ModTime.Before(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) {
-				lines[i] += n.ModTime.Format(time.RFC3339Nano)
-			}
-			if first[n] == "" {
-				first[n] = name
-			}
-			lines[i] += " is " + first[n]
-			i++
-		}
 		return lines
 	}
 	require.Equal(t, read(want), read(got), "%s and %s", want, got)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/images/internal/tars"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -51,8 +52,8 @@ func describe(t *testing.T, tree *layers.Tree, replace ...string) []string {
 
 func TestTree(t *testing.T) {
 	s := newShelf(t)
-	base := archiveOf(t, dir("."), file("a", "old"), file("b", "keep"))
-	upper := archiveOf(t, file(".wh.a", "").with(func(h *tar.Header) { h.Uid, h.Gid = 3, 4 }))
+	base := archiveOf(t, tars.Dir("."), tars.File("a", "old"), tars.File("b", "keep"))
+	upper := archiveOf(t, tars.File(".wh.a", "").With(func(h *tar.Header) { h.Uid, h.Gid = 3, 4 }))
 	one, two := s.image("caddy:2", base, upper), s.image("ghcr.io/a/b:1", base)
 	one.Digest = digest.FromString("manifest")
 	tree, err := s.tree(one, two)
@@ -79,7 +80,7 @@ func TestTree(t *testing.T) {
 
 func TestTreeErrors(t *testing.T) {
 	s := newShelf(t)
-	base, other := archiveOf(t, file("a", "1")), archiveOf(t, file("a", "2"))
+	base, other := archiveOf(t, tars.File("a", "1")), archiveOf(t, tars.File("a", "2"))
 	deep := s.image("deep", numbered(t, maxLayers+1)...)
 	foreign := s.image("foreign", base)
 	foreign.Layers[0].DiffID = digest.FromBytes(other)
@@ -87,8 +88,8 @@ func TestTreeErrors(t *testing.T) {
 	broken.Config = []byte("{")
 	md5 := s.image("md5", base)
 	md5.Config = []byte(`{"rootfs": {"diff_ids": ["sha512:1"]}}`)
-	twice := archiveOf(t, file("a", "1"), file("a", "2"))
-	out := archiveOf(t, file("../a", ""))
+	twice := archiveOf(t, tars.File("a", "1"), tars.File("a", "2"))
+	out := archiveOf(t, tars.File("../a", ""))
 	for want, all := range map[string][]images.Image{
 		"image deep: it has 128 layers, and Docker runs at most 127":                                         {deep},
 		"image foreign: its layers are not those that its configuration names":                               {foreign},

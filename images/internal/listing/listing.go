@@ -1,0 +1,71 @@
+// Package listing describes directories for a comparison, for tests: two with the same lines are the same in all that
+// Docker takes from a layer. It reads, and compares nothing.
+package listing
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Of lists what lies in a directory, and the directory itself, as a line for each name: type, permissions, owner, time,
+// path, content's size and digest or target or device, extended attributes, and the first name of the same file. Times
+// from the date now on are left out: that is when somebody unpacked. So are the kernel's marks of what has been in an
+// overlay's upperdir, which is a way to unpack; those of opaque and of moved directories stay.
+func Of(dir string, now time.Time) ([]string, error) {
+	tree, err := layers.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	first := map[*layers.Node]string{}
+	var out []string
+	for name, n := range tree.Walk() {
+		if _, known := first[n]; !known {
+			first[n] = name
+		}
+		line, err := describe(n, name, now)
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", filepath.Join(dir, name), err)
+		}
+		if first[n] != name {
+			line += fmt.Sprintf(" is %q", first[n])
+		}
+		out = append(out, line)
+	}
+	return out, nil
+}
+
+// describe is a line of a name. Whiteouts have the time of their making.
+func describe(n *layers.Node, name string, now time.Time) (string, error) {
+	when := "-"
+	if !n.IsWhiteout() && n.ModTime.Before(now) {
+		when = n.ModTime.UTC().Format(time.RFC3339Nano)
+	}
+	words := []string{n.Type.String(), fmt.Sprintf("%04o %d:%d %s %q", n.Mode, n.UID, n.GID, when, name)}
+	switch n.Type {
+	case layers.Regular:
+		d, err := digest.FromReader(n.Content.Reader())
+		if err != nil {
+			return "", err
+		}
+		words = append(words, fmt.Sprint(n.Content.Size), d.String())
+	case layers.Symlink:
+		words = append(words, fmt.Sprintf("-> %q", n.Target))
+	case layers.Char, layers.Block:
+		words = append(words, fmt.Sprintf("%d:%d", n.Major, n.Minor))
+	}
+	for _, x := range slices.Sorted(maps.Keys(n.Xattrs)) {
+		if x == "trusted.overlay.uuid" || x == "trusted.overlay.impure" || x == "trusted.overlay.origin" {
+			continue
+		}
+		words = append(words, fmt.Sprintf("%s=%q", x, n.Xattrs[x]))
+	}
+	return strings.Join(words, " "), nil
+}

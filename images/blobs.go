@@ -53,16 +53,16 @@ func (b Blobs) Has(d digest.Digest) bool {
 // Put has a blob written unless it is there. Of several builds that want it one writes it and the others wait. fill may
 // find the beginning of it there; what it leaves when it fails is kept for the next, unless the disk is full.
 func (b Blobs) Put(ctx context.Context, d digest.Digest, fill func(*Partial) error) error {
-	return b.put(ctx, d, fill, (*os.File).Sync)
+	return b.put(ctx, d, fill, true)
 }
 
-// put is Put with another way to end a blob that is verified.
-func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) error, end func(*os.File) error) error {
+// put is Put, also of a blob that need not last, and gets its name while it may be in memory alone.
+func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) error, lasting bool) error {
 	if err := Valid(d); err != nil {
 		return err
 	}
 	return layers.Produce(ctx, b.Path(d), func(f *os.File) error {
-		p, err := newPartial(f, d)
+		p, err := newPartial(f, d, lasting)
 		if err == nil {
 			err = fill(p)
 		}
@@ -72,10 +72,10 @@ func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) err
 		if err != nil {
 			return err
 		}
-		if err := p.Verify(); err != nil {
+		if err := p.Verify(); err != nil || !lasting {
 			return err
 		}
-		return end(f)
+		return f.Sync()
 	})
 }
 
@@ -131,14 +131,18 @@ func (e *MismatchError) Error() string {
 // Partial is a blob that is being written, and hashed on the way.
 type Partial struct {
 	f    *os.File
+	to   io.WriterAt // f, or what has the kernel begin early to make it last
 	want digest.Digest
 	hash hash.Hash
 	size int64
 }
 
 // newPartial goes on at the end of a file.
-func newPartial(f *os.File, want digest.Digest) (*Partial, error) {
-	p := &Partial{f: f, want: want, hash: digest.SHA256.Hash()}
+func newPartial(f *os.File, want digest.Digest, lasting bool) (*Partial, error) {
+	p := &Partial{f: f, to: f, want: want, hash: digest.SHA256.Hash()}
+	if lasting {
+		p.to = &layers.Eager{File: f}
+	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
@@ -152,7 +156,7 @@ func (p *Partial) Size() int64 { return p.size }
 
 // Write appends to the blob.
 func (p *Partial) Write(data []byte) (int, error) {
-	n, err := p.f.Write(data)
+	n, err := p.to.WriteAt(data, p.size)
 	p.hash.Write(data[:n])
 	p.size += int64(n)
 	return n, err
@@ -165,8 +169,7 @@ func (p *Partial) Reset() error {
 	}
 	p.hash.Reset()
 	p.size = 0
-	_, err := p.f.Seek(0, io.SeekStart)
-	return errors.Join(err, p.f.Truncate(0))
+	return p.f.Truncate(0)
 }
 
 // Verify tells whether what is there is the blob. Where it is not the error is a MismatchError, and the blob begins anew.

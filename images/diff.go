@@ -26,7 +26,8 @@ func (b Blobs) Add(ctx context.Context, l Layer, fetch func(*Partial) error) err
 		if err := to.Reset(); err != nil { // decompression cannot go on in the middle
 			return err
 		}
-		if err := b.put(ctx, l.Digest, fetch, unsynced); err != nil {
+		// It is about to be removed: its way to the disk would take longer than all else.
+		if err := b.put(ctx, l.Digest, fetch, false); err != nil {
 			return err
 		}
 		err := b.decompress(ctx, l, to)
@@ -49,9 +50,6 @@ func (b Blobs) Add(ctx context.Context, l Layer, fetch func(*Partial) error) err
 	}
 	return b.remove(l.Digest)
 }
-
-// unsynced leaves a blob that is about to be removed to memory: its way to the disk would take longer than all else.
-func unsynced(*os.File) error { return nil }
 
 // Diff opens the tar archive of a layer that was added, or whose blob was put there.
 func (b Blobs) Diff(ctx context.Context, l Layer) (*os.File, error) {

@@ -4,9 +4,8 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
-	"os"
 
-	"golang.org/x/sys/unix"
+	"github.com/PlanktoScope/pkbuild/layers"
 )
 
 // sum is the SHA-256 of the whole disk, holes included.
@@ -39,24 +38,7 @@ func (s *sum) zeroes(n int64) {
 }
 
 // sparseFile is the disk as a file with holes.
-type sparseFile struct {
-	*os.File
-	begun int64 // up to where the kernel was told to begin
-}
-
-// ahead is how many bytes are written before the kernel is told to bring them to the device. Otherwise it would begin
-// when it is asked to have done so, after all sums.
-const ahead = 32 << 20
-
-// WriteAt implements io.WriterAt.
-func (f *sparseFile) WriteAt(b []byte, offset int64) (int, error) {
-	n, err := f.File.WriteAt(b, offset)
-	if end := offset + int64(n); err == nil && end-f.begun >= ahead {
-		_ = unix.SyncFileRange(int(f.Fd()), f.begun, end-f.begun, unix.SYNC_FILE_RANGE_WRITE) // a hint
-		f.begun = end
-	}
-	return n, err
-}
+type sparseFile struct{ layers.Eager }
 
 func (f *sparseFile) finish(size int64) error { return f.Truncate(size) }
 

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"io"
 	"sync/atomic"
 
@@ -100,3 +101,18 @@ func (t *tee) close(size int64) error {
 	}
 	return t.group.Wait()
 }
+
+// Behind has another goroutine write to w what write writes, in ascending order: it reads while that one writes, as in
+// the writing of a disk.
+func Behind(w io.WriterAt, write func(io.WriterAt) error) error {
+	t := newTee(endless{w})
+	if err := write(t); err != nil {
+		return errors.Join(t.close(-1), err)
+	}
+	return t.close(0)
+}
+
+// endless is a sink that nothing needs to be done for at the end.
+type endless struct{ io.WriterAt }
+
+func (endless) finish(int64) error { return nil }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -24,6 +25,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each has its turn")
 	flag.IntVar(&o.layers, "layers", 8, "number of layers of the image")
 	flag.Int64Var(&o.size, "size", 300, "size of each layer without compression, in MiB")
+	flag.BoolVar(&o.alone, "alone", false, "leave docker and skopeo out")
 	flag.StringVar(&o.dir, "dir", "/var/tmp", "directory on a disk to work in, with room for six times all layers")
 	flag.Parse()
 	err := o.main(ctx, flag.Args())
@@ -36,6 +38,7 @@ func main() {
 type options struct {
 	rounds, layers int
 	size           int64
+	alone          bool
 	dir            string
 }
 
@@ -56,6 +59,9 @@ func (o options) main(ctx context.Context, args []string) error {
 
 func (o options) run(ctx context.Context) (err error) {
 	for _, program := range []string{"dockerd", "docker", "skopeo"} {
+		if o.alone {
+			break
+		}
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("%w: apt-get install docker.io skopeo", err)
 		}
@@ -84,6 +90,9 @@ func (o options) run(ctx context.Context) (err error) {
 	all, err := contenders(host, image, blobs)
 	if err != nil {
 		return err
+	}
+	if o.alone {
+		all = slices.DeleteFunc(all, func(c *contender) bool { return c.docker })
 	}
 	for range o.rounds {
 		for _, c := range all {

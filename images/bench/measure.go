@@ -1,20 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/PlanktoScope/pkbuild/builder/disk/bench/measure"
 )
 
 // contender is one of the ways.
@@ -22,12 +20,7 @@ type contender struct {
 	name   string
 	docker bool                        // it needs a Docker
 	args   func(dir string) [][]string // its commands, one after another
-	runs   []run
-}
-
-type run struct {
-	wall, cpu time.Duration
-	memory    int64 // bytes at most, of one process
+	runs   []measure.Run
 }
 
 // contenders are all, ours first.
@@ -66,7 +59,7 @@ func (c *contender) turn(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	var r run
+	var r measure.Run
 	if c.docker {
 		stop, err := startDocker(ctx, dir)
 		if err != nil {
@@ -76,43 +69,29 @@ func (c *contender) turn(ctx context.Context, dir string) (err error) {
 	}
 	start := time.Now()
 	for _, args := range c.args(dir) {
-		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, out)
+		used, err := measure.Command(ctx, args...)
+		if err != nil {
+			return err
 		}
-		r = r.with(used(cmd))
+		r = r.With(used)
 	}
-	if err := syncFS(dir); err != nil {
+	if err := measure.SyncFS(dir); err != nil {
 		return err
 	}
-	r.wall = time.Since(start)
+	r.Wall = time.Since(start)
 	c.runs = append(c.runs, r)
 	return nil
 }
 
 // note adds to the last turn what a process took.
-func (c *contender) note(r run) {
+func (c *contender) note(r measure.Run) {
 	if last := len(c.runs) - 1; last >= 0 {
-		c.runs[last] = c.runs[last].with(r)
+		c.runs[last] = c.runs[last].With(r)
 	}
-}
-
-// with adds what another process took.
-func (r run) with(other run) run {
-	return run{r.wall, r.cpu + other.cpu, max(r.memory, other.memory)}
-}
-
-// used is what a process that has ended took, with those that it started.
-func used(cmd *exec.Cmd) run {
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return run{}
-	}
-	return run{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), memory: usage.Maxrss << 10}
 }
 
 // startDocker starts a Docker with an empty store. Its end tells what it took.
-func startDocker(ctx context.Context, dir string) (stop func() run, err error) {
+func startDocker(ctx context.Context, dir string) (stop func() measure.Run, err error) {
 	config, socket := filepath.Join(dir, "daemon.json"), "unix://"+filepath.Join(dir, "sock")
 	if err := os.WriteFile(config, []byte("{}"), 0o644); err != nil {
 		return nil, err
@@ -129,11 +108,11 @@ func startDocker(ctx context.Context, dir string) (stop func() run, err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	stop = func() run {
+	stop = func() measure.Run {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait() // it says of its end what it wants
 		_ = log.Close()
-		return used(cmd)
+		return measure.Used(cmd)
 	}
 	for range 600 {
 		if exec.CommandContext(ctx, "docker", "--host", socket, "version").Run() == nil {
@@ -146,43 +125,32 @@ func startDocker(ctx context.Context, dir string) (stop func() run, err error) {
 	return nil, fmt.Errorf("dockerd does not start: %s", text)
 }
 
-// syncFS waits until a file system has what was written to it.
-func syncFS(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
-}
-
-// median is the run in the middle, by the wall clock.
-func (c *contender) median() run {
-	all := slices.SortedFunc(slices.Values(c.runs), func(a, b run) int { return cmp.Compare(a.wall, b.wall) })
-	return all[len(all)/2]
-}
-
 // report prints the figures, and those of the others by ours.
 func report(all []*contender) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\twall, median\tall\tCPU\tpeak memory\tby pkbuild's, wall\tCPU\t")
-	ours := all[0].median()
+	fmt.Fprintln(w, "\twall min\tmedian\tall\tCPU min\tmedian\tpeak memory\tby pkbuild's, wall\tCPU\t")
+	ours := measure.Least(all[0].runs)
 	for _, c := range all {
-		m := c.median()
+		least, middle := measure.Least(c.runs), measure.Middle(c.runs)
 		var walls []string
 		for _, r := range c.runs {
-			walls = append(walls, fmt.Sprintf("%.1f", r.wall.Seconds()))
+			walls = append(walls, fmt.Sprintf("%.1f", r.Wall.Seconds()))
 		}
-		fmt.Fprintf(w, "%s\t%.1f s\t%s\t%.1f s\t%d MiB\t%.2f ×\t%.2f ×\t\n",
-			c.name, m.wall.Seconds(), strings.Join(walls, " "), m.cpu.Seconds(), m.memory>>20, m.wall.Seconds()/ours.wall.Seconds(), m.cpu.Seconds()/ours.cpu.Seconds())
+		fmt.Fprintf(w, "%s\t%.1f s\t%.1f s\t%s\t%.1f s\t%.1f s\t%d MiB\t%.2f ×\t%.2f ×\t\n", c.name,
+			least.Wall.Seconds(), middle.Wall.Seconds(), strings.Join(walls, " "), least.CPU.Seconds(), middle.CPU.Seconds(),
+			middle.Memory>>20, by(least.Wall, ours.Wall), by(least.CPU, ours.CPU))
 	}
 	fmt.Fprintln(w)
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	alone := all[len(all)-1].median()
-	fmt.Printf("pkbuild takes %.2f times as long as decompressing and copying alone (aim: 1.3), %.0f MiB (aim: below 300)\n",
-		ours.wall.Seconds()/alone.wall.Seconds(), float64(ours.memory)/(1<<20))
-	fmt.Printf("docker pull takes %.2f times as long as pkbuild, skopeo copy and docker load %.2f times (aim: at least 3)\n",
-		all[1].median().wall.Seconds()/ours.wall.Seconds(), all[2].median().wall.Seconds()/ours.wall.Seconds())
+	alone := measure.Least(all[len(all)-1].runs)
+	fmt.Printf("by the least of each: pkbuild takes %.2f times as long as decompressing and copying alone (aim: 1.3), %d MiB (aim: below 300)\n",
+		by(ours.Wall, alone.Wall), measure.Middle(all[0].runs).Memory>>20)
+	for _, c := range all[1 : len(all)-1] {
+		fmt.Printf("%s takes %.2f times as long as pkbuild (aim: at least 3)\n", c.name, by(measure.Least(c.runs).Wall, ours.Wall))
+	}
 	return nil
 }
+
+func by(a, b time.Duration) float64 { return a.Seconds() / b.Seconds() }

@@ -20,11 +20,13 @@ import (
 	"go.podman.io/image/v5/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
 	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/images/docker"
 	"github.com/PlanktoScope/pkbuild/images/internal/registry"
 	"github.com/PlanktoScope/pkbuild/images/source"
+	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/fetch"
 )
 
@@ -76,8 +78,10 @@ func pull(ctx context.Context, host, pin, dir string) error {
 	if err != nil {
 		return err
 	}
+	blobs := images.In(dir)
+	store := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(dir, "tar-split")}
 	client := source.Client{
-		Blobs: images.In(dir), Platform: images.Platform{OS: "linux", Architecture: "arm64"}, Patience: fetch.Patient(),
+		Blobs: blobs, Added: store.Prepare, Platform: images.Platform{OS: "linux", Architecture: "arm64"}, Patience: fetch.Patient(),
 		System: &types.SystemContext{SystemRegistriesConfPath: conf, SignaturePolicyPath: policy},
 	}
 	ref := source.Pinned{Reference: source.Reference{Name: host + "/bench:1"}, Digest: digest.Digest(pin)}
@@ -85,7 +89,7 @@ func pull(ctx context.Context, host, pin, dir string) error {
 	if err != nil {
 		return err
 	}
-	tree, err := docker.Store{Diff: client.Blobs.Diff, Cache: filepath.Join(dir, "tar-split")}.Tree(ctx, all)
+	tree, err := store.Tree(ctx, all)
 	if err != nil {
 		return err
 	}
@@ -97,7 +101,8 @@ func pull(ctx context.Context, host, pin, dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Truncate(fs.Size()), fs.Write(ctx, f, 0), f.Sync(), f.Close())
+	write := func(w io.WriterAt) error { return fs.Write(ctx, w, 0) }
+	return errors.Join(f.Truncate(fs.Size()), disk.Behind(&layers.Eager{File: f}, write), f.Sync(), f.Close())
 }
 
 // unpack is the least that there is to do: it decompresses the layers and copies them once.

@@ -37,19 +37,21 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, _ *layers.Tree) (*laye
 	if err != nil {
 		return nil, err
 	}
+	blobs := images.In(env.Cache)
+	store := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(env.Cache, "tar-split")}
 	client := source.Client{
-		Blobs: images.In(env.Cache), Platform: platform, Dir: env.Dir, Patience: fetch.Patient(), Progress: progress(env),
+		Blobs: blobs, Platform: platform, Dir: env.Dir, Patience: fetch.Patient(), Progress: progress(env), Added: store.Prepare,
 	}
 	all, err := client.FetchAll(ctx, l.pinned())
 	if err != nil {
 		return nil, err
 	}
-	store, err := docker.Store{Diff: client.Blobs.Diff, Cache: filepath.Join(env.Cache, "tar-split")}.Tree(ctx, all)
+	data, err := store.Tree(ctx, all)
 	if err != nil {
 		return nil, err
 	}
 	t := layers.NewTree()
-	return t, t.Put(docker.Dir, store.Root)
+	return t, t.Put(docker.Dir, data.Root)
 }
 
 func (l Layer) pinned() []source.Pinned {

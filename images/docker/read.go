@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -38,24 +39,28 @@ func (s Store) readLayer(ctx context.Context, l *chained) error {
 		return errors.Join(err, archive.Close())
 	}
 	l.size = sizeOf(l.diff)
-	l.split, err = s.tarSplit(ctx, l, archive)
+	l.split, err = s.tarSplit(ctx, l.Layer, archive)
 	return err
+}
+
+// Prepare does what Tree would do with a layer's archive that takes long. It may be called for several at a time, while
+// others are still on their way.
+func (s Store) Prepare(ctx context.Context, l images.Layer) (err error) {
+	archive, err := s.Diff(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, archive.Close()) }()
+	return s.makeSplit(ctx, l, archive)
 }
 
 // tarSplit is what Docker needs besides the files to write the archive of a layer again, byte by byte: the headers, and
 // the checksum of each content. It is made once for a layer and kept.
-func (s Store) tarSplit(ctx context.Context, l *chained, archive *os.File) (layers.Content, error) {
-	name := filepath.Join(s.Cache, l.DiffID.Encoded()+".json.gz")
-	err := layers.Produce(ctx, name, func(f *os.File) error {
-		if err := f.Truncate(0); err != nil {
-			return err
-		}
-		return errors.Join(split(ctx, archive, f), f.Sync())
-	})
-	if err != nil {
+func (s Store) tarSplit(ctx context.Context, l images.Layer, archive *os.File) (layers.Content, error) {
+	if err := s.makeSplit(ctx, l, archive); err != nil {
 		return layers.Content{}, err
 	}
-	f, err := os.Open(name)
+	f, err := os.Open(s.splitName(l))
 	if err != nil {
 		return layers.Content{}, err
 	}
@@ -64,6 +69,19 @@ func (s Store) tarSplit(ctx context.Context, l *chained, archive *os.File) (laye
 		return layers.Content{}, errors.Join(err, f.Close())
 	}
 	return layers.Content{ReaderAt: f, Size: info.Size()}, nil
+}
+
+func (s Store) splitName(l images.Layer) string {
+	return filepath.Join(s.Cache, l.DiffID.Encoded()+".json.gz")
+}
+
+func (s Store) makeSplit(ctx context.Context, l images.Layer, archive *os.File) error {
+	return layers.Produce(ctx, s.splitName(l), func(f *os.File) error {
+		if err := f.Truncate(0); err != nil {
+			return err
+		}
+		return errors.Join(split(ctx, archive, f), f.Sync())
+	})
 }
 
 // reader reads a file from its beginning until its context ends.

@@ -23,7 +23,10 @@ type Client struct {
 	Patience fetch.Patience
 	System   *types.SystemContext // where the machine's configuration is; nil: where containers-registries.conf(5) has it
 	Progress func(Progress)       // may be nil; its calls do not overlap
-	slots    chan struct{}        // as many as layers that may be fetched and uncompressed at the same time
+	// Added is called for each layer of what is fetched once it is there, several at a time, while others are on their
+	// way; for one that several images have perhaps more than once. Its error ends the fetching. May be nil.
+	Added func(context.Context, images.Layer) error
+	slots chan struct{} // as many as layers that may be fetched and uncompressed at the same time
 }
 
 // Progress tells of a layer that is fetched.
@@ -152,13 +155,21 @@ func (s *session) layers(ctx context.Context, image images.Image) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if err := s.Blobs.Add(ctx, l, func(to *images.Partial) error { return s.layer(ctx, l, to) }); err != nil {
+			if err := s.add(ctx, l); err != nil {
 				return fmt.Errorf("layer %s: %w", l.Digest, err)
 			}
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+func (s *session) add(ctx context.Context, l images.Layer) error {
+	err := s.Blobs.Add(ctx, l, func(to *images.Partial) error { return s.layer(ctx, l, to) })
+	if err != nil || s.Added == nil {
+		return err
+	}
+	return s.Added(ctx, l)
 }
 
 func (s *session) layer(ctx context.Context, l images.Layer, to *images.Partial) error {

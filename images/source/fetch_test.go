@@ -8,12 +8,15 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/images"
 )
 
 func TestFetch(t *testing.T) {
@@ -40,6 +43,32 @@ func TestFetch(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, got[0], again)
 	require.Len(t, r.requests("/"), before, "nobody is asked for what is there")
+}
+
+func TestAdded(t *testing.T) {
+	r, m := newRegistry(t), newMade(t, arm64, 1000)
+	r.push(m, "caddy", "2.8")
+	c := client(t, r)
+	ref := Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()}
+	broken := errors.New("no room for what is made of it")
+	c.Added = func(context.Context, images.Layer) error { return broken }
+	_, err := c.Fetch(t.Context(), ref)
+	require.ErrorIs(t, err, broken)
+	require.ErrorContains(t, err, "image "+ref.Name+": layer sha256:")
+
+	var mu sync.Mutex
+	var added []images.Layer
+	c.Added = func(_ context.Context, l images.Layer) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if c.Blobs.Has(l.DiffID) {
+			added = append(added, l)
+		}
+		return nil
+	}
+	got, err := c.Fetch(t.Context(), ref)
+	require.NoError(t, err)
+	require.ElementsMatch(t, got.Layers, added)
 }
 
 func TestFetchByPlatform(t *testing.T) {

@@ -6,15 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/builder/disk/bench/measure"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -68,16 +66,11 @@ type contender struct {
 	name string
 	args []string
 	out  string // what it writes
-	runs []run
+	runs []measure.Run
 }
 
-type run struct {
-	wall, cpu time.Duration
-	memory    int64 // bytes at most
-}
-
-// measure lets all have their turns with the tree in a directory.
-func measure(ctx context.Context, dir string, rounds int) error {
+// compare lets all have their turns with the tree in a directory.
+func compare(ctx context.Context, dir string, rounds int) error {
 	tar, tree := filepath.Join(dir, "tree.tar"), filepath.Join(dir, "tree")
 	if err := os.Mkdir(tree, 0o755); err != nil {
 		return err
@@ -138,11 +131,10 @@ func (c *contender) run(ctx context.Context) error {
 	if err := os.RemoveAll(c.out); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
-	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	start := time.Now()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(c.args, " "), err, out)
+	r, err := measure.Command(ctx, c.args...)
+	if err != nil {
+		return err
 	}
 	f, err := os.OpenFile(c.out, os.O_RDWR, 0)
 	if err != nil {
@@ -152,40 +144,22 @@ func (c *contender) run(ctx context.Context) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	c.runs = append(c.runs, run{
-		wall: time.Since(start), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), memory: usage.Maxrss << 10})
+	r.Wall = time.Since(start)
+	c.runs = append(c.runs, r)
 	return nil
-}
-
-// summary is the least and the middle of the runs.
-func (c *contender) summary() (least, middle run) {
-	of := func(key func(run) int64) (int64, int64) {
-		var all []int64
-		for _, r := range c.runs {
-			all = append(all, key(r))
-		}
-		slices.Sort(all)
-		return all[0], all[len(all)/2]
-	}
-	wall, midWall := of(func(r run) int64 { return int64(r.wall) })
-	cpu, midCPU := of(func(r run) int64 { return int64(r.cpu) })
-	memory, midMemory := of(func(r run) int64 { return r.memory })
-	return run{time.Duration(wall), time.Duration(cpu), memory}, run{time.Duration(midWall), time.Duration(midCPU), midMemory}
 }
 
 // report prints the figures, and what ours are to those of the others.
 func report(all []*contender) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\twall min\tmedian\tCPU min\tmedian\tpeak memory\tpkbuild takes, wall\tCPU\tno sums, wall\tCPU\t")
-	ours, _ := all[0].summary()
-	bare, _ := all[2].summary()
+	ours, bare := measure.Least(all[0].runs), measure.Least(all[2].runs)
 	for _, c := range all {
-		least, middle := c.summary()
+		least, middle := measure.Least(c.runs), measure.Middle(c.runs)
 		fmt.Fprintf(w, "%s\t%.2f s\t%.2f s\t%.2f s\t%.2f s\t%d MiB\t%.2f ×\t%.2f ×\t%.2f ×\t%.2f ×\t\n", c.name,
-			least.wall.Seconds(), middle.wall.Seconds(), least.cpu.Seconds(), middle.cpu.Seconds(), middle.memory>>20,
-			ours.wall.Seconds()/least.wall.Seconds(), ours.cpu.Seconds()/least.cpu.Seconds(),
-			bare.wall.Seconds()/least.wall.Seconds(), bare.cpu.Seconds()/least.cpu.Seconds())
+			least.Wall.Seconds(), middle.Wall.Seconds(), least.CPU.Seconds(), middle.CPU.Seconds(), middle.Memory>>20,
+			ours.Wall.Seconds()/least.Wall.Seconds(), ours.CPU.Seconds()/least.CPU.Seconds(),
+			bare.Wall.Seconds()/least.Wall.Seconds(), bare.CPU.Seconds()/least.CPU.Seconds())
 	}
 	return w.Flush()
 }

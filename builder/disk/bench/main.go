@@ -53,6 +53,9 @@ func (o options) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer os.RemoveAll(o.dir)
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil { // for mke2fs
+		return err
+	}
 	for _, s := range []struct{ name, tree string }{
 		{"the tree of " + o.recipe, "default"},
 		{fmt.Sprintf("a tree of %d small files", o.small), "small"},
@@ -67,7 +70,7 @@ func (o options) run(ctx context.Context) (err error) {
 		if out, err := exec.CommandContext(ctx, "/proc/self/exe", args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", s.name, err, out)
 		}
-		if err := measure(ctx, dir, o.rounds); err != nil {
+		if err := compare(ctx, dir, o.rounds); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		if err := os.RemoveAll(dir); err != nil {

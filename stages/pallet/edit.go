@@ -1,7 +1,6 @@
 package pallet
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,11 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
-// Edit changes a pallet in its directory. Comments and the order of keys in files that are changed may not stay.
+// Edit changes a pallet in its directory. In the files of deployments comments and the order of keys stay; those of
+// requirements are written anew.
 type Edit struct {
 	Dir string // of the pallet
 }
@@ -100,15 +98,19 @@ func (e Edit) change(name string, change func(*deploymentDeclaration) error) err
 		return err
 	}
 	var declared deploymentDeclaration
-	_, err = readFile(root, file, &declared)
+	old, err := readFile(root, file, &declared)
 	err = errors.Join(err, root.Close())
 	if err == nil {
 		err = change(&declared)
 	}
+	var text []byte
+	if err == nil {
+		text, err = redeclare(old.data, declared)
+	}
 	if err != nil {
 		return fmt.Errorf("change deployment %s: %w", name, err)
 	}
-	return e.write(file, declared)
+	return e.writeFile(file, text)
 }
 
 func deploymentFile(name string) (string, error) {
@@ -188,13 +190,11 @@ func (r Reader) Sums(ctx context.Context, dir string) (sums map[string]string, e
 
 // write writes a file of YAML as Forklift does.
 func (e Edit) write(name string, declared any) error {
-	var out bytes.Buffer
-	w := yaml.NewEncoder(&out)
-	w.SetIndent(2)
-	if err := errors.Join(w.Encode(declared), w.Close()); err != nil {
+	text, err := encode(declared)
+	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return e.writeFile(name, out.Bytes())
+	return e.writeFile(name, text)
 }
 
 // writeFile makes a file appear under its name once it is whole and on the disk. No symlink leads out of the pallet.

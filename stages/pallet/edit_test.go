@@ -1,0 +1,84 @@
+package pallet_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/stages/pallet"
+)
+
+// TestEditKeepsComments: a change of a deployment leaves the rest of its file as somebody wrote it.
+func TestEditKeepsComments(t *testing.T) {
+	const before = `# The pump.
+package: /packages/pump # ours
+features:
+  - fast # for the lab
+  # not in the field
+  - loud
+# broken since May
+disabled: true
+later: "unknown" # of a newer version
+`
+	for name, test := range map[string]struct {
+		before string
+		change func(e pallet.Edit) error
+		want   string
+	}{
+		"enable": {before, func(e pallet.Edit) error { return e.SetDisabled("pump", false) }, `# The pump.
+package: /packages/pump # ours
+features:
+  - fast # for the lab
+  # not in the field
+  - loud
+# broken since May
+disabled: false
+later: "unknown" # of a newer version
+`},
+		"package": {before, func(e pallet.Edit) error { return e.SetPackage("pump", "example.org/pump") }, `# The pump.
+package: example.org/pump # ours
+features:
+  - fast # for the lab
+  # not in the field
+  - loud
+# broken since May
+disabled: true
+later: "unknown" # of a newer version
+`},
+		"fewer features": {before, func(e pallet.Edit) error { return e.DisableFeatures("pump", "fast") }, `# The pump.
+package: /packages/pump # ours
+features:
+  # not in the field
+  - loud
+# broken since May
+disabled: true
+later: "unknown" # of a newer version
+`},
+		"no feature": {"package: a\nfeatures: [x] # all\n", func(e pallet.Edit) error { return e.DisableFeatures("pump", "x") },
+			"package: a\nfeatures: [] # all\n"},
+		"one more feature": {"features: [x] # all\npackage: 'a'\n", func(e pallet.Edit) error { return e.EnableFeatures("pump", "z") },
+			"features: [x, z] # all\npackage: 'a'\n"},
+		"new keys": {"# it\npackage: a\n", func(e pallet.Edit) error {
+			if err := e.EnableFeatures("pump", "x"); err != nil {
+				return err
+			}
+			return e.SetDisabled("pump", true)
+		}, "# it\npackage: a\nfeatures:\n  - x\ndisabled: true\n"},
+		"nothing": {"", func(e pallet.Edit) error { return e.SetPackage("pump", "a") }, "package: a\n"},
+		"an alias": {"package: &a x\nfeatures: [*a]\n", func(e pallet.Edit) error { return e.SetPackage("pump", "z") },
+			"package: &a z\nfeatures: [x]\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "deployments/pump.deploy.yml")
+			require.NoError(t, os.Mkdir(filepath.Dir(file), 0o755))
+			require.NoError(t, os.WriteFile(file, []byte(test.before), 0o644))
+			require.NoError(t, test.change(pallet.Edit{Dir: dir}))
+			data, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, test.want, string(data))
+		})
+	}
+}

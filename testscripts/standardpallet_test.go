@@ -19,8 +19,9 @@ import (
 )
 
 // standardRecipe writes the default recipe with the PlanktoScope's pallet. The image that the pallet takes a program from,
-// and those that it runs containers of, are stand-ins. Its docker.service is that of Docker's own packages, which have
-// the program elsewhere than Debian's. It says where the images of the containers lie, too.
+// and those that it runs containers of, are stand-ins; it says where the latter lie, too. Debian has Docker's program
+// elsewhere than the pallet's docker.service, and a broker that would have the port of the pallet's. The pallet's
+// program that names the machine is a placeholder, so the name is given.
 func standardRecipe(t *testing.T, dir string) (recipe string, places map[string]string) {
 	t.Helper()
 	pallet := filepath.Join(dir, "pallet")
@@ -30,9 +31,18 @@ func standardRecipe(t *testing.T, dir string) (recipe string, places map[string]
 	here, err := filepath.Abs("../recipes/planktoscope.yml")
 	require.NoError(t, err)
 	var text strings.Builder
-	fmt.Fprintf(&text, "name: standard\ninclude: [%s]\nmirrors: {ghcr.io/planktoscope/machine-name: 'dir:%s/machine-name'}\nlayers:\n"+
-		"  - files: [{target: /usr/bin/dockerd, link: ../sbin/dockerd}]\n  - stage: {pallet: pallet}\n  - containers:\n      images:\n",
-		here, dir)
+	fmt.Fprintf(&text, `name: standard
+include: [%s]
+mirrors: {ghcr.io/planktoscope/machine-name: 'dir:%s/machine-name'}
+layers:
+  - files:
+      - {target: /usr/bin/dockerd, link: ../sbin/dockerd}
+      - {target: /etc/systemd/system/mosquitto.service, link: /dev/null}
+      - {target: /usr/lib/tmpfiles.d/machine-name.conf, content: "f /run/machine-name - - - - standing-in-1\n"}
+  - stage: {pallet: pallet}
+  - containers:
+      images:
+`, here, dir)
 	for _, name := range slices.Sorted(maps.Keys(places)) {
 		fmt.Fprintf(&text, "        - {name: '%s', source: 'dir:%s'}\n", name, places[name])
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
@@ -48,6 +49,7 @@ func Start(t *testing.T, data string) *Daemon {
 		if text, err := os.ReadFile(filepath.Join(run, "log")); t.Failed() && err == nil {
 			t.Logf("%s\n%s", d.cmd, text)
 		}
+		_ = unix.Unmount(filepath.Join(run, "exec/netns/default"), 0) // of containers with the machine's network
 		require.NoError(t, os.RemoveAll(run))
 	})
 	d.Start()

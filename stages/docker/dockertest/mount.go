@@ -1,0 +1,40 @@
+package dockertest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Mount writes a store to an ext4 image, as the disk writer does it for a device, mounts that, and returns where the store
+// is. At is where devices have it.
+func Mount(t *testing.T, at string, store *layers.Tree) string {
+	t.Helper()
+	root := layers.NewTree()
+	docker := layers.NewTree()
+	require.NoError(t, docker.Put(at, store.Root))
+	require.NoError(t, root.Apply(docker))
+	image := filepath.Join(t.TempDir(), "image")
+	f, err := os.Create(image)
+	require.NoError(t, err)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	fs, err := ext4.Prepare(root, ext4.Options{UUID: [16]byte{1}, Now: now}, 256<<20)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(fs.Size()))
+	require.NoError(t, fs.Write(t.Context(), f, 0))
+	require.NoError(t, f.Close())
+	dir := filepath.Join(t.TempDir(), "mnt")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	out, err := exec.Command("mount", "-t", "ext4", "-o", "loop", image, dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	return filepath.Join(dir, at)
+}

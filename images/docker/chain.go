@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
@@ -40,6 +41,12 @@ const linkLength = 26
 func (l *chained) link() string {
 	sum, _ := hex.DecodeString(l.id.Encoded()) // a valid digest
 	return base32.StdEncoding.EncodeToString(sum)[:linkLength]
+}
+
+// shortName is that of the directory of a layer that belongs to a container.
+func shortName(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return base32.StdEncoding.EncodeToString(sum[:])[:linkLength]
 }
 
 // chainsOf are the layers of images, each chain once and those below it first.

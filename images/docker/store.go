@@ -20,6 +20,10 @@ type Store struct {
 	Diff func(ctx context.Context, l images.Layer) (*os.File, error)
 	// Cache is a directory that keeps what takes long to make, by layer. It is made where it is missing.
 	Cache string
+
+	Containers []Container // created, over images of the store
+	Volumes    []Volume    // created by name; those without a name belong to their containers
+	Defaults   Defaults    // of the daemon that will find the containers
 }
 
 // Tree is the data directory with these images in it. Its root is sealed, and what Docker itself would write has no
@@ -46,6 +50,9 @@ func (s Store) Tree(ctx context.Context, all []images.Image) (*layers.Tree, erro
 		t.file("image/overlay2/imagedb/content/sha256/"+image.ID().Encoded(), 0o600, string(image.Config))
 	}
 	t.file("image/overlay2/repositories.json", 0o600, names)
+	if err := t.createAll(s, chains, all); err != nil {
+		return nil, err
+	}
 	t.Root.Sealed = true
 	return &t.Tree, errors.Join(t.errs...)
 }

@@ -1,0 +1,121 @@
+package docker
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/images/internal/tars"
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// asked is a container of an image as Compose asks for one, with further settings.
+func asked(image images.Image, config, host string) Container {
+	text := fmt.Sprintf(`{"Image": "x", "Cmd": ["/main"], "HostConfig": {"NetworkMode": "none"%s}%s}`, host, config)
+	return Container{Name: "a-web-1", Title: "service web of app a", Image: image.ID(), Request: json.RawMessage(text), Created: tars.Written()}
+}
+
+// What Docker would do with it has to be known.
+func TestContainerRefused(t *testing.T) {
+	s := newShelf(t)
+	image := s.image("x", archiveOf(t, tars.File("file", "")))
+	for _, c := range []struct{ config, host, want string }{
+		{``, `, "SecurityOpt": ["no-new-privileges"]`, "security_opt cannot be settled without Docker"},
+		{``, `, "Memory": 1000`, "mem_limit cannot be settled without Docker"},
+		{``, `, "NewInDocker": {"a": [1]}`, "NewInDocker cannot be settled without Docker"},
+		{`, "MacAddress": "a"`, ``, "mac_address cannot be settled without Docker"},
+		{``, `, "NetworkMode": "container:x"`, "network_mode takes the network of another container"},
+		{``, `, "Binds": ["/a:/b:rshared"]`, `volumes: option "rshared" of "/a:/b:rshared" cannot be settled without Docker`},
+		{``, `, "Binds": ["a:/b"]`, `volumes: "a" is no path in "a:/b"`},
+		{``, `, "Mounts": [{"Type": "tmpfs", "Target": "/t"}]`, "volumes: type tmpfs at /t cannot be settled without Docker"},
+		{``, `, "Mounts": [{"Type": "volume", "Target": "/t", "VolumeOptions": {"Subpath": "x"}}]`, `volumes: volume at /t: json: unknown field "Subpath"`},
+		{``, `, "Mounts": [{"Type": "volume", "Target": "/t", "Source": "n"}]`, "volumes: there is no volume n"},
+		{``, `, "Mounts": [{"Type": "volume", "Target": "/file"}]`, "volumes: in the image /file is no directory"},
+	} {
+		store := Store{Diff: s.diff, Cache: t.TempDir(), Containers: []Container{asked(image, c.config, c.host)}}
+		_, err := store.Tree(t.Context(), []images.Image{image})
+		require.EqualError(t, err, "service web of app a: "+c.want)
+	}
+	none := asked(image, "", "")
+	none.Image = "sha256:0"
+	_, err := Store{Diff: s.diff, Cache: t.TempDir(), Containers: []Container{none}}.Tree(t.Context(), []images.Image{image})
+	require.EqualError(t, err, "service web of app a: its image sha256:0 is not in the store")
+}
+
+// What a container is not asked for it has from its image.
+func TestInherit(t *testing.T) {
+	const image = `{"User": "7", "Env": ["A=i", "B=i"], "Cmd": ["c"], "Entrypoint": ["e"], "Labels": {"a": "i", "b": "i"},
+		"Healthcheck": {"Test": ["CMD", "i"], "Interval": 5}, "WorkingDir": "/i", "Volumes": {"/i": {}}}`
+	for text, want := range map[string]string{
+		`{}`: `{"User": "7", "Env": ["A=i", "B=i"], "Cmd": ["c"], "Entrypoint": ["e"], "Labels": {"a": "i", "b": "i"}, "ExposedPorts": null,
+			"Healthcheck": {"Test": ["CMD", "i"], "Interval": 5}, "WorkingDir": "/i", "Volumes": {"/i": {}}}`,
+		`{"User": "8", "Env": ["A=o"], "Cmd": ["d"], "Labels": {"a": "o"}, "Healthcheck": {"Test": ["NONE"]}, "Volumes": {"/o": {}}}`: `{
+			"User": "8", "Env": ["A=o", "B=i"], "Cmd": ["d"], "Entrypoint": ["e"], "Labels": {"a": "o", "b": "i"}, "ExposedPorts": null,
+			"Healthcheck": {"Test": ["NONE"], "Interval": 5}, "WorkingDir": "/i", "Volumes": {"/i": {}, "/o": {}}}`,
+		`{"Entrypoint": ["o"], "WorkingDir": "/o"}`: `{"User": "7", "Env": ["A=i", "B=i"], "Entrypoint": ["o"], "ExposedPorts": null,
+			"Labels": {"a": "i", "b": "i"}, "Healthcheck": {"Test": ["CMD", "i"], "Interval": 5}, "WorkingDir": "/o", "Volumes": {"/i": {}}}`,
+	} {
+		own, err := parse([]byte(text))
+		require.NoError(t, err)
+		from, err := parse([]byte(image))
+		require.NoError(t, err)
+		inherit(own, from)
+		got, err := json.Marshal(own)
+		require.NoError(t, err)
+		require.JSONEq(t, want, string(got), text)
+	}
+}
+
+// A container sees what an overlay of the layers shows, and mount points go where the image has none.
+func TestView(t *testing.T) {
+	read := func(entries ...tars.Entry) *layers.Node {
+		f, err := os.CreateTemp(t.TempDir(), "")
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, f.Close()) })
+		_, err = f.Write(archiveOf(t, entries...))
+		require.NoError(t, err)
+		_, err = f.Seek(0, io.SeekStart)
+		require.NoError(t, err)
+		n, err := readDiff(f)
+		require.NoError(t, err)
+		return n
+	}
+	lower := &chained{diff: read(tars.Dir("a"), tars.File("a/gone", ""), tars.File("a/stays", ""), tars.Dir("o"), tars.File("o/hidden", ""), tars.Dir("d"), tars.File("d/x", ""),
+		tars.Symlink("etc", "usr"), tars.Dir("proc"))}
+	upper := &chained{parent: lower, diff: read(tars.File("a/.wh.gone", ""), tars.File("a/new", ""), tars.Dir("o"), tars.File("o/.wh..wh..opq", ""), tars.File("o/own", ""),
+		tars.File("d", "a file now"))}
+	tr := newTree()
+	view := tr.view(upper)
+	require.Empty(t, tr.errs)
+	var got []string
+	for name := range view.Walk() {
+		got = append(got, name)
+	}
+	require.Equal(t, []string{"", "a", "a/new", "a/stays", "d", "etc", "o", "o/own", "proc"}, got)
+	require.Empty(t, view.Get("o").Xattrs)
+
+	init, err := initLayer(view)
+	require.NoError(t, err)
+	got = nil
+	for name, n := range init.Walk() {
+		got = append(got, fmt.Sprintf("%s %s", name, n.Type))
+	}
+	require.Equal(t, []string{" directory", ".dockerenv regular file", "dev directory", "dev/console regular file", "dev/pts directory",
+		"dev/shm directory", "etc directory", "etc/hostname regular file", "etc/hosts regular file", "etc/mtab symlink",
+		"etc/resolv.conf regular file", "sys directory"}, got)
+}
+
+// The same rows make the same file.
+func TestDatabase(t *testing.T) {
+	rows := [][2]string{{"a", "1"}, {"b", "2"}}
+	first, err := database("volumes", rows)
+	require.NoError(t, err)
+	again, err := database("volumes", rows)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+}

@@ -1,0 +1,146 @@
+package docker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+)
+
+// Volume is a volume of Docker's own driver.
+type Volume struct {
+	Name   string
+	Labels map[string]string
+}
+
+// volumes are those of a store, with what is in them.
+type volumes struct {
+	named   map[string]Volume
+	content map[string]*layers.Tree // by name
+}
+
+func newVolumes(all []Volume) *volumes {
+	v := &volumes{named: map[string]Volume{}, content: map[string]*layers.Tree{}}
+	for _, one := range all {
+		v.named[one.Name] = one
+		v.content[one.Name] = emptyVolume()
+	}
+	return v
+}
+
+func emptyVolume() *layers.Tree {
+	return &layers.Tree{Root: &layers.Node{Mode: 0o755}}
+}
+
+// fill puts into the volumes of a container what its image has where they are mounted, unless something is in them.
+func (v *volumes) fill(c settled, image *layers.Tree, api string) error {
+	for i := range c.mounts {
+		m := &c.mounts[i]
+		if m.Type != "volume" {
+			continue
+		}
+		if m.anonymous {
+			v.named[m.Name] = Volume{Name: m.Name, Labels: anonymousLabels(api)}
+			v.content[m.Name] = emptyVolume()
+		} else if _, known := v.named[m.Name]; !known {
+			return fmt.Errorf("volumes: there is no volume %s", m.Name)
+		}
+		_, there := image.Resolve(m.Destination)
+		if there == nil || m.noCopy || v.content[m.Name].Root.Len() > 0 {
+			continue
+		}
+		if there.Type != layers.Directory {
+			return fmt.Errorf("volumes: in the image %s is no directory", m.Destination)
+		}
+		v.content[m.Name] = &layers.Tree{Root: there}
+	}
+	return nil
+}
+
+// anonymousLabels are those by which Docker knows volumes that nobody named, since version 1.42 of its API.
+func anonymousLabels(api string) map[string]string {
+	_, minor, _ := strings.Cut(api, ".")
+	if n, err := strconv.Atoi(minor); err == nil && n >= 42 {
+		return map[string]string{"com.docker.volume.anonymous": ""}
+	}
+	return nil
+}
+
+// volumes puts down volumes and the database of them.
+func (t *tree) volumes(v *volumes) error {
+	t.directory("volumes", 0o701)
+	var rows [][2]string
+	for _, name := range slices.Sorted(maps.Keys(v.named)) {
+		t.directory("volumes/"+name, 0o701)
+		t.copy("volumes/"+name+"/_data", v.content[name])
+		row, err := json.Marshal(object{"Name": name, "Driver": "local", "Labels": v.named[name].Labels, "Options": nil})
+		if err != nil {
+			return err
+		}
+		rows = append(rows, [2]string{name, string(row)})
+	}
+	data, err := database("volumes", rows)
+	if err != nil {
+		return fmt.Errorf("volumes: %w", err)
+	}
+	t.file("volumes/metadata.db", 0o600, data)
+	return nil
+}
+
+// copy puts a tree below a directory. Its files are others than those of the tree: who writes one shall not change both.
+func (t *tree) copy(dir string, from *layers.Tree) {
+	copies := map[*layers.Node]*layers.Node{}
+	for name, n := range from.Walk() {
+		if copies[n] == nil {
+			one := bare(n)
+			one.Type, one.Content, one.Target, one.Major, one.Minor = n.Type, n.Content, n.Target, n.Major, n.Minor
+			copies[n] = one
+		}
+		t.put(path.Join(dir, name), copies[n])
+	}
+}
+
+// pageSize is that of databases, in bytes: Docker reads any.
+const pageSize = 4096
+
+// database is a file of bbolt with one table: https://pkg.go.dev/go.etcd.io/bbolt
+func database(table string, rows [][2]string) (data string, err error) {
+	f, err := os.CreateTemp("", "pkbuild-database-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	if err := f.Close(); err != nil {
+		return "", err
+	}
+	db, err := bbolt.Open(f.Name(), 0o600, &bbolt.Options{PageSize: pageSize, NoSync: true})
+	if err != nil {
+		return "", err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket([]byte(table))
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := b.Put([]byte(row[0]), []byte(row[1])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return "", err
+	}
+	content, err := os.ReadFile(f.Name())
+	return string(content), err
+}

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -19,6 +20,16 @@ type App struct {
 	After      []string // deployments that it comes after
 }
 
+// Compose is what docker is told to work on the app: the arguments before the command. Another name of the same files is
+// another app to it.
+func (a App) Compose() []string {
+	args := []string{"compose", "--progress", "quiet", "--project-name", a.Project, "--project-directory", a.Dir, "--env-file", os.DevNull}
+	for _, f := range a.Files {
+		args = append(args, "--file", f)
+	}
+	return args
+}
+
 // Apps are the Compose apps of the bundle in a directory, in the order of their deployments.
 func Apps(ctx context.Context, dir string) ([]App, error) {
 	_, p, err := pallet.ReadBundle(ctx, dir)
@@ -28,13 +39,22 @@ func Apps(ctx context.Context, dir string) ([]App, error) {
 	if err := p.Check().Err(); err != nil {
 		return nil, fmt.Errorf("check bundle %s: %w", dir, err)
 	}
+	apps, err := AppsOf(ctx, p, dir)
+	if err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", dir, err)
+	}
+	return apps, nil
+}
+
+// AppsOf are the Compose apps of a pallet that was found good, whose bundle a directory shows.
+func AppsOf(ctx context.Context, p *pallet.Pallet, dir string) ([]App, error) {
 	order := p.Plan()
 	if cycle := order.Cycle(); cycle != nil {
-		return nil, fmt.Errorf("bundle %s: each of these apps has to come after the next: %s", dir, strings.Join(cycle, ", "))
+		return nil, fmt.Errorf("each of these apps has to come after the next: %s", strings.Join(cycle, ", "))
 	}
 	composed, err := p.Apps(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("bundle %s: %w", dir, err)
+		return nil, err
 	}
 	var apps []App
 	for _, d := range p.Deployments {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -68,11 +67,7 @@ func (c CLI) Up(ctx context.Context, app App) error {
 	if c.Pull {
 		pull = "missing"
 	}
-	args := []string{"compose", "--progress", "quiet", "--project-name", app.Project, "--project-directory", app.Dir, "--env-file", os.DevNull}
-	for _, f := range app.Files {
-		args = append(args, "--file", f)
-	}
-	_, err := c.Client.Run(ctx, append(args, "up", "--detach", "--no-build", "--pull", pull, "--remove-orphans", "--wait")...)
+	_, err := c.Client.Run(ctx, append(app.Compose(), "up", "--detach", "--no-build", "--pull", pull, "--remove-orphans", "--wait")...)
 	return err
 }
 

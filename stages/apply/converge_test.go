@@ -54,7 +54,7 @@ func TestAppsThatCannotBeOrdered(t *testing.T) {
 
 	dir = bundle(t, service{name: "a/b"}, service{name: "a_b"})
 	_, err = apply.Apps(t.Context(), dir)
-	require.EqualError(t, err, "deployments a/b and a_b would be one Compose app, a_b: rename one")
+	require.EqualError(t, err, "bundle "+dir+": deployments a/b and a_b would be one Compose app, a_b: rename one")
 }
 
 func TestConvergeInOrder(t *testing.T) {

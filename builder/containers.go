@@ -2,15 +2,20 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"go.podman.io/image/v5/docker/reference"
 
 	"github.com/PlanktoScope/pkbuild/images/containers"
+	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages"
 )
 
 // Container is a container image that a recipe asks for.
@@ -106,6 +111,35 @@ func (p *Plan) addContainers(ctx context.Context, r *recipes.Recipe, in Inputs) 
 		}
 		store.Images = append(store.Images, containers.Image{Name: c.Name, Source: c.Source, Digest: d})
 	}
+	if slices.ContainsFunc(r.Layers, func(l recipes.Layer) bool { return l.Containers != nil && l.Containers.Create }) {
+		if store.Create, err = p.create(ctx, r, newPallets(r, in)); err != nil {
+			return err
+		}
+	}
 	p.add("containers", store)
 	return nil
+}
+
+// create asks for the containers of the apps of the staged pallets, in the order in which the device starts the apps.
+func (p *Plan) create(ctx context.Context, r *recipes.Recipe, fetch *pallets) (*containers.Create, error) {
+	c := &containers.Create{
+		Architecture: p.Architecture, Date: p.Date,
+		Link: containers.Link{Path: report.CurrentStage, Target: path.Join(stages.Dir, strconv.Itoa(bundle))},
+	}
+	for _, l := range r.Layers {
+		if l.Stage == nil {
+			continue
+		}
+		apps, err := fetch.ordered(ctx, filepath.Join(r.Dir, l.Stage.Pallet))
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range apps {
+			c.Apps = append(c.Apps, containers.App{Name: a.Project, Compose: a.Compose()})
+		}
+	}
+	if len(c.Apps) == 0 {
+		return nil, errors.New("containers.create: no staged pallet has an enabled Compose app; stage one, or remove create")
+	}
+	return c, nil
 }

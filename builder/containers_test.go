@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images/containers"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages/apply"
 )
 
 // appPallet is a pallet with an app of three images, one of them that of an enabled feature, and a disabled app.
@@ -97,4 +99,31 @@ func TestCompileContainers(t *testing.T) {
 	require.Contains(t, string(names), `"web:1":"sha256:`)
 	require.Contains(t, string(names), `"web@`+web.String()+`":"sha256:`)
 	require.True(t, tree.Get("var/lib/docker").Sealed)
+}
+
+// What compiles to create containers is what the device will ask for: its apps, as it finds them.
+func TestCompileCreatedContainers(t *testing.T) {
+	dir := write(t, appPallet)
+	r := &recipes.Recipe{Dir: dir, Layers: []recipes.Layer{{Containers: &recipes.Containers{Create: true}}}}
+	p := newPlan(r, time.Unix(0, 0).UTC())
+	require.EqualError(t, p.addContainers(t.Context(), r, Inputs{}),
+		"containers.create: no staged pallet has an enabled Compose app; stage one, or remove create")
+
+	r.Layers = append(r.Layers, recipes.Layer{Stage: &recipes.Stage{Pallet: "."}})
+	require.NoError(t, p.addContainers(t.Context(), r, Inputs{}))
+	const app = "/run/forklift/stages/current/packages/packages/web"
+	require.Equal(t, &containers.Create{
+		Date: p.Date, Link: containers.Link{Path: "/run/forklift/stages/current", Target: "/var/lib/forklift/stages/1"},
+		Apps: []containers.App{{Name: "web", Compose: []string{
+			"compose", "--progress", "quiet", "--project-name", "web", "--project-directory", app, "--env-file", "/dev/null",
+			"--file", app + "/compose.yml", "--file", app + "/metrics.yml",
+		}}},
+	}, p.Layers[0].Layer.(containers.Layer).Create)
+}
+
+func TestStartOrder(t *testing.T) {
+	app := func(name string, after ...string) apply.App { return apply.App{Deployment: name, After: after} }
+	c, b, a := app("a", "b"), app("b", "c"), app("c")
+	require.Equal(t, []apply.App{a, b, c}, startOrder([]apply.App{c, b, a}))
+	require.Empty(t, startOrder(nil))
 }

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages/apply"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/compose"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/download"
@@ -93,6 +95,38 @@ func (p *pallets) apps(ctx context.Context, dir string) (apps map[string]*compos
 		return nil, err
 	}
 	return read.Apps(ctx)
+}
+
+// ordered are the apps of the pallet in a directory as the device finds them, each after those that it comes after.
+func (p *pallets) ordered(ctx context.Context, dir string) (apps []apply.App, err error) {
+	done, err := p.use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	read, err := p.reader.Read(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	if apps, err = apply.AppsOf(ctx, read, report.CurrentStage); err != nil {
+		return nil, err
+	}
+	return startOrder(apps), nil
+}
+
+// startOrder puts each app after those that it comes after. There are no cycles.
+func startOrder(apps []apply.App) []apply.App {
+	var out []apply.App
+	done := map[string]bool{}
+	for len(out) < len(apps) {
+		for _, a := range apps {
+			waits := slices.ContainsFunc(a.After, func(name string) bool { return !done[name] })
+			if !done[a.Deployment] && !waits {
+				out, done[a.Deployment] = append(out, a), true
+			}
+		}
+	}
+	return out
 }
 
 // LockedDownload is what a pallet downloads without a checksum of its own, as it was when the lock was made.

@@ -66,6 +66,9 @@ func (d *decoder) checkContainers(all []Layer) {
 		if l.Containers == nil {
 			continue
 		}
+		if l.Containers.Create && !l.Containers.Stages {
+			d.problems.add(d.from[&l.Containers.Create].place, "without from-stages its apps have no images; remove from-stages, or create")
+		}
 		for i := range l.Containers.Images {
 			image := &l.Containers.Images[i]
 			named, err := reference.ParseDockerRef(image.Name)

@@ -109,6 +109,7 @@ func TestMistakesInContainers(t *testing.T) {
 layers:
   - containers:
       create: true
+      from-stages: false
       images:
         - {name: caddy}
         - {name: "docker.io/library/caddy:latest"}
@@ -117,12 +118,12 @@ layers:
         - {name: b, source: "oci:missing"}
         - {source: "oci:files"}
 `}, nil)
-	require.EqualError(t, err, `pi.yml:6:7: layers[0].containers.create: unknown key; the keys here are images and from-stages
-pi.yml:9:18: layers[0].containers.images[1].name: container image "docker.io/library/caddy:latest" is already in pi.yml:8; remove one of them
-pi.yml:10:18: layers[0].containers.images[2].name: "Caddy" is not the name of a container image (invalid reference format: repository name must be lowercase); write one such as eclipse-mosquitto:2.0.20
-pi.yml:11:29: layers[0].containers.images[3].source: "docker://caddy" does not fit; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY, the first three with :TAG where there are several
-pi.yml:12:29: layers[0].containers.images[4].source: missing: file does not exist; paths are relative to the file that names them
-pi.yml:13:11: layers[0].containers.images[5]: "name" is missing; add it: the name of a container image, such as eclipse-mosquitto:2.0.20`)
+	require.EqualError(t, err, `pi.yml:6:15: layers[0].containers.create: without from-stages its apps have no images; remove from-stages, or create
+pi.yml:10:18: layers[0].containers.images[1].name: container image "docker.io/library/caddy:latest" is already in pi.yml:9; remove one of them
+pi.yml:11:18: layers[0].containers.images[2].name: "Caddy" is not the name of a container image (invalid reference format: repository name must be lowercase); write one such as eclipse-mosquitto:2.0.20
+pi.yml:12:29: layers[0].containers.images[3].source: "docker://caddy" does not fit; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY, the first three with :TAG where there are several
+pi.yml:13:29: layers[0].containers.images[4].source: missing: file does not exist; paths are relative to the file that names them
+pi.yml:14:11: layers[0].containers.images[5]: "name" is missing; add it: the name of a container image, such as eclipse-mosquitto:2.0.20`)
 }
 
 func TestLoadSetsDefaults(t *testing.T) {

@@ -109,6 +109,7 @@ type Stage struct {
 type Containers struct {
 	Images []ContainerImage `yaml:"images" doc:"Images besides those of the staged pallets' apps."`
 	Stages bool             `yaml:"from-stages" doc:"Whether the images of all enabled Compose apps of the staged pallets are taken." default:"true"`
+	Create bool             `yaml:"create" doc:"Whether the containers of these apps are created, too, so that the first boot only starts them: see docs/containers.md." default:"false"`
 }
 
 // ContainerImage is one container image.

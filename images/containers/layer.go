@@ -4,6 +4,7 @@ package containers
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
@@ -19,6 +20,7 @@ import (
 type Layer struct {
 	Platform string  `json:"platform"` // such as linux/arm64/v8
 	Images   []Image `json:"images"`
+	Create   *Create `json:"create,omitempty"`
 }
 
 // Image is a container image.
@@ -32,7 +34,7 @@ type Image struct {
 func (Layer) Kind() layers.Kind { return layers.Kind{Name: "containers", Version: 1, Kept: true} }
 
 // Make implements layers.Layer.
-func (l Layer) Make(ctx context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {
+func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (*layers.Tree, error) {
 	platform, err := images.ParsePlatform(l.Platform)
 	if err != nil {
 		return nil, err
@@ -46,7 +48,15 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, _ *layers.Tree) (*laye
 	if err != nil {
 		return nil, err
 	}
+	if l.Create != nil {
+		if err := l.Create.fill(ctx, env, below, &store, all); err != nil {
+			return nil, cannot(err)
+		}
+	}
 	data, err := store.Tree(ctx, all)
+	if failed := (docker.ContainerError{}); errors.As(err, &failed) {
+		return nil, cannot(failed)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -72,14 +72,20 @@ func putStore(t *testing.T, dir, staged string) {
 // appProgram is what the containers of the stages run, for arm64.
 func appProgram(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "main")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./testdata/fallback")
+	binary, err := os.ReadFile(deviceProgram(t, "./testdata/fallback"))
+	require.NoError(t, err)
+	return string(binary)
+}
+
+// deviceProgram compiles a program of the tests for arm64.
+func deviceProgram(t *testing.T, pkg string) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), filepath.Base(pkg))
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, pkg)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=arm64")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	binary, err := os.ReadFile(program)
-	require.NoError(t, err)
-	return string(binary)
+	return file
 }
 
 // bootToReboot boots an image until the guest reboots, which ends the machine. What the probe had said by then does not
@@ -114,13 +120,7 @@ func intoImage(t *testing.T, img, dir string) {
 	}))
 	file := filepath.Join(t.TempDir(), "commands")
 	require.NoError(t, os.WriteFile(file, []byte(commands.String()), 0o644))
-	debugfs(t, img, file)
-}
-
-// debugfs changes the root file system of an image by the commands in a file, each of which has to succeed.
-func debugfs(t *testing.T, img, commands string) {
-	t.Helper()
-	out := tool(t, "debugfs", "-w", "-f", commands, fmt.Sprintf("%s?offset=%d", img, rootStart))
+	out := tool(t, "debugfs", "-w", "-f", file, fmt.Sprintf("%s?offset=%d", img, rootStart))
 	for line := range strings.Lines(out) {
 		require.Regexp(t, "^(debugfs|Allocated inode: |$)", strings.TrimSpace(line), "it complains")
 	}

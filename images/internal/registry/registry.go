@@ -56,26 +56,33 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-func (r *Registry) manifest(w http.ResponseWriter, req *http.Request, repository, ref string) {
+// Put adds a manifest, by a tag or its digest.
+func (r *Registry) Put(repository, ref, mediaType string, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.manifests == nil {
+		r.manifests = map[string]manifest{}
+	}
+	m := manifest{mediaType, data}
+	r.manifests[repository+" "+ref] = m
+	r.manifests[repository+" "+digest.FromBytes(data).String()] = m
+}
+
+func (r *Registry) manifest(w http.ResponseWriter, req *http.Request, repository, ref string) {
 	if req.Method == http.MethodPut {
 		data, err := io.ReadAll(req.Body)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if r.manifests == nil {
-			r.manifests = map[string]manifest{}
-		}
-		m := manifest{req.Header.Get("Content-Type"), data}
-		r.manifests[repository+" "+ref] = m
-		r.manifests[repository+" "+digest.FromBytes(data).String()] = m
+		r.Put(repository, ref, req.Header.Get("Content-Type"), data)
 		w.Header().Set("Docker-Content-Digest", digest.FromBytes(data).String())
 		w.WriteHeader(http.StatusCreated)
 		return
 	}
+	r.mu.Lock()
 	m, ok := r.manifests[repository+" "+ref]
+	r.mu.Unlock()
 	if !ok {
 		http.NotFound(w, req)
 		return

@@ -3,12 +3,11 @@ package main
 
 import (
 	"os"
-	"slices"
 	"time"
 )
 
 func main() {
-	if slices.Equal(os.Args[1:], []string{"healthy"}) {
+	if len(os.Args) > 1 {
 		os.Exit(0) // asked how it is
 	}
 	for {

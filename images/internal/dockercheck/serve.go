@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/PlanktoScope/pkbuild/images/internal/registry"
+)
+
+// serve is a registry that has the images of a layout by their tags, until the process ends. What is pushed comes to the
+// blobs of the layout.
+func serve(dir, address string) error {
+	r := &registry.Registry{Dir: filepath.Join(dir, v1.ImageBlobsDir, "sha256")}
+	all, err := readIndex(dir)
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		repository, tag, tagged := strings.Cut(d.Annotations[v1.AnnotationRefName], ":")
+		if !tagged {
+			return fmt.Errorf("%s: image %s has no name with a tag", dir, d.Digest)
+		}
+		manifest, err := os.ReadFile(blobFile(dir, d.Digest))
+		if err != nil {
+			return err
+		}
+		r.Put(repository, tag, d.MediaType, manifest)
+	}
+	at, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return errors.Join(http.Serve(at, r), at.Close())
+}

@@ -166,7 +166,7 @@ func (l *Lock) Check(ctx context.Context, r *recipes.Recipe, in Inputs) error {
 		return err
 	}
 	changes := append(l.misfits(want), l.imageMisfits(containers)...)
-	for _, c := range diffPallets(l.Pallets, pallets) {
+	for _, c := range diff("pallet", l.Pallets, pallets, LockedPallet.line) {
 		changes = append(changes, c.String())
 	}
 	if len(changes) > 0 {

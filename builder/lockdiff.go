@@ -75,11 +75,11 @@ func (l *Lock) Diff(other *Lock) []Change {
 		l = &Lock{}
 	}
 	return slices.Concat(
-		diffPackages("package", l.Packages(), other.Packages()),
-		diffPackages("tool", l.Debian.Tools, other.Debian.Tools),
-		diffPallets(l.Pallets, other.Pallets),
-		diffDownloads(l.Downloads, other.Downloads),
-		diffImages(l.Images, other.Images),
+		diff("package", l.Packages(), other.Packages(), packageLine),
+		diff("tool", l.Debian.Tools, other.Debian.Tools, packageLine),
+		diff("pallet", l.Pallets, other.Pallets, LockedPallet.line),
+		diff("download", l.Downloads, other.Downloads, LockedDownload.line),
+		diff("image", l.Images, other.Images, LockedImage.line),
 	)
 }
 
@@ -88,44 +88,53 @@ func (l *Lock) Packages() []debian.Package {
 	return slices.Concat(append([][]debian.Package{l.Debian.Packages}, l.Over...)...)
 }
 
-func diffPackages(kind string, before, after []debian.Package) []Change {
-	changes := map[string]*Change{}
-	same := map[string]string{} // digests by name
-	for _, p := range before {
-		changes[p.Name] = &Change{Kind: kind, Name: p.Name, Old: p.Version, OldSize: p.Size}
-		same[p.Name] = p.SHA256
-	}
-	for _, p := range after {
-		if same[p.Name] == p.SHA256 {
-			delete(changes, p.Name)
-			continue
-		}
-		if changes[p.Name] == nil {
-			changes[p.Name] = &Change{Kind: kind, Name: p.Name}
-		}
-		changes[p.Name].New, changes[p.Name].NewSize = p.Version, p.Size
-	}
-	return inOrder(changes)
+// lockLine is what a lock says of one thing.
+type lockLine struct {
+	name, version string // for people
+	content       string // differs if anything does
+	size          int64
 }
 
-func diffPallets(before, after []LockedPallet) []Change {
-	changes := map[string]*Change{}
-	same := map[string]LockedPallet{}
-	for _, p := range before {
-		changes[p.Path] = &Change{Kind: "pallet", Name: p.Path, Old: p.version()}
-		same[p.Path] = p
+func packageLine(p debian.Package) lockLine {
+	return lockLine{name: p.Name, version: p.Version, content: p.SHA256, size: p.Size}
+}
+
+func (p LockedPallet) line() lockLine {
+	return lockLine{name: p.Path, version: p.version(), content: p.SHA256 + " " + p.Commit}
+}
+
+func (d LockedDownload) line() lockLine {
+	return lockLine{name: d.Type + " " + d.URL, version: short(d.SHA256), content: d.SHA256}
+}
+
+func (i LockedImage) line() lockLine {
+	return lockLine{name: i.Name, version: i.short(), content: i.Digest.String()}
+}
+
+// diff lists what became of things of a kind, in alphabetical order.
+func diff[T any](kind string, before, after []T, of func(T) lockLine) []Change {
+	changes, same := map[string]*Change{}, map[string]string{}
+	for _, thing := range before {
+		l := of(thing)
+		changes[l.name] = &Change{Kind: kind, Name: l.name, Old: l.version, OldSize: l.size}
+		same[l.name] = l.content
 	}
-	for _, p := range after {
-		if same[p.Path] == p {
-			delete(changes, p.Path)
+	for _, thing := range after {
+		l := of(thing)
+		if same[l.name] == l.content {
+			delete(changes, l.name)
 			continue
 		}
-		if changes[p.Path] == nil {
-			changes[p.Path] = &Change{Kind: "pallet", Name: p.Path}
+		if changes[l.name] == nil {
+			changes[l.name] = &Change{Kind: kind, Name: l.name}
 		}
-		changes[p.Path].New = p.version()
+		changes[l.name].New, changes[l.name].NewSize = l.version, l.size
 	}
-	return inOrder(changes)
+	var out []Change
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		out = append(out, *changes[name])
+	}
+	return out
 }
 
 // version is the commit, or the beginning of the digest.
@@ -138,30 +147,3 @@ func (p LockedPallet) version() string {
 
 // short is the beginning of a digest.
 func short(digest string) string { return digest[:min(12, len(digest))] }
-
-func diffDownloads(before, after []LockedDownload) []Change {
-	changes := map[string]*Change{}
-	name := func(d LockedDownload) string { return d.Type + " " + d.URL }
-	for _, d := range before {
-		changes[name(d)] = &Change{Kind: "download", Name: name(d), Old: short(d.SHA256)}
-	}
-	for _, d := range after {
-		if slices.Contains(before, d) {
-			delete(changes, name(d))
-			continue
-		}
-		if changes[name(d)] == nil {
-			changes[name(d)] = &Change{Kind: "download", Name: name(d)}
-		}
-		changes[name(d)].New = short(d.SHA256)
-	}
-	return inOrder(changes)
-}
-
-func inOrder(changes map[string]*Change) []Change {
-	var out []Change
-	for _, name := range slices.Sorted(maps.Keys(changes)) {
-		out = append(out, *changes[name])
-	}
-	return out
-}

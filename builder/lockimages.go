@@ -74,27 +74,6 @@ func (l *Lock) ImageDigest(name string) (godigest.Digest, error) {
 	return "", fmt.Errorf("container image %s is not pinned by digest; run pkbuild lock", name)
 }
 
-// diffImages lists what became of container images.
-func diffImages(before, after []LockedImage) []Change {
-	changes := map[string]*Change{}
-	same := map[string]godigest.Digest{}
-	for _, i := range before {
-		changes[i.Name] = &Change{Kind: "image", Name: i.Name, Old: i.short()}
-		same[i.Name] = i.Digest
-	}
-	for _, i := range after {
-		if same[i.Name] == i.Digest {
-			delete(changes, i.Name)
-			continue
-		}
-		if changes[i.Name] == nil {
-			changes[i.Name] = &Change{Kind: "image", Name: i.Name}
-		}
-		changes[i.Name].New = i.short()
-	}
-	return inOrder(changes)
-}
-
 // short is as much of the digest as tells it from others.
 func (i LockedImage) short() string { return i.Digest.Encoded()[:12] }
 

@@ -259,7 +259,7 @@ func TestPalletOfARepositorySaysItsCommit(t *testing.T) {
 	before, err := lockedPallets(u.recipe)
 	require.NoError(t, err)
 	require.Equal(t, commit, before[0].Commit)
-	require.Len(t, diffPallets([]LockedPallet{{Path: "mine", SHA256: before[0].SHA256}}, before), 1, "the bundle names the commit")
+	require.Len(t, diff("pallet", []LockedPallet{{Path: "mine", SHA256: before[0].SHA256}}, before, LockedPallet.line), 1, "the bundle names the commit")
 }
 
 func TestPalletWithoutACache(t *testing.T) {

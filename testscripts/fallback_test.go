@@ -120,7 +120,13 @@ func intoImage(t *testing.T, img, dir string) {
 	}))
 	file := filepath.Join(t.TempDir(), "commands")
 	require.NoError(t, os.WriteFile(file, []byte(commands.String()), 0o644))
-	out := tool(t, "debugfs", "-w", "-f", file, fmt.Sprintf("%s?offset=%d", img, rootStart))
+	debugfs(t, img, file)
+}
+
+// debugfs changes the root file system of an image by the commands in a file, each of which has to succeed.
+func debugfs(t *testing.T, img, commands string) {
+	t.Helper()
+	out := tool(t, "debugfs", "-w", "-f", commands, fmt.Sprintf("%s?offset=%d", img, rootStart))
 	for line := range strings.Lines(out) {
 		require.Regexp(t, "^(debugfs|Allocated inode: |$)", strings.TrimSpace(line), "it complains")
 	}

@@ -1,100 +1,96 @@
 package testscripts
 
 import (
-	"archive/tar"
-	"bytes"
-	"crypto/sha256"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/qemu"
+	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
-// shared is the path of a file or directory that lies beside the repository.
-func shared(t *testing.T, name string) string {
+// standardRecipe writes the default recipe with the PlanktoScope's pallet. The image that the pallet takes a program from,
+// and those that it runs containers of, are stand-ins; it says where the latter lie, too. Debian has Docker's program
+// elsewhere than the pallet's docker.service, and a broker that would have the port of the pallet's. The pallet's
+// program that names the machine is a placeholder, so the name is given.
+func standardRecipe(t *testing.T, dir string) (recipe string, places map[string]string) {
 	t.Helper()
-	name, err := filepath.Abs(filepath.Join("../../shared", name))
-	require.NoError(t, err)
-	if _, err := os.Stat(name); err != nil {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	return name
-}
-
-// standardPallet copies the PlanktoScope's pallet, with links where the copy beside the repository has their text.
-func standardPallet(t *testing.T, dir string) {
-	t.Helper()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(shared(t, "pallets/pallet-standard"))))
-	tree, err := os.ReadFile(shared(t, "golden/pallet-standard/bundle-tree.txt"))
-	require.NoError(t, err)
-	for line := range strings.Lines(string(tree)) {
-		entry, target, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		fields := strings.SplitN(entry, " ", 4)
-		if name, ours := strings.CutPrefix(fields[3], "./pallet/"); ours && fields[0] == "l" {
-			require.NoError(t, os.Remove(filepath.Join(dir, name)))
-			require.NoError(t, os.Symlink(target, filepath.Join(dir, name)))
-		}
-	}
-}
-
-// imageOf makes a container image of one program, as skopeo's dir: has it.
-func imageOf(t *testing.T, dir, name, content string) {
-	t.Helper()
-	var layer bytes.Buffer
-	w := tar.NewWriter(&layer)
-	require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))}))
-	_, err := w.Write([]byte(content))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	blob := func(kind string, data []byte) string {
-		digest := fmt.Sprintf("%x", sha256.Sum256(data))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, digest), data, 0o644))
-		return fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.%s","digest":"sha256:%s","size":%d}`, kind, digest, len(data))
-	}
-	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":%s,"layers":[%s]}`,
-		blob("config.v1+json", []byte(`{"architecture":"arm64","os":"linux"}`)), blob("layer.v1.tar", layer.Bytes()))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(manifest), 0o644))
-}
-
-// standardRecipe is the default recipe with the PlanktoScope's pallet. The one image that this takes a program from is
-// a stand-in, which a mirror gives.
-func standardRecipe(t *testing.T, dir string) string {
-	t.Helper()
-	standardPallet(t, filepath.Join(dir, "pallet"))
-	imageOf(t, filepath.Join(dir, "machine-name:0.1.3"), "machine-name", "#!/bin/sh\necho standing-in-1\n")
+	pallet := filepath.Join(dir, "pallet")
+	pallettest.Standard(t, pallet)
+	imageOf(t, filepath.Join(dir, "machine-name:0.1.3"), "machine-name", "#!/bin/sh\necho standing-in-1\n", "{}")
+	places = standInImages(t, filepath.Join(dir, "images"), pallet)
 	here, err := filepath.Abs("../recipes/planktoscope.yml")
 	require.NoError(t, err)
-	recipe := filepath.Join(dir, "standard.yml")
-	text := fmt.Sprintf("name: standard\ninclude: [%s]\nmirrors: {ghcr.io/planktoscope/machine-name: 'dir:%s/machine-name'}\n"+
-		"layers:\n  - stage: {pallet: pallet}\n", here, dir)
-	require.NoError(t, os.WriteFile(recipe, []byte(text), 0o644))
-	return recipe
+	var text strings.Builder
+	fmt.Fprintf(&text, `name: standard
+include: [%s]
+mirrors: {ghcr.io/planktoscope/machine-name: 'dir:%s/machine-name'}
+layers:
+  - files:
+      - {target: /usr/bin/dockerd, link: ../sbin/dockerd}
+      - {target: /etc/systemd/system/mosquitto.service, link: /dev/null}
+      - {target: /usr/lib/tmpfiles.d/machine-name.conf, content: "f /run/machine-name - - - - standing-in-1\n"}
+  - stage: {pallet: pallet}
+  - containers:
+      images:
+`, here, dir)
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		fmt.Fprintf(&text, "        - {name: '%s', source: 'dir:%s'}\n", name, places[name])
+	}
+	recipe = filepath.Join(dir, "standard.yml")
+	require.NoError(t, os.WriteFile(recipe, []byte(text.String()), 0o644))
+	return recipe, places
 }
 
-// TestStandardPallet builds the default image with the PlanktoScope's own pallet and starts it: as the stage that the
-// image was made with, and as one that is to prove itself, over a proven one. None of its containers' images is there, and
-// its docker.service is that of another Docker than Debian's, so that applying it fails: the proven stage stays in the
-// first case, and in the second files and containers of the other stage come with the next boot.
+// imageNamed is the one of the images in places whose name begins so.
+func imageNamed(t *testing.T, places map[string]string, name string) string {
+	t.Helper()
+	for pinned, place := range places {
+		if strings.HasPrefix(pinned, name) {
+			return place
+		}
+	}
+	t.Fatalf("the pallet has no image %s", name)
+	return ""
+}
+
+// forget takes a container image from the Docker of a disk image, so that no container of it can be created.
+func forget(t *testing.T, img, place string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(place, "manifest.json"))
+	require.NoError(t, err)
+	var manifest v1.Manifest
+	require.NoError(t, json.Unmarshal(data, &manifest))
+	commands := filepath.Join(t.TempDir(), "commands")
+	require.NoError(t, os.WriteFile(commands, []byte("cd /var/lib/docker/image/overlay2/imagedb/content/sha256\n"+
+		"rm "+manifest.Config.Digest.Encoded()+"\n"), 0o644))
+	debugfs(t, img, commands)
+}
+
+// TestStandardPallet builds the default image with the PlanktoScope's own pallet and boots it: every one of its containers
+// runs, offline and of a stand-in, and the stage is good. Then the same stage is to prove itself over a proven one, but
+// one app cannot be started: with the reboot that follows come files and containers of the proven stage, although those
+// of the other apps ran.
 func TestStandardPallet(t *testing.T) {
 	needBoots(t)
 	dir := t.TempDir()
 	img := filepath.Join(dir, "standard.img")
-	out, err := exec.Command(filepath.Join(programs(t), "pkbuild"), "image", "-q", standardRecipe(t, dir), "-o", img).CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	recipe, places := standardRecipe(t, dir)
+	pkbuild := filepath.Join(programs(t), "pkbuild")
+	tool(t, pkbuild, "lock", recipe)
+	tool(t, pkbuild, "image", "-q", recipe, "-o", img)
 	require.NoError(t, os.Truncate(img, cardSize))
 
-	r := boot(t, img, qemu.Options{Checks: []qemu.Check{script(t, "standard-pallet")}})
+	r := boot(t, img, qemu.Options{Offline: true, Checks: []qemu.Check{script(t, "standard-pallet")}})
 	t.Logf("%s\n%s", r.Checks[0].Output, strings.Join(qemu.Judge(r), "\n"))
 	require.Zero(t, r.Checks[0].Code)
 	require.False(t, r.Report.Degraded)
@@ -105,10 +101,13 @@ func TestStandardPallet(t *testing.T) {
 	putStage(t, proven, 2, appProgram(t), "main:1")
 	putStore(t, proven, "{next: 1, history: [2]}")
 	intoImage(t, img, proven)
+	forget(t, img, imageNamed(t, places, "docker.io/prom/prometheus:"))
 	bootToReboot(t, img)
-	r = boot(t, img, qemu.Options{Persist: true, Checks: []qemu.Check{script(t, "fallback")}})
-	t.Log(r.Checks[0].Output)
-	require.Zero(t, r.Checks[0].Code)
+	r = boot(t, img, qemu.Options{Persist: true, Checks: []qemu.Check{script(t, "standard-failed"), script(t, "fallback")}})
+	for _, check := range r.Checks {
+		t.Log(check.Output)
+		require.Zero(t, check.Code)
+	}
 	require.Equal(t, 2, r.Report.Choice.Stage)
 	require.Equal(t, []string{"stage 1 is next but was found bad"}, r.Report.Problems)
 }

@@ -25,7 +25,6 @@ func updateCRC(crc uint64, p []byte) uint64 {
 	if len(p) < 32 {
 		return crc64.Update(crc, storage.CRCTable, p)
 	}
-	word := binary.LittleEndian.Uint64
 	a, b, c, d := ^crc^word(p), word(p[8:]), word(p[16:]), word(p[24:])
 	for p = p[32:]; len(p) >= 32; p = p[32:] {
 		a, b, c, d = within(a)^before(b)^word(p), within(b)^before(c)^word(p[8:]),
@@ -43,3 +42,5 @@ func shift(v uint64) uint64 {
 	over := v<<63 ^ v<<61 ^ v<<60
 	return v ^ v>>1 ^ v>>3 ^ v>>4 ^ over ^ over>>1 ^ over>>3 ^ over>>4
 }
+
+func word(p []byte) uint64 { return binary.LittleEndian.Uint64(p) }

@@ -139,9 +139,9 @@ func (d Device) conclude(ctx context.Context, boot report.Boot, r *Report, o Opt
 		return nil
 	}
 	if err := d.Store.Judge(ctx, r.Stage, r.Result, d.Now(), r.Reasons); err != nil {
-		return fmt.Errorf("stage %d is %s, and that could not be recorded: %w", r.Stage, r.Result, err)
+		return fmt.Errorf("stage %d: %s, which could not be recorded: %w", r.Stage, r.Result, err)
 	}
-	d.Say(fmt.Sprintf("stage %d is %s", r.Stage, r.Result))
+	d.Say(fmt.Sprintf("stage %d: %s", r.Stage, r.Result))
 	choice, err := d.Store.Select()
 	if err != nil {
 		d.Say("warning: " + err.Error())

@@ -75,7 +75,7 @@ func TestApplyGood(t *testing.T) {
 	}, r)
 	require.Equal(t, []string{"complete", "check camera"}, s.system.calls)
 	require.Equal(t, stages.Staged{Next: 3, History: []int{1, 2, 3}}, s.store.snapshot.Staged)
-	require.Equal(t, []string{"app net: running", "app web: running", "check camera: passed", "stage 3 is good"}, s.said)
+	require.Equal(t, []string{"app net: running", "app web: running", "check camera: passed", "stage 3: good"}, s.said)
 
 	data, err := r.Marshal()
 	require.NoError(t, err)
@@ -253,7 +253,7 @@ func TestApplyWithoutRecord(t *testing.T) {
 	s.store.err = errors.New("no space left on device")
 	s.docker.errs["up net"] = errors.New("it burns")
 	_, err := s.apply(t.Context())
-	require.EqualError(t, err, "stage 3 is failed, and that could not be recorded: no space left on device")
+	require.EqualError(t, err, "stage 3: failed, which could not be recorded: no space left on device")
 	require.Empty(t, s.system.calls)
 }
 

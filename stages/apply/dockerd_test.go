@@ -133,7 +133,7 @@ func TestRealDocker(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "app b: removed", out[0].String())
 	require.Equal(t, "app a: running", out[1].String())
-	require.Regexp(t, `^app ill: failed: container ill-main-1 of ill is running \(Up .* \(unhealthy\)\): (?s)docker compose .*unhealthy$`, out[2].String())
+	require.Regexp(t, `^app ill: failed: container ill-main-1 of ill is running \(Up .* \(unhealthy\)\): container ill-main-1 is unhealthy: docker compose .*: exit status 1$`, out[2].String())
 	require.Equal(t, "app missing: failed: not on the device: image example.org/nowhere:1 (with a network: pkctl stage apply --pull)",
 		out[3].String())
 	require.ElementsMatch(t, []string{"a-main-1", "ill-main-1", "mine-main-1"}, strings.Fields(names()))

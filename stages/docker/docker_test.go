@@ -26,7 +26,7 @@ func TestErrors(t *testing.T) {
 		"no permission": {"echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1",
 			"docker cannot be asked: permission denied while trying"},
 		"no image": {"echo 'Error: No such image: x' >&2; exit 1", "image x: docker does not have it"},
-		"another":  {"echo broken >&2; exit 3", "docker image inspect -- x: exit status 3: broken"},
+		"another":  {"echo broken >&2; exit 3", "broken: docker image inspect -- x: exit status 3"},
 		"no JSON":  {"echo '['", "what docker image inspect says: unexpected end of JSON input"},
 		"two":      {"echo '[{}, {}]'", "docker image inspect tells of 2 images of the name x"},
 	} {
@@ -49,7 +49,7 @@ func TestErrorsAreTold(t *testing.T) {
 func TestOnlyTheEndIsKept(t *testing.T) {
 	_, err := program(t, "seq 100000 >&2; exit 1").Run(t.Context(), "x")
 	require.Less(t, len(err.Error()), 2*tail)
-	require.True(t, strings.HasSuffix(err.Error(), "99999\n100000"), err)
+	require.True(t, strings.HasSuffix(err.Error(), "99999\n100000: docker x: exit status 1"), err)
 }
 
 func TestEnvironmentIsOurOwn(t *testing.T) {

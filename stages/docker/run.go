@@ -31,7 +31,7 @@ const killAfter = 10 * time.Second
 // tail is how much of what the program says is kept of a failure, in bytes: the end tells what went wrong.
 const tail = 2 << 10
 
-// Run runs docker and returns what it prints. The error has the command line and the end of what it says.
+// Run runs docker and returns what it prints. The error has the end of what it says and the command line.
 func (c Client) Run(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
 	err := c.stream(ctx, nil, &out, args...)
@@ -63,7 +63,11 @@ func (Client) stream(ctx context.Context, in io.Reader, out io.Writer, args ...s
 	case unreachable(said.String()):
 		return fmt.Errorf("%w: %s", ErrNone, said)
 	}
-	return fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, said)
+	err = fmt.Errorf("docker %s: %w", strings.Join(args, " "), err)
+	if said.String() == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", said, err) // what it says first: whoever shortens this loses the command line
 }
 
 // unreachable tells whether docker says that it finds no daemon, or may not speak to it.

@@ -3,11 +3,12 @@ package main
 
 import (
 	"os"
+	"slices"
 	"time"
 )
 
 func main() {
-	if len(os.Args) > 1 {
+	if slices.Equal(os.Args[1:], []string{"healthy"}) {
 		os.Exit(0) // asked how it is
 	}
 	for {

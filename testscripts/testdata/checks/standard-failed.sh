@@ -1,0 +1,5 @@
+# Of the stage that was given up one app had failed: the containers of the others ran.
+set -eux
+pkctl stage result --stage 1 --json
+test "$(pkctl stage result --stage 1 --json | grep -c '"app ')" = 1
+pkctl stage result --stage 1 --json | grep '"app infra/prometheus: failed: not on the device: image docker.io/prom/prometheus:'

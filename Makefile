@@ -48,7 +48,7 @@ test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and 
 boot-test: image services ## Run what takes further boots in QEMU
 	env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_BOOTS=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
 		PKBUILD_TEST_SERVICES=$(abspath $(OUT)/services.img) \
-		$(GO) test -tags $(TAGS) -timeout 60m -run 'TestFallback|TestServices|TestStandardPallet' -v ./testscripts
+		$(GO) test -tags $(TAGS) -timeout 60m -run 'TestDockerInTheImage|TestFallback|TestServices|TestStandardPallet' -v ./testscripts
 
 unit: ## Run the tests that need no image; those that lack something else say so and are skipped
 	$(GO) test -tags $(TAGS) ./...

@@ -159,7 +159,11 @@ func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Recor
 		if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755)); err != nil {
 			return nil, err
 		}
-		return b.makeIn(ctx, l, scratch)
+		t, err := b.makeIn(ctx, l, scratch)
+		if err == nil {
+			b.emit(Event{Step: l.Name, State: Running, Message: storing})
+		}
+		return t, err
 	})
 	if err != nil {
 		return nil, false, err
@@ -174,16 +178,14 @@ func (b *build) makeIn(ctx context.Context, l Layer, scratch string) (*layers.Tr
 	if err != nil && b.opts.Keep && ctx.Err() == nil {
 		return nil, fmt.Errorf("%w\nwhat it left is kept in %s", err, scratch)
 	}
-	if err == nil {
-		b.emit(Event{Step: l.Name, State: Running, Message: storing})
-	}
 	return t, errors.Join(err, os.RemoveAll(scratch)) // contents of the tree lie in files that are open
 }
 
 // unstored makes a layer that the store may not have. What a script makes is read as the store would have it, from a file
 // without a name.
 func (b *build) unstored(ctx context.Context, l Layer) (t *layers.Tree, err error) {
-	if !l.Layer.Kind().Copies {
+	kind := l.Layer.Kind()
+	if !kind.Copies && !kind.Scratch {
 		return l.Layer.Make(ctx, b.env(ctx, l, ""), b.tree)
 	}
 	dir := filepath.Join(b.opts.Cache, "scratch")
@@ -194,9 +196,10 @@ func (b *build) unstored(ctx context.Context, l Layer) (t *layers.Tree, err erro
 	if err != nil {
 		return nil, err
 	}
-	if t, err = b.makeIn(ctx, l, scratch); err != nil {
-		return nil, err
+	if t, err = b.makeIn(ctx, l, scratch); err != nil || !kind.Copies {
+		return t, err
 	}
+	b.emit(Event{Step: l.Name, State: Running, Message: storing})
 	f, err := os.CreateTemp(dir, "")
 	if err != nil {
 		return nil, err

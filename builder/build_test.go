@@ -96,6 +96,26 @@ func TestBuildReusesLayersAndKeepsSecretsOutOfTheCache(t *testing.T) {
 	}))
 }
 
+// scribbler is a layer that is kept in no store, and needs a directory.
+type scribbler struct{ dir *string }
+
+func (scribbler) Kind() layers.Kind { return layers.Kind{Name: "scribble", Kept: true, Scratch: true} }
+
+func (s scribbler) Make(_ context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {
+	*s.dir = env.Scratch
+	return layers.NewTree(), os.WriteFile(filepath.Join(env.Scratch, "scribble"), nil, 0o644)
+}
+
+func TestLayerThatIsNotStoredHasADirectory(t *testing.T) {
+	p, o := small(t)
+	dir := ""
+	p.Layers = append(p.Layers, Layer{"scribble", scribbler{&dir}})
+	_, err := run(t, t.Context(), p, o)
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(o.Cache, "scratch"), filepath.Dir(dir))
+	require.NoDirExists(t, dir)
+}
+
 func TestBuildWithoutASecretWarns(t *testing.T) {
 	p, o := small(t)
 	ended, err := run(t, t.Context(), p, o)

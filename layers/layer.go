@@ -29,6 +29,8 @@ type Kind struct {
 	// Kept means that what it makes comes from files that outlive the build anyhow, in less time than a store takes: made
 	// anew for every image, kept in no store.
 	Kept bool `json:",omitempty"`
+	// Scratch means that it needs Env.Scratch although it is kept in no store.
+	Scratch bool `json:"-"`
 }
 
 // Env is what a layer is made with. None of it may change what is made.

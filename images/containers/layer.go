@@ -31,7 +31,9 @@ type Image struct {
 }
 
 // Kind implements layers.Layer. What is made lies in the cache of blobs, and in memory what there is of it to know.
-func (Layer) Kind() layers.Kind { return layers.Kind{Name: "containers", Version: 1, Kept: true} }
+func (l Layer) Kind() layers.Kind {
+	return layers.Kind{Name: "containers", Version: 1, Kept: true, Scratch: l.Create != nil}
+}
 
 // Make implements layers.Layer.
 func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (*layers.Tree, error) {

@@ -26,7 +26,7 @@ func archiveOf(t testing.TB, entries ...tars.Entry) []byte {
 // variety is tars.Variety.
 func variety(t testing.TB) (lower, upper []byte) {
 	t.Helper()
-	lower, upper, err := tars.Variety()
+	lower, upper, err := tars.Variety(tars.Foreign())
 	require.NoError(t, err)
 	return lower, upper
 }

@@ -43,6 +43,9 @@ const AsideDir = "/run/pkbuild"
 // Run runs a command and returns the changes that it made to the tree. Their contents lie in a file that stays open
 // until nothing refers to it.
 func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string) (*layers.Tree, error) {
+	if !filepath.IsAbs(s.Dir) {
+		return nil, fmt.Errorf("a sandbox needs a directory of its own, and has %q", s.Dir)
+	}
 	files := filepath.Join(s.Dir, "files")
 	if err := os.MkdirAll(files, 0o700); err != nil {
 		return nil, err

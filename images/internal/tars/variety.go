@@ -10,9 +10,9 @@ import (
 )
 
 // Variety is a layer with what an archive can have, and one above it that changes of it what it can. Its /bin/hello is
-// Hello.
-func Variety() (lower, upper []byte, err error) {
-	lower, err = Of(varietyLower()...)
+// Hello. More goes into the former.
+func Variety(more ...Entry) (lower, upper []byte, err error) {
+	lower, err = Of(append(varietyLower(), more...)...)
 	upper, errUpper := Of(
 		File(".wh.gone", "").With(owned(7, 8)), File(".wh.gone-file", ""), File(".wh.never-was", ""),
 		Dir("opaque"), File("opaque/.wh..wh..opq", ""), File("opaque/new", "n"), File("opaque-implied/.wh..wh..opq", ""),
@@ -30,7 +30,7 @@ func varietyLower() []Entry {
 		File("implied/by/this", "x").With(owned(1000, 100000)),
 		Dir("tmp").With(mode(0o1777)), Dir("usr"), Dir("usr/sbin"), File("usr/sbin/setuid", "s").With(mode(0o6755)),
 		File("usr/sbin/capable", "c").With(xattrs("security.capability", capability)),
-		File("xattrs", "").With(xattrs("user.a", "b", "trusted.c", "d\x00e", "foo.bar", "no such namespace")),
+		File("xattrs", "").With(xattrs("user.a", "b", "trusted.c", "d\x00e")),
 		Dir("dir-xattrs").With(xattrs("user.dir", "yes")),
 		Symlink("link-xattrs", "nowhere").With(xattrs("user.refused", "x", "trusted.taken", "y")),
 		Link("bin/hard", "bin/hello").With(mode(0o755)), Link("hard-symlink", "bin/sh"),
@@ -44,6 +44,10 @@ func varietyLower() []Entry {
 		Dir("opaque"), File("opaque/hidden", "h"), File("opaque-implied/hidden", "h"),
 	}
 }
+
+// Foreign is a file with an extended attribute of no namespace of Linux, which Docker left out before version 25, and
+// which it refuses the layer for since.
+func Foreign() Entry { return File("xattrs-foreign", "").With(xattrs("user.a", "b", "foo.bar", "c")) }
 
 // Changes of a header, for With.
 func owned(uid, gid int) func(*tar.Header) { return func(h *tar.Header) { h.Uid, h.Gid = uid, gid } }

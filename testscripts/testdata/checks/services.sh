@@ -10,6 +10,8 @@ localhost/pkbuild/mosquitto:trixie
 localhost/pkbuild/prometheus-node-exporter:trixie
 localhost/pkbuild/prometheus:trixie"
 pkctl stage result | grep good
+# They are those that the image came with, which are as old as it says.
+test "$(docker ps --quiet | xargs docker inspect --format '{{.Created}}' | sort -u)" = 2026-01-01T00:00:00Z
 docker system df
 # The host reaches them as a user would.
 test "$(curl --silent --show-error localhost)" = caddy

@@ -51,6 +51,33 @@ func TestSameImageForAnotherUser(t *testing.T) {
 	require.Equal(t, sum(t, img), sum(t, filepath.Join(mine, "again.img")))
 }
 
+// TestSameContainer builds a container image of Debian packages twice, each time from no layer: the second time from
+// another directory with files of other times and modes, under another umask.
+func TestSameContainer(t *testing.T) {
+	pkbuild := filepath.Join(programs(t), "pkbuild")
+	one, other := t.TempDir(), t.TempDir()
+	const recipe = "recipes/containers/prometheus-node-exporter.yml"
+	tool(t, "cp", "-r", "../recipes", one)
+	tool(t, pkbuild, "lock", filepath.Join(one, recipe))
+	tool(t, "cp", "-r", filepath.Join(one, "recipes"), other)
+	makeOld(t, filepath.Join(other, "recipes"))
+	build := func(dir, umask string) string {
+		cache := filepath.Join(dir, "cache")
+		require.NoError(t, os.Mkdir(cache, 0o755))
+		debs := filepath.Join(userCache(t), "debs")
+		if exec.Command("cp", "-r", "--link", debs, cache).Run() != nil {
+			tool(t, "cp", "-r", debs, cache)
+		}
+		out, err := exec.Command("/bin/sh", "-c", `umask "$0" && exec "$@"`, umask, pkbuild, "container", filepath.Join(dir, recipe),
+			"-o", "oci:"+filepath.Join(dir, "images")+":it", "--cache", cache, "--quiet").Output()
+		require.NoError(t, err)
+		return string(out)
+	}
+	digest := build(one, "0022")
+	require.Regexp(t, "sha256:[0-9a-f]{64}", digest)
+	require.Equal(t, digest, build(other, "0077"))
+}
+
 // makeOld gives everything below a directory another time, and modes as under umask 0077.
 func makeOld(t *testing.T, dir string) {
 	require.NoError(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"github.com/opencontainers/go-digest"
@@ -25,10 +26,28 @@ import (
 // Until then it may be in memory alone: one that a crash left short is found out, and fetched again.
 type Blobs struct {
 	Dir string // it is made where it is missing
+	// turns are of those who uncompress: while some wait for the network or the disk, others keep the processors busy, and
+	// not all finish at once. nil: everybody's turn is now.
+	turns chan struct{}
 }
 
 // In is the part of a build's cache that holds blobs.
-func In(cache string) Blobs { return Blobs{Dir: filepath.Join(cache, "blobs")} }
+func In(cache string) Blobs {
+	return Blobs{Dir: filepath.Join(cache, "blobs"), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
+
+// turn waits for one. It ends with done.
+func (b Blobs) turn(ctx context.Context) (done func(), err error) {
+	if b.turns == nil {
+		return func() {}, nil
+	}
+	select {
+	case b.turns <- struct{}{}:
+		return func() { <-b.turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
 
 // Path is where the blob of a digest lies, or would lie.
 func (b Blobs) Path(d digest.Digest) string { return filepath.Join(b.Dir, d.Encoded()) }

@@ -44,7 +44,7 @@ func names(t *testing.T, b Blobs) []string {
 func TestPut(t *testing.T) {
 	data := noise(100_000)
 	d := digest.FromBytes(data)
-	b := Blobs{filepath.Join(t.TempDir(), "blobs")}
+	b := Blobs{Dir: filepath.Join(t.TempDir(), "blobs")}
 	_, err := b.Open(d)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 
@@ -82,7 +82,7 @@ func TestPutRefuses(t *testing.T) {
 		"nothing":           {"", nil, `"" is no digest of SHA-256`, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := Blobs{t.TempDir()}
+			b := Blobs{Dir: t.TempDir()}
 			require.ErrorContains(t, b.Put(t.Context(), test.digest, test.fill), test.says)
 			require.False(t, b.Has(test.digest))
 			if test.left >= 0 {
@@ -95,7 +95,7 @@ func TestPutRefuses(t *testing.T) {
 }
 
 func TestBytesAreCheckedAgain(t *testing.T) {
-	b := Blobs{t.TempDir()}
+	b := Blobs{Dir: t.TempDir()}
 	d, err := b.PutBytes(t.Context(), []byte("manifest"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(b.Path(d), []byte("Manifest"), 0o644))
@@ -126,7 +126,7 @@ func TestDiff(t *testing.T) {
 	archive := append(noise(300_000), make([]byte, 1<<20)...)
 	for _, how := range []string{"gzip", "zstd", ""} {
 		t.Run(how, func(t *testing.T) {
-			b, blob := Blobs{t.TempDir()}, compressed(t, how, archive)
+			b, blob := Blobs{Dir: t.TempDir()}, compressed(t, how, archive)
 			l := Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}
 			_, err := b.Diff(t.Context(), l)
 			require.EqualError(t, err, "layer "+l.Digest.String()+" is not in "+b.Dir+": fetch the image first")
@@ -138,7 +138,7 @@ func TestDiff(t *testing.T) {
 			require.True(t, bytes.Equal(archive, got))
 			require.Equal(t, []string{l.DiffID.Encoded()}, names(t, b), "what is compressed is not needed any more")
 
-			b = Blobs{t.TempDir()}
+			b = Blobs{Dir: t.TempDir()}
 			require.NoError(t, b.Put(t.Context(), l.Digest, writing(blob)))
 			f, err = b.Diff(t.Context(), l)
 			require.NoError(t, err, "the blob was there")
@@ -163,7 +163,7 @@ func TestDiffRefuses(t *testing.T) {
 		"a huge window":    {[]byte("\x28\xb5\x2f\xfd\x00\xf8\x01\x00\x00"), right, "window size exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, l := Blobs{t.TempDir()}, Layer{Digest: digest.FromBytes(test.blob), DiffID: test.diff}
+			b, l := Blobs{Dir: t.TempDir()}, Layer{Digest: digest.FromBytes(test.blob), DiffID: test.diff}
 			require.ErrorContains(t, b.Add(t.Context(), l, writing(test.blob)), test.says)
 			require.False(t, b.Has(l.DiffID))
 			info, err := os.Stat(b.Path(l.DiffID) + ".part")
@@ -178,7 +178,7 @@ func TestAddAtOnce(t *testing.T) {
 	archive := noise(300_000)
 	blob := compressed(t, "gzip", archive)
 	l := Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}
-	b, fetched := Blobs{t.TempDir()}, 0
+	b, fetched := Blobs{Dir: t.TempDir()}, 0
 	group, ctx := errgroup.WithContext(t.Context())
 	for range 8 {
 		group.Go(func() error {
@@ -193,7 +193,7 @@ func TestAddAtOnce(t *testing.T) {
 func TestAddStops(t *testing.T) {
 	archive := make([]byte, 10<<20)
 	blob := compressed(t, "gzip", archive)
-	b, l := Blobs{t.TempDir()}, Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}
+	b, l := Blobs{Dir: t.TempDir()}, Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}
 	ctx, cancel := context.WithCancel(t.Context())
 	err := b.Add(ctx, l, func(p *Partial) error { cancel(); return writing(blob)(p) })
 	require.ErrorIs(t, err, context.Canceled)
@@ -205,7 +205,7 @@ func TestAddStops(t *testing.T) {
 func TestAddAfterACrash(t *testing.T) {
 	archive := noise(300_000)
 	blob := compressed(t, "gzip", archive)
-	b, l := Blobs{t.TempDir()}, Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}
+	b, l := Blobs{Dir: t.TempDir()}, Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}
 	for _, left := range [][]byte{nil, blob[:len(blob)/2], make([]byte, len(blob))} {
 		require.NoError(t, os.WriteFile(b.Path(l.Digest), left, 0o644))
 		require.Error(t, b.Add(t.Context(), l, writing(blob)))

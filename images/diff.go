@@ -67,6 +67,11 @@ var errGone = errors.New("it was removed; fetch the image again")
 
 // decompress writes the archive of a layer whose blob is there.
 func (b Blobs) decompress(ctx context.Context, l Layer, to io.Writer) (err error) {
+	done, err := b.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	f, err := b.Open(l.Digest)
 	if err != nil {
 		return err

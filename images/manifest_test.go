@@ -160,7 +160,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	b := Blobs{t.TempDir()}
+	b := Blobs{Dir: t.TempDir()}
 	c := config(arm64, 2)
 	m := manifestOf(c, 2, false)
 	index := fmt.Appendf(nil, `{"schemaVersion":2,"manifests":[{"mediaType":%q,"size":7,"digest":%q,"platform":{"os":"linux","architecture":"arm64"}}]}`,

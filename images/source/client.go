@@ -57,8 +57,10 @@ func nothing() int64 { return 0 }
 // describeAnywhere describes the image as the first place does that has it.
 func (s *session) describeAnywhere(ctx context.Context) (d described, err error) {
 	err = s.try(ctx, nothing, func(ctx context.Context, src types.ImageSource, p place, _ func(int)) (err error) {
-		d, err = s.describe(ctx, src, p)
-		return err
+		if d, err = s.describe(ctx, src, p); err != nil {
+			return errors.Join(err, s.drop(src)) // it would give the same manifest again
+		}
+		return nil
 	})
 	return d, err
 }

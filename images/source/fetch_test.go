@@ -212,6 +212,9 @@ func TestFaults(t *testing.T) {
 		"another manifest": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, "/manifests/"+m.digest().String(), sending(`{"schemaVersion":2,"mediaType":"`+oci+`index.v1+json"}`))
 		}, []string{"its manifest has the digest sha256:", ", not " + m.digest().String()}, ""},
+		"another manifest once": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
+			return some(1, "/manifests/"+m.digest().String(), sending(`{"schemaVersion":2,"mediaType":"`+oci+`index.v1+json"}`))
+		}, nil, ""},
 		"another manifest for the platform": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, "/manifests/"+digest.FromBytes(m.manifest).String(), sending(`{}`))
 		}, []string{"its manifest has the digest sha256:", ", not " + digest.FromBytes(m.manifest).String()}, ""},

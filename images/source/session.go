@@ -73,6 +73,14 @@ func (s *session) source(ctx context.Context, at int) (types.ImageSource, error)
 	return src, err
 }
 
+// drop closes a source that nobody else uses: the next visit to the place opens it anew.
+func (s *session) drop(src types.ImageSource) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.open, func(_ int, other types.ImageSource) bool { return other == src })
+	return src.Close()
+}
+
 // visit is what is done at a place. It tells alive of bytes that came.
 type visit func(ctx context.Context, src types.ImageSource, p place, alive func(int)) error
 

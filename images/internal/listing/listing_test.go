@@ -8,13 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // TestOf lists one of each, as only root can make them.
 func TestOf(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root makes devices and owners")
-	}
+	needs.Root(t)
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	require.NoError(t, os.Mkdir(in("d"), 0o700))

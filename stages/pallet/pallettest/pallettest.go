@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // Shared is the absolute path of a file or directory of ../shared. Without it a test is skipped, or fails where
@@ -22,10 +24,7 @@ func Shared(t *testing.T, name string) string {
 	}
 	name = filepath.Join(filepath.Dir(root), "shared", name)
 	if _, err := os.Stat(name); err != nil {
-		if os.Getenv("PKBUILD_TEST_STRICT") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		needs.Unavailable(t, "%v", err)
 	}
 	return name
 }

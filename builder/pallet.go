@@ -57,6 +57,20 @@ func (p *pallets) use(ctx context.Context) (done func() error, err error) {
 	return Cache{p.cache}.use(ctx)
 }
 
+// read reads the pallet in a directory. What it is read from stays in the cache until do has ended.
+func (p *pallets) read(ctx context.Context, dir string, do func(*pallet.Pallet) error) (err error) {
+	done, err := p.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	read, err := p.reader.Read(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return do(read)
+}
+
 // bundle makes the bundle of the pallet in a directory.
 func (p *pallets) bundle(ctx context.Context, dir string) (b *pallet.Bundle, err error) {
 	state, err := source.Describe(dir)
@@ -67,16 +81,10 @@ func (p *pallets) bundle(ctx context.Context, dir string) (b *pallet.Bundle, err
 	if p.cache != "" {
 		o.Downloads = p.downloads
 	}
-	done, err := p.use(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	read, err := p.reader.Read(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	b, err = read.Bundle(ctx, o)
+	err = p.read(ctx, dir, func(read *pallet.Pallet) (err error) {
+		b, err = read.Bundle(ctx, o)
+		return err
+	})
 	if missing := p.downloads.missing; len(missing) > 0 {
 		return nil, &MisfitError{missing}
 	}
@@ -85,30 +93,20 @@ func (p *pallets) bundle(ctx context.Context, dir string) (b *pallet.Bundle, err
 
 // apps are the apps of the pallet in a directory, by deployment.
 func (p *pallets) apps(ctx context.Context, dir string) (apps map[string]*compose.App, err error) {
-	done, err := p.use(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	read, err := p.reader.Read(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	return read.Apps(ctx)
+	err = p.read(ctx, dir, func(read *pallet.Pallet) (err error) {
+		apps, err = read.Apps(ctx)
+		return err
+	})
+	return apps, err
 }
 
 // ordered are the apps of the pallet in a directory as the device finds them, each after those that it comes after.
 func (p *pallets) ordered(ctx context.Context, dir string) (apps []apply.App, err error) {
-	done, err := p.use(ctx)
+	err = p.read(ctx, dir, func(read *pallet.Pallet) (err error) {
+		apps, err = apply.AppsOf(ctx, read, report.CurrentStage)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	read, err := p.reader.Read(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	if apps, err = apply.AppsOf(ctx, read, report.CurrentStage); err != nil {
 		return nil, err
 	}
 	return startOrder(apps), nil

@@ -252,7 +252,7 @@ func (b *build) secret(name string) ([]byte, error) {
 	if s.Env != "" {
 		return []byte(os.Getenv(s.Env)), nil
 	}
-	data, err := os.ReadFile(filepath.Join(b.opts.Dir, s.File))
+	data, err := os.ReadFile(layers.Locate(b.opts.Dir, s.File))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,6 +64,39 @@ func TestRaspiosDiffersInItsBaseOnly(t *testing.T) {
 	require.Equal(t, debian.Layers[3:6], raspios.Layers[4:7])
 	require.Equal(t, debian.Disk.Root, raspios.Disk.Root)
 	require.Equal(t, debian.Name, raspios.Name)
+}
+
+// TestAbsolutePaths: whether a recipe names what it is made of by absolute or relative paths, and is itself named by one
+// or the other, the plan and the lock are of the same contents.
+func TestAbsolutePaths(t *testing.T) {
+	dir := loaded(t).Dir
+	t.Chdir(dir)
+	compiled := func(name, at string) (*Plan, []LockedPallet) {
+		t.Helper()
+		text := strings.NewReplacer("AT", at).Replace(`name: buoy
+base: {debian: {suite: trixie}}
+repositories: [{name: vendor, uris: ["http://vendor.example"], suites: [./], signed-by: ATkeys/vendor.asc}]
+layers:
+  - files: [{target: /srv, source: ATpallet}, {target: /etc/keys, source: ATkeys/vendor.asc}]
+  - run: {file: ATpallet/a/b, inputs: [ATkeys]}
+  - stage: {pallet: ATpallet}
+`)
+		require.NoError(t, os.WriteFile("inner.yml", []byte(text), 0o600))
+		require.NoError(t, os.WriteFile("outer.yml", []byte("include: ["+at+"inner.yml]\n"), 0o600))
+		r, err := recipes.Load(name, recipes.Options{})
+		require.NoError(t, err)
+		p, err := Compile(t.Context(), r, Inputs{Programs: programs})
+		require.NoError(t, err)
+		pallets, err := lockedPallets(r)
+		require.NoError(t, err)
+		return p, pallets
+	}
+	want, locked := compiled("outer.yml", "")
+	for _, name := range []string{"outer.yml", dir + "/outer.yml"} {
+		got, pallets := compiled(name, dir+"/")
+		require.Equal(t, want.Layers[2:], got.Layers[2:], "but for where the keys of repositories lie")
+		require.Equal(t, locked[0].SHA256, pallets[0].SHA256)
+	}
 }
 
 func TestPlanReadsBack(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/images/containers"
 	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
@@ -60,7 +60,7 @@ func addStaged(ctx context.Context, r *recipes.Recipe, fetch *pallets, found map
 		if l.Stage == nil {
 			continue
 		}
-		apps, err := fetch.apps(ctx, filepath.Join(r.Dir, l.Stage.Pallet))
+		apps, err := fetch.apps(ctx, layers.Locate(r.Dir, l.Stage.Pallet))
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (p *Plan) create(ctx context.Context, r *recipes.Recipe, fetch *pallets) (*
 		if l.Stage == nil {
 			continue
 		}
-		apps, err := fetch.ordered(ctx, filepath.Join(r.Dir, l.Stage.Pallet))
+		apps, err := fetch.ordered(ctx, layers.Locate(r.Dir, l.Stage.Pallet))
 		if err != nil {
 			return nil, err
 		}

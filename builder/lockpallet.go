@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
 )
@@ -23,7 +24,7 @@ func lockedPallets(r *recipes.Recipe) ([]LockedPallet, error) {
 		if l.Stage == nil {
 			continue
 		}
-		dir := filepath.Join(r.Dir, l.Stage.Pallet)
+		dir := layers.Locate(r.Dir, l.Stage.Pallet)
 		locked := LockedPallet{Path: filepath.ToSlash(l.Stage.Pallet)}
 		var err, gitErr error
 		locked.SHA256, err = digestDir(dir)
@@ -43,7 +44,7 @@ func lockedDownloads(ctx context.Context, r *recipes.Recipe, o Options) ([]Locke
 		if l.Stage == nil {
 			continue
 		}
-		if _, err := p.bundle(ctx, filepath.Join(r.Dir, l.Stage.Pallet)); err != nil {
+		if _, err := p.bundle(ctx, layers.Locate(r.Dir, l.Stage.Pallet)); err != nil {
 			return nil, fmt.Errorf("pallet %s: %w", l.Stage.Pallet, err)
 		}
 	}

@@ -3,7 +3,6 @@ package builder
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
@@ -32,7 +31,7 @@ func repository(dir string, from recipes.Repository) (debian.Repository, error) 
 		return to, nil
 	}
 	var err error
-	if to.SHA256, err = Digest(filepath.Join(dir, from.SignedBy)); err != nil {
+	if to.SHA256, err = Digest(layers.Locate(dir, from.SignedBy)); err != nil {
 		return to, fmt.Errorf("keys of the repository %s: %w", from.Name, err)
 	}
 	return to, nil
@@ -51,7 +50,7 @@ func repositoryEntries(r *recipes.Recipe) ([]layers.File, error) {
 		}
 		keyring := debian.Keyring
 		if to.Key != "" {
-			keys, err := os.ReadFile(filepath.Join(r.Dir, to.Key))
+			keys, err := os.ReadFile(layers.Locate(r.Dir, to.Key))
 			if err != nil {
 				return nil, fmt.Errorf("keys of the repository %s: %w", from.Name, err)
 			}

@@ -56,7 +56,7 @@ func fileEntries(dir string, files []recipes.File, programs map[string]string) (
 func (p *Plan) script(dir string, r recipes.Run) (script.Layer, error) {
 	l := script.Layer{Architecture: p.Architecture, Date: p.Date, Script: r.Script, Network: r.Network, Secrets: r.Secrets}
 	if r.File != "" {
-		text, err := os.ReadFile(filepath.Join(dir, r.File))
+		text, err := os.ReadFile(layers.Locate(dir, r.File))
 		if err != nil {
 			return l, err
 		}
@@ -75,11 +75,12 @@ func (p *Plan) script(dir string, r recipes.Run) (script.Layer, error) {
 // execute and for directories, whatever the umask of the checkout was.
 func sourceEntries(dir string, base layers.File, f recipes.File) ([]layers.File, error) {
 	var out []layers.File
-	err := filepath.WalkDir(filepath.Join(dir, f.Source), func(name string, d fs.DirEntry, err error) error {
+	from := layers.Locate(dir, f.Source)
+	err := filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		below, err := filepath.Rel(filepath.Join(dir, f.Source), name)
+		below, err := filepath.Rel(from, name)
 		if err != nil {
 			return err
 		}
@@ -115,7 +116,7 @@ func describe(dir, name string, e *layers.File, mode bool) error {
 		if mode {
 			e.Mode = 0o644 | uint32(info.Mode().Perm()&0o100)*0o111/0o100
 		}
-		if e.Source, err = filepath.Rel(dir, name); err != nil {
+		if e.Source, err = relative(dir, name); err != nil {
 			return err
 		}
 		e.SHA256, err = Digest(name)

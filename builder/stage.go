@@ -21,7 +21,7 @@ const bundle = 1
 
 // stageEntries bundles a pallet and lists the bundle and the stage store around it as the entries of a files layer.
 func stageEntries(ctx context.Context, dir string, s recipes.Stage, fetch *pallets) ([]layers.File, error) {
-	b, err := fetch.bundle(ctx, filepath.Join(dir, s.Pallet))
+	b, err := fetch.bundle(ctx, layers.Locate(dir, s.Pallet))
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func (e File) content(env *Env) (Content, error) {
 	case e.Cached:
 		return openSource(filepath.Join(env.Cache, e.Source), e.SHA256)
 	case e.Source != "":
-		return openSource(filepath.Join(env.Dir, e.Source), e.SHA256)
+		return openSource(Locate(env.Dir, e.Source), e.SHA256)
 	case e.Program != "":
 		return openSource(filepath.Join(env.Helpers, Helper(e.Program, "arm64")), e.SHA256)
 	}

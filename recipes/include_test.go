@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,7 +85,7 @@ layers:
 	require.Equal(t, "/etc/motd", recipe.Layers[1].Files[1].Source)
 	require.Equal(t, "../pallets/standard", recipe.Layers[2].Stage.Pallet)
 	require.Equal(t, "files", recipe.Layers[3].Files[0].Source)
-	require.Equal(t, "common/files", recipe.Path(recipe.Layers[1].Files[0].Source))
+	require.Equal(t, "common/files", filepath.Join(recipe.Dir, recipe.Layers[1].Files[0].Source))
 }
 
 func TestIncludeCountsAFileOnce(t *testing.T) {

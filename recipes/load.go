@@ -22,14 +22,6 @@ func Load(path string, opts Options) (*Recipe, error) {
 	return l.load(path)
 }
 
-// Path is where a file lies that the recipe names, such as the source of a file.
-func (r *Recipe) Path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(r.Dir, name)
-}
-
 // loader is one run of Load.
 type loader struct {
 	read    func(name string) ([]byte, error)

@@ -200,13 +200,6 @@ func TestLoadOfWhatCannotBeRead(t *testing.T) {
 	require.False(t, errors.As(err, new(Problems)))
 }
 
-func TestRecipePath(t *testing.T) {
-	recipe := Recipe{Dir: "recipes"}
-	require.Equal(t, "recipes/files/motd", recipe.Path("files/motd"))
-	require.Equal(t, "common/motd", recipe.Path("../common/motd"))
-	require.Equal(t, "/etc/motd", recipe.Path("/etc/motd"))
-}
-
 func TestLoadRefusesWhatIsNoTextOrTooMuch(t *testing.T) {
 	for name, test := range map[string]struct{ src, want string }{
 		"Latin-1":       {"name: pi\ndate: ä\xe4", "pi.yml:2:8: this is not UTF-8; save the file as UTF-8"},

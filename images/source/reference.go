@@ -2,7 +2,6 @@ package source
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -12,6 +11,8 @@ import (
 	ociarchive "go.podman.io/image/v5/oci/archive"
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/types"
+
+	"github.com/PlanktoScope/pkbuild/layers"
 )
 
 // Reference is a name for an image, and where it is.
@@ -52,10 +53,8 @@ func (r Reference) localReference(dir string) (types.ImageReference, error) {
 		return nil, nil
 	case !ok || local[transport] == nil:
 		return nil, fmt.Errorf("%q is no place of an image; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY", r.From)
-	case !filepath.IsAbs(rest):
-		rest = filepath.Join(dir, rest)
 	}
-	return local[transport](rest)
+	return local[transport](layers.Locate(dir, rest))
 }
 
 // named reads a reference to a registry, without its tag where it has a digest or one is given.

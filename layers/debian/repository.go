@@ -51,10 +51,7 @@ func (a apt) keyring(r Repository) (string, error) {
 		}
 		return Keyring, nil
 	}
-	name := r.Key
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(a.recipe, name)
-	}
+	name := layers.Locate(a.recipe, r.Key)
 	keys, err := os.ReadFile(name)
 	if err != nil {
 		return "", fmt.Errorf("keys of the repository %s: %w", r.Name, err)

@@ -75,10 +75,7 @@ func (l Layer) unpacked(ctx context.Context, env *layers.Env) (string, error) {
 func (l Layer) published(ctx context.Context, env *layers.Env) (*os.File, error) {
 	name := l.Source
 	if !strings.Contains(name, "://") {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(env.Dir, name)
-		}
-		return openVerified(name, l.SHA256)
+		return openVerified(layers.Locate(env.Dir, name), l.SHA256)
 	}
 	name = l.download(env)
 	err := layers.Produce(ctx, name, func(f *os.File) error {

@@ -45,6 +45,7 @@ func Start(t *testing.T, data string) *Daemon {
 	require.NoError(t, err)
 	d := &Daemon{Host: "unix://" + filepath.Join(run, "sock"), Data: data, t: t, run: run}
 	t.Cleanup(func() {
+		d.leaveNetworks()
 		d.Stop()
 		if text, err := os.ReadFile(filepath.Join(run, "log")); t.Failed() && err == nil {
 			t.Logf("%s\n%s", d.cmd, text)
@@ -73,9 +74,24 @@ func (d *Daemon) Start() {
 	}, time.Minute, 100*time.Millisecond, "Docker does not start")
 }
 
+// leaveNetworks removes its networks, whose bridges are the machine's and would outlive it, and the containers in them.
+func (d *Daemon) leaveNetworks() {
+	if !d.running() {
+		return
+	}
+	const remove = `docker ps --all --quiet | xargs --no-run-if-empty docker rm --force && docker network prune --force`
+	cmd := exec.Command("sh", "-c", remove)
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+d.Host)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		d.t.Errorf("remove the networks of the test's Docker: %v: %s", err, out)
+	}
+}
+
+func (d *Daemon) running() bool { return d.cmd != nil && d.cmd.ProcessState == nil }
+
 // Stop has it end, and waits.
 func (d *Daemon) Stop() {
-	if d.cmd == nil || d.cmd.ProcessState != nil {
+	if !d.running() {
 		return
 	}
 	_ = d.cmd.Process.Signal(syscall.SIGTERM) // it may have ended

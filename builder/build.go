@@ -43,7 +43,6 @@ func Build(ctx context.Context, p *Plan, o Options) (err error) {
 	if b.unchanged() {
 		return nil
 	}
-	go disk.Forget(o.Output) // meanwhile: there is a second processor, mostly
 	if err := b.layers(ctx); err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
-	"github.com/PlanktoScope/pkbuild/layers"
 )
 
 // Options are how the image of a disk is stored. None of them changes a byte of the disk.
@@ -100,7 +99,7 @@ type sinks struct {
 func newSinks(image *os.File, o Options) *sinks {
 	s := &sinks{disk: newSum(), bmap: &blockMap{}}
 	s.file = s.disk
-	s.all = []sink{s.disk, s.bmap, &sparseFile{layers.Eager{File: image}}}
+	s.all = []sink{s.disk, s.bmap, &sparseFile{newDirect(image)}}
 	if o.Compression != None {
 		s.file = newSum()
 		s.all[2] = newCompressor(summing{image, s.file}, o)

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
-
-	"github.com/PlanktoScope/pkbuild/layers"
 )
 
 // sum is the SHA-256 of the whole disk, holes included.
@@ -38,7 +36,7 @@ func (s *sum) zeroes(n int64) {
 }
 
 // sparseFile is the disk as a file with holes.
-type sparseFile struct{ layers.Eager }
+type sparseFile struct{ *direct }
 
 func (f *sparseFile) finish(size int64) error { return f.Truncate(size) }
 

@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -102,10 +103,14 @@ func (t *tee) close(size int64) error {
 	return t.group.Wait()
 }
 
-// Behind has another goroutine write to w what write writes, in ascending order: it reads while that one writes, as in
-// the writing of a disk.
-func Behind(w io.WriterAt, write func(io.WriterAt) error) error {
-	t := newTee(endless{w})
+// Behind has another goroutine write to a file what write writes, in ascending order: it reads while that one writes, as
+// in the writing of a disk.
+func Behind(f *os.File, write func(io.WriterAt) error) error {
+	return behind(endless{newDirect(f)}, write)
+}
+
+func behind(s sink, write func(io.WriterAt) error) error {
+	t := newTee(s)
 	if err := write(t); err != nil {
 		return errors.Join(t.close(-1), err)
 	}

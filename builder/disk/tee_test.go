@@ -35,9 +35,9 @@ func TestBehind(t *testing.T) {
 func TestBehindFails(t *testing.T) {
 	unread := errors.New("unreadable")
 	fine := writerAt(func(b []byte, _ int64) (int, error) { return len(b), nil })
-	require.ErrorIs(t, Behind(fine, func(io.WriterAt) error { return unread }), unread)
+	require.ErrorIs(t, behind(endless{fine}, func(io.WriterAt) error { return unread }), unread)
 	full := writerAt(func([]byte, int64) (int, error) { return 0, unix.ENOSPC })
-	require.ErrorIs(t, Behind(full, func(w io.WriterAt) error {
+	require.ErrorIs(t, behind(endless{full}, func(w io.WriterAt) error {
 		_, err := w.WriteAt(make([]byte, 3*pieces*pieceSize), 0) // more than is on its way
 		return err
 	}), unix.ENOSPC)

@@ -26,7 +26,6 @@ import (
 	"github.com/PlanktoScope/pkbuild/images/docker"
 	"github.com/PlanktoScope/pkbuild/images/internal/registry"
 	"github.com/PlanktoScope/pkbuild/images/source"
-	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/fetch"
 )
 
@@ -102,7 +101,7 @@ func pull(ctx context.Context, host, pin, dir string) error {
 		return err
 	}
 	write := func(w io.WriterAt) error { return fs.Write(ctx, w, 0) }
-	return errors.Join(f.Truncate(fs.Size()), disk.Behind(&layers.Eager{File: f}, write), f.Sync(), f.Close())
+	return errors.Join(f.Truncate(fs.Size()), disk.Behind(f, write), f.Sync(), f.Close())
 }
 
 // unpack is the least that there is to do: it decompresses the layers and copies them once.

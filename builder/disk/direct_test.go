@@ -1,0 +1,91 @@
+package disk
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// TestDirect writes whole blocks, and then less than one, which no device takes.
+func TestDirect(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "disk.img"))
+	require.NoError(t, err)
+	defer f.Close()
+	d := newDirect(f)
+	want := bytes.Repeat([]byte("a disk, "), 2*pieceSize/8)
+	for at := 0; at < len(want); at += pieceSize {
+		piece := append(make([]byte, 0, pieceSize), want[at:at+pieceSize]...)
+		n, err := d.WriteAt(piece, int64(at))
+		require.NoError(t, err)
+		require.Equal(t, pieceSize, n)
+	}
+	if straight(t, f.Name()) {
+		require.True(t, d.straight)
+		require.Zero(t, resident(t, f, len(want)), "pages in memory")
+	}
+	for _, at := range []int64{1000, int64(len(want)) + 512} {
+		n, err := d.WriteAt([]byte("a line"), at)
+		require.NoError(t, err)
+		require.Equal(t, 6, n)
+		require.False(t, d.straight)
+	}
+	copy(want[1000:], "a line")
+	want = append(append(want, make([]byte, 512)...), "a line"...)
+	got, err := os.ReadFile(f.Name())
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
+}
+
+// straight tells whether the file system of a file is one that lets one write straight to its device.
+func straight(t *testing.T, name string) bool {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_RDWR|unix.O_DIRECT, 0)
+	if err != nil {
+		require.ErrorIs(t, err, unix.EINVAL)
+		return false
+	}
+	require.NoError(t, f.Close())
+	return true
+}
+
+// TestCreateLeavesNothingInMemory: not a single write of a disk is one that the device cannot take.
+func TestCreateLeavesNothingInMemory(t *testing.T) {
+	name, err := write(t.Context(), t, tree(t))
+	require.NoError(t, err)
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	info, err := f.Stat()
+	require.NoError(t, err)
+	if straight(t, name) {
+		require.Zero(t, resident(t, f, int(info.Size())))
+	}
+}
+
+// resident is how many pages of a file are in memory.
+func resident(t *testing.T, f *os.File, size int) int {
+	t.Helper()
+	b, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, unix.Munmap(b)) }()
+	pages := make([]byte, (size+os.Getpagesize()-1)/os.Getpagesize())
+	require.NoError(t, mincore(b, pages))
+	n := 0
+	for _, p := range pages {
+		n += int(p & 1)
+	}
+	return n
+}
+
+func mincore(b, pages []byte) error {
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), uintptr(unsafe.Pointer(&pages[0])))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
-
 )
 
 // Options are how the image of a disk is stored. None of them changes a byte of the disk.
@@ -98,12 +97,14 @@ type sinks struct {
 
 func newSinks(image *os.File, o Options) *sinks {
 	s := &sinks{disk: newSum(), bmap: &blockMap{}}
-	s.file = s.disk
-	s.all = []sink{s.disk, s.bmap, &sparseFile{newDirect(image)}}
-	if o.Compression != None {
-		s.file = newSum()
-		s.all[2] = newCompressor(summing{image, s.file}, o)
+	s.all = []sink{s.disk, s.bmap}
+	if o.Compression == None {
+		s.file = s.disk
+		s.all = append(s.all, &sparseFile{newDirect(image)})
+		return s
 	}
+	s.file = newSum()
+	s.all = append(s.all, newCompressor(summing{image, s.file}, o))
 	return s
 }
 

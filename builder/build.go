@@ -220,6 +220,7 @@ func (b *build) env(ctx context.Context, l Layer, scratch string) *layers.Env {
 		Scratch: scratch,
 		Keep:    b.opts.Keep,
 		Cache:   b.opts.Cache,
+		Shared:  b.opts.Shared,
 		Mirror:  b.mirror(ctx, l),
 		Latest:  b.plan.Date,
 		Secret:  b.secret,

@@ -25,15 +25,20 @@ import (
 // archive is there: the manifest names the configuration by digest, and that the archive, so that all remains provable.
 // Until then it may be in memory alone: one that a crash left short is found out, and fetched again.
 type Blobs struct {
-	Dir string // it is made where it is missing
+	Dir    string // it is made where it is missing
+	Shared string // of somebody else, where blobs are found that Dir lacks; nothing is written to it. Empty: none
 	// turns are of those who uncompress: while some wait for the network or the disk, others keep the processors busy, and
 	// not all finish at once. nil: everybody's turn is now.
 	turns chan struct{}
 }
 
-// In is the part of a build's cache that holds blobs.
-func In(cache string) Blobs {
-	return Blobs{Dir: filepath.Join(cache, "blobs"), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+// In is the part of a build's cache that holds blobs, over that of a cache of somebody else, unless that is empty.
+func In(cache, shared string) Blobs {
+	b := Blobs{Dir: filepath.Join(cache, "blobs"), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	if shared != "" {
+		b.Shared = filepath.Join(shared, "blobs")
+	}
+	return b
 }
 
 // turn waits for one. It ends with done.
@@ -49,15 +54,27 @@ func (b Blobs) turn(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// Path is where the blob of a digest lies, or would lie.
+// Path is where the blob of a digest lies that Dir has, or would lie.
 func (b Blobs) Path(d digest.Digest) string { return filepath.Join(b.Dir, d.Encoded()) }
+
+// found is where a blob lies: in Dir, or, where it is missing there, in Shared.
+func (b Blobs) found(d digest.Digest) string {
+	name := b.Path(d)
+	if b.Shared == "" {
+		return name
+	}
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return filepath.Join(b.Shared, d.Encoded())
+	}
+	return name
+}
 
 // Open opens a blob; the error is fs.ErrNotExist where it is not there.
 func (b Blobs) Open(d digest.Digest) (*os.File, error) {
 	if err := Valid(d); err != nil {
 		return nil, err
 	}
-	return os.Open(b.Path(d))
+	return os.Open(b.found(d))
 }
 
 // Has tells whether a blob is there.
@@ -65,7 +82,7 @@ func (b Blobs) Has(d digest.Digest) bool {
 	if Valid(d) != nil {
 		return false
 	}
-	_, err := os.Stat(b.Path(d))
+	_, err := os.Stat(b.found(d))
 	return err == nil
 }
 
@@ -77,7 +94,7 @@ func (b Blobs) Put(ctx context.Context, d digest.Digest, fill func(*Partial) err
 
 // put is Put, also of a blob that need not last, and gets its name while it may be in memory alone.
 func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) error, lasting bool) error {
-	if err := Valid(d); err != nil {
+	if err := Valid(d); err != nil || b.Has(d) {
 		return err
 	}
 	return layers.Produce(ctx, b.Path(d), func(f *os.File) error {

@@ -41,6 +41,28 @@ func names(t *testing.T, b Blobs) []string {
 	return out
 }
 
+// TestShared finds what somebody else has, writes nothing there, and keeps what is new.
+func TestShared(t *testing.T) {
+	shared, cache := t.TempDir(), t.TempDir()
+	theirs, b := In(shared, ""), In(cache, shared)
+	old, fresh := noise(1000), noise(2000)
+	there, err := theirs.PutBytes(t.Context(), old)
+	require.NoError(t, err)
+
+	never := func(*Partial) error { t.Error("it is there"); return nil }
+	require.NoError(t, b.Put(t.Context(), there, never))
+	require.NoError(t, b.Add(t.Context(), Layer{Digest: digest.FromBytes(fresh), DiffID: there}, never))
+	require.True(t, b.Has(there))
+	got, err := b.Bytes(there)
+	require.NoError(t, err)
+	require.Equal(t, old, got)
+
+	mine, err := b.PutBytes(t.Context(), fresh)
+	require.NoError(t, err)
+	require.Equal(t, []string{mine.Encoded()}, names(t, b))
+	require.Equal(t, []string{there.Encoded()}, names(t, theirs))
+}
+
 func TestPut(t *testing.T) {
 	data := noise(100_000)
 	d := digest.FromBytes(data)

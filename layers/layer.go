@@ -40,6 +40,7 @@ type Env struct {
 	Scratch  string                                      // empty directory for the layer's own use
 	Keep     bool                                        // what a layer that fails leaves in Scratch is wanted for a look
 	Cache    string                                      // directory that outlives the layer, shared between builds
+	Shared   string                                      // a cache of somebody else, which is only read; empty: none
 	Mirror   string                                      // of Debian, where the layer names none
 	Latest   time.Time                                   // the time of the image: no entry is younger
 	Secret   func(name string) (value []byte, err error) // nil value: no such secret was given

@@ -77,7 +77,7 @@ func pull(ctx context.Context, host, pin, dir string) error {
 	if err != nil {
 		return err
 	}
-	blobs := images.In(dir)
+	blobs := images.In(dir, "")
 	store := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(dir, "tar-split")}
 	client := source.Client{
 		Blobs: blobs, Added: store.Prepare, Platform: images.Platform{OS: "linux", Architecture: "arm64"}, Patience: fetch.Patient(),

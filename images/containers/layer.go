@@ -41,7 +41,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (*
 	if err != nil {
 		return nil, err
 	}
-	blobs := images.In(env.Cache)
+	blobs := images.In(env.Cache, env.Shared)
 	store := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(env.Cache, "tar-split")}
 	client := source.Client{
 		Blobs: blobs, Platform: platform, Dir: env.Dir, Patience: fetch.Patient(), Progress: progress(env), Added: store.Prepare,

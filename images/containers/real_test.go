@@ -170,7 +170,7 @@ func writeImage(t *testing.T, dir string) digest.Digest {
 		require.NoError(t, err)
 		return data
 	}
-	lower := archive(t, tar.Header{Name: "main", Mode: 0o755}, program(t), tar.Header{Name: "data/gone"}, "gone",
+	lower := archive(t, tar.Header{Name: "main", Mode: 0o755}, string(dockertest.Program(t)), tar.Header{Name: "data/gone"}, "gone",
 		tar.Header{Name: "etc/", Mode: 0o750, Uid: 5, Typeflag: tar.TypeDir}, "", tar.Header{Name: "etc/hosts", Typeflag: tar.TypeSymlink, Linkname: "x"}, "")
 	upper := archive(t, tar.Header{Name: "data/", Mode: 0o2770, Uid: 33, Gid: 34, Typeflag: tar.TypeDir}, "",
 		tar.Header{Name: "data/seed", Mode: 0o600, Uid: 33}, "seed\n", tar.Header{Name: "data/.wh.gone"}, "",
@@ -211,37 +211,6 @@ func archive(t *testing.T, parts ...any) []byte {
 	}
 	require.NoError(t, w.Close())
 	return out.Bytes()
-}
-
-func program(t *testing.T) string {
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(`package main
-
-import (
-	"os"
-	"os/signal"
-	"syscall"
-)
-
-func main() {
-	if len(os.Args) > 1 {
-		if _, err := os.Stat(os.Args[1]); err != nil {
-			os.Exit(1)
-		}
-		return
-	}
-	end := make(chan os.Signal, 1)
-	signal.Notify(end, syscall.SIGTERM)
-	<-end
-}
-`), 0o644))
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", "main", "main.go")
-	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GO111MODULE=off")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	data, err := os.ReadFile(filepath.Join(dir, "main"))
-	require.NoError(t, err)
-	return string(data)
 }
 
 // sums has a line for each entry of a store, with the digest of its content.

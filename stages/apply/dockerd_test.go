@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -41,37 +40,11 @@ func command(t *testing.T, in []byte, args ...string) string {
 // importImage gives Docker an image of one program, which waits, or with an argument ends well if a file of that name is
 // there.
 func importImage(t *testing.T) {
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "main.go"), `package main
-
-import (
-	"os"
-	"os/signal"
-	"syscall"
-)
-
-func main() {
-	if len(os.Args) > 1 {
-		if _, err := os.Stat(os.Args[1]); err != nil {
-			os.Exit(1)
-		}
-		return
-	}
-	end := make(chan os.Signal, 1)
-	signal.Notify(end, syscall.SIGTERM)
-	<-end
-}
-`)
-	build := exec.Command("go", "build", "-o", "main", "main.go")
-	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	program, err := os.ReadFile(filepath.Join(dir, "main"))
-	require.NoError(t, err)
+	program := dockertest.Program(t)
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	require.NoError(t, w.WriteHeader(&tar.Header{Name: "main", Mode: 0o755, Size: int64(len(program))}))
-	_, err = w.Write(program)
+	_, err := w.Write(program)
 	require.NoError(t, errors.Join(err, w.Close()))
 	command(t, archive.Bytes(), "import", "-", "example.org/main:1")
 }

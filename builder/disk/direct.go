@@ -10,7 +10,7 @@ import (
 )
 
 // direct is a file that goes straight to the device, where its file system does that: of an image that is written once the
-// kernel would make a copy in memory, which takes longer than the device does, and drives out what is of use there.
+// kernel would make a copy in memory, which takes time of a processor and drives out what is of use there.
 type direct struct {
 	layers.Eager // elsewhere
 	straight     bool

@@ -59,7 +59,7 @@ lint: ## Check formatting, vet and staticcheck
 	$(GO) tool staticcheck -tags $(TAGS) ./...
 
 bench: image ## Compare the writing of disks with mke2fs -d and cp: time, memory, and their ratios
-	$(GO) build -o $(OUT)/bin/bench ./builder/disk/bench
+	$(GO) build -o $(OUT)/bin/bench ./builder/bench/disk
 	$(SUDO) $(OUT)/bin/bench -recipe $(RECIPE) -helpers $(OUT)/bin
 
 docs: build ## Write the generated parts of docs/
@@ -69,7 +69,7 @@ bench-debian: build ## Measure against mmdebstrap and debos, as root: takes half
 	.ci/bench-debian $(OUT)/bin/pkbuild recipes/planktoscope.yml
 
 bench-containers: ## Measure the pre-pull of a container image against docker pull, and skopeo copy with docker load
-	$(GO) build -o $(OUT)/bin/bench-containers ./images/bench
+	$(GO) build -o $(OUT)/bin/bench-containers ./builder/bench/images
 	$(SUDO) $(OUT)/bin/bench-containers
 
 deps: ## Install what is missing, with apt

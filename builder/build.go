@@ -15,6 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
@@ -56,7 +57,7 @@ func Build(ctx context.Context, p *Plan, o Options) (err error) {
 }
 
 // Tree makes the layers of a plan and returns what they are together. Its contents may be read until it is closed.
-func Tree(ctx context.Context, p *Plan, o Options) (t *layers.Tree, done func() error, err error) {
+func Tree(ctx context.Context, p *Plan, o Options) (t *tree.Tree, done func() error, err error) {
 	b, err := startBuild(ctx, p, o)
 	if err != nil {
 		return nil, nil, err
@@ -73,7 +74,7 @@ func startBuild(ctx context.Context, p *Plan, o Options) (*build, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &build{plan: p, opts: o, store: o.store(), done: done, tree: layers.NewTree(), key: layers.Root(p.Date)}, nil
+	return &build{plan: p, opts: o, store: o.store(), done: done, tree: tree.New(), key: layers.Root(p.Date)}, nil
 }
 
 func (o Options) store() layers.Store {
@@ -89,7 +90,7 @@ type build struct {
 	opts  Options
 	store layers.Store
 	done  func() error // ends the use of the cache
-	tree  *layers.Tree // of the layers so far
+	tree  *tree.Tree   // of the layers so far
 	key   layers.Key   // of the layers so far
 	open  []io.Closer  // what its contents lie in
 	made  []Made       // the layers so far
@@ -130,7 +131,7 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 	b.made = append(b.made, Made{Key: key.String(), Record: record})
 	e := b.begin(l.Name)
 	e.Key = key.String()
-	var tree *layers.Tree
+	var tree *tree.Tree
 	var cached bool
 	if b.plan.stored()[len(b.made)-1] {
 		tree, cached, err = b.get(ctx, l, key, record)
@@ -151,8 +152,8 @@ func (b *build) layer(ctx context.Context, l Layer) error {
 const storing = "storing the layer"
 
 // get takes a layer from the store, which has it made where it is missing.
-func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Record) (t *layers.Tree, cached bool, err error) {
-	c, cached, err := b.store.Put(ctx, key, r, b.plan.Date, func(ctx context.Context) (*layers.Tree, error) {
+func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Record) (t *tree.Tree, cached bool, err error) {
+	c, cached, err := b.store.Put(ctx, key, r, b.plan.Date, func(ctx context.Context) (*tree.Tree, error) {
 		scratch := filepath.Join(b.opts.Cache, "scratch", key.String())
 		// Nobody else makes this layer now: what is there was left behind by a build that was killed.
 		if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755)); err != nil {
@@ -172,7 +173,7 @@ func (b *build) get(ctx context.Context, l Layer, key layers.Key, r layers.Recor
 }
 
 // makeIn makes a layer that needs a directory.
-func (b *build) makeIn(ctx context.Context, l Layer, scratch string) (*layers.Tree, error) {
+func (b *build) makeIn(ctx context.Context, l Layer, scratch string) (*tree.Tree, error) {
 	t, err := l.Layer.Make(ctx, b.env(ctx, l, scratch), b.tree)
 	if err != nil && b.opts.Keep && ctx.Err() == nil {
 		return nil, fmt.Errorf("%w\nwhat it left is kept in %s", err, scratch)
@@ -182,7 +183,7 @@ func (b *build) makeIn(ctx context.Context, l Layer, scratch string) (*layers.Tr
 
 // unstored makes a layer that the store may not have. What a script makes is read as the store would have it, from a file
 // without a name.
-func (b *build) unstored(ctx context.Context, l Layer) (t *layers.Tree, err error) {
+func (b *build) unstored(ctx context.Context, l Layer) (t *tree.Tree, err error) {
 	kind := l.Layer.Kind()
 	if !kind.Copies && !kind.Scratch {
 		return l.Layer.Make(ctx, b.env(ctx, l, ""), b.tree)
@@ -210,7 +211,7 @@ func (b *build) unstored(ctx context.Context, l Layer) (t *layers.Tree, err erro
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return layers.ReadTar(f)
+	return tree.ReadTar(f)
 }
 
 func (b *build) env(ctx context.Context, l Layer, scratch string) *layers.Env {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // small is a plan without packages: accounts, a user with a password, and a file below the recipe.
@@ -58,10 +59,10 @@ type copier struct{ To string }
 
 func (copier) Kind() layers.Kind { return layers.Kind{Name: "copy", Copies: true} }
 
-func (c copier) Make(_ context.Context, _ *layers.Env, below *layers.Tree) (*layers.Tree, error) {
+func (c copier) Make(_ context.Context, _ *layers.Env, below *tree.Tree) (*tree.Tree, error) {
 	n := *below.Get("etc/shadow")
 	n.ModTime = time.Now()
-	t := layers.NewTree()
+	t := tree.New()
 	return t, t.Put(c.To, &n)
 }
 
@@ -101,9 +102,9 @@ type scribbler struct{ dir *string }
 
 func (scribbler) Kind() layers.Kind { return layers.Kind{Name: "scribble", Kept: true, Scratch: true} }
 
-func (s scribbler) Make(_ context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {
+func (s scribbler) Make(_ context.Context, env *layers.Env, _ *tree.Tree) (*tree.Tree, error) {
 	*s.dir = env.Scratch
-	return layers.NewTree(), os.WriteFile(filepath.Join(env.Scratch, "scribble"), nil, 0o644)
+	return tree.New(), os.WriteFile(filepath.Join(env.Scratch, "scribble"), nil, 0o644)
 }
 
 func TestLayerThatIsNotStoredHasADirectory(t *testing.T) {

@@ -12,11 +12,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/boot"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Inputs are what a plan is compiled from besides the recipe and the sources that it names.
@@ -84,7 +85,7 @@ func Compile(ctx context.Context, r *recipes.Recipe, in Inputs) (p *Plan, err er
 	if err := p.addContainers(ctx, r, in); err != nil {
 		return nil, err
 	}
-	p.add("boot", layers.Boot{
+	p.add("boot", boot.Layer{
 		Signature: signature,
 		Config:    r.Boot.Config,
 		Cmdline:   cmdline(r),

@@ -18,6 +18,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/images/layout"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // ContainerOptions are how and where an image of a container is written.
@@ -34,7 +35,7 @@ func BuildContainer(ctx context.Context, p *Plan, o Options, c ContainerOptions)
 		return "", err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	k := &container{build: b, how: c, files: map[digest.Digest]string{}, below: []*layers.Tree{b.tree.Clone()}}
+	k := &container{build: b, how: c, files: map[digest.Digest]string{}, below: []*tree.Tree{b.tree.Clone()}}
 	for _, l := range p.Layers {
 		if err := k.layer(ctx, l); err != nil {
 			return "", fmt.Errorf("layer %s: %w", l.Name, err)
@@ -51,7 +52,7 @@ func BuildContainer(ctx context.Context, p *Plan, o Options, c ContainerOptions)
 type container struct {
 	*build
 	how     ContainerOptions
-	below   []*layers.Tree // what lies below each layer, and in the end all of them
+	below   []*tree.Tree // what lies below each layer, and in the end all of them
 	blobs   []images.Layer
 	files   map[digest.Digest]string // where the blobs lie
 	history []v1.History

@@ -16,7 +16,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // LayerCompression is how the layers of a container's image are compressed.
@@ -65,13 +67,13 @@ const blobVersion = 1
 
 // blob is what a layer makes of the tree below, as a layer of a container. It is kept in the cache under the key of the
 // layer, which decides it.
-func (k *container) blob(ctx context.Context, key layers.Key, below, now *layers.Tree) (b containerBlob, err error) {
+func (k *container) blob(ctx context.Context, key layers.Key, below, now *tree.Tree) (b containerBlob, err error) {
 	dir := filepath.Join(k.opts.Cache, "containers")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return b, err
 	}
 	b.file = filepath.Join(dir, fmt.Sprintf("%s.%d.%s", key, blobVersion, k.how.Compression))
-	unlock, err := layers.Lock(ctx, b.file+".lock")
+	unlock, err := atomicfile.Lock(ctx, b.file+".lock")
 	if err != nil {
 		return b, err
 	}
@@ -79,7 +81,7 @@ func (k *container) blob(ctx context.Context, key layers.Key, below, now *layers
 	if known(&b) {
 		return b, nil
 	}
-	if err := layers.Replace(b.file, func(f *os.File) error { return k.archive(ctx, f, below, now, &b) }); err != nil {
+	if err := atomicfile.Replace(b.file, func(f *os.File) error { return k.archive(ctx, f, below, now, &b) }); err != nil {
 		return b, err
 	}
 	return b, layers.WriteJSON(b.file+".json", b)
@@ -101,7 +103,7 @@ func known(b *containerBlob) bool {
 }
 
 // archive writes a blob to a file.
-func (k *container) archive(ctx context.Context, f *os.File, below, now *layers.Tree, b *containerBlob) error {
+func (k *container) archive(ctx context.Context, f *os.File, below, now *tree.Tree, b *containerBlob) error {
 	whole, content := digest.Canonical.Digester(), digest.Canonical.Digester()
 	out := bufio.NewWriterSize(io.MultiWriter(f, whole.Hash()), 1<<20)
 	z, err := k.how.Compression.writer(out)

@@ -11,11 +11,11 @@ import (
 
 	"go.podman.io/image/v5/docker/reference"
 
-	"github.com/PlanktoScope/pkbuild/images/containers"
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/images/docker/create"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Container is a container image that a recipe asks for.
@@ -103,13 +103,13 @@ func (p *Plan) addContainers(ctx context.Context, r *recipes.Recipe, in Inputs) 
 	if !asked {
 		return nil
 	}
-	store := containers.Layer{Platform: imagePlatform(r.Architecture).String()}
+	store := create.Layer{Platform: imagePlatform(r.Architecture).String()}
 	for _, c := range all {
 		d, err := in.Lock.ImageDigest(c.Name)
 		if err != nil {
 			return err
 		}
-		store.Images = append(store.Images, containers.Image{Name: c.Name, Source: c.Source, Digest: d})
+		store.Images = append(store.Images, create.Image{Name: c.Name, Source: c.Source, Digest: d})
 	}
 	if slices.ContainsFunc(r.Layers, func(l recipes.Layer) bool { return l.Containers != nil && l.Containers.Create }) {
 		if store.Create, err = p.create(ctx, r, newPallets(r, in)); err != nil {
@@ -121,10 +121,10 @@ func (p *Plan) addContainers(ctx context.Context, r *recipes.Recipe, in Inputs) 
 }
 
 // create asks for the containers of the apps of the staged pallets, in the order in which the device starts the apps.
-func (p *Plan) create(ctx context.Context, r *recipes.Recipe, fetch *pallets) (*containers.Create, error) {
-	c := &containers.Create{
+func (p *Plan) create(ctx context.Context, r *recipes.Recipe, fetch *pallets) (*create.Create, error) {
+	c := &create.Create{
 		Architecture: p.Architecture, Date: p.Date,
-		Link: containers.Link{Path: report.CurrentStage, Target: path.Join(stages.Dir, strconv.Itoa(bundle))},
+		Link: create.Link{Path: report.CurrentStage, Target: path.Join(stages.Dir, strconv.Itoa(bundle))},
 	}
 	for _, l := range r.Layers {
 		if l.Stage == nil {
@@ -135,7 +135,7 @@ func (p *Plan) create(ctx context.Context, r *recipes.Recipe, fetch *pallets) (*
 			return nil, err
 		}
 		for _, a := range apps {
-			c.Apps = append(c.Apps, containers.App{Name: a.Project, Compose: a.Compose()})
+			c.Apps = append(c.Apps, create.App{Name: a.Project, Compose: a.Compose()})
 		}
 	}
 	if len(c.Apps) == 0 {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/images/containers"
+	"github.com/PlanktoScope/pkbuild/images/docker/create"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
@@ -80,7 +80,7 @@ func TestCompileContainers(t *testing.T) {
 	p, err := Compile(t.Context(), r, in)
 	require.NoError(t, err)
 	l := p.Layers[len(p.Layers)-2]
-	require.Equal(t, Layer{"containers", containers.Layer{Platform: "linux/arm64/v8", Images: []containers.Image{
+	require.Equal(t, Layer{"containers", create.Layer{Platform: "linux/arm64/v8", Images: []create.Image{
 		{Name: "docker.io/library/web:1", Source: "oci:web", Digest: web},
 		{Name: "quay.io/a/b@sha256:" + sha1, Digest: "sha256:" + sha1},
 	}}}, l)
@@ -90,7 +90,7 @@ func TestCompileContainers(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &again))
 	require.Equal(t, l, again)
 
-	made := l.Layer.(containers.Layer)
+	made := l.Layer.(create.Layer)
 	made.Images = made.Images[:1]
 	env := &layers.Env{Dir: r.Dir, Cache: t.TempDir(), Latest: p.Date}
 	_, err = made.Make(t.Context(), env, nil)
@@ -116,13 +116,13 @@ func TestCompileCreatedContainers(t *testing.T) {
 	r.Layers = append(r.Layers, recipes.Layer{Stage: &recipes.Stage{Pallet: "."}})
 	require.NoError(t, p.addContainers(t.Context(), r, Inputs{}))
 	const app = "/run/forklift/stages/current/packages/packages/web"
-	require.Equal(t, &containers.Create{
-		Date: p.Date, Link: containers.Link{Path: "/run/forklift/stages/current", Target: "/var/lib/forklift/stages/1"},
-		Apps: []containers.App{{Name: "web", Compose: []string{
+	require.Equal(t, &create.Create{
+		Date: p.Date, Link: create.Link{Path: "/run/forklift/stages/current", Target: "/var/lib/forklift/stages/1"},
+		Apps: []create.App{{Name: "web", Compose: []string{
 			"compose", "--progress", "quiet", "--project-name", "web", "--project-directory", app, "--env-file", "/dev/null",
 			"--file", app + "/compose.yml", "--file", app + "/metrics.yml",
 		}}},
-	}, p.Layers[0].Layer.(containers.Layer).Create)
+	}, p.Layers[0].Layer.(create.Layer).Create)
 }
 
 func TestStartOrder(t *testing.T) {

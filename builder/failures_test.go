@@ -13,6 +13,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // broken is a layer that leaves a file and fails.
@@ -20,7 +21,7 @@ type broken struct{}
 
 func (broken) Kind() layers.Kind { return layers.Kind{Name: "broken", Version: 1} }
 
-func (broken) Make(_ context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {
+func (broken) Make(_ context.Context, env *layers.Env, _ *tree.Tree) (*tree.Tree, error) {
 	name := "thrown away"
 	if env.Keep {
 		name = "kept"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -53,7 +54,7 @@ func Resolve(ctx context.Context, r *recipes.Recipe, o Options) (lock *Lock, err
 		return nil, fmt.Errorf("there is nothing to lock: %s has no packages", r.Name)
 	}
 	env := &layers.Env{Dir: r.Dir, Cache: o.Cache, Mirror: o.Mirror}
-	var below *layers.Tree
+	var below *tree.Tree
 	if image := r.Base.Image; image != nil {
 		if below, err = vendorImage(*image).Make(ctx, env, nil); err != nil {
 			return nil, err

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
@@ -72,7 +72,7 @@ func (l *Lock) Format(recipe string) []byte {
 
 // WriteLock writes the lock file of a recipe.
 func WriteLock(recipe string, l *Lock) error {
-	return layers.Replace(LockName(recipe), func(f *os.File) error {
+	return atomicfile.Replace(LockName(recipe), func(f *os.File) error {
 		_, err := f.Write(l.Format(recipe))
 		return err
 	})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/images/source"
-	"github.com/PlanktoScope/pkbuild/layers/fetch"
+	"github.com/PlanktoScope/pkbuild/internal/download"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -25,7 +25,7 @@ type LockedImage struct {
 // imageSource brings the container images of a recipe to a cache.
 func imageSource(r *recipes.Recipe, cache string) source.Client {
 	return source.Client{
-		Blobs: images.In(cache, ""), Platform: imagePlatform(r.Architecture), Dir: r.Dir, Patience: fetch.Patient(),
+		Blobs: images.In(cache, ""), Platform: imagePlatform(r.Architecture), Dir: r.Dir, Patience: download.Patient(),
 	}
 }
 

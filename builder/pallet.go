@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
@@ -16,6 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/download"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // palletsDir is the directory of the cache with what pallets require and download. It is the one that the commands for

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
@@ -42,7 +43,7 @@ func TestImageWithTheStandardPallet(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-func entryOf(n *layers.Node) string {
-	kind := map[layers.Type]string{layers.Regular: "f", layers.Directory: "d", layers.Symlink: "l"}[n.Type]
+func entryOf(n *tree.Node) string {
+	kind := map[tree.Type]string{tree.Regular: "f", tree.Directory: "d", tree.Symlink: "l"}[n.Type]
 	return strings.TrimSpace(fmt.Sprintf("%s %o %s", kind, n.Mode, n.Target))
 }

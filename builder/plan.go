@@ -9,8 +9,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
-	"github.com/PlanktoScope/pkbuild/images/containers"
+	"github.com/PlanktoScope/pkbuild/images/docker/create"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/boot"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 	"github.com/PlanktoScope/pkbuild/layers/script"
@@ -46,7 +47,7 @@ type Layer struct {
 // kinds lists every kind of layer that a plan can hold.
 func kinds() []layers.Layer {
 	return []layers.Layer{
-		diskimage.Layer{}, debian.Layer{}, layers.Files{}, layers.Users{}, script.Layer{}, containers.Layer{}, layers.Boot{},
+		diskimage.Layer{}, debian.Layer{}, layers.Files{}, layers.Users{}, script.Layer{}, create.Layer{}, boot.Layer{},
 	}
 }
 

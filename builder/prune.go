@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -26,7 +27,7 @@ func (c Cache) Prune(ctx context.Context, keep int64, dry bool) (p *Pruned, err 
 	if _, err := os.Stat(c.Dir); errors.Is(err, os.ErrNotExist) {
 		return p, nil
 	}
-	alone, err := layers.TryLock(c.lockFile()) // nil: somebody builds
+	alone, err := atomicfile.TryLock(c.lockFile()) // nil: somebody builds
 	if err != nil {
 		return nil, err
 	}

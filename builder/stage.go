@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
@@ -73,11 +74,11 @@ func sum[T string | []byte](data T) string { return fmt.Sprintf("%x", sha256.Sum
 func (p places) entry(f pallet.File) (e layers.File, err error) {
 	switch f.Mode.Type() {
 	case fs.ModeDir:
-		return layers.File{Type: "directory", Mode: layers.FromFileMode(f.Mode)}, nil
+		return layers.File{Type: "directory", Mode: tree.FromFileMode(f.Mode)}, nil
 	case fs.ModeSymlink:
 		return layers.File{Type: "symlink", Mode: 0o777, Target: f.Target}, nil
 	case 0:
-		e = layers.File{Type: "file", Mode: layers.FromFileMode(f.Mode), Content: string(f.Content)}
+		e = layers.File{Type: "file", Mode: tree.FromFileMode(f.Mode), Content: string(f.Content)}
 		if f.Source == "" {
 			return e, nil
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -41,10 +42,10 @@ func standIn(t *testing.T, cache string, date time.Time) string {
 	record, err := layers.NewRecord("debian", l)
 	require.NoError(t, err)
 	made, _, err := layers.Store{Dir: filepath.Join(cache, "layers")}.Put(t.Context(), key, record, date,
-		func(ctx context.Context) (*layers.Tree, error) { return l.Make(ctx, env, nil) })
+		func(ctx context.Context) (*tree.Tree, error) { return l.Make(ctx, env, nil) })
 	require.NoError(t, err)
 	defer made.Close()
-	tree := made.Tree
+	files := made.Tree
 
 	debians, vendors := newArchive(t), newArchive(t)
 	debians.add(t, "first", "", map[string]string{"DEBIAN/postinst": "#!/bin/sh\nset -e\ntouch /opt/first-is-configured\n"})
@@ -77,12 +78,12 @@ func standIn(t *testing.T, cache string, date time.Time) string {
 		modules + "modules.alias":                     "",
 		modules + "kernel/fs/overlayfs/overlay.ko.xz": "overlay",
 	} {
-		require.NoError(t, tree.Put(name, &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: date, Content: layers.Inline(content)}))
+		require.NoError(t, files.Put(name, &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: date, Content: tree.Inline(content)}))
 	}
 	image := filepath.Join(t.TempDir(), "vendor.img")
 	layout := disk.Layout{Signature: 0xdeadbeef, Time: date, Boot: disk.Boot{Label: "bootfs", Size: 256 << 20},
 		Root: disk.Root{Label: "rootfs", UUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte("vendor")), Free: 16 << 20}}
-	d, err := disk.Prepare(tree, layout)
+	d, err := disk.Prepare(files, layout)
 	require.NoError(t, err)
 	_, err = d.Create(t.Context(), image, disk.Options{})
 	require.NoError(t, err)

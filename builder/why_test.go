@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/boot"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // files is a layer of a plan with one file.
@@ -75,7 +77,7 @@ func TestWhy(t *testing.T) {
 			"files": {"what lies below changed"}, "files 2": {"what lies below changed"}}},
 		"new": {func(p *Plan) { p.Layers = append(p.Layers, oneFile("last", "/y", "")) },
 			map[string][]string{"last": {"it is new"}}},
-		"kind": {func(p *Plan) { p.Layers[3] = Layer{"files", layers.Boot{}} },
+		"kind": {func(p *Plan) { p.Layers[3] = Layer{"files", boot.Layer{}} },
 			map[string][]string{"files 2": {"it is made anew for every image, in no time", "kind: files → boot"}}},
 		"mode": {func(p *Plan) {
 			e := base.Layer.(layers.Files).Entries[0]
@@ -157,7 +159,7 @@ func TestUnlockedLayerSaysSince(t *testing.T) {
 	l := Layer{"debian", debian.Layer{}}
 	require.Equal(t, "not locked: the packages are those of the day when it was made", unlocked(l, s, key))
 	made := time.Date(2026, 3, 4, 5, 6, 0, 0, time.Local)
-	c, _, err := s.Put(t.Context(), key, layers.Record{Made: made}, made, func(context.Context) (*layers.Tree, error) { return layers.NewTree(), nil })
+	c, _, err := s.Put(t.Context(), key, layers.Record{Made: made}, made, func(context.Context) (*tree.Tree, error) { return tree.New(), nil })
 	require.NoError(t, err)
 	require.NoError(t, c.Close())
 	require.Equal(t, "not locked: the packages are those of 2026-03-04 05:06", unlocked(l, s, key))

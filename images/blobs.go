@@ -14,7 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // Blobs is a directory of files by SHA-256, which several builds may share, in one process and in several. A file has
@@ -97,7 +97,7 @@ func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) err
 	if err := Valid(d); err != nil || b.Has(d) {
 		return err
 	}
-	return layers.Produce(ctx, b.Path(d), func(f *os.File) error {
+	return atomicfile.Produce(ctx, b.Path(d), func(f *os.File) error {
 		p, err := newPartial(f, d, lasting)
 		if err == nil {
 			err = fill(p)
@@ -177,7 +177,7 @@ type Partial struct {
 func newPartial(f *os.File, want digest.Digest, lasting bool) (*Partial, error) {
 	p := &Partial{f: f, to: f, want: want, hash: digest.SHA256.Hash()}
 	if lasting {
-		p.to = &layers.Eager{File: f}
+		p.to = &atomicfile.Writeback{File: f}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err

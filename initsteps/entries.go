@@ -8,7 +8,7 @@ import (
 	"path"
 	"slices"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // NewReport is the report of a boot of which nothing is known yet.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // GrowPartition extends the partition of the mounted root file system to the end of its disk, in the partition table

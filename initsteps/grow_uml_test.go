@@ -12,12 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
 	"github.com/PlanktoScope/pkbuild/initsteps"
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/internal/uml"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/ext4"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // To grow a mounted file system takes CAP_SYS_RESOURCE, which even root may not have. So these tests run the steps in
@@ -55,10 +55,10 @@ func writeDisk(t *testing.T, table string, start, size int64) string {
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "sfdisk: %s", out)
 	}
-	tree := layers.NewTree()
-	require.NoError(t, tree.Put("a/file", &layers.Node{Type: layers.Regular, Content: layers.Inline("kept\n")}))
+	files := tree.New()
+	require.NoError(t, files.Put("a/file", &tree.Node{Type: tree.Regular, Content: tree.Inline("kept\n")}))
 	o := ext4.Options{UUID: [16]byte{1}, Size: size, Now: time.Unix(1_700_000_000, 0), ReservedPercent: 5}
-	require.NoError(t, ext4.Write(t.Context(), f, start, tree, o))
+	require.NoError(t, ext4.Write(t.Context(), f, start, files, o))
 	require.NoError(t, f.Truncate(largeSize))
 	require.NoError(t, f.Close())
 	return name

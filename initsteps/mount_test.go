@@ -11,8 +11,8 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/initsteps"
 	"github.com/PlanktoScope/pkbuild/initsteps/internal/nstest"
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // base is a root file system with a stage and with an override by the user. Each file holds where it comes from.

@@ -6,10 +6,11 @@ import (
 	"path"
 
 	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
 // state is where the user's overrides and the kernel's scratch directories lie.
-const state = overlays.StateDir
+const state = override.StateDir
 
 // Overlay lays the stage's files and the user's overrides over a directory of the root file system.
 type Overlay struct {

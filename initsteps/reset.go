@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"path"
 
-	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
@@ -21,11 +21,11 @@ func (Reset) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
 func (Reset) Do(b *Boot) error {
-	data, err := queued(b, overlays.ResetFile, "nothing is to be reset")
+	data, err := queued(b, override.ResetFile, "nothing is to be reset")
 	if err != nil {
 		return err
 	}
-	reset, err := overlays.ParseReset(data)
+	reset, err := override.ParseReset(data)
 	switch {
 	case err != nil:
 		return err
@@ -35,12 +35,12 @@ func (Reset) Do(b *Boot) error {
 	return giveUp(b, reset)
 }
 
-func giveUp(b *Boot, r overlays.Reset) error {
+func giveUp(b *Boot, r override.Reset) error {
 	if err := setNext(b, r.Stage); err != nil {
 		return fmt.Errorf("%w (to give the reset up: pkctl reset --cancel)", err)
 	}
 	if r.Overrides {
-		for _, name := range []string{"overrides", overlays.QueueFile} {
+		for _, name := range []string{"overrides", override.QueueFile} {
 			if err := b.RemoveAll(state, name); err != nil {
 				return err
 			}
@@ -48,13 +48,13 @@ func giveUp(b *Boot, r overlays.Reset) error {
 	}
 	b.Print(fmt.Sprintf("reset to stage %d", r.Stage))
 	if !r.Containers {
-		return b.RemoveAll(state, overlays.ResetFile)
+		return b.RemoveAll(state, override.ResetFile)
 	}
-	data, err := overlays.Reset{Containers: true}.Marshal()
+	data, err := override.Reset{Containers: true}.Marshal()
 	if err != nil {
 		return err
 	}
-	return b.WriteFile(path.Join(state, overlays.ResetFile), data, 0o644)
+	return b.WriteFile(path.Join(state, override.ResetFile), data, 0o644)
 }
 
 // setNext makes a stage the next one, with all its attempts ahead. In this order: without the second the old stage is

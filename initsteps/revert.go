@@ -10,7 +10,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
-	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
 // RevertOverrides gives up the overrides that the administrator queued for it, before any layer is mounted: those of a
@@ -24,11 +24,11 @@ func (RevertOverrides) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
 func (RevertOverrides) Do(b *Boot) error {
-	data, err := queued(b, overlays.QueueFile, "nothing is to be reverted")
+	data, err := queued(b, override.QueueFile, "nothing is to be reverted")
 	if err != nil {
 		return err
 	}
-	queue, err := overlays.ParseQueue(data)
+	queue, err := override.ParseQueue(data)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (RevertOverrides) Do(b *Boot) error {
 		}
 	}
 	b.Print(fmt.Sprintf("reverted %d overrides", len(queue)))
-	return b.RemoveAll(state, overlays.QueueFile)
+	return b.RemoveAll(state, override.QueueFile)
 }
 
 // queued reads what the administrator queued for before the overlays are mounted. The step is skipped where nothing is,

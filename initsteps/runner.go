@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // All runs every step. The error joins those of the steps, all of which are in the report too; the boot can go on

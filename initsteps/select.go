@@ -5,8 +5,8 @@ import (
 	"path"
 	"strconv"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // SelectStage chooses the stage of this boot, once, and records the attempt if the stage is not yet proven. Everything

@@ -7,7 +7,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Step is one thing to do. Steps are comparable values; their names are those of the systemd services that run them.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Verify reads back from the kernel what the steps before it mounted, compares it with what was meant, and puts the

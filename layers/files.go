@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Files puts files, directories and symlinks in place.
@@ -35,8 +37,8 @@ type File struct {
 func (Files) Kind() Kind { return Kind{Name: "files", Version: 1} }
 
 // Make implements Layer.
-func (f Files) Make(ctx context.Context, env *Env, _ *Tree) (*Tree, error) {
-	t := NewTree()
+func (f Files) Make(ctx context.Context, env *Env, _ *tree.Tree) (*tree.Tree, error) {
+	t := tree.New()
 	for _, e := range f.Entries {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -52,14 +54,14 @@ func (f Files) Make(ctx context.Context, env *Env, _ *Tree) (*Tree, error) {
 	return t, nil
 }
 
-func (e File) node(env *Env) (*Node, error) {
-	n := &Node{Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: env.Latest}
+func (e File) node(env *Env) (*tree.Node, error) {
+	n := &tree.Node{Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: env.Latest}
 	switch e.Type {
 	case "directory":
 	case "symlink":
-		n.Type, n.Mode, n.Target = Symlink, 0o777, e.Target
+		n.Type, n.Mode, n.Target = tree.Symlink, 0o777, e.Target
 	case "file":
-		n.Type = Regular
+		n.Type = tree.Regular
 		var err error
 		n.Content, err = e.content(env)
 		return n, err
@@ -69,42 +71,42 @@ func (e File) node(env *Env) (*Node, error) {
 	return n, nil
 }
 
-func (e File) content(env *Env) (Content, error) {
+func (e File) content(env *Env) (tree.Content, error) {
 	switch {
 	case e.Cached:
-		return openSource(filepath.Join(env.Cache, e.Source), e.SHA256)
+		return OpenSource(filepath.Join(env.Cache, e.Source), e.SHA256)
 	case e.Source != "":
-		return openSource(Locate(env.Dir, e.Source), e.SHA256)
+		return OpenSource(Locate(env.Dir, e.Source), e.SHA256)
 	case e.Program != "":
-		return openSource(filepath.Join(env.Helpers, Helper(e.Program, "arm64")), e.SHA256)
+		return OpenSource(filepath.Join(env.Helpers, Helper(e.Program, "arm64")), e.SHA256)
 	}
-	return Inline(e.Content), nil
+	return tree.Inline(e.Content), nil
 }
 
 // inlineLimit is the size up to which a source is read into memory rather than kept open.
 const inlineLimit = 1 << 20
 
-// openSource opens a file whose content must have a digest. A large one stays open until nothing refers to it.
-func openSource(name, digest string) (Content, error) {
+// OpenSource opens a file whose content must have a digest. A large one stays open until nothing refers to it.
+func OpenSource(name, digest string) (tree.Content, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return Content{}, err
+		return tree.Content{}, err
 	}
 	h := sha256.New()
 	size, err := io.Copy(h, f)
 	if err != nil {
-		return Content{}, fmt.Errorf("read %s: %w", name, err)
+		return tree.Content{}, fmt.Errorf("read %s: %w", name, err)
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != digest {
-		return Content{}, fmt.Errorf("%s changed since the plan was made: its SHA-256 is %s, not %s", name, got, digest)
+		return tree.Content{}, fmt.Errorf("%s changed since the plan was made: its SHA-256 is %s, not %s", name, got, digest)
 	}
-	c := Content{ReaderAt: f, Size: size}
+	c := tree.Content{ReaderAt: f, Size: size}
 	if size > inlineLimit {
 		return c, nil
 	}
 	data, err := io.ReadAll(c.Reader())
 	if err != nil {
-		return Content{}, fmt.Errorf("read %s: %w", name, err)
+		return tree.Content{}, fmt.Errorf("read %s: %w", name, err)
 	}
-	return Inline(data), f.Close()
+	return tree.Inline(data), f.Close()
 }

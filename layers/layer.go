@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Layer is one piece of the root file system, as plain data: its exported fields, in JSON, are all that decides what
@@ -14,7 +16,7 @@ import (
 type Layer interface {
 	Kind() Kind
 	// Make returns the entries that the layer adds to, replaces in or deletes from the tree below.
-	Make(ctx context.Context, env *Env, below *Tree) (*Tree, error)
+	Make(ctx context.Context, env *Env, below *tree.Tree) (*tree.Tree, error)
 }
 
 // Kind names a way of making layers.

@@ -9,3 +9,6 @@ func Locate(dir, name string) string {
 	}
 	return filepath.Join(dir, name)
 }
+
+// Helper is the file name of a program among the helper programs.
+func Helper(program, architecture string) string { return program + "-" + architecture }

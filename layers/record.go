@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // Record tells what a layer was made from. It is kept beside the layer for people, and decides nothing.
@@ -57,7 +59,7 @@ func WriteJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return Replace(name, func(f *os.File) error {
+	return atomicfile.Replace(name, func(f *os.File) error {
 		_, err := f.Write(data)
 		return err
 	})

@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Store keeps what layers made, one tar per key, in a directory that several builds may share.
@@ -20,7 +23,7 @@ type Store struct {
 
 // Cached is a tree whose contents lie in an open file of the store.
 type Cached struct {
-	*Tree
+	*tree.Tree
 	file *os.File
 }
 
@@ -33,7 +36,7 @@ func (s Store) Get(key Key) (*Cached, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := ReadTar(f)
+	t, err := tree.ReadTar(f)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("layer %s: %w (delete it to have it made again)", f.Name(), err), f.Close())
 	}
@@ -58,14 +61,14 @@ func touch(name string) {
 // Put makes the layer with a key unless it is there, and opens it. Of several builds that want the same layer one
 // makes it and the others wait; a build that is killed leaves at most a temporary file, which the next one replaces.
 // The record is kept beside the layer. The result tells whether the layer was there already.
-func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, make func(context.Context) (*Tree, error)) (c *Cached, hit bool, err error) {
+func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, make func(context.Context) (*tree.Tree, error)) (c *Cached, hit bool, err error) {
 	if c, err = s.Get(key); !errors.Is(err, fs.ErrNotExist) {
 		return c, err == nil, err
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, false, err
 	}
-	unlock, err := Lock(ctx, s.lock(key))
+	unlock, err := atomicfile.Lock(ctx, s.lock(key))
 	if err != nil {
 		return nil, false, err
 	}
@@ -94,7 +97,7 @@ func (s Store) TryLock(key Key) (unlock func() error, err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	return TryLock(s.lock(key))
+	return atomicfile.TryLock(s.lock(key))
 }
 
 // found is where a file of the store lies: in Dir, or, where it is missing there, in Shared.
@@ -110,8 +113,8 @@ func (s Store) found(name string) string {
 
 func (s Store) lock(key Key) string { return s.path(key) + ".lock" }
 
-func (s Store) write(ctx context.Context, key Key, t *Tree, latest time.Time) error {
-	err := Replace(s.path(key), func(f *os.File) error {
+func (s Store) write(ctx context.Context, key Key, t *tree.Tree, latest time.Time) error {
+	err := atomicfile.Replace(s.path(key), func(f *os.File) error {
 		w := bufio.NewWriterSize(interruptible{ctx, f}, 1<<20)
 		if err := t.WriteTar(w, latest); err != nil {
 			return err

@@ -8,9 +8,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/treetest"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
+
+var storeTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func TestStoreMakesALayerOnce(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
@@ -18,18 +24,18 @@ func TestStoreMakesALayerOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 4 {
 		wait.Go(func() {
-			c, _, err := s.Put(t.Context(), Key{1}, Record{}, latest, func(context.Context) (*Tree, error) {
+			c, _, err := s.Put(t.Context(), Key{1}, Record{}, storeTime, func(context.Context) (*tree.Tree, error) {
 				made.Add(1)
-				return tree(t, "f a x"), nil
+				return treetest.New(t, "f a x"), nil
 			})
 			require.NoError(t, err)
-			require.Equal(t, []string{"f a x"}, list(t, c.Tree))
+			require.Equal(t, []string{"f a x"}, treetest.List(t, c.Tree))
 			require.NoError(t, c.Close())
 		})
 	}
 	wait.Wait()
 	require.Equal(t, int32(1), made.Load())
-	c, hit, err := s.Put(t.Context(), Key{1}, Record{}, latest, nil)
+	c, hit, err := s.Put(t.Context(), Key{1}, Record{}, storeTime, nil)
 	require.NoError(t, err)
 	require.True(t, hit)
 	require.NoError(t, c.Close())
@@ -40,9 +46,9 @@ func TestStoreReadsASharedOne(t *testing.T) {
 	theirs := Store{Dir: t.TempDir()}
 	own := Store{Dir: filepath.Join(t.TempDir(), "own"), Shared: theirs.Dir}
 	put := func(s Store, key byte) (hit bool) {
-		c, hit, err := s.Put(t.Context(), Key{key}, Record{Name: "x"}, latest, func(context.Context) (*Tree, error) { return tree(t, "f a x"), nil })
+		c, hit, err := s.Put(t.Context(), Key{key}, Record{Name: "x"}, storeTime, func(context.Context) (*tree.Tree, error) { return treetest.New(t, "f a x"), nil })
 		require.NoError(t, err)
-		require.Equal(t, []string{"f a x"}, list(t, c.Tree))
+		require.Equal(t, []string{"f a x"}, treetest.List(t, c.Tree))
 		require.NoError(t, c.Close())
 		return hit
 	}
@@ -60,11 +66,11 @@ func TestStoreReadsASharedOne(t *testing.T) {
 
 func TestStoreKeepsNothingOfAFailure(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
-	_, _, err := s.Put(t.Context(), Key{1}, Record{}, latest, func(context.Context) (*Tree, error) { return nil, errors.New("no") })
+	_, _, err := s.Put(t.Context(), Key{1}, Record{}, storeTime, func(context.Context) (*tree.Tree, error) { return nil, errors.New("no") })
 	require.EqualError(t, err, "no")
-	_, _, err = s.Put(t.Context(), Key{1}, Record{}, latest, func(context.Context) (*Tree, error) {
-		socket := NewTree()
-		return socket, socket.Put("s", &Node{Type: Socket})
+	_, _, err = s.Put(t.Context(), Key{1}, Record{}, storeTime, func(context.Context) (*tree.Tree, error) {
+		socket := tree.New()
+		return socket, socket.Put("s", &tree.Node{Type: tree.Socket})
 	})
 	require.ErrorContains(t, err, "a tar cannot hold a socket")
 	_, err = s.Get(Key{1})
@@ -75,9 +81,9 @@ func TestStoreKeepsNothingOfAFailure(t *testing.T) {
 func TestStoreIsInterruptedWhileItWrites(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, _, err := s.Put(ctx, Key{1}, Record{}, latest, func(context.Context) (*Tree, error) {
+	_, _, err := s.Put(ctx, Key{1}, Record{}, storeTime, func(context.Context) (*tree.Tree, error) {
 		cancel()
-		return tree(t, "f a x"), nil
+		return treetest.New(t, "f a x"), nil
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	files, err := filepath.Glob(s.Dir + "/*.t*")
@@ -88,7 +94,7 @@ func TestStoreIsInterruptedWhileItWrites(t *testing.T) {
 func TestStoreReplacesWhatAKilledBuildLeft(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	require.NoError(t, os.WriteFile(s.path(Key{1})+".tmp", []byte("half a layer"), 0o644))
-	c, hit, err := s.Put(t.Context(), Key{1}, Record{}, latest, func(context.Context) (*Tree, error) { return tree(t, "f a x"), nil })
+	c, hit, err := s.Put(t.Context(), Key{1}, Record{}, storeTime, func(context.Context) (*tree.Tree, error) { return treetest.New(t, "f a x"), nil })
 	require.NoError(t, err)
 	require.False(t, hit)
 	require.NoError(t, c.Close())

@@ -4,13 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/go-crypt/crypt/algorithm/shacrypt"
+
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Users creates accounts in /etc/passwd and its companions, and their home directories from /etc/skel; one that the base
@@ -35,12 +36,12 @@ type User struct {
 func (Users) Kind() Kind { return Kind{Name: "users", Version: 1, Secret: true} }
 
 // Make implements Layer.
-func (u Users) Make(_ context.Context, env *Env, below *Tree) (*Tree, error) {
+func (u Users) Make(_ context.Context, env *Env, below *tree.Tree) (*tree.Tree, error) {
 	db, err := readAccounts(below)
 	if err != nil {
 		return nil, err
 	}
-	t := NewTree()
+	t := tree.New()
 	for _, user := range u.Users {
 		hash, err := user.hash(env)
 		if err != nil {
@@ -108,26 +109,24 @@ func salt(name string) []byte {
 	return out
 }
 
-func (u User) home(t *Tree, env *Env, below *Tree) error {
+func (u User) home(t *tree.Tree, env *Env, below *tree.Tree) error {
 	home := path.Join("home", u.Name)
-	own := func(n Node) *Node {
+	own := func(n tree.Node) *tree.Node {
 		n.UID, n.GID, n.ModTime = u.UID, u.UID, env.Latest
 		return &n
 	}
 	there := below.Sub(home) != nil
 	if !there {
-		if err := t.Put(home, own(Node{Mode: 0o700})); err != nil {
+		if err := t.Put(home, own(tree.Node{Mode: 0o700})); err != nil {
 			return err
 		}
 	}
 	if skel := below.Sub("etc/skel"); skel != nil && !there {
 		for name, n := range skel.Walk() {
-			copied := *n
-			copied.children = nil
 			if name == "" {
 				continue
 			}
-			if err := t.Put(path.Join(home, name), own(copied)); err != nil {
+			if err := t.Put(path.Join(home, name), own(n.Bare())); err != nil {
 				return err
 			}
 		}
@@ -135,11 +134,11 @@ func (u User) home(t *Tree, env *Env, below *Tree) error {
 	if len(u.AuthorizedKeys) == 0 {
 		return nil
 	}
-	if err := t.Put(path.Join(home, ".ssh"), own(Node{Mode: 0o700})); err != nil {
+	if err := t.Put(path.Join(home, ".ssh"), own(tree.Node{Mode: 0o700})); err != nil {
 		return err
 	}
 	keys := strings.Join(u.AuthorizedKeys, "\n") + "\n"
-	return t.Put(path.Join(home, ".ssh/authorized_keys"), own(Node{Type: Regular, Mode: 0o600, Content: Inline(keys)}))
+	return t.Put(path.Join(home, ".ssh/authorized_keys"), own(tree.Node{Type: tree.Regular, Mode: 0o600, Content: tree.Inline(keys)}))
 }
 
 // accounts are the lines of the four files, each split at its colons: passwd(5), shadow(5), group(5), gshadow(5).
@@ -147,7 +146,7 @@ type accounts map[string][][]string
 
 var accountFiles = []string{"etc/passwd", "etc/shadow", "etc/group", "etc/gshadow"}
 
-func readAccounts(t *Tree) (accounts, error) {
+func readAccounts(t *tree.Tree) (accounts, error) {
 	db := accounts{}
 	for _, name := range accountFiles {
 		data, err := t.ReadFile(name)
@@ -242,7 +241,7 @@ func (db accounts) join(group, user string) error {
 	return nil
 }
 
-func (db accounts) write(t *Tree, env *Env, below *Tree) error {
+func (db accounts) write(t *tree.Tree, env *Env, below *tree.Tree) error {
 	for _, name := range accountFiles {
 		var text strings.Builder
 		for _, fields := range db[name] {
@@ -250,22 +249,10 @@ func (db accounts) write(t *Tree, env *Env, below *Tree) error {
 		}
 		_, old := below.Resolve(name)
 		n := *old
-		n.ModTime, n.Content = env.Latest, Inline(text.String())
+		n.ModTime, n.Content = env.Latest, tree.Inline(text.String())
 		if err := t.Put(name, &n); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// ReadFile reads a regular file of the tree; symlinks are followed.
-func (t *Tree) ReadFile(name string) ([]byte, error) {
-	_, n := t.Resolve(name)
-	if n == nil {
-		return nil, fmt.Errorf("/%s is not in the tree", name)
-	}
-	if n.Type != Regular {
-		return nil, fmt.Errorf("/%s is a %s, not a regular file", name, n.Type)
-	}
-	return io.ReadAll(n.Content.Reader())
 }

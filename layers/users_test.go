@@ -4,10 +4,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/treetest"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-func accountTree(t *testing.T) *Tree {
-	return tree(t,
+func accountTree(t *testing.T) *tree.Tree {
+	return treetest.New(t,
 		"f etc/passwd root:x:0:0:root:/root:/bin/bash\n",
 		"f etc/shadow root:*:20454:0:99999:7:::\n",
 		"f etc/group root:x:0:\nsudo:x:27:\ndocker:x:999:\n",
@@ -18,7 +21,7 @@ func accountTree(t *testing.T) *Tree {
 // env is one in which secrets have the given values; warnings are collected.
 func env(secrets map[string]string, warnings *[]string) *Env {
 	return &Env{
-		Latest: latest,
+		Latest: storeTime,
 		Secret: func(name string) ([]byte, error) { return []byte(secrets[name]), nil },
 		Progress: func(p Progress) {
 			if p.Warning {
@@ -81,7 +84,7 @@ func TestUsersPassword(t *testing.T) {
 
 // TestUsersAdopt: a vendor's base has a user already, such as Raspberry Pi OS.
 func TestUsersAdopt(t *testing.T) {
-	below := tree(t,
+	below := treetest.New(t,
 		"f etc/passwd pi:x:1000:1000:,,,:/home/pi:/bin/zsh\n", "f etc/shadow pi:!:19000:0:99999:7:::\n",
 		"f etc/group pi:x:1000:\nsudo:x:27:pi\nvideo:x:44:\n", "f etc/gshadow pi:!::\nsudo:*::pi\nvideo:*::\n",
 		"f etc/skel/.profile skel", "f home/pi/.profile own")
@@ -117,6 +120,6 @@ func TestUsersErrors(t *testing.T) {
 			require.EqualError(t, err, c.want)
 		})
 	}
-	_, err := Users{}.Make(t.Context(), env(nil, nil), NewTree())
+	_, err := Users{}.Make(t.Context(), env(nil, nil), tree.New())
 	require.EqualError(t, err, "/etc/passwd is not in the tree (users need a base with accounts)")
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // fill takes over what the probe found. What is missing or makes no sense is an error.

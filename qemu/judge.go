@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Judge says what is not as it should be after a boot that Boot could tell about: a sentence for each thing, in the

@@ -1,6 +1,8 @@
 package qemu
 
-import "github.com/PlanktoScope/pkbuild/initsteps/report"
+import (
+	"github.com/PlanktoScope/pkbuild/stages/report"
+)
 
 // Result is what became of a boot.
 type Result struct {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/qemu"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // importUnit makes a container's image of one file, before the stage is applied.

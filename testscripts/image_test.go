@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/qemu"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Where the partitions of the default image lie, in bytes.

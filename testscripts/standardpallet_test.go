@@ -13,9 +13,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/qemu"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // standardRecipe writes the default recipe with the PlanktoScope's pallet. The image that the pallet takes a program from,

@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Written is a disk and the image that was made of it, not compressed.
@@ -58,7 +58,7 @@ func Compare(ctx context.Context, a, b Written) (*Difference, error) {
 	}
 	for _, part := range []struct {
 		name, dir string
-		a, b      *layers.Tree
+		a, b      *tree.Tree
 		plain     bool // FAT has neither owners nor modes
 	}{{bootPart, "/" + firmware, a.boot, b.boot, true}, {rootPart, "", a.root.Tree(), b.root.Tree(), false}} {
 		d, err := compareTrees(ctx, part.a, part.b, part.plain)

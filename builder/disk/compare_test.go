@@ -10,28 +10,28 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // tree2 is a tree with more than tree has.
-func tree2(t *testing.T) *layers.Tree {
+func tree2(t *testing.T) *tree.Tree {
 	out := fewFiles(t)
-	link := &layers.Node{Type: layers.Regular, Mode: 0o600, Content: layers.Inline("linked")}
-	for name, n := range map[string]*layers.Node{
-		"etc/hostname": {Type: layers.Regular, Mode: 0o644, ModTime: layout.Time, Content: layers.Inline("host\n")},
-		"etc/link":     {Type: layers.Symlink, Mode: 0o777, Target: "hostname"},
-		"dev/null":     {Type: layers.Char, Mode: 0o666, Major: 1, Minor: 3},
-		"usr/bin/ping": {Type: layers.Regular, Mode: 0o755, Xattrs: map[string]string{"security.capability": "\x01"}},
+	link := &tree.Node{Type: tree.Regular, Mode: 0o600, Content: tree.Inline("linked")}
+	for name, n := range map[string]*tree.Node{
+		"etc/hostname": {Type: tree.Regular, Mode: 0o644, ModTime: layout.Time, Content: tree.Inline("host\n")},
+		"etc/link":     {Type: tree.Symlink, Mode: 0o777, Target: "hostname"},
+		"dev/null":     {Type: tree.Char, Mode: 0o666, Major: 1, Minor: 3},
+		"usr/bin/ping": {Type: tree.Regular, Mode: 0o755, Xattrs: map[string]string{"security.capability": "\x01"}},
 		"usr/bin/a":    link,
 		"usr/bin/b":    link,
-		"usr/lib/big":  {Type: layers.Regular, Mode: 0o644, Content: layers.Inline(strings.Repeat("x", 20_000))},
+		"usr/lib/big":  {Type: tree.Regular, Mode: 0o644, Content: tree.Inline(strings.Repeat("x", 20_000))},
 	} {
 		require.NoError(t, out.Put(name, n))
 	}
 	return out
 }
 
-func written(t *testing.T, tree *layers.Tree) Written {
+func written(t *testing.T, tree *tree.Tree) Written {
 	d, err := Prepare(tree, layout)
 	require.NoError(t, err)
 	name := filepath.Join(t.TempDir(), "disk.img")
@@ -41,33 +41,33 @@ func written(t *testing.T, tree *layers.Tree) Written {
 }
 
 func TestCompareTrees(t *testing.T) {
-	change := func(name string, set func(n *layers.Node)) func(*layers.Tree) {
-		return func(tree *layers.Tree) { set(tree.Get(name)) }
+	change := func(name string, set func(n *tree.Node)) func(*tree.Tree) {
+		return func(tree *tree.Tree) { set(tree.Get(name)) }
 	}
 	first := written(t, tree2(t))
-	for want, c := range map[string]func(*layers.Tree){
-		"root partition: /etc/hostname: mode: 0644, then 0600":          change("etc/hostname", func(n *layers.Node) { n.Mode = 0o600 }),
-		"root partition: /etc/hostname: owner: 0:0, then 0:33":          change("etc/hostname", func(n *layers.Node) { n.GID = 33 }),
-		"root partition: /etc/link: target: hostname, then host":        change("etc/link", func(n *layers.Node) { n.Target = "host" }),
-		"root partition: /dev/null: device: 1:3, then 1:5":              change("dev/null", func(n *layers.Node) { n.Minor = 5 }),
-		"root partition: /usr/bin/ping: xattr user.x: none, then \"1\"": change("usr/bin/ping", func(n *layers.Node) { n.Xattrs["user.x"] = "1" }),
+	for want, c := range map[string]func(*tree.Tree){
+		"root partition: /etc/hostname: mode: 0644, then 0600":          change("etc/hostname", func(n *tree.Node) { n.Mode = 0o600 }),
+		"root partition: /etc/hostname: owner: 0:0, then 0:33":          change("etc/hostname", func(n *tree.Node) { n.GID = 33 }),
+		"root partition: /etc/link: target: hostname, then host":        change("etc/link", func(n *tree.Node) { n.Target = "host" }),
+		"root partition: /dev/null: device: 1:3, then 1:5":              change("dev/null", func(n *tree.Node) { n.Minor = 5 }),
+		"root partition: /usr/bin/ping: xattr user.x: none, then \"1\"": change("usr/bin/ping", func(n *tree.Node) { n.Xattrs["user.x"] = "1" }),
 		"root partition: /etc/hostname: mtime: 2026-01-01T12:30:15Z, then 2026-01-01T12:30:15.000000001Z": change("etc/hostname",
-			func(n *layers.Node) { n.ModTime = n.ModTime.Add(time.Nanosecond) }),
+			func(n *tree.Node) { n.ModTime = n.ModTime.Add(time.Nanosecond) }),
 		"root partition: /usr/lib/big: content at byte 12345: 0x78, then 0x79": change("usr/lib/big",
-			func(n *layers.Node) {
-				n.Content = layers.Inline(strings.Repeat("x", 12345) + "y" + strings.Repeat("x", 7654))
+			func(n *tree.Node) {
+				n.Content = tree.Inline(strings.Repeat("x", 12345) + "y" + strings.Repeat("x", 7654))
 			}),
 		"root partition: /etc/hostname: content at byte 4: 0x0a, then the end": change("etc/hostname",
-			func(n *layers.Node) { n.Content = layers.Inline("host") }),
-		"root partition: /etc/new: existence: none, then fifo": func(tree *layers.Tree) {
-			require.NoError(t, tree.Put("etc/new", &layers.Node{Type: layers.Fifo}))
+			func(n *tree.Node) { n.Content = tree.Inline("host") }),
+		"root partition: /etc/new: existence: none, then fifo": func(files *tree.Tree) {
+			require.NoError(t, files.Put("etc/new", &tree.Node{Type: tree.Fifo}))
 		},
-		"root partition: /usr/bin/b: hard link: /usr/bin/a, then /usr/bin/b": func(tree *layers.Tree) {
+		"root partition: /usr/bin/b: hard link: /usr/bin/a, then /usr/bin/b": func(tree *tree.Tree) {
 			other := *tree.Get("usr/bin/b")
 			require.NoError(t, tree.Put("usr/bin/b", &other))
 		},
 		"boot partition: /boot/firmware/config.txt: content at byte 0: 0x62, then 0x42": change("boot/firmware/config.txt",
-			func(n *layers.Node) { n.Content = layers.Inline("Boot/firmware/config.txt") }),
+			func(n *tree.Node) { n.Content = tree.Inline("Boot/firmware/config.txt") }),
 	} {
 		t.Run(want, func(t *testing.T) {
 			other := tree2(t)

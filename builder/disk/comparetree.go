@@ -9,30 +9,30 @@ import (
 	"strings"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // compareTrees finds the first difference in the order of the names. Its path is relative to the trees. In plain trees
 // only types and contents count.
-func compareTrees(ctx context.Context, a, b *layers.Tree, plain bool) (*Difference, error) {
-	c := treeComparison{ctx: ctx, plain: plain, names: [2]map[*layers.Node]string{{}, {}}}
+func compareTrees(ctx context.Context, a, b *tree.Tree, plain bool) (*Difference, error) {
+	c := treeComparison{ctx: ctx, plain: plain, names: [2]map[*tree.Node]string{{}, {}}}
 	return c.nodes("", a.Root, b.Root)
 }
 
 type treeComparison struct {
 	ctx   context.Context
 	plain bool
-	names [2]map[*layers.Node]string // the first name of each node
+	names [2]map[*tree.Node]string // the first name of each node
 }
 
-func (c *treeComparison) nodes(name string, a, b *layers.Node) (*Difference, error) {
+func (c *treeComparison) nodes(name string, a, b *tree.Node) (*Difference, error) {
 	if err := c.ctx.Err(); err != nil {
 		return nil, err
 	}
 	if d := c.metadata(name, a, b); d != nil {
 		return d, nil
 	}
-	if a.Type == layers.Regular {
+	if a.Type == tree.Regular {
 		at, x, y, err := compareReaders(c.ctx, a.Content.Reader(), b.Content.Reader())
 		if err != nil || at < 0 {
 			return nil, err
@@ -43,7 +43,7 @@ func (c *treeComparison) nodes(name string, a, b *layers.Node) (*Difference, err
 }
 
 // metadata compares all but contents and children.
-func (c *treeComparison) metadata(name string, a, b *layers.Node) *Difference {
+func (c *treeComparison) metadata(name string, a, b *tree.Node) *Difference {
 	x, y := c.fields(0, name, a), c.fields(1, name, b)
 	for i := range x {
 		if x[i] != y[i] {
@@ -64,7 +64,7 @@ func (c *treeComparison) metadata(name string, a, b *layers.Node) *Difference {
 
 type metadataField struct{ name, value string }
 
-func (c *treeComparison) fields(side int, name string, n *layers.Node) []metadataField {
+func (c *treeComparison) fields(side int, name string, n *tree.Node) []metadataField {
 	if c.plain {
 		return []metadataField{{"type", n.Type.String()}}
 	}
@@ -100,13 +100,13 @@ func value(xattrs map[string]string, key string) string {
 	return "none"
 }
 
-func (c *treeComparison) children(name string, a, b *layers.Node) (*Difference, error) {
-	below := map[string][2]*layers.Node{}
+func (c *treeComparison) children(name string, a, b *tree.Node) (*Difference, error) {
+	below := map[string][2]*tree.Node{}
 	for base, n := range a.Children() {
-		below[base] = [2]*layers.Node{n, nil}
+		below[base] = [2]*tree.Node{n, nil}
 	}
 	for base, n := range b.Children() {
-		below[base] = [2]*layers.Node{below[base][0], n}
+		below[base] = [2]*tree.Node{below[base][0], n}
 	}
 	for _, base := range slices.Sorted(maps.Keys(below)) {
 		at, both := strings.TrimPrefix(path.Join(name, base), "/"), below[base]
@@ -120,7 +120,7 @@ func (c *treeComparison) children(name string, a, b *layers.Node) (*Difference, 
 	return nil, nil
 }
 
-func kind(n *layers.Node) string {
+func kind(n *tree.Node) string {
 	if n == nil {
 		return "none"
 	}

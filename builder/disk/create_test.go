@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // sumOf reads a file once more.
@@ -35,7 +35,7 @@ func sumOf(t *testing.T, name string) string {
 func TestSumsAndBlockMap(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "disk.img")
-	d, err := Prepare(tree(t), layout)
+	d, err := Prepare(newTree(t), layout)
 	require.NoError(t, err)
 	var reports []int64
 	r, err := d.Create(t.Context(), name, Options{Progress: func(done, total int64) {
@@ -234,7 +234,7 @@ func TestFullDiskInTheMiddle(t *testing.T) {
 		_, err = io.ReadFull(f, random)
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
-		require.NoError(t, noise.Put("noise", &layers.Node{Type: layers.Regular, Content: layers.Inline(random)}))
+		require.NoError(t, noise.Put("noise", &tree.Node{Type: tree.Regular, Content: tree.Inline(random)}))
 		d, err := Prepare(noise, layout)
 		require.NoError(t, err)
 		other := filepath.Join(dir, "other")

@@ -6,18 +6,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // direct is a file that goes straight to the device, where its file system does that: of an image that is written once the
 // kernel would make a copy in memory, which takes time of a processor and drives out what is of use there.
 type direct struct {
-	layers.Eager // elsewhere
-	straight     bool
+	atomicfile.Writeback // elsewhere
+	straight             bool
 }
 
 func newDirect(f *os.File) *direct {
-	d := &direct{Eager: layers.Eager{File: f}}
+	d := &direct{Writeback: atomicfile.Writeback{File: f}}
 	d.straight = d.setStraight(unix.O_DIRECT) == nil
 	return d
 }
@@ -43,6 +43,6 @@ func (d *direct) WriteAt(b []byte, offset int64) (n int, err error) {
 			return n, err
 		}
 	}
-	rest, err := d.Eager.WriteAt(b[n:], offset+int64(n))
+	rest, err := d.Writeback.WriteAt(b[n:], offset+int64(n))
 	return n + rest, err
 }

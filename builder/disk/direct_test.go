@@ -59,7 +59,7 @@ func straight(t *testing.T, name string) bool {
 
 // TestCreateLeavesNothingInMemory: not a single write of a disk is one that the device cannot take.
 func TestCreateLeavesNothingInMemory(t *testing.T) {
-	name, err := write(t.Context(), t, tree(t))
+	name, err := write(t.Context(), t, newTree(t))
 	require.NoError(t, err)
 	f, err := os.Open(name)
 	require.NoError(t, err)

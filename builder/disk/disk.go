@@ -15,8 +15,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/google/uuid"
 
-	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/ext4"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Layout describes a disk as a Raspberry Pi starts from it: an MBR, partition 1 with FAT32 for what lies below
@@ -53,12 +53,12 @@ const firmware = "boot/firmware"
 type Disk struct {
 	layout Layout
 	parts  []partition
-	boot   *layers.Tree
+	boot   *tree.Tree
 	root   *ext4.FileSystem
 }
 
 // Prepare lays a tree out. The boot directory is cut out of it, and it must not change afterwards.
-func Prepare(t *layers.Tree, l Layout) (*Disk, error) {
+func Prepare(t *tree.Tree, l Layout) (*Disk, error) {
 	d := &Disk{layout: l, boot: t.Cut(firmware)}
 	bootSize := roundUp(l.Boot.Size, align)
 	start := align + bootSize

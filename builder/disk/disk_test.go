@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 var layout = Layout{
@@ -25,36 +25,36 @@ var layout = Layout{
 	Root:      Root{Label: "rootfs", UUID: uuid.MustParse("6d9e5a0c-0000-8000-8000-000000000001"), Free: 8 << 20},
 }
 
-// tree has a boot directory with a long name, a directory of several clusters and one below another.
-func tree(t *testing.T) *layers.Tree {
-	out := layers.NewTree()
+// newTree has a boot directory with a long name, a directory of several clusters and one below another.
+func newTree(t *testing.T) *tree.Tree {
+	out := tree.New()
 	files := []string{"boot/firmware/config.txt", "boot/firmware/overlays/a-long-name-of-an-overlay.dtbo", "boot/firmware/a/b/c", "usr/bin/x"}
 	for i := range 300 {
 		files = append(files, fmt.Sprintf("boot/firmware/many/%d.dtbo", i))
 	}
 	for _, name := range files {
-		n := &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: layout.Time, Content: layers.Inline(name)}
+		n := &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: layout.Time, Content: tree.Inline(name)}
 		require.NoError(t, out.Put(name, n))
 	}
-	big := layers.Inline(bytes.Repeat([]byte("0123456789abcdef"), 1<<20/16))
-	require.NoError(t, out.Put("boot/firmware/vmlinuz", &layers.Node{Type: layers.Regular, Mode: 0o644, Content: big}))
+	big := tree.Inline(bytes.Repeat([]byte("0123456789abcdef"), 1<<20/16))
+	require.NoError(t, out.Put("boot/firmware/vmlinuz", &tree.Node{Type: tree.Regular, Mode: 0o644, Content: big}))
 	return out
 }
 
 // fewFiles is the tree without the directory of many files, which go-diskfs takes long to write.
-func fewFiles(t *testing.T) *layers.Tree {
-	out := tree(t)
+func fewFiles(t *testing.T) *tree.Tree {
+	out := newTree(t)
 	out.Remove("boot/firmware/many")
 	return out
 }
 
-func write(ctx context.Context, t *testing.T, tree *layers.Tree) (name string, err error) {
+func write(ctx context.Context, t *testing.T, tree *tree.Tree) (name string, err error) {
 	name = filepath.Join(t.TempDir(), "disk.img")
 	_, err = create(ctx, t, name, tree, layout, Options{})
 	return name, err
 }
 
-func create(ctx context.Context, t *testing.T, name string, tree *layers.Tree, l Layout, o Options) (Result, error) {
+func create(ctx context.Context, t *testing.T, name string, tree *tree.Tree, l Layout, o Options) (Result, error) {
 	d, err := Prepare(tree, l)
 	require.NoError(t, err)
 	return d.Create(ctx, name, o)
@@ -82,7 +82,7 @@ func part(t *testing.T, disk string, start, size int64) string {
 }
 
 func TestOtherToolsAgree(t *testing.T) {
-	name, err := write(t.Context(), t, tree(t))
+	name, err := write(t.Context(), t, newTree(t))
 	require.NoError(t, err)
 	t.Run("sfdisk", func(t *testing.T) {
 		require.Contains(t, tool(t, "sfdisk", "--verify", name), "No errors detected.")
@@ -107,10 +107,10 @@ func TestOtherToolsAgree(t *testing.T) {
 }
 
 func TestSameTreeSameBytes(t *testing.T) {
-	first, err := write(t.Context(), t, tree(t))
+	first, err := write(t.Context(), t, newTree(t))
 	require.NoError(t, err)
 	time.Sleep(2 * time.Second) // the resolution of FAT's times
-	second, err := write(t.Context(), t, tree(t))
+	second, err := write(t.Context(), t, newTree(t))
 	require.NoError(t, err)
 	a, err := os.ReadFile(first)
 	require.NoError(t, err)
@@ -120,13 +120,13 @@ func TestSameTreeSameBytes(t *testing.T) {
 }
 
 func TestWriteErrors(t *testing.T) {
-	link := tree(t)
-	require.NoError(t, link.Put("boot/firmware/link", &layers.Node{Type: layers.Symlink, Target: "x"}))
+	link := newTree(t)
+	require.NoError(t, link.Put("boot/firmware/link", &tree.Node{Type: tree.Symlink, Target: "x"}))
 	_, err := write(t.Context(), t, link)
 	require.EqualError(t, err, "boot partition: /link: FAT cannot hold a symlink")
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("enough"))
-	_, err = write(ctx, t, tree(t))
+	_, err = write(ctx, t, newTree(t))
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/fat32"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // fatBuffer is what go-diskfs is given at a time: with each piece it writes the tables as a whole.
@@ -20,7 +20,7 @@ const fatBuffer = 8 << 20
 
 // writeFAT writes a tree as FAT32, and tells where data lies. Owners, modes and xattrs have no place there; symlinks
 // and devices are errors.
-func writeFAT(ctx context.Context, f *os.File, p partition, t *layers.Tree, b Boot, when time.Time) ([]span, error) {
+func writeFAT(ctx context.Context, f *os.File, p partition, t *tree.Tree, b Boot, when time.Time) ([]span, error) {
 	fs, err := fat32.Create(backend.Sub(file.New(f, false), p.start, p.size), p.size, 0, sector, b.Label, true)
 	if err != nil {
 		return nil, err
@@ -43,11 +43,11 @@ func writeFAT(ctx context.Context, f *os.File, p partition, t *layers.Tree, b Bo
 	return repairFAT(f, p, b.Serial, when)
 }
 
-func writeFATEntry(fs *fat32.FileSystem, name string, n *layers.Node, buffer []byte) error {
+func writeFATEntry(fs *fat32.FileSystem, name string, n *tree.Node, buffer []byte) error {
 	switch n.Type {
-	case layers.Directory:
+	case tree.Directory:
 		return fs.Mkdir(name)
-	case layers.Regular:
+	case tree.Regular:
 		w, err := fs.OpenFile(name, os.O_CREATE|os.O_RDWR)
 		if err != nil {
 			return err
@@ -61,7 +61,7 @@ func writeFATEntry(fs *fat32.FileSystem, name string, n *layers.Node, buffer []b
 }
 
 // fatBytes is the number of bytes that a tree takes in a FAT32 file system of a size at most.
-func fatBytes(size int64, t *layers.Tree) int64 {
+func fatBytes(size int64, t *tree.Tree) int64 {
 	const reserved, entry = 32 * sector, 32
 	cluster := int64(4096)
 	if size <= 260<<20 { // what go-diskfs makes of so many bytes
@@ -71,7 +71,7 @@ func fatBytes(size int64, t *layers.Tree) int64 {
 	for name, node := range t.Walk() {
 		n += roundUp(node.Content.Size, blockSize)
 		n += entry * int64(2+len(path.Base(name))/6) // a long name has 13 letters, of up to four bytes, in an entry
-		if node.Type == layers.Directory {
+		if node.Type == tree.Directory {
 			n += 2 * blockSize
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // outputs are files that get their names together, when all are complete. Until then they have ".tmp" behind them.
@@ -19,7 +19,7 @@ func (o *outputs) create(name string) *os.File {
 	if o.err != nil {
 		return nil
 	}
-	f, err := layers.CreateAlone(name + ".tmp")
+	f, err := atomicfile.CreateAlone(name + ".tmp")
 	if err != nil {
 		o.err = err
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/qemu"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 func bootCommand() *cobra.Command {

@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/layers/ext4"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 

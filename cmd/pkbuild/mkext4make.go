@@ -12,8 +12,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/layers/ext4"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // madeExt4 is what pkbuild mkext4 has made; sizes are in bytes.
@@ -44,7 +45,7 @@ func (m *mkext4) make(ctx context.Context, stderr io.Writer) (*madeExt4, error) 
 		return nil, err
 	}
 	var usage ext4.Usage
-	err = layers.Replace(m.output, func(f *os.File) error {
+	err = atomicfile.Replace(m.output, func(f *os.File) error {
 		if err := ext4.Write(ctx, f, 0, tree, m.options); err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func (m *mkext4) make(ctx context.Context, stderr io.Writer) (*madeExt4, error) 
 }
 
 // read makes a tree of the source. Its contents are there until the closer is closed.
-func (m *mkext4) read(ctx context.Context) (*layers.Tree, io.Closer, error) {
+func (m *mkext4) read(ctx context.Context) (*tree.Tree, io.Closer, error) {
 	dir := filepath.Dir(m.output)
 	if m.source == "-" {
 		return readInput(ctx, dir)
@@ -73,7 +74,7 @@ func (m *mkext4) read(ctx context.Context) (*layers.Tree, io.Closer, error) {
 	}
 	info, err := f.Stat()
 	if err != nil || !info.IsDir() {
-		tree, contents, err := layers.ReadArchive(ctx, f, dir)
+		tree, contents, err := tree.ReadArchive(ctx, f, dir)
 		if contents != f {
 			err = errors.Join(err, f.Close())
 		}
@@ -82,27 +83,27 @@ func (m *mkext4) read(ctx context.Context) (*layers.Tree, io.Closer, error) {
 	if within(m.output, m.source) {
 		return nil, nil, errors.Join(errors.New("the output lies in the directory that is read: write it elsewhere"), f.Close())
 	}
-	tree, err := layers.ReadDir(m.source)
+	tree, err := tree.ReadDir(m.source)
 	return tree, f, err
 }
 
 // readInput reads the standard input. A read of it cannot be called off: where nobody waits any more, it is left alone.
-func readInput(ctx context.Context, dir string) (tree *layers.Tree, contents io.Closer, err error) {
+func readInput(ctx context.Context, dir string) (files *tree.Tree, contents io.Closer, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tree, contents, err = closing(layers.ReadArchive(ctx, os.Stdin, dir))
+		files, contents, err = closing(tree.ReadArchive(ctx, os.Stdin, dir))
 	}()
 	select {
 	case <-done:
-		return tree, contents, err
+		return files, contents, err
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
 }
 
 // closing drops the type of a file, which would make an interface of a nil one.
-func closing(t *layers.Tree, f *os.File, err error) (*layers.Tree, io.Closer, error) {
+func closing(t *tree.Tree, f *os.File, err error) (*tree.Tree, io.Closer, error) {
 	return t, f, err
 }
 
@@ -118,7 +119,7 @@ func within(file, dir string) bool {
 
 // madeAt is the time of the youngest entry, if that is after 1970 and not in the future, which e2fsck takes for a
 // mistake.
-func madeAt(tree *layers.Tree) time.Time {
+func madeAt(tree *tree.Tree) time.Time {
 	made, first, now := tree.Youngest(), time.Unix(0, 0), time.Now()
 	switch {
 	case made.Before(first):
@@ -133,7 +134,7 @@ func madeAt(tree *layers.Tree) time.Time {
 const sizeUnit = 1 << 20
 
 // complete decides what was left open: the UUID and the time by the tree, the size by what it needs.
-func (m *mkext4) complete(tree *layers.Tree) error {
+func (m *mkext4) complete(tree *tree.Tree) error {
 	for range tree.Walk() {
 		m.entries++
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
-	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // applier is the command that applies the stage of this boot.
@@ -88,7 +88,7 @@ func (a *applier) purge(ctx context.Context, d apply.Device) error {
 	if err := d.Purge(ctx, a.apps(ctx)); err != nil {
 		return err
 	}
-	return os.Remove(filepath.Join(a.state, overlays.ResetFile))
+	return os.Remove(filepath.Join(a.state, override.ResetFile))
 }
 
 // apps are the Compose apps of all stages that can be read.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
-	"github.com/PlanktoScope/pkbuild/stages/images"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 )
 
 // addFetch adds the flag of what makes a stage the next one.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
-	"github.com/PlanktoScope/pkbuild/stages/images"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
 func overrideCommand() *cobra.Command {
@@ -34,7 +34,7 @@ func overrideLsCommand(d *device) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			shown := []override{}
+			shown := []changedFile{}
 			for _, o := range all {
 				if !hiding || o.Hides != 0 {
 					shown = append(shown, o)
@@ -51,7 +51,7 @@ func overrideLsCommand(d *device) *cobra.Command {
 	return cmd
 }
 
-func overrideTable(w io.Writer, all []override) error {
+func overrideTable(w io.Writer, all []changedFile) error {
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(w, "nothing is overridden")
 		return err
@@ -65,7 +65,7 @@ func overrideTable(w io.Writer, all []override) error {
 }
 
 // notes are what is special about an override.
-func (o override) notes() []string {
+func (o changedFile) notes() []string {
 	var out []string
 	if o.Hides != 0 {
 		out = append(out, fmt.Sprintf("hides an update since stage %d", o.Hides))
@@ -97,7 +97,7 @@ func overrideWhyCommand(d *device) *cobra.Command {
 }
 
 // sentence tells the story of an override.
-func (o override) sentence() string {
+func (o changedFile) sentence() string {
 	text := fmt.Sprintf("%s is the user's: %s", o.Path, o.Change)
 	if o.Against != "" {
 		text += " against " + o.Against
@@ -131,16 +131,16 @@ func overrideDiffCommand(d *device) *cobra.Command {
 
 // diff lets diff(1) compare two files; nothing stands for one that is not there. Where the contents are the same it says
 // what else the user changed.
-func diff(cmd *cobra.Command, o override) error {
+func diff(cmd *cobra.Command, o changedFile) error {
 	switch o.Change {
-	case overlays.Metadata, overlays.Unchanged, overlays.Replaced:
+	case override.Metadata, override.Unchanged, override.Replaced:
 		return say(cmd, "%s\n", o.sentence())
 	}
 	was, is := o.below, o.mine
 	if was == "" {
 		was = "/dev/null"
 	}
-	if o.Change == overlays.Deleted {
+	if o.Change == override.Deleted {
 		is = "/dev/null"
 	}
 	label := o.Against

@@ -10,14 +10,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
-	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// override is what there is to say of a file that the device's user changed.
-type override struct {
-	overlays.Override        // its path is the one on the device
+// changedFile is what there is to say of a file that the device's user changed.
+type changedFile struct {
+	override.Override        // its path is the one on the device
 	Since             int    `json:"since"`           // the stage that ran when it was first seen; 0 for none
 	Hides             int    `json:"hides,omitempty"` // the stage since which it hides an update
 	Queued            bool   `json:"queued"`          // it is reverted at the next boot
@@ -25,7 +25,7 @@ type override struct {
 }
 
 // overrides lists the user's changes in all overlays of this boot.
-func (d *device) overrides() ([]override, report.Boot, error) {
+func (d *device) overrides() ([]changedFile, report.Boot, error) {
 	boot, err := d.report()
 	if err != nil {
 		return nil, boot, err
@@ -38,7 +38,7 @@ func (d *device) overrides() ([]override, report.Boot, error) {
 	if err != nil {
 		return nil, boot, err
 	}
-	all := []override{}
+	all := []changedFile{}
 	for _, o := range boot.Overlays {
 		found, err := inOverlay(o, boot.Choice.Stage)
 		if err != nil {
@@ -58,79 +58,79 @@ func (d *device) overrides() ([]override, report.Boot, error) {
 }
 
 // inOverlay lists the user's changes in one overlay.
-func inOverlay(o report.Overlay, stage int) ([]override, error) {
+func inOverlay(o report.Overlay, stage int) ([]changedFile, error) {
 	layers := layersOf(o, stage)
-	found, err := overlays.Overrides(o.Upperdir, layers)
+	found, err := override.Overrides(o.Upperdir, layers)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("%w (use sudo)", err)
 	}
-	var out []override
+	var out []changedFile
 	for _, f := range found {
-		below, _, err := overlays.Lookup(layers, f.Path)
+		below, _, err := override.Lookup(layers, f.Path)
 		if err != nil {
 			return nil, err
 		}
 		mine := filepath.Join(o.Upperdir, f.Path)
 		f.Path = path.Join(o.Target, f.Path)
-		out = append(out, override{Override: f, mine: mine, below: below})
+		out = append(out, changedFile{Override: f, mine: mine, below: below})
 	}
 	return out, err
 }
 
 // layersOf names the layers of an overlay: the last is the image's own.
-func layersOf(o report.Overlay, stage int) []overlays.Layer {
-	var out []overlays.Layer
+func layersOf(o report.Overlay, stage int) []override.Layer {
+	var out []override.Layer
 	for i, dir := range o.Lowerdirs {
 		name := fmt.Sprintf("stage %d", stage)
 		if i == len(o.Lowerdirs)-1 {
 			name = "the image"
 		}
-		out = append(out, overlays.Layer{Name: name, Dir: dir})
+		out = append(out, override.Layer{Name: name, Dir: dir})
 	}
 	return out
 }
 
-func (d *device) ledger() (overlays.Ledger, error) {
-	data, err := os.ReadFile(filepath.Join(d.state, overlays.LedgerFile))
+func (d *device) ledger() (override.Ledger, error) {
+	data, err := os.ReadFile(filepath.Join(d.state, override.LedgerFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return overlays.Ledger{}, nil
+		return override.Ledger{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return overlays.ParseLedger(data)
+	return override.ParseLedger(data)
 }
 
-func (d *device) setLedger(l overlays.Ledger) error {
+func (d *device) setLedger(l override.Ledger) error {
 	data, err := l.Marshal()
 	if err != nil {
 		return err
 	}
-	return explain(stages.WriteFile(filepath.Join(d.state, overlays.LedgerFile), data, 0o644))
+	return explain(stages.WriteFile(filepath.Join(d.state, override.LedgerFile), data, 0o644))
 }
 
-func (d *device) queue() (overlays.Queue, error) {
-	data, err := os.ReadFile(filepath.Join(d.state, overlays.QueueFile))
+func (d *device) queue() (override.Queue, error) {
+	data, err := os.ReadFile(filepath.Join(d.state, override.QueueFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return overlays.ParseQueue(data)
+	return override.ParseQueue(data)
 }
 
-func (d *device) setQueue(q overlays.Queue) error {
+func (d *device) setQueue(q override.Queue) error {
 	data, err := q.Marshal()
 	if err != nil {
 		return err
 	}
-	return explain(stages.WriteFile(filepath.Join(d.state, overlays.QueueFile), data, 0o644))
+	return explain(stages.WriteFile(filepath.Join(d.state, override.QueueFile), data, 0o644))
 }
 
 // pick finds the overrides that paths name: each itself, or all below a directory.
-func pick(all []override, paths []string) ([]override, error) {
-	var out []override
+func pick(all []changedFile, paths []string) ([]changedFile, error) {
+	var out []changedFile
 	for _, p := range paths {
 		p, err := filepath.Abs(p)
 		if err != nil {
@@ -150,7 +150,7 @@ func pick(all []override, paths []string) ([]override, error) {
 }
 
 // picked are the overrides that paths name.
-func (d *device) picked(paths []string) ([]override, error) {
+func (d *device) picked(paths []string) ([]changedFile, error) {
 	all, _, err := d.overrides()
 	if err != nil {
 		return nil, err
@@ -158,8 +158,8 @@ func (d *device) picked(paths []string) ([]override, error) {
 	return pick(all, paths)
 }
 
-func bare(all []override) []overlays.Override {
-	var out []overlays.Override
+func bare(all []changedFile) []override.Override {
+	var out []override.Override
 	for _, o := range all {
 		out = append(out, o.Override)
 	}

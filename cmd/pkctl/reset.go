@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
@@ -21,7 +21,7 @@ const factory = "factory-reset"
 func resetCommand() *cobra.Command {
 	d := &device{}
 	var to string
-	var r overlays.Reset
+	var r override.Reset
 	var cancel bool
 	cmd := &cobra.Command{
 		Use:   "reset [--to STAGE]",
@@ -53,7 +53,7 @@ func resetCommand() *cobra.Command {
 	return cmd
 }
 
-func (d *device) queueReset(cmd *cobra.Command, to string, r overlays.Reset) (err error) {
+func (d *device) queueReset(cmd *cobra.Command, to string, r override.Reset) (err error) {
 	if r.Stage, err = d.load(cmd).Staged.Resolve(to); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (d *device) queueReset(cmd *cobra.Command, to string, r overlays.Reset) (er
 	if err != nil {
 		return err
 	}
-	if err := stages.WriteFile(filepath.Join(d.state, overlays.ResetFile), data, 0o644); err != nil {
+	if err := stages.WriteFile(filepath.Join(d.state, override.ResetFile), data, 0o644); err != nil {
 		return err
 	}
 	return say(cmd, "at the next boot: %s; reboot, or take it back with pkctl reset --cancel\n", describeReset(r))
@@ -72,7 +72,7 @@ func (d *device) queueReset(cmd *cobra.Command, to string, r overlays.Reset) (er
 
 // cancelReset takes a reset back, also one that cannot be read.
 func (d *device) cancelReset(cmd *cobra.Command) error {
-	err := os.Remove(filepath.Join(d.state, overlays.ResetFile))
+	err := os.Remove(filepath.Join(d.state, override.ResetFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return say(cmd, "no reset is queued\n")
 	}
@@ -83,19 +83,19 @@ func (d *device) cancelReset(cmd *cobra.Command) error {
 }
 
 // reset is what is queued; the zero value if nothing is.
-func (d *device) reset() (overlays.Reset, error) {
-	data, err := os.ReadFile(filepath.Join(d.state, overlays.ResetFile))
+func (d *device) reset() (override.Reset, error) {
+	data, err := os.ReadFile(filepath.Join(d.state, override.ResetFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return overlays.Reset{}, nil
+		return override.Reset{}, nil
 	}
 	if err != nil {
-		return overlays.Reset{}, err
+		return override.Reset{}, err
 	}
-	return overlays.ParseReset(data)
+	return override.ParseReset(data)
 }
 
 // describeReset says what a reset does; "" for one that does nothing.
-func describeReset(r overlays.Reset) string {
+func describeReset(r override.Reset) string {
 	var what []string
 	if r.Stage != 0 {
 		what = append(what, "start with "+stages.Name(r.Stage))

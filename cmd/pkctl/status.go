@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
-	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // status is what a device is at the moment, in one screen.
@@ -30,7 +30,7 @@ type status struct {
 	Queued    []string `json:"queued"`
 	// Verdict is the one on this boot's stage; nil without one.
 	Verdict *verdict        `json:"verdict,omitempty"`
-	Reset   *overlays.Reset `json:"reset,omitempty"` // what is given up at the next boot
+	Reset   *override.Reset `json:"reset,omitempty"` // what is given up at the next boot
 }
 
 type verdict struct {
@@ -122,7 +122,7 @@ func (d *device) judgement(s *status) error {
 	if err != nil {
 		return err
 	}
-	if reset != (overlays.Reset{}) {
+	if reset != (override.Reset{}) {
 		s.Reset = &reset
 	}
 	r, err := d.application()

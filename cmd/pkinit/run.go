@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/PlanktoScope/pkbuild/initsteps"
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 const usage = `usage:

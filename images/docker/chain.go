@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/image-spec/identity"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // maxLayers is how many layers an image can have: overlay2 takes 128 below a container, and one of them is Docker's.
@@ -26,9 +26,9 @@ type chained struct {
 	parent   *chained      // nil: the base
 	children bool
 
-	diff  *layers.Node   // the directory with what the layer changes
-	size  int64          // of the files in it, in bytes
-	split layers.Content // by which Docker writes the archive anew: see tarSplit
+	diff  *tree.Node   // the directory with what the layer changes
+	size  int64        // of the files in it, in bytes
+	split tree.Content // by which Docker writes the archive anew: see tarSplit
 }
 
 // cacheID is the name of the layer's directory.

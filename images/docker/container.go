@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/image-spec/identity"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Container is a container that was created and has never run.
@@ -48,7 +48,7 @@ func derive(parts ...string) string {
 }
 
 // createAll puts down containers and the volumes that they use.
-func (t *tree) createAll(s Store, chains []*chained, all []images.Image) error {
+func (t *storeWriter) createAll(s Store, chains []*chained, all []images.Image) error {
 	if len(s.Containers) == 0 {
 		return nil
 	}
@@ -72,7 +72,7 @@ func (t *tree) createAll(s Store, chains []*chained, all []images.Image) error {
 }
 
 // create puts down a container, and into its volumes what belongs there.
-func (t *tree) create(c Container, b *base, d Defaults, v *volumes) error {
+func (t *storeWriter) create(c Container, b *base, d Defaults, v *volumes) error {
 	settled, err := d.settle(c, b.config)
 	if err != nil {
 		return err
@@ -87,10 +87,10 @@ func (t *tree) create(c Container, b *base, d Defaults, v *volumes) error {
 type base struct {
 	config json.RawMessage
 	top    *chained
-	view   *layers.Tree
+	view   *tree.Tree
 }
 
-func (t *tree) base(id digest.Digest, chains []*chained, all []images.Image) (*base, error) {
+func (t *storeWriter) base(id digest.Digest, chains []*chained, all []images.Image) (*base, error) {
 	i := slices.IndexFunc(all, func(image images.Image) bool { return image.ID() == id })
 	if i < 0 {
 		return nil, fmt.Errorf("its image %s is not in the store", id)
@@ -108,7 +108,7 @@ func (t *tree) base(id digest.Digest, chains []*chained, all []images.Image) (*b
 }
 
 // container puts down what Docker knows of a container, and the two layers above its image's.
-func (t *tree) container(c settled, b *base) error {
+func (t *storeWriter) container(c settled, b *base) error {
 	for name, content := range map[string]any{"config.v2.json": c.config, "hostconfig.json": c.host} {
 		data, err := json.Marshal(content)
 		if err != nil {
@@ -135,7 +135,7 @@ func (t *tree) container(c settled, b *base) error {
 	t.file("overlay2/"+image.cacheID()+"/committed", 0o600, "")
 	t.upper(mount+"-init", init.Root, lower)
 	t.file("overlay2/"+mount+"-init/committed", 0o600, "")
-	t.upper(mount, &layers.Node{Mode: 0o755}, "l/"+shortName(mount+"-init")+":"+lower)
+	t.upper(mount, &tree.Node{Mode: 0o755}, "l/"+shortName(mount+"-init")+":"+lower)
 
 	dir := "image/overlay2/layerdb/mounts/" + c.id
 	t.directory(dir, 0o755)
@@ -146,12 +146,12 @@ func (t *tree) container(c settled, b *base) error {
 }
 
 // upper puts a layer of a container where the storage driver mounts it from.
-func (t *tree) upper(id string, diff *layers.Node, lower string) {
+func (t *storeWriter) upper(id string, diff *tree.Node, lower string) {
 	dir := "overlay2/" + id
 	t.directory(dir, 0o710)
 	t.put(dir+"/diff", diff)
 	t.directory(dir+"/work", 0o700)
 	t.file(dir+"/lower", 0o644, lower)
 	t.file(dir+"/link", 0o644, shortName(id))
-	t.put("overlay2/l/"+shortName(id), &layers.Node{Type: layers.Symlink, Mode: 0o777, Target: "../" + id + "/diff"})
+	t.put("overlay2/l/"+shortName(id), &tree.Node{Type: tree.Symlink, Mode: 0o777, Target: "../" + id + "/diff"})
 }

@@ -10,20 +10,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // asked is a container of an image as Compose asks for one, with further settings.
 func asked(image images.Image, config, host string) Container {
 	text := fmt.Sprintf(`{"Image": "x", "Cmd": ["/main"], "HostConfig": {"NetworkMode": "none"%s}%s}`, host, config)
-	return Container{Name: "a-web-1", Title: "service web of app a", Image: image.ID(), Request: json.RawMessage(text), Created: tars.Written()}
+	return Container{Name: "a-web-1", Title: "service web of app a", Image: image.ID(), Request: json.RawMessage(text), Created: tartest.Written()}
 }
 
 // What Docker would do with it has to be known.
 func TestContainerRefused(t *testing.T) {
 	s := newShelf(t)
-	image := s.image("x", archiveOf(t, tars.File("file", "")))
+	image := s.image("x", archiveOf(t, tartest.File("file", "")))
 	for _, c := range []struct{ config, host, want string }{
 		{``, `, "SecurityOpt": ["no-new-privileges"]`, "security_opt cannot be settled without Docker"},
 		{``, `, "Memory": 1000`, "mem_limit cannot be settled without Docker"},
@@ -73,7 +73,7 @@ func TestInherit(t *testing.T) {
 
 // A container sees what an overlay of the layers shows, and mount points go where the image has none.
 func TestView(t *testing.T) {
-	read := func(entries ...tars.Entry) *layers.Node {
+	read := func(entries ...tartest.Entry) *tree.Node {
 		f, err := os.CreateTemp(t.TempDir(), "")
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, f.Close()) })
@@ -85,10 +85,10 @@ func TestView(t *testing.T) {
 		require.NoError(t, err)
 		return n
 	}
-	lower := &chained{diff: read(tars.Dir("a"), tars.File("a/gone", ""), tars.File("a/stays", ""), tars.Dir("o"), tars.File("o/hidden", ""), tars.Dir("d"), tars.File("d/x", ""),
-		tars.Symlink("etc", "usr"), tars.Dir("proc"))}
-	upper := &chained{parent: lower, diff: read(tars.File("a/.wh.gone", ""), tars.File("a/new", ""), tars.Dir("o"), tars.File("o/.wh..wh..opq", ""), tars.File("o/own", ""),
-		tars.File("d", "a file now"))}
+	lower := &chained{diff: read(tartest.Dir("a"), tartest.File("a/gone", ""), tartest.File("a/stays", ""), tartest.Dir("o"), tartest.File("o/hidden", ""), tartest.Dir("d"), tartest.File("d/x", ""),
+		tartest.Symlink("etc", "usr"), tartest.Dir("proc"))}
+	upper := &chained{parent: lower, diff: read(tartest.File("a/.wh.gone", ""), tartest.File("a/new", ""), tartest.Dir("o"), tartest.File("o/.wh..wh..opq", ""), tartest.File("o/own", ""),
+		tartest.File("d", "a file now"))}
 	tr := newTree()
 	view := tr.view(upper)
 	require.Empty(t, tr.errs)

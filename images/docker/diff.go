@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // The names by which an archive says what of the layers below it is gone.
@@ -23,19 +23,19 @@ const (
 const opaque = "trusted.overlay.opaque"
 
 // readDiff reads the archive of a layer as a directory of overlay2 holds it.
-func readDiff(archive *os.File) (*layers.Node, error) {
+func readDiff(archive *os.File) (*tree.Node, error) {
 	info, err := archive.Stat()
 	if err != nil {
 		return nil, err
 	}
-	t := layers.NewTree()
+	t := tree.New()
 	if info.Size() > 0 { // no entries and no end either is a layer, too
-		if t, err = layers.ReadTar(archive); err != nil {
+		if t, err = tree.ReadTar(archive); err != nil {
 			return nil, err
 		}
 	}
 	for name, n := range t.Walk() {
-		if n.Type == layers.Regular && n.Content.Size > 0 && n.Content.ReaderAt != io.ReaderAt(archive) {
+		if n.Type == tree.Regular && n.Content.Size > 0 && n.Content.ReaderAt != io.ReaderAt(archive) {
 			const way = "which Docker could not save again: make the archive without --sparse"
 			return nil, fmt.Errorf("/%s is a sparse file, %s", name, way)
 		}
@@ -51,22 +51,22 @@ func readDiff(archive *os.File) (*layers.Node, error) {
 }
 
 // dockerTime is the time of an entry as Docker sets it, which has none before 1970 but for symlinks.
-func dockerTime(n *layers.Node) time.Time {
-	if epoch := time.Unix(0, 0); n.ModTime.Before(epoch) && !n.ModTime.IsZero() && n.Type != layers.Symlink {
+func dockerTime(n *tree.Node) time.Time {
+	if epoch := time.Unix(0, 0); n.ModTime.Before(epoch) && !n.ModTime.IsZero() && n.Type != tree.Symlink {
 		return epoch
 	}
 	return n.ModTime
 }
 
 // settable are the attributes that the kernel lets one set. Docker does not mind the others.
-func settable(n *layers.Node) map[string]string {
+func settable(n *tree.Node) map[string]string {
 	var out map[string]string
 	for name, value := range n.Xattrs {
 		space, rest, _ := strings.Cut(name, ".")
 		switch {
 		case rest == "":
 			continue
-		case space == "user" && n.Type != layers.Regular && n.Type != layers.Directory:
+		case space == "user" && n.Type != tree.Regular && n.Type != tree.Directory:
 			continue
 		case space != "user" && space != "trusted" && space != "security" && !isACL(name):
 			continue
@@ -84,10 +84,10 @@ func isACL(name string) bool {
 }
 
 // convertWhiteouts turns the entries that delete into what means that to an overlay.
-func convertWhiteouts(t *layers.Tree) error {
+func convertWhiteouts(t *tree.Tree) error {
 	type whiteout struct {
 		name string
-		node *layers.Node
+		node *tree.Node
 	}
 	var found []whiteout
 	for name, n := range t.Walk() {
@@ -104,7 +104,7 @@ func convertWhiteouts(t *layers.Tree) error {
 }
 
 // deleted marks what a whiteout of a name deletes. What is in the same layer stays, and hides all that lies below.
-func deleted(t *layers.Tree, name string, n *layers.Node) error {
+func deleted(t *tree.Tree, name string, n *tree.Node) error {
 	dir, base := path.Split(name)
 	parent := t.Get(dir)
 	if parent == nil {
@@ -121,14 +121,14 @@ func deleted(t *layers.Tree, name string, n *layers.Node) error {
 	there := t.Get(dir + gone)
 	switch {
 	case there == nil:
-		return t.Put(dir+gone, &layers.Node{Type: layers.Char, UID: n.UID, GID: n.GID, ModTime: n.ModTime})
-	case there.Type == layers.Directory:
+		return t.Put(dir+gone, &tree.Node{Type: tree.Char, UID: n.UID, GID: n.GID, ModTime: n.ModTime})
+	case there.Type == tree.Directory:
 		setOpaque(there)
 	}
 	return nil
 }
 
-func setOpaque(n *layers.Node) {
+func setOpaque(n *tree.Node) {
 	if n.Xattrs == nil {
 		n.Xattrs = map[string]string{}
 	}
@@ -136,9 +136,9 @@ func setOpaque(n *layers.Node) {
 }
 
 // sizeOf is what the files below a directory hold, in bytes, as Docker counts: each inode once, symlinks by target.
-func sizeOf(dir *layers.Node) (size int64) {
-	seen := map[*layers.Node]bool{}
-	for _, n := range (&layers.Tree{Root: dir}).Walk() {
+func sizeOf(dir *tree.Node) (size int64) {
+	seen := map[*tree.Node]bool{}
+	for _, n := range (&tree.Tree{Root: dir}).Walk() {
 		if !seen[n] {
 			size += n.Content.Size + int64(len(n.Target))
 		}

@@ -11,12 +11,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // readEntries reads an archive of entries as a layer.
-func readEntries(t *testing.T, archive []byte) (*layers.Tree, error) {
+func readEntries(t *testing.T, archive []byte) (*tree.Tree, error) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "layer")
 	require.NoError(t, os.WriteFile(name, archive, 0o644))
@@ -24,43 +24,43 @@ func readEntries(t *testing.T, archive []byte) (*layers.Tree, error) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Close()) })
 	root, err := readDiff(f)
-	return &layers.Tree{Root: root}, err
+	return &tree.Tree{Root: root}, err
 }
 
 // The rows of the table in docs/containers.md.
 func TestReadDiff(t *testing.T) {
 	uid := func(h *tar.Header) { h.Uid = 7 }
 	for name, c := range map[string]struct {
-		entries []tars.Entry
+		entries []tartest.Entry
 		want    []string // without the root, which always is the same
 	}{
-		"a whiteout":                        {[]tars.Entry{tars.File("a/.wh.b", "").With(uid)}, []string{"0755 0:0 /a/", "0000 7:0 /a/b 0:0"}},
-		"a whiteout that is no empty file":  {[]tars.Entry{tars.Dir("a/.wh.b"), tars.File("a/.wh.b/c", "x")}, []string{"0755 0:0 /a/", "0000 0:0 /a/b 0:0"}},
-		"a whiteout of a file that is here": {[]tars.Entry{tars.File(".wh.a", ""), tars.File("a", "x")}, []string{`0644 0:0 /a "x"`}},
-		"the same, the file first":          {[]tars.Entry{tars.File("a", "x"), tars.File(".wh.a", "")}, []string{`0644 0:0 /a "x"`}},
+		"a whiteout":                        {[]tartest.Entry{tartest.File("a/.wh.b", "").With(uid)}, []string{"0755 0:0 /a/", "0000 7:0 /a/b 0:0"}},
+		"a whiteout that is no empty file":  {[]tartest.Entry{tartest.Dir("a/.wh.b"), tartest.File("a/.wh.b/c", "x")}, []string{"0755 0:0 /a/", "0000 0:0 /a/b 0:0"}},
+		"a whiteout of a file that is here": {[]tartest.Entry{tartest.File(".wh.a", ""), tartest.File("a", "x")}, []string{`0644 0:0 /a "x"`}},
+		"the same, the file first":          {[]tartest.Entry{tartest.File("a", "x"), tartest.File(".wh.a", "")}, []string{`0644 0:0 /a "x"`}},
 		"a whiteout of a directory that is here": {
-			[]tars.Entry{tars.File(".wh.a", ""), tars.Dir("a"), tars.File("a/b", "x")}, []string{"0755 0:0 /a/ map[trusted.overlay.opaque:y]", `0644 0:0 /a/b "x"`},
+			[]tartest.Entry{tartest.File(".wh.a", ""), tartest.Dir("a"), tartest.File("a/b", "x")}, []string{"0755 0:0 /a/ map[trusted.overlay.opaque:y]", `0644 0:0 /a/b "x"`},
 		},
 		"an opaque directory": {
-			[]tars.Entry{tars.File("a/.wh..wh..opq", ""), tars.Dir("a").With(func(h *tar.Header) { h.Mode = 0o700 })},
+			[]tartest.Entry{tartest.File("a/.wh..wh..opq", ""), tartest.Dir("a").With(func(h *tar.Header) { h.Mode = 0o700 })},
 			[]string{"0700 0:0 /a/ map[trusted.overlay.opaque:y]"},
 		},
-		"a whiteout of a whiteout's name": {[]tars.Entry{tars.File(".wh..wh.a", "")}, []string{"0000 0:0 /.wh.a 0:0"}},
+		"a whiteout of a whiteout's name": {[]tartest.Entry{tartest.File(".wh..wh.a", "")}, []string{"0000 0:0 /.wh.a 0:0"}},
 		"attributes": {
-			[]tars.Entry{tars.Symlink("a", "b").With(func(h *tar.Header) {
+			[]tartest.Entry{tartest.Symlink("a", "b").With(func(h *tar.Header) {
 				h.PAXRecords = map[string]string{"SCHILY.xattr.user.x": "1", "SCHILY.xattr.trusted.y": "2", "SCHILY.xattr.system.nfs4_acl": "3"}
 			})},
 			[]string{"0777 0:0 /a -> b map[trusted.y:2]"},
 		},
-		"links out":             {[]tars.Entry{tars.Symlink("a", "../../../etc/passwd"), tars.Symlink("b", "/etc")}, []string{"0777 0:0 /a -> ../../../etc/passwd", "0777 0:0 /b -> /etc"}},
-		"a path through a link": {[]tars.Entry{tars.Dir("usr"), tars.Symlink("lib", "/usr"), tars.File("lib/x", "x")}, []string{"0777 0:0 /lib -> /usr", "0755 0:0 /usr/", `0644 0:0 /usr/x "x"`}},
+		"links out":             {[]tartest.Entry{tartest.Symlink("a", "../../../etc/passwd"), tartest.Symlink("b", "/etc")}, []string{"0777 0:0 /a -> ../../../etc/passwd", "0777 0:0 /b -> /etc"}},
+		"a path through a link": {[]tartest.Entry{tartest.Dir("usr"), tartest.Symlink("lib", "/usr"), tartest.File("lib/x", "x")}, []string{"0777 0:0 /lib -> /usr", "0755 0:0 /usr/", `0644 0:0 /usr/x "x"`}},
 		"no entries":            {nil, nil},
 	} {
 		got, err := readEntries(t, archiveOf(t, c.entries...))
 		require.NoError(t, err, name)
 		require.Equal(t, append([]string{"0755 0:0 //"}, c.want...), describe(t, got), name)
 	}
-	got, err := readEntries(t, archiveOf(t, tars.File(".wh..wh..opq", ""), tars.Dir(".").With(uid)))
+	got, err := readEntries(t, archiveOf(t, tartest.File(".wh..wh..opq", ""), tartest.Dir(".").With(uid)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"0755 0:0 // map[trusted.overlay.opaque:y]"}, describe(t, got), "a whiteout of all")
 	got, err = readEntries(t, nil)
@@ -69,20 +69,20 @@ func TestReadDiff(t *testing.T) {
 }
 
 func TestReadDiffErrors(t *testing.T) {
-	for want, entries := range map[string][]tars.Entry{
-		`tar entry ".wh." deletes nothing in its directory`:                                    {tars.File(".wh.", "")},
-		`tar entry "a/.wh.." deletes nothing in its directory`:                                 {tars.File("a/.wh..", "")},
-		`tar entry ".wh..." deletes nothing in its directory`:                                  {tars.File(".wh...", "")},
-		`tar entry "../a": path "../a" contains ".."`:                                          {tars.File("../a", "")},
-		`tar entry "a": hard link: path "../../etc/passwd" contains ".."`:                      {tars.Link("a", "../../etc/passwd")},
-		`tar entry "a": hard link to "/etc/passwd", which is no file before it in the archive`: {tars.Link("a", "/etc/passwd")},
-		`tar entry "a/b": put a/b: /a is a symlink to /etc, which is no directory of the tree`: {tars.Symlink("a", "/etc"), tars.File("a/b", "")},
-		`tar entry "a": a regular file cannot take the place of a directory that is not empty`: {tars.File("a/b", ""), tars.File("a", "")},
+	for want, entries := range map[string][]tartest.Entry{
+		`tar entry ".wh." deletes nothing in its directory`:                                    {tartest.File(".wh.", "")},
+		`tar entry "a/.wh.." deletes nothing in its directory`:                                 {tartest.File("a/.wh..", "")},
+		`tar entry ".wh..." deletes nothing in its directory`:                                  {tartest.File(".wh...", "")},
+		`tar entry "../a": path "../a" contains ".."`:                                          {tartest.File("../a", "")},
+		`tar entry "a": hard link: path "../../etc/passwd" contains ".."`:                      {tartest.Link("a", "../../etc/passwd")},
+		`tar entry "a": hard link to "/etc/passwd", which is no file before it in the archive`: {tartest.Link("a", "/etc/passwd")},
+		`tar entry "a/b": put a/b: /a is a symlink to /etc, which is no directory of the tree`: {tartest.Symlink("a", "/etc"), tartest.File("a/b", "")},
+		`tar entry "a": a regular file cannot take the place of a directory that is not empty`: {tartest.File("a/b", ""), tartest.File("a", "")},
 	} {
 		_, err := readEntries(t, archiveOf(t, entries...))
 		require.EqualError(t, err, want)
 	}
-	_, err := readEntries(t, archiveOf(t, tars.File("a", strings.Repeat("x", 2000)))[:2600])
+	_, err := readEntries(t, archiveOf(t, tartest.File("a", strings.Repeat("x", 2000)))[:2600])
 	require.EqualError(t, err, `tar entry "a": the archive ends after 1064 of 2000 bytes of its content`)
 }
 
@@ -100,17 +100,17 @@ func TestSparseFile(t *testing.T) {
 
 func TestTimes(t *testing.T) {
 	early := time.Unix(-5, 0)
-	got, err := readEntries(t, archiveOf(t, tars.File("a", "").With(func(h *tar.Header) { h.ModTime = early }),
-		tars.Symlink("b", "a").With(func(h *tar.Header) { h.ModTime = early }), tars.File("c", "")))
+	got, err := readEntries(t, archiveOf(t, tartest.File("a", "").With(func(h *tar.Header) { h.ModTime = early }),
+		tartest.Symlink("b", "a").With(func(h *tar.Header) { h.ModTime = early }), tartest.File("c", "")))
 	require.NoError(t, err)
 	require.True(t, got.Get("a").ModTime.Equal(time.Unix(0, 0)))
 	require.True(t, got.Get("b").ModTime.Equal(early))
-	require.True(t, got.Get("c").ModTime.Equal(tars.Written()), "to the nanosecond")
+	require.True(t, got.Get("c").ModTime.Equal(tartest.Written()), "to the nanosecond")
 	require.True(t, got.Root.ModTime.IsZero(), "it has that of the file system")
 }
 
 func TestSize(t *testing.T) {
-	got, err := readEntries(t, archiveOf(t, tars.File("a", "12345"), tars.Link("b", "a"), tars.Symlink("c", "ab"), tars.File(".wh.d", "")))
+	got, err := readEntries(t, archiveOf(t, tartest.File("a", "12345"), tartest.Link("b", "a"), tartest.Symlink("c", "ab"), tartest.File(".wh.d", "")))
 	require.NoError(t, err)
 	require.Equal(t, int64(7), sizeOf(got.Root))
 }

@@ -17,7 +17,7 @@ type pulled struct {
 }
 
 // distribution puts down as what blobs registries know the layers, so that Docker does not fetch or send them again.
-func (t *tree) distribution(all []images.Image) {
+func (t *storeWriter) distribution(all []images.Image) {
 	const dir = "image/overlay2/distribution"
 	found := map[digest.Digest][]pulled{}
 	for _, image := range all {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
 	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
 
@@ -100,7 +100,7 @@ func names(t *testing.T, dir string) []string {
 func numbered(t *testing.T, n int) [][]byte {
 	var out [][]byte
 	for i := range n {
-		out = append(out, archiveOf(t, tars.File(fmt.Sprintf("layers/%d", i), fmt.Sprint(i))))
+		out = append(out, archiveOf(t, tartest.File(fmt.Sprintf("layers/%d", i), fmt.Sprint(i))))
 	}
 	return out
 }

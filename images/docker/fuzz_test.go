@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
+	"github.com/PlanktoScope/pkbuild/layers/ext4"
 )
 
 // Whatever a layer holds, it is an error or lies below the directory of the layer: nothing else of the store, and no file
@@ -21,13 +21,13 @@ func FuzzLayer(f *testing.F) {
 	sized := func(h *tar.Header) { h.PAXRecords = map[string]string{"VENDOR.x": strings.Repeat("x", 1000)} }
 	for _, seed := range [][]byte{
 		upper, nil, make([]byte, 1024), lower[:2000],
-		archiveOf(f, tars.File("../../../../tmp/out", "x"), tars.File("/tmp/out", "x")),
-		archiveOf(f, tars.Symlink("a", "/tmp"), tars.File("a/out", "x")),
-		archiveOf(f, tars.Dir("a"), tars.Symlink("a/b", "../.."), tars.File("a/b/out", "x")),
-		archiveOf(f, tars.Link("a", "../../../etc/passwd"), tars.Link("b", "/etc/passwd"), tars.Link("c", "c")),
-		archiveOf(f, tars.File(".wh..", ""), tars.File(".wh...", ""), tars.File(".wh.", ""), tars.File(".wh..wh..opq", ""), tars.File("a/.wh..wh..opq", "")),
-		archiveOf(f, tars.File(".wh.a", ""), tars.File("a", ""), tars.Dir("a"), tars.File("a/.wh.b", ""), tars.Dir("a/b")),
-		archiveOf(f, tars.File("x", "y").With(sized), tars.Device(tar.TypeChar, "c", 0, 0)),
+		archiveOf(f, tartest.File("../../../../tmp/out", "x"), tartest.File("/tmp/out", "x")),
+		archiveOf(f, tartest.Symlink("a", "/tmp"), tartest.File("a/out", "x")),
+		archiveOf(f, tartest.Dir("a"), tartest.Symlink("a/b", "../.."), tartest.File("a/b/out", "x")),
+		archiveOf(f, tartest.Link("a", "../../../etc/passwd"), tartest.Link("b", "/etc/passwd"), tartest.Link("c", "c")),
+		archiveOf(f, tartest.File(".wh..", ""), tartest.File(".wh...", ""), tartest.File(".wh.", ""), tartest.File(".wh..wh..opq", ""), tartest.File("a/.wh..wh..opq", "")),
+		archiveOf(f, tartest.File(".wh.a", ""), tartest.File("a", ""), tartest.Dir("a"), tartest.File("a/.wh.b", ""), tartest.Dir("a/b")),
+		archiveOf(f, tartest.File("x", "y").With(sized), tartest.Device(tar.TypeChar, "c", 0, 0)),
 	} {
 		f.Add(seed)
 	}
@@ -58,7 +58,7 @@ func FuzzLayer(f *testing.F) {
 			}
 		}
 		require.Equal(t, usual, outside)
-		_, _ = ext4.Prepare(tree, ext4.Options{UUID: [16]byte{1}, Now: tars.Written()}, 0) // which may find no place for an attribute
+		_, _ = ext4.Prepare(tree, ext4.Options{UUID: [16]byte{1}, Now: tartest.Written()}, 0) // which may find no place for an attribute
 		entries, err := os.ReadDir(s.dir)
 		require.NoError(t, err)
 		require.Len(t, entries, 2, "the archive, and the cache")

@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // archiveOf is an uncompressed layer.
-func archiveOf(t testing.TB, entries ...tars.Entry) []byte {
+func archiveOf(t testing.TB, entries ...tartest.Entry) []byte {
 	t.Helper()
-	archive, err := tars.Of(entries...)
+	archive, err := tartest.Of(entries...)
 	require.NoError(t, err)
 	return archive
 }
@@ -26,7 +26,7 @@ func archiveOf(t testing.TB, entries ...tars.Entry) []byte {
 // variety is tars.Variety.
 func variety(t testing.TB) (lower, upper []byte) {
 	t.Helper()
-	lower, upper, err := tars.Variety(tars.Foreign())
+	lower, upper, err := tartest.Variety(tartest.Foreign())
 	require.NoError(t, err)
 	return lower, upper
 }
@@ -47,7 +47,7 @@ func (s shelf) diff(_ context.Context, l images.Layer) (*os.File, error) {
 }
 
 // tree is the store of images.
-func (s shelf) tree(all ...images.Image) (*layers.Tree, error) {
+func (s shelf) tree(all ...images.Image) (*tree.Tree, error) {
 	return Store{Diff: s.diff, Cache: filepath.Join(s.dir, "split")}.Tree(s.t.Context(), all)
 }
 

@@ -4,38 +4,38 @@ import (
 	"path"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // mountPoints are what a container needs to have before anything is mounted in it, in the order in which Docker sees to
 // them: directories, files with permission 0755, and a symlink.
 var mountPoints = []struct {
 	name   string
-	kind   layers.Type
+	kind   tree.Type
 	target string
 }{
-	{"dev/pts", layers.Directory, ""},
-	{"dev/shm", layers.Directory, ""},
-	{"proc", layers.Directory, ""},
-	{"sys", layers.Directory, ""},
-	{".dockerenv", layers.Regular, ""},
-	{"etc/resolv.conf", layers.Regular, ""},
-	{"etc/hosts", layers.Regular, ""},
-	{"etc/hostname", layers.Regular, ""},
-	{"dev/console", layers.Regular, ""},
-	{"etc/mtab", layers.Symlink, "/proc/mounts"},
+	{"dev/pts", tree.Directory, ""},
+	{"dev/shm", tree.Directory, ""},
+	{"proc", tree.Directory, ""},
+	{"sys", tree.Directory, ""},
+	{".dockerenv", tree.Regular, ""},
+	{"etc/resolv.conf", tree.Regular, ""},
+	{"etc/hosts", tree.Regular, ""},
+	{"etc/hostname", tree.Regular, ""},
+	{"dev/console", tree.Regular, ""},
+	{"etc/mtab", tree.Symlink, "/proc/mounts"},
 }
 
 // initLayer is what Docker puts between the layers of an image and that of a container: mount points that the image lacks.
 // Files and symlinks of the image give way to them.
-func initLayer(image *layers.Tree) (*layers.Tree, error) {
-	out := layers.NewTree()
-	if err := out.Put("", &layers.Node{Mode: 0o755}); err != nil {
+func initLayer(image *tree.Tree) (*tree.Tree, error) {
+	out := tree.New()
+	if err := out.Put("", &tree.Node{Mode: 0o755}); err != nil {
 		return nil, err
 	}
 	for _, m := range mountPoints {
-		n := &layers.Node{Type: m.kind, Mode: 0o755, Target: m.target}
-		if m.kind == layers.Symlink {
+		n := &tree.Node{Type: m.kind, Mode: 0o755, Target: m.target}
+		if m.kind == tree.Symlink {
 			n.Mode = 0o777
 		}
 		if directory(image, m.name) != nil {
@@ -52,7 +52,7 @@ func initLayer(image *layers.Tree) (*layers.Tree, error) {
 }
 
 // putParents puts a directory and those above it: as the image has them, for the kernel copies these up.
-func putParents(out, image *layers.Tree, dir string) error {
+func putParents(out, image *tree.Tree, dir string) error {
 	at := ""
 	for part := range strings.SplitSeq(dir, "/") {
 		if part == "." || child(out.Get(at), part) != nil {
@@ -60,7 +60,7 @@ func putParents(out, image *layers.Tree, dir string) error {
 			continue
 		}
 		at = path.Join(at, part)
-		n := &layers.Node{Mode: 0o755}
+		n := &tree.Node{Mode: 0o755}
 		if there := directory(image, at); there != nil {
 			n = bare(there)
 		}
@@ -72,8 +72,8 @@ func putParents(out, image *layers.Tree, dir string) error {
 }
 
 // directory is the directory at a path, or nil: symlinks are not followed.
-func directory(t *layers.Tree, name string) *layers.Node {
-	if n := t.Get(name); n != nil && n.Type == layers.Directory {
+func directory(t *tree.Tree, name string) *tree.Node {
+	if n := t.Get(name); n != nil && n.Type == tree.Directory {
 		return n
 	}
 	return nil

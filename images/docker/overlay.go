@@ -4,16 +4,16 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // overlay puts a layer where the storage driver mounts it from.
-func (t *tree) overlay(l *chained) {
+func (t *storeWriter) overlay(l *chained) {
 	dir := "overlay2/" + l.cacheID()
 	t.directory(dir, 0o710)
 	t.put(dir+"/diff", l.diff)
 	t.file(dir+"/link", 0o644, l.link())
-	t.put("overlay2/l/"+l.link(), &layers.Node{Type: layers.Symlink, Mode: 0o777, Target: "../" + l.cacheID() + "/diff"})
+	t.put("overlay2/l/"+l.link(), &tree.Node{Type: tree.Symlink, Mode: 0o777, Target: "../" + l.cacheID() + "/diff"})
 	if l.parent != nil {
 		t.directory(dir+"/work", 0o700)
 		t.file(dir+"/lower", 0o644, l.lower())
@@ -33,13 +33,13 @@ func (l *chained) lower() string {
 }
 
 // layer puts down what Docker knows of a layer.
-func (t *tree) layer(l *chained) {
+func (t *storeWriter) layer(l *chained) {
 	dir := "image/overlay2/layerdb/sha256/" + l.id.Encoded()
 	t.directory(dir, 0o700)
 	t.file(dir+"/cache-id", 0o644, l.cacheID())
 	t.file(dir+"/diff", 0o644, l.DiffID.String())
 	t.file(dir+"/size", 0o644, strconv.FormatInt(l.size, 10))
-	t.put(dir+"/tar-split.json.gz", &layers.Node{Type: layers.Regular, Mode: 0o644, Content: l.split})
+	t.put(dir+"/tar-split.json.gz", &tree.Node{Type: tree.Regular, Mode: 0o644, Content: l.split})
 	if l.parent != nil {
 		t.file(dir+"/parent", 0o644, l.parent.id.String())
 	}

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // read reads the archives of layers, as many at a time as there are processors.
@@ -56,19 +57,19 @@ func (s Store) Prepare(ctx context.Context, l images.Layer) (err error) {
 
 // tarSplit is what Docker needs besides the files to write the archive of a layer again, byte by byte: the headers, and
 // the checksum of each content. It is made once for a layer and kept.
-func (s Store) tarSplit(ctx context.Context, l images.Layer, archive *os.File) (layers.Content, error) {
+func (s Store) tarSplit(ctx context.Context, l images.Layer, archive *os.File) (tree.Content, error) {
 	if err := s.makeSplit(ctx, l, archive); err != nil {
-		return layers.Content{}, err
+		return tree.Content{}, err
 	}
 	f, err := os.Open(s.splitName(l))
 	if err != nil {
-		return layers.Content{}, err
+		return tree.Content{}, err
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return layers.Content{}, errors.Join(err, f.Close())
+		return tree.Content{}, errors.Join(err, f.Close())
 	}
-	return layers.Content{ReaderAt: f, Size: info.Size()}, nil
+	return tree.Content{ReaderAt: f, Size: info.Size()}, nil
 }
 
 func (s Store) splitName(l images.Layer) string {
@@ -76,7 +77,7 @@ func (s Store) splitName(l images.Layer) string {
 }
 
 func (s Store) makeSplit(ctx context.Context, l images.Layer, archive *os.File) error {
-	return layers.Produce(ctx, s.splitName(l), func(f *os.File) error {
+	return atomicfile.Produce(ctx, s.splitName(l), func(f *os.File) error {
 		if err := f.Truncate(0); err != nil {
 			return err
 		}

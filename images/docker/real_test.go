@@ -13,7 +13,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/images/internal/listing"
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
 	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
 
@@ -22,10 +22,10 @@ func TestRealDocker(t *testing.T) {
 	s := newShelf(t)
 	lower, upper := variety(t)
 	none := archiveOf(t)
-	base := archiveOf(t, tars.Dir("bin"), tars.File("bin/hello", tars.Hello()).With(func(h *tar.Header) { h.Mode = 0o755 }))
+	base := archiveOf(t, tartest.Dir("bin"), tartest.File("bin/hello", tartest.Hello()).With(func(h *tar.Header) { h.Mode = 0o755 }))
 	server := newServer(t)
 	plain := server.push(s, s.image("plain:1", base, none))
-	further := server.push(s, s.image("further:1", base, archiveOf(t, tars.File("further", "new"))))
+	further := server.push(s, s.image("further:1", base, archiveOf(t, tartest.File("further", "new"))))
 	all := []images.Image{
 		plain, s.image("planktoscope/variety:2", lower, upper, none),
 		s.image("planktoscope/deep:3", append([][]byte{base}, numbered(t, maxLayers-1)...)...),

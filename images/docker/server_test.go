@@ -17,18 +17,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/images/internal/registry"
+	"github.com/PlanktoScope/pkbuild/internal/registrytest"
 )
 
 // server is a registry on the loopback network, which Docker trusts without TLS.
 type server struct {
-	*registry.Registry
+	*registrytest.Registry
 	t    *testing.T
 	http *httptest.Server
 }
 
 func newServer(t *testing.T) *server {
-	s := &server{Registry: &registry.Registry{Dir: t.TempDir()}, t: t}
+	s := &server{Registry: &registrytest.Registry{Dir: t.TempDir()}, t: t}
 	s.http = httptest.NewServer(s.Registry)
 	t.Cleanup(s.http.Close)
 	return s

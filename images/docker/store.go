@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Dir is where Docker on a device keeps its data.
@@ -28,7 +28,7 @@ type Store struct {
 
 // Tree is the data directory with these images in it. Its root is sealed, and what Docker itself would write has no
 // time. Errors name the image, and the layer or the entry of its archive.
-func (s Store) Tree(ctx context.Context, all []images.Image) (*layers.Tree, error) {
+func (s Store) Tree(ctx context.Context, all []images.Image) (*tree.Tree, error) {
 	chains, err := chainsOf(all)
 	if err != nil {
 		return nil, err
@@ -77,28 +77,28 @@ var directories = []struct {
 	{"overlay2/l", 0o700},
 }
 
-// tree is a tree that remembers what went wrong.
-type tree struct {
-	layers.Tree
+// storeWriter is a storeWriter that remembers what went wrong.
+type storeWriter struct {
+	tree.Tree
 	errs []error
 }
 
-func newTree() *tree {
-	t := &tree{Tree: *layers.NewTree()}
+func newTree() *storeWriter {
+	t := &storeWriter{Tree: *tree.New()}
 	for _, d := range directories {
 		t.directory(d.name, d.mode)
 	}
 	return t
 }
 
-func (t *tree) put(name string, n *layers.Node) {
+func (t *storeWriter) put(name string, n *tree.Node) {
 	if err := t.Put(name, n); err != nil {
 		t.errs = append(t.errs, fmt.Errorf("docker's store: %w", err))
 	}
 }
 
-func (t *tree) directory(name string, mode uint32) { t.put(name, &layers.Node{Mode: mode}) }
+func (t *storeWriter) directory(name string, mode uint32) { t.put(name, &tree.Node{Mode: mode}) }
 
-func (t *tree) file(name string, mode uint32, content string) {
-	t.put(name, &layers.Node{Type: layers.Regular, Mode: mode, Content: layers.Inline(content)})
+func (t *storeWriter) file(name string, mode uint32, content string) {
+	t.put(name, &tree.Node{Type: tree.Regular, Mode: mode, Content: tree.Inline(content)})
 }

@@ -13,21 +13,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // describe lists a tree as lines of permissions, owner, path, and content, target or device; long digests by number.
-func describe(t *testing.T, tree *layers.Tree, replace ...string) []string {
+func describe(t *testing.T, files *tree.Tree, replace ...string) []string {
 	t.Helper()
 	var out []string
 	short := strings.NewReplacer(replace...)
-	for name, n := range tree.Walk() {
+	for name, n := range files.Walk() {
 		line := fmt.Sprintf("%04o %d:%d /%s", n.Mode, n.UID, n.GID, name)
 		switch n.Type {
-		case layers.Directory:
+		case tree.Directory:
 			line += "/"
-		case layers.Regular:
+		case tree.Regular:
 			data, err := io.ReadAll(n.Content.Reader())
 			require.NoError(t, err)
 			switch {
@@ -37,7 +37,7 @@ func describe(t *testing.T, tree *layers.Tree, replace ...string) []string {
 				data = []byte(digest.FromBytes(data))
 			}
 			line += fmt.Sprintf(" %q", data)
-		case layers.Symlink:
+		case tree.Symlink:
 			line += " -> " + n.Target
 		default:
 			line += fmt.Sprintf(" %d:%d", n.Major, n.Minor)
@@ -52,8 +52,8 @@ func describe(t *testing.T, tree *layers.Tree, replace ...string) []string {
 
 func TestTree(t *testing.T) {
 	s := newShelf(t)
-	base := archiveOf(t, tars.Dir("."), tars.File("a", "old"), tars.File("b", "keep"))
-	upper := archiveOf(t, tars.File(".wh.a", "").With(func(h *tar.Header) { h.Uid, h.Gid = 3, 4 }))
+	base := archiveOf(t, tartest.Dir("."), tartest.File("a", "old"), tartest.File("b", "keep"))
+	upper := archiveOf(t, tartest.File(".wh.a", "").With(func(h *tar.Header) { h.Uid, h.Gid = 3, 4 }))
 	one, two := s.image("caddy:2", base, upper), s.image("ghcr.io/a/b:1", base)
 	one.Digest = digest.FromString("manifest")
 	tree, err := s.tree(one, two)
@@ -80,7 +80,7 @@ func TestTree(t *testing.T) {
 
 func TestTreeErrors(t *testing.T) {
 	s := newShelf(t)
-	base, other := archiveOf(t, tars.File("a", "1")), archiveOf(t, tars.File("a", "2"))
+	base, other := archiveOf(t, tartest.File("a", "1")), archiveOf(t, tartest.File("a", "2"))
 	deep := s.image("deep", numbered(t, maxLayers+1)...)
 	foreign := s.image("foreign", base)
 	foreign.Layers[0].DiffID = digest.FromBytes(other)
@@ -88,8 +88,8 @@ func TestTreeErrors(t *testing.T) {
 	broken.Config = []byte("{")
 	md5 := s.image("md5", base)
 	md5.Config = []byte(`{"rootfs": {"diff_ids": ["sha512:1"]}}`)
-	twice := archiveOf(t, tars.File("a", "1"), tars.File("a", "2"))
-	out := archiveOf(t, tars.File("../a", ""))
+	twice := archiveOf(t, tartest.File("a", "1"), tartest.File("a", "2"))
+	out := archiveOf(t, tartest.File("../a", ""))
 	for want, all := range map[string][]images.Image{
 		"image deep: it has 128 layers, and Docker runs at most 127":                                         {deep},
 		"image foreign: its layers are not those that its configuration names":                               {foreign},

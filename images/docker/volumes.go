@@ -13,7 +13,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Volume is a volume of Docker's own driver.
@@ -25,11 +25,11 @@ type Volume struct {
 // volumes are those of a store, with what is in them.
 type volumes struct {
 	named   map[string]Volume
-	content map[string]*layers.Tree // by name
+	content map[string]*tree.Tree // by name
 }
 
 func newVolumes(all []Volume) *volumes {
-	v := &volumes{named: map[string]Volume{}, content: map[string]*layers.Tree{}}
+	v := &volumes{named: map[string]Volume{}, content: map[string]*tree.Tree{}}
 	for _, one := range all {
 		v.named[one.Name] = one
 		v.content[one.Name] = emptyVolume()
@@ -37,12 +37,12 @@ func newVolumes(all []Volume) *volumes {
 	return v
 }
 
-func emptyVolume() *layers.Tree {
-	return &layers.Tree{Root: &layers.Node{Mode: 0o755}}
+func emptyVolume() *tree.Tree {
+	return &tree.Tree{Root: &tree.Node{Mode: 0o755}}
 }
 
 // fill puts into the volumes of a container what its image has where they are mounted, unless something is in them.
-func (v *volumes) fill(c settled, image *layers.Tree, api string) error {
+func (v *volumes) fill(c settled, image *tree.Tree, api string) error {
 	for i := range c.mounts {
 		m := &c.mounts[i]
 		if m.Type != "volume" {
@@ -58,10 +58,10 @@ func (v *volumes) fill(c settled, image *layers.Tree, api string) error {
 		if there == nil || m.noCopy || v.content[m.Name].Root.Len() > 0 {
 			continue
 		}
-		if there.Type != layers.Directory {
+		if there.Type != tree.Directory {
 			return fmt.Errorf("volumes: in the image %s is no directory", m.Destination)
 		}
-		v.content[m.Name] = &layers.Tree{Root: there}
+		v.content[m.Name] = &tree.Tree{Root: there}
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func anonymousLabels(api string) map[string]string {
 }
 
 // volumes puts down volumes and the database of them.
-func (t *tree) volumes(v *volumes) error {
+func (t *storeWriter) volumes(v *volumes) error {
 	t.directory("volumes", 0o701)
 	var rows [][2]string
 	for _, name := range slices.Sorted(maps.Keys(v.named)) {
@@ -97,8 +97,8 @@ func (t *tree) volumes(v *volumes) error {
 }
 
 // copy puts a tree below a directory. Its files are others than those of the tree: who writes one shall not change both.
-func (t *tree) copy(dir string, from *layers.Tree) {
-	copies := map[*layers.Node]*layers.Node{}
+func (t *storeWriter) copy(dir string, from *tree.Tree) {
+	copies := map[*tree.Node]*tree.Node{}
 	for name, n := range from.Walk() {
 		if copies[n] == nil {
 			one := bare(n)

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // archive writes a layout with one image as a tar. Nothing in it has a time of its own.
@@ -21,7 +21,7 @@ func (t Target) archive(ctx context.Context, d v1.Descriptor, parts []blob, copi
 	if err := os.MkdirAll(filepath.Dir(t.Path), 0o755); err != nil {
 		return err
 	}
-	return layers.Replace(t.Path, func(f *os.File) error {
+	return atomicfile.Replace(t.Path, func(f *os.File) error {
 		buffer := bufio.NewWriterSize(f, 1<<20)
 		w := archiveWriter{tar.NewWriter(buffer)}
 		if err := w.layout(ctx, d, parts, copied); err != nil {

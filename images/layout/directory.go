@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // directory adds an image to a layout.
@@ -84,7 +84,7 @@ func (t Target) lock(ctx context.Context) (unlock func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := layers.Flock(ctx, f); err != nil {
+	if err := atomicfile.Flock(ctx, f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f.Close, nil
@@ -116,7 +116,7 @@ func (t Target) add(ctx context.Context, b blob, copied func(int64)) error {
 		}
 		return nil
 	}
-	return layers.Replace(name, func(f *os.File) error { return b.copy(ctx, f, copied) })
+	return atomicfile.Replace(name, func(f *os.File) error { return b.copy(ctx, f, copied) })
 }
 
 // sweep removes what only images had that were replaced. Where another program put something into the layout that this

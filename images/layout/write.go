@@ -12,7 +12,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // Write writes an image, whose layers open opens. It appears when it is complete: in a directory it takes the place of
@@ -69,7 +69,7 @@ func replace(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return layers.Replace(name, func(f *os.File) error {
+	return atomicfile.Replace(name, func(f *os.File) error {
 		_, err := f.Write(data)
 		return err
 	})

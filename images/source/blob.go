@@ -13,8 +13,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// download appends to a blob what it lacks.
-func download(ctx context.Context, src types.ImageSource, info types.BlobInfo, to *images.Partial, alive func(int)) error {
+// downloadBlob appends to a blob what it lacks.
+func downloadBlob(ctx context.Context, src types.ImageSource, info types.BlobInfo, to *images.Partial, alive func(int)) error {
 	if info.Size < 0 || to.Size() > info.Size {
 		if err := to.Reset(); err != nil {
 			return err

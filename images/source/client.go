@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/layers/fetch"
+	"github.com/PlanktoScope/pkbuild/internal/download"
 )
 
 // Client brings images. Its methods may be called at the same time.
@@ -20,7 +20,7 @@ type Client struct {
 	Blobs    images.Blobs // where to
 	Platform images.Platform
 	Dir      string // to which paths of references are relative
-	Patience fetch.Patience
+	Patience download.Patience
 	System   *types.SystemContext // where the machine's configuration is; nil: where containers-registries.conf(5) has it
 	Progress func(Progress)       // may be nil; its calls do not overlap
 	// Added is called for each layer of what is fetched once it is there, several at a time, while others are on their
@@ -178,7 +178,7 @@ func (s *session) layer(ctx context.Context, l images.Layer, to *images.Partial)
 	info := types.BlobInfo{Digest: l.Digest, Size: l.Size, MediaType: l.MediaType}
 	told := int64(-1)
 	return s.try(ctx, to.Size, func(ctx context.Context, src types.ImageSource, _ place, alive func(int)) error {
-		return download(ctx, src, info, to, func(n int) {
+		return downloadBlob(ctx, src, info, to, func(n int) {
 			alive(n)
 			if at := to.Size() + int64(n); at-told >= 1<<20 || at >= l.Size || told < 0 {
 				told = at

@@ -24,7 +24,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/layers/fetch"
+	"github.com/PlanktoScope/pkbuild/internal/download"
 )
 
 // registry is one in the tests, with images and faults.
@@ -233,7 +233,7 @@ func client(t *testing.T, trusted ...*registry) Client {
 func clientIn(dir string) Client {
 	return Client{
 		Blobs: images.Blobs{Dir: filepath.Join(dir, "blobs")}, Platform: arm64, Dir: dir,
-		Patience: fetch.Patience{Attempts: 3, Pause: time.Millisecond, Stall: 5 * time.Second},
+		Patience: download.Patience{Attempts: 3, Pause: time.Millisecond, Stall: 5 * time.Second},
 		System: &types.SystemContext{
 			AuthFilePath:                filepath.Join(dir, "auth.json"),
 			DockerPerHostCertDirPath:    filepath.Join(dir, "certs.d"),

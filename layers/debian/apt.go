@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
@@ -110,7 +110,7 @@ func (a apt) resolve(ctx context.Context, sets ...[]string) (out [][]Package, er
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return nil, err
 	}
-	unlock, err := layers.Lock(ctx, filepath.Join(a.dir, "lock"))
+	unlock, err := atomicfile.Lock(ctx, filepath.Join(a.dir, "lock"))
 	if err != nil {
 		return nil, err
 	}

@@ -13,10 +13,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/fetch"
-	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/PlanktoScope/pkbuild/internal/download"
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // build is the making of one layer.
@@ -24,7 +26,7 @@ type build struct {
 	layer Layer
 	env   *layers.Env
 	pool  pool
-	below *layers.Tree // for packages over a tree; else nil
+	below *tree.Tree // for packages over a tree; else nil
 	lock  *Lock
 	debs  []*deb
 	early []*deb // those of debs that the preinst scripts of the others rely on
@@ -36,7 +38,7 @@ type build struct {
 	done, total int64 // steps of packages
 }
 
-func (b *build) make(ctx context.Context) (t *layers.Tree, err error) {
+func (b *build) make(ctx context.Context) (t *tree.Tree, err error) {
 	began := time.Now()
 	if b.layer.Architecture != sandbox.Host() {
 		var release func() error
@@ -145,7 +147,7 @@ func (b *build) advise(err error) error {
 	case errors.As(err, &unreachable):
 		return fmt.Errorf("%w: it is not in the cache, so it has to be downloaded: is the network up, and the mirror? "+
 			"PKBUILD_MIRROR or the recipe's mirror names another one", err)
-	case b.layer.Lock != nil && fetch.Gone(err):
+	case b.layer.Lock != nil && download.Gone(err):
 		return fmt.Errorf("%w: it keeps newer versions only than those of the lock; lock the recipe anew, "+
 			"or use a mirror that keeps all, such as snapshot.debian.org", err)
 	}
@@ -177,7 +179,7 @@ func sorted(debs []*deb) []*deb {
 }
 
 // sandbox makes ready for scripts to run in a tree.
-func (b *build) sandbox(name string, tree *layers.Tree) (*sandbox.Sandbox, error) {
+func (b *build) sandbox(name string, tree *tree.Tree) (*sandbox.Sandbox, error) {
 	t, err := tools(b.tools, tree, b.layer.Architecture)
 	if err != nil {
 		return nil, fmt.Errorf("tools: %w", err)

@@ -15,10 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
-	"github.com/stretchr/testify/require"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // The tests below make whole trees, of the essential packages and packages of their own. They need root, a mirror of
@@ -77,7 +79,7 @@ func (lock *Lock) addPackage(t *testing.T, name string, control map[string]strin
 		URL: "file://" + file, SHA256: sum(data), Size: int64(len(data))})
 }
 
-func digestOf(t *testing.T, tree *layers.Tree) string {
+func digestOf(t *testing.T, tree *tree.Tree) string {
 	t.Helper()
 	h := sha256.New()
 	require.NoError(t, tree.WriteTar(h, date))
@@ -121,20 +123,20 @@ func TestBuild(t *testing.T) {
 		"postinst": prober,
 		"md5sums":  "",
 	})
-	tree, err := l.Make(t.Context(), env, nil)
+	files, err := l.Make(t.Context(), env, nil)
 	require.NoError(t, err)
 
 	t.Run("the tools are gone", func(t *testing.T) {
-		require.Empty(t, programsOf(t, tree, sandbox.Machine(sandbox.Host())))
-		require.Equal(t, tree.Get("usr/bin/sed").Content.Size, tree.Get("opt/copy").Content.Size)
-		require.Same(t, tree.Get("opt/link"), tree.Get("usr/bin/gzip"))
-		require.Equal(t, uint32(0o700), tree.Get("usr/bin/find").Mode)
+		require.Empty(t, programsOf(t, files, sandbox.Machine(sandbox.Host())))
+		require.Equal(t, files.Get("usr/bin/sed").Content.Size, files.Get("opt/copy").Content.Size)
+		require.Same(t, files.Get("opt/link"), files.Get("usr/bin/gzip"))
+		require.Equal(t, uint32(0o700), files.Get("usr/bin/find").Mode)
 		for _, name := range []string{"usr/lib/pkbuild", "usr/sbin/policy-rc.d", "usr/lib/" + sandbox.Triplet(sandbox.Host())} {
-			require.Nil(t, tree.Get(name), name)
+			require.Nil(t, files.Get(name), name)
 		}
 	})
 	t.Run("what scripts see", func(t *testing.T) {
-		seen, err := tree.ReadFile("opt/seen")
+		seen, err := files.ReadFile("opt/seen")
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprintf("uname %s\ndpkg %s\npackage probe all\nhostname localhost\ndate %d\ninterfaces lo\n"+
 			"processes 4\npolicy 101\nnewer\nno make\nproc is read-only\n",
@@ -143,20 +145,20 @@ func TestBuild(t *testing.T) {
 	t.Run("litter", func(t *testing.T) {
 		for _, name := range append(sandbox.Litter(), "etc/hostname", "etc/ssh/ssh_host_probe_key", "etc/resolv.conf", "tmp/x", "var/tmp/x", "run/x",
 			"var/cache/apt/x", "var/log/probe/full") {
-			require.Nil(t, tree.Get(name), name)
+			require.Nil(t, files.Get(name), name)
 		}
-		require.NotNil(t, tree.Get("var/log/probe/empty"))
-		require.Zero(t, tree.Get("etc/machine-id").Content.Size)
-		for name, n := range tree.Walk() {
+		require.NotNil(t, files.Get("var/log/probe/empty"))
+		require.Zero(t, files.Get("etc/machine-id").Content.Size)
+		for name, n := range files.Walk() {
 			require.False(t, n.ModTime.After(time.Now().Add(-time.Minute)) && n.ModTime.After(date), "%s %s", name, n.ModTime)
 		}
 	})
 	t.Run("diversion", func(t *testing.T) {
-		require.NotNil(t, tree.Get("usr/bin/apt.real"))
-		require.Nil(t, tree.Get("usr/bin/apt"))
+		require.NotNil(t, files.Get("usr/bin/apt.real"))
+		require.Nil(t, files.Get("usr/bin/apt"))
 	})
 	t.Run("dpkg agrees", func(t *testing.T) {
-		s := sandbox.Sandbox{Dir: t.TempDir(), Architecture: l.Architecture, Date: date, Tree: tree, Tools: layers.NewTree(), Free: sandbox.Available()}
+		s := sandbox.Sandbox{Dir: t.TempDir(), Architecture: l.Architecture, Date: date, Tree: files, Tools: tree.New(), Free: sandbox.Available()}
 		var out []string
 		_, err := s.Run(t.Context(), func(line string) { out = append(out, line) }, "/bin/sh", "-c", "dpkg --audit; dpkg --verify")
 		require.NoError(t, err)
@@ -167,16 +169,16 @@ func TestBuild(t *testing.T) {
 		env.Mirror, env.Scratch = "http://127.0.0.1:1", t.TempDir()
 		again, err := l.Make(t.Context(), &env, nil)
 		require.NoError(t, err)
-		require.Equal(t, digestOf(t, tree), digestOf(t, again))
+		require.Equal(t, digestOf(t, files), digestOf(t, again))
 	})
 }
 
 // programsOf lists the programs of a machine.
-func programsOf(t *testing.T, tree *layers.Tree, machine elf.Machine) []string {
+func programsOf(t *testing.T, files *tree.Tree, machine elf.Machine) []string {
 	t.Helper()
 	var out []string
-	for name, n := range tree.Walk() {
-		if n.Type != layers.Regular || n.Content.Size < 64 {
+	for name, n := range files.Walk() {
+		if n.Type != tree.Regular || n.Content.Size < 64 {
 			continue
 		}
 		if f, err := elf.NewFile(io.NewSectionReader(n.Content, n.Content.Offset, n.Content.Size)); err == nil && f.Machine == machine {
@@ -231,7 +233,7 @@ func TestFullDisk(t *testing.T) {
 	env := testEnv(t)
 	l := testLayer()
 	l.Lock = baseLock(t, env, l)
-	tree := baseTree(t, env, l)
+	files := baseTree(t, env, l)
 	for name, test := range map[string]struct {
 		free    int64
 		command string
@@ -244,7 +246,7 @@ func TestFullDisk(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=20m"))
 			defer func() { require.NoError(t, syscall.Unmount(dir, 0)) }()
-			s := sandbox.Sandbox{Dir: dir, Architecture: l.Architecture, Date: date, Tree: tree, Tools: layers.NewTree(), Free: test.free}
+			s := sandbox.Sandbox{Dir: dir, Architecture: l.Architecture, Date: date, Tree: files, Tools: tree.New(), Free: test.free}
 			_, err := s.Run(t.Context(), nil, "/bin/sh", "-c", test.command)
 			require.ErrorContains(t, err, test.want)
 			require.Regexp(t, "(?i): no space left on device", err.Error())

@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/internal/uml"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
-	"github.com/stretchr/testify/require"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // anotherDay makes User Mode Linux, a kernel with a clock of its own, another machine: what it changes besides the day is what
@@ -31,7 +33,7 @@ mkdir /mnt/scratch
 var diary = map[string]string{"postinst": "#!/bin/sh\ndate +%F >/opt/day\n"}
 
 // dayOf takes the day that the diary has out of a tree; empty if there is none.
-func dayOf(t *testing.T, tree *layers.Tree) string {
+func dayOf(t *testing.T, tree *tree.Tree) string {
 	t.Helper()
 	if tree.Get("opt/day") == nil {
 		return ""

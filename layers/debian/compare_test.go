@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // comparison tells how a tree differs from the one that is wanted.
@@ -25,22 +26,22 @@ type comparison struct {
 
 // side is one of the trees of a comparison.
 type side struct {
-	tree  *layers.Tree
-	nodes map[string]*layers.Node
-	links map[*layers.Node][]string // names of one inode
+	tree  *tree.Tree
+	nodes map[string]*tree.Node
+	links map[*tree.Node][]string // names of one inode
 }
 
 // difference is what is different about a path.
 type difference struct{ path, what, detail string }
 
-func newComparison(t *testing.T, want, got *layers.Tree) *comparison {
+func newComparison(t *testing.T, want, got *tree.Tree) *comparison {
 	t.Helper()
 	return &comparison{t: t, want: newSide(want), got: newSide(got), latest: latestIn(want)}
 }
 
-func newSide(tree *layers.Tree) side {
-	s := side{tree, map[string]*layers.Node{}, map[*layers.Node][]string{}}
-	for name, n := range tree.Walk() {
+func newSide(files *tree.Tree) side {
+	s := side{files, map[string]*tree.Node{}, map[*tree.Node][]string{}}
+	for name, n := range files.Walk() {
 		s.nodes[name] = n
 		s.links[n] = append(s.links[n], name)
 	}
@@ -48,10 +49,10 @@ func newSide(tree *layers.Tree) side {
 }
 
 // latestIn is the time of the youngest file.
-func latestIn(tree *layers.Tree) time.Time {
+func latestIn(files *tree.Tree) time.Time {
 	latest := time.Time{}
-	for _, n := range tree.Walk() {
-		if n.Type == layers.Regular && n.ModTime.After(latest) {
+	for _, n := range files.Walk() {
+		if n.Type == tree.Regular && n.ModTime.After(latest) {
 			latest = n.ModTime
 		}
 	}
@@ -96,7 +97,7 @@ func (c *comparison) at(name string) (out []difference) {
 	check("attributes", maps.Equal(x.Xattrs, y.Xattrs), x.Xattrs, y.Xattrs)
 	check("links", slices.Equal(c.want.links[x], c.got.links[y]), c.want.links[x], c.got.links[y])
 	check("device", x.Major == y.Major && x.Minor == y.Minor, x.Major, y.Major)
-	if x.Type == layers.Regular {
+	if x.Type == tree.Regular {
 		late := !x.ModTime.Before(c.latest) && !y.ModTime.Before(c.latest)
 		check("time", late || x.ModTime.Equal(y.ModTime), x.ModTime, y.ModTime)
 		check("content", c.sameContent(name, x, y), x.Content.Size, y.Content.Size)
@@ -104,7 +105,7 @@ func (c *comparison) at(name string) (out []difference) {
 	return out
 }
 
-func (c *comparison) sameContent(name string, x, y *layers.Node) bool {
+func (c *comparison) sameContent(name string, x, y *tree.Node) bool {
 	c.t.Helper()
 	if slices.Contains([]string{"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"}, name) {
 		return slices.Equal(c.want.accounts(c.t, name), c.got.accounts(c.t, name))
@@ -117,7 +118,7 @@ func (c *comparison) sameContent(name string, x, y *layers.Node) bool {
 
 func sortedLines(text []byte) []string { return slices.Sorted(strings.Lines(string(text))) }
 
-func (c *comparison) read(n *layers.Node) []byte {
+func (c *comparison) read(n *tree.Node) []byte {
 	c.t.Helper()
 	data, err := io.ReadAll(n.Content.Reader())
 	require.NoError(c.t, err)
@@ -125,7 +126,7 @@ func (c *comparison) read(n *layers.Node) []byte {
 }
 
 // owner names the owner and the group of a file, as far as the tree's accounts do.
-func (s side) owner(t *testing.T, n *layers.Node) string {
+func (s side) owner(t *testing.T, n *tree.Node) string {
 	t.Helper()
 	return s.account(t, "etc/passwd", n.UID) + ":" + s.account(t, "etc/group", n.GID)
 }

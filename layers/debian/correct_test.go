@@ -7,9 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
-	"github.com/stretchr/testify/require"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // TestInstallsMore does in a finished tree what its user will: installs one more package with the tree's own apt, and
@@ -50,7 +52,7 @@ func TestInstallsMore(t *testing.T) {
 }
 
 // repository is a tree with an archive of the packages of a layer, as the only one that the tree's apt knows.
-func repository(t *testing.T, env *layers.Env, l Layer) *layers.Tree {
+func repository(t *testing.T, env *layers.Env, l Layer) *tree.Tree {
 	t.Helper()
 	const dir = "usr/lib/pkbuild/archive"
 	p := newPool(filepath.Join(env.Cache, "debs"))
@@ -59,7 +61,7 @@ func repository(t *testing.T, env *layers.Env, l Layer) *layers.Tree {
 		packages[i] = packages[i].from(env.Mirror)
 	}
 	require.NoError(t, p.fetch(t.Context(), packages, func(Package, bool) {}))
-	w := recorder{tree: layers.NewTree(), at: date}
+	w := recorder{tree: tree.New(), at: date}
 	var index strings.Builder
 	for _, pkg := range packages {
 		d, err := p.open(t.Context(), pkg)
@@ -68,7 +70,7 @@ func repository(t *testing.T, env *layers.Env, l Layer) *layers.Tree {
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = f.Close() })
 		name := pkg.SHA256 + ".deb"
-		w.put(dir+"/"+name, &layers.Node{Type: layers.Regular, Mode: 0o644, Content: layers.Content{ReaderAt: f, Size: pkg.Size}})
+		w.put(dir+"/"+name, &tree.Node{Type: tree.Regular, Mode: 0o644, Content: tree.Content{ReaderAt: f, Size: pkg.Size}})
 		fmt.Fprintf(&index, "%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n", strings.TrimSpace(d.text), name, pkg.Size, pkg.SHA256)
 	}
 	w.file(dir+"/Packages", index.String())

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Where dpkg and apt keep their records.
@@ -101,12 +101,12 @@ func (d *deb) interests() []interest {
 
 // recorder puts files in a tree and remembers the first error.
 type recorder struct {
-	tree *layers.Tree
+	tree *tree.Tree
 	at   time.Time
 	err  error
 }
 
-func (w *recorder) put(name string, n *layers.Node) {
+func (w *recorder) put(name string, n *tree.Node) {
 	if w.err == nil {
 		w.err = w.tree.Put(name, n)
 	}
@@ -114,16 +114,16 @@ func (w *recorder) put(name string, n *layers.Node) {
 
 func (w *recorder) directory(name string) {
 	if w.tree.Get(name) == nil {
-		w.put(name, &layers.Node{Mode: 0o755, ModTime: w.at})
+		w.put(name, &tree.Node{Mode: 0o755, ModTime: w.at})
 	}
 }
 
 func (w *recorder) file(name, text string) {
-	w.put(name, &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: w.at, Content: layers.Inline(text)})
+	w.put(name, &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: w.at, Content: tree.Inline(text)})
 }
 
 func (w *recorder) script(name, text string) {
-	w.put(name, &layers.Node{Type: layers.Regular, Mode: 0o755, ModTime: w.at, Content: layers.Inline(text)})
+	w.put(name, &tree.Node{Type: tree.Regular, Mode: 0o755, ModTime: w.at, Content: tree.Inline(text)})
 }
 
 // info writes a package's files in dpkg's info directory: its list of files, and all of its control archive but the

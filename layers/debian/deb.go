@@ -12,8 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // deb is what a package consists of. Its contents lie in a file that stays open until nothing refers to it.
@@ -22,7 +23,7 @@ type deb struct {
 	fields    stanza
 	text      string          // of the control file
 	control   []*controlFile  // all others, in the order of their archive
-	files     *layers.Tree    // below no root of its own: a package that ships /lib/x has a directory lib
+	files     *tree.Tree      // below no root of its own: a package that ships /lib/x has a directory lib
 	list      []string        // of the files in the order of their archive: "/." first, without slashes at the end
 	conffiles map[string]bool // by path as in list; false: the package ships the name no longer
 }
@@ -30,7 +31,7 @@ type deb struct {
 // controlFile is a file of the control archive: a maintainer script, md5sums, triggers and so on.
 type controlFile struct {
 	name string
-	node *layers.Node
+	node *tree.Node
 	text string
 }
 
@@ -55,7 +56,7 @@ func (d *deb) script(name string) *controlFile {
 func (p pool) open(ctx context.Context, pkg Package) (*deb, error) {
 	name := filepath.Join(p.dir, pkg.SHA256)
 	for suffix, flag := range map[string]string{".control.tar": "--ctrl-tarfile", ".data.tar": "--fsys-tarfile"} {
-		err := layers.Produce(ctx, name+suffix, func(f *os.File) error {
+		err := atomicfile.Produce(ctx, name+suffix, func(f *os.File) error {
 			if err := f.Truncate(0); err != nil {
 				return err
 			}
@@ -86,20 +87,20 @@ func (d *deb) readControl(name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	tree, err := layers.ReadTar(f)
+	files, err := tree.ReadTar(f)
 	if err != nil {
 		return err
 	}
-	for name, n := range tree.Walk() {
-		if n.Type != layers.Regular {
+	for name, n := range files.Walk() {
+		if n.Type != tree.Regular {
 			continue
 		}
-		text, err := tree.ReadFile(name)
+		text, err := files.ReadFile(name)
 		if err != nil {
 			return err
 		}
 		bare := *n
-		bare.Content = layers.Inline(text)
+		bare.Content = tree.Inline(text)
 		d.control = append(d.control, &controlFile{name: name, node: &bare, text: string(text)})
 	}
 	control := d.script("control")
@@ -122,7 +123,7 @@ func (d *deb) readData(name string) error {
 	if err != nil {
 		return err
 	}
-	if d.files, err = layers.ReadTar(f); err == nil {
+	if d.files, err = tree.ReadTar(f); err == nil {
 		err = d.readList(f)
 	}
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // inherited are files of a root of apt's own that come from a tree with packages, by their paths there.
@@ -16,7 +16,7 @@ type inherited map[string][]byte
 const aptStatus = "status"
 
 // installed are the records of what is installed in a tree.
-func installed(t *layers.Tree) (inherited, error) {
+func installed(t *tree.Tree) (inherited, error) {
 	status, err := t.ReadFile(statusFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w: packages are installed over a base that dpkg keeps", err)
@@ -32,7 +32,7 @@ var inheritedFrom = []string{
 	"etc/apt/trusted.gpg.d",
 }
 
-func inherit(t *layers.Tree, mirror string) (inherited, error) {
+func inherit(t *tree.Tree, mirror string) (inherited, error) {
 	in := inherited{}
 	for _, from := range inheritedFrom {
 		if err := in.add(t, from, mirror); err != nil {
@@ -43,14 +43,14 @@ func inherit(t *layers.Tree, mirror string) (inherited, error) {
 }
 
 // add adds a file, or those in a directory.
-func (in inherited) add(t *layers.Tree, name, mirror string) error {
+func (in inherited) add(t *tree.Tree, name, mirror string) error {
 	at, n := t.Resolve(name)
 	switch {
 	case n == nil:
 		return nil
-	case n.Type == layers.Directory:
+	case n.Type == tree.Directory:
 		for base, child := range n.Children() {
-			if child.Type == layers.Directory {
+			if child.Type == tree.Directory {
 				continue
 			}
 			if err := in.add(t, path.Join(at, base), mirror); err != nil {
@@ -79,7 +79,7 @@ var (
 
 // sources are sources of packages with the tree's files of keys in a place of their own, and Debian's archive from a
 // mirror.
-func (in inherited) sources(t *layers.Tree, text, mirror string) ([]byte, error) {
+func (in inherited) sources(t *tree.Tree, text, mirror string) ([]byte, error) {
 	if mirror != "" {
 		text = debianArchive.ReplaceAllString(text, mirror+"$1")
 	}

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
-	"golang.org/x/sync/errgroup"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Layer is a tree of Debian packages: the base of an image and all packages in one transaction. Over another tree it is
@@ -60,7 +62,7 @@ func code() string {
 }
 
 // Make implements layers.Layer.
-func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (*layers.Tree, error) {
+func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
 	if err := sandbox.NeedRoot(); err != nil {
 		return nil, err
 	}
@@ -96,12 +98,12 @@ var counterpart = map[string]string{"arm64": "amd64", "amd64": "arm64"}
 
 // Resolve pins what a stack of layers is made of today, on any machine, the lowest first: what one has is there for those
 // over it. They differ in their packages alone. below is what lies below them; nil where the lowest is a base.
-func Resolve(ctx context.Context, env *layers.Env, below *layers.Tree, stack ...Layer) ([]Lock, error) {
+func Resolve(ctx context.Context, env *layers.Env, below *tree.Tree, stack ...Layer) ([]Lock, error) {
 	return resolve(ctx, env, below, counterpart[stack[0].Architecture], stack...)
 }
 
 // resolve pins the packages, and the tools for building machines of an architecture, if any.
-func resolve(ctx context.Context, env *layers.Env, below *layers.Tree, tools string, stack ...Layer) ([]Lock, error) {
+func resolve(ctx context.Context, env *layers.Env, below *tree.Tree, tools string, stack ...Layer) ([]Lock, error) {
 	target, archive := stack[0], stack[0]
 	var names [][]string
 	for _, l := range stack {
@@ -145,7 +147,7 @@ func (l Layer) names() []string {
 
 // pin lists, for each list of names, the packages and what they depend on, for an architecture, in alphabetical order.
 // Those that the tree below has, or that are in an earlier list, are left out.
-func (l Layer) pin(ctx context.Context, env *layers.Env, below *layers.Tree, architecture string, names ...[]string) ([][]Package, error) {
+func (l Layer) pin(ctx context.Context, env *layers.Env, below *tree.Tree, architecture string, names ...[]string) ([][]Package, error) {
 	main := l.archive(env.Mirror)
 	a := apt{recipe: env.Dir, repositories: append([]Repository{main}, l.Repositories...), architecture: architecture}
 	if below != nil {

@@ -10,10 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
-	"github.com/stretchr/testify/require"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 const differencesFile = "../../docs/debian-differences.md"
@@ -71,12 +73,12 @@ func TestLikeMmdebstrap(t *testing.T) {
 	require.Empty(t, unexplained(t, newComparison(t, want, got).differences()))
 }
 
-func openTree(t *testing.T, name string) *layers.Tree {
+func openTree(t *testing.T, name string) *tree.Tree {
 	t.Helper()
 	f, err := os.Open(name)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = f.Close() })
-	tree, err := layers.ReadTar(f)
+	tree, err := tree.ReadTar(f)
 	require.NoError(t, err)
 	return tree
 }
@@ -100,15 +102,15 @@ func mmdebstrap(t *testing.T, env *layers.Env, l *Layer) string {
 
 // TestComparisonSees changes a tree in every way that a difference can have.
 func TestComparisonSees(t *testing.T) {
-	for what, change := range map[string]func(tree *layers.Tree, n *layers.Node){
-		"mode":       func(_ *layers.Tree, n *layers.Node) { n.Mode |= 0o4000 },
-		"owner":      func(_ *layers.Tree, n *layers.Node) { n.UID = 42 },
-		"attributes": func(_ *layers.Tree, n *layers.Node) { n.Xattrs = map[string]string{"security.capability": "x"} },
-		"time":       func(_ *layers.Tree, n *layers.Node) { n.ModTime = n.ModTime.Add(-1) },
-		"content":    func(_ *layers.Tree, n *layers.Node) { n.Content = layers.Inline("Y") },
-		"type":       func(_ *layers.Tree, n *layers.Node) { n.Type = layers.Fifo },
-		"links":      func(tree *layers.Tree, n *layers.Node) { bare := *n; require.NoError(t, tree.Put("bin/b", &bare)) },
-		"missing":    func(tree *layers.Tree, _ *layers.Node) { tree.Remove("bin/a") },
+	for what, change := range map[string]func(tree *tree.Tree, n *tree.Node){
+		"mode":       func(_ *tree.Tree, n *tree.Node) { n.Mode |= 0o4000 },
+		"owner":      func(_ *tree.Tree, n *tree.Node) { n.UID = 42 },
+		"attributes": func(_ *tree.Tree, n *tree.Node) { n.Xattrs = map[string]string{"security.capability": "x"} },
+		"time":       func(_ *tree.Tree, n *tree.Node) { n.ModTime = n.ModTime.Add(-1) },
+		"content":    func(_ *tree.Tree, n *tree.Node) { n.Content = tree.Inline("Y") },
+		"type":       func(_ *tree.Tree, n *tree.Node) { n.Type = tree.Fifo },
+		"links":      func(tree *tree.Tree, n *tree.Node) { bare := *n; require.NoError(t, tree.Put("bin/b", &bare)) },
+		"missing":    func(tree *tree.Tree, _ *tree.Node) { tree.Remove("bin/a") },
 	} {
 		want, got := comparable(t), comparable(t)
 		require.Empty(t, newComparison(t, want, got).differences())
@@ -126,9 +128,9 @@ func TestComparisonSees(t *testing.T) {
 	require.Empty(t, newComparison(t, want, got).differences())
 }
 
-func comparable(t *testing.T) *layers.Tree {
+func comparable(t *testing.T) *tree.Tree {
 	t.Helper()
-	w := recorder{tree: layers.NewTree(), at: date}
+	w := recorder{tree: tree.New(), at: date}
 	w.file("etc/passwd", "root:x:0:0::/:/bin/sh\nme:x:101:101::/:/bin/sh\n")
 	w.file("etc/group", "root:x:0:\nme:x:101:\n")
 	w.script("bin/a", "X")

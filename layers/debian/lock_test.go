@@ -10,9 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/download"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/fetch"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
@@ -83,7 +83,7 @@ func small(t *testing.T, size string) string {
 
 func TestFullDiskBelowThePool(t *testing.T) {
 	m := newMirror(t)
-	p := pool{small(t, "16k"), 1, fetch.Patience{Attempts: 3, Pause: time.Hour, Stall: time.Minute}}
+	p := pool{small(t, "16k"), 1, download.Patience{Attempts: 3, Pause: time.Hour, Stall: time.Minute}}
 	err := p.fetch(t.Context(), []Package{m.pkg()}, func(Package, bool) {})
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	require.ErrorContains(t, err, "download a 1 (all) from "+m.URL+"/a_1_all.deb: write "+p.path(m.pkg())+".part")

@@ -9,19 +9,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // over installs packages in a tree that has some. Its own dpkg does it, with the tools laid over the tree: what it does
 // with configuration files, diversions and packages that are replaced is left to it.
-func (b *build) over(ctx context.Context) (*layers.Tree, error) {
+func (b *build) over(ctx context.Context) (*tree.Tree, error) {
 	if err := b.fetch(ctx); err != nil {
 		return nil, err
 	}
 	if len(b.debs) == 0 {
 		b.report("all packages are there already", 0)
-		return layers.NewTree(), nil
+		return tree.New(), nil
 	}
 	began := time.Now()
 	s, err := b.sandbox("install", b.below)
@@ -35,7 +35,7 @@ func (b *build) over(ctx context.Context) (*layers.Tree, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.put(d.archive(), &layers.Node{Type: layers.Regular, Mode: 0o644, Content: layers.Content{ReaderAt: f, Size: d.Size}})
+		w.put(d.archive(), &tree.Node{Type: tree.Regular, Mode: 0o644, Content: tree.Content{ReaderAt: f, Size: d.Size}})
 	}
 	if w.err != nil {
 		return nil, w.err
@@ -75,7 +75,7 @@ func installScript(waves []wave) string {
 
 // cleanOver removes from the changes to a tree what tells of the building machine, of this moment, or of a single
 // device, so that the tree keeps its own; and adds to the record of the packages that nobody asked for.
-func (b *build) cleanOver(changes *layers.Tree) error {
+func (b *build) cleanOver(changes *tree.Tree) error {
 	sandbox.Tidy(changes)
 	for _, name := range []string{"etc/hostname", "etc/machine-id", "etc/resolv.conf"} {
 		changes.Remove(name)
@@ -105,7 +105,7 @@ func (b *build) newDebs() []*deb {
 }
 
 // codename is the suite that a tree was made of, as its os-release says.
-func codename(t *layers.Tree) (string, error) {
+func codename(t *tree.Tree) (string, error) {
 	text, err := t.ReadFile("etc/os-release")
 	if err != nil {
 		return "", err

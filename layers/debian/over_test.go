@@ -6,23 +6,24 @@ import (
 	"testing"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // files is a tree of regular files.
-func filesTree(t *testing.T, files map[string]string) *layers.Tree {
+func filesTree(t *testing.T, files map[string]string) *tree.Tree {
 	t.Helper()
-	tree := layers.NewTree()
+	rootfs := tree.New()
 	for name, text := range files {
-		require.NoError(t, tree.Put(name, &layers.Node{Type: layers.Regular, Mode: 0o644, Content: layers.Inline(text)}))
+		require.NoError(t, rootfs.Put(name, &tree.Node{Type: tree.Regular, Mode: 0o644, Content: tree.Inline(text)}))
 	}
-	return tree
+	return rootfs
 }
 
 func TestInherit(t *testing.T) {
-	tree := filesTree(t, map[string]string{
+	files := filesTree(t, map[string]string{
 		"var/lib/dpkg/status":         "Package: libc6\n",
 		"var/lib/apt/extended_states": "auto\n",
 		"etc/apt/preferences.d/pin":   "Package: *\n",
@@ -33,7 +34,7 @@ func TestInherit(t *testing.T) {
 		"usr/share/keyrings/d.pgp":              "debian's",
 		"etc/apt/trusted.gpg.d/old.gpg":         "old",
 	})
-	in, err := inherit(tree, "http://mirror.example/debian")
+	in, err := inherit(files, "http://mirror.example/debian")
 	require.NoError(t, err)
 	require.Equal(t, inherited{
 		"etc/apt/preferences.d/pin": []byte("Package: *\n"),
@@ -45,13 +46,13 @@ func TestInherit(t *testing.T) {
 		"etc/apt/trusted.gpg.d/old.gpg":         []byte("old"),
 	}, in)
 
-	tree.Remove("usr/share/keyrings/d.pgp")
-	_, err = inherit(tree, "")
+	files.Remove("usr/share/keyrings/d.pgp")
+	_, err = inherit(files, "")
 	require.EqualError(t, err, "keys of the base's sources of packages: /usr/share/keyrings/d.pgp is not in the tree")
-	have, err := installed(tree)
+	have, err := installed(files)
 	require.NoError(t, err)
 	require.Equal(t, inherited{"status": []byte("Package: libc6\n"), "var/lib/apt/extended_states": []byte("auto\n")}, have)
-	_, err = installed(layers.NewTree())
+	_, err = installed(tree.New())
 	require.EqualError(t, err, "/var/lib/dpkg/status is not in the tree: packages are installed over a base that dpkg keeps")
 }
 
@@ -143,16 +144,16 @@ func TestOver(t *testing.T) {
 	none.Lock = &Lock{Tools: base.Lock.Tools}
 	changes, err := none.Make(t.Context(), env, below)
 	require.NoError(t, err)
-	require.Equal(t, digestOf(t, layers.NewTree()), digestOf(t, changes))
+	require.Equal(t, digestOf(t, tree.New()), digestOf(t, changes))
 }
 
 // TestToolsLeaveTheConfigurationAlone: what ldconfig is told is the tree's.
 func TestToolsLeaveTheConfigurationAlone(t *testing.T) {
-	tree := filesTree(t, map[string]string{})
+	files := filesTree(t, map[string]string{})
 	target := testLayer().Architecture
 	for _, name := range []string{"etc/ld.so.conf.d/%s.conf", "usr/lib/%s/perl/x"} {
-		require.NoError(t, tree.Put(fmt.Sprintf(name, sandbox.Triplet(target)), &layers.Node{Type: layers.Regular}))
+		require.NoError(t, files.Put(fmt.Sprintf(name, sandbox.Triplet(target)), &tree.Node{Type: tree.Regular}))
 		host := fmt.Sprintf(name, sandbox.Triplet(sandbox.Host()))
-		require.Equal(t, strings.HasPrefix(name, "usr/"), native(host, &layers.Node{Type: layers.Regular}, &deb{}, tree, target), host)
+		require.Equal(t, strings.HasPrefix(name, "usr/"), native(host, &tree.Node{Type: tree.Regular}, &deb{}, files, target), host)
 	}
 }

@@ -6,19 +6,20 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/fetch"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/download"
 )
 
 // pool keeps .debs by digest, in a directory that several builds may share.
 type pool struct {
 	dir         string
 	connections int // at a time
-	patience    fetch.Patience
+	patience    download.Patience
 }
 
-func newPool(dir string) pool { return pool{dir, 6, fetch.Patient()} }
+func newPool(dir string) pool { return pool{dir, 6, download.Patient()} }
 
 func (p pool) path(pkg Package) string { return filepath.Join(p.dir, pkg.SHA256+".deb") }
 
@@ -30,9 +31,9 @@ func (p pool) fetch(ctx context.Context, pkgs []Package, done func(pkg Package, 
 	for _, pkg := range pkgs {
 		group.Go(func() error {
 			downloaded := false
-			err := layers.Produce(ctx, p.path(pkg), func(f *os.File) error {
+			err := atomicfile.Produce(ctx, p.path(pkg), func(f *os.File) error {
 				downloaded = true
-				return p.patience.Fetch(ctx, fetch.File{URL: pkg.URL, SHA256: pkg.SHA256, Size: pkg.Size}, f, nil)
+				return p.patience.Fetch(ctx, download.File{URL: pkg.URL, SHA256: pkg.SHA256, Size: pkg.Size}, f, nil)
 			})
 			if err != nil {
 				return fmt.Errorf("download %s from %s: %w", pkg, pkg.URL, err)

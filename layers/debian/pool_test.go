@@ -14,8 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers/fetch"
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/download"
 )
 
 // mirror serves one package, and misbehaves as the test wants for its first requests.
@@ -53,7 +54,7 @@ func (m *mirror) pkg() Package {
 
 func testPool(t *testing.T) pool {
 	t.Helper()
-	return pool{t.TempDir(), 2, fetch.Patience{Attempts: 3, Pause: time.Millisecond, Stall: time.Second}}
+	return pool{t.TempDir(), 2, download.Patience{Attempts: 3, Pause: time.Millisecond, Stall: time.Second}}
 }
 
 func (p pool) fetched(t *testing.T, pkg Package) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
@@ -60,7 +61,7 @@ func (a apt) keyring(r Repository) (string, error) {
 		return "", fmt.Errorf("keys of the repository %s: %s changed since the plan was made", r.Name, name)
 	}
 	to := filepath.Join(a.dir, "keys", r.SHA256+KeyExtension(keys))
-	return to, layers.Replace(to, func(f *os.File) error {
+	return to, atomicfile.Replace(to, func(f *os.File) error {
 		_, err := f.Write(keys)
 		return err
 	})

@@ -6,15 +6,17 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/stretchr/testify/require"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // What several tests begin with is made once. They do not change it.
 var (
 	locks memo[[]Lock]
-	trees memo[*layers.Tree]
+	trees memo[*tree.Tree]
 )
 
 // memo makes one thing of each layer that it is asked for.
@@ -54,9 +56,9 @@ func baseLock(t *testing.T, env *layers.Env, l Layer) *Lock {
 }
 
 // baseTree is the tree of a layer.
-func baseTree(t *testing.T, env *layers.Env, l Layer) *layers.Tree {
+func baseTree(t *testing.T, env *layers.Env, l Layer) *tree.Tree {
 	t.Helper()
-	tree, err := trees.of(l, func() (*layers.Tree, error) { return l.Make(t.Context(), env, nil) })
+	tree, err := trees.of(l, func() (*tree.Tree, error) { return l.Make(t.Context(), env, nil) })
 	require.NoError(t, err)
 	return tree
 }

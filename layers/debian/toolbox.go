@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // toolPackages are the packages of the building machine's architecture whose programs run in place of the tree's.
@@ -53,7 +53,7 @@ esac
 // tools returns what is laid over a tree while its scripts run: libraries, and those programs that the tree has too,
 // so that no script finds a program that the tree lacks. Directories have the owners and modes of the tree's, since
 // an overlay that copies one up takes those of its topmost layer.
-func tools(debs []*deb, over *layers.Tree, architecture string) (*layers.Tree, error) {
+func tools(debs []*deb, over *tree.Tree, architecture string) (*tree.Tree, error) {
 	all := newUnpacked()
 	for _, d := range debs {
 		d.conffiles = nil
@@ -64,9 +64,9 @@ func tools(debs []*deb, over *layers.Tree, architecture string) (*layers.Tree, e
 	if err := all.add(debs...); err != nil {
 		return nil, err
 	}
-	out := layers.NewTree()
+	out := tree.New()
 	for name, n := range all.tree.Walk() {
-		if n.Type == layers.Directory || !native(name, n, all.owners[name], over, architecture) {
+		if n.Type == tree.Directory || !native(name, n, all.owners[name], over, architecture) {
 			continue
 		}
 		if err := out.Put(name, n); err != nil {
@@ -86,7 +86,7 @@ func tools(debs []*deb, over *layers.Tree, architecture string) (*layers.Tree, e
 		return nil, w.err
 	}
 	for name, n := range out.Walk() {
-		if n.Type != layers.Directory {
+		if n.Type != tree.Directory {
 			continue
 		}
 		if err := out.Put(name, directoryLike(over.Get(name))); err != nil {
@@ -96,11 +96,11 @@ func tools(debs []*deb, over *layers.Tree, architecture string) (*layers.Tree, e
 	return out, nil
 }
 
-func directoryLike(n *layers.Node) *layers.Node {
-	if n == nil || n.Type != layers.Directory {
-		return &layers.Node{Mode: 0o755}
+func directoryLike(n *tree.Node) *tree.Node {
+	if n == nil || n.Type != tree.Directory {
+		return &tree.Node{Mode: 0o755}
 	}
-	return &layers.Node{Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime}
+	return &tree.Node{Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime}
 }
 
 func rank(d *deb) int {
@@ -112,7 +112,7 @@ func rank(d *deb) int {
 
 // native tells whether a file of the tools is laid over a tree of another architecture: the loader and the libraries
 // are, and what the tree has a counterpart of.
-func native(name string, n *layers.Node, owner *deb, over *layers.Tree, architecture string) bool {
+func native(name string, n *tree.Node, owner *deb, over *tree.Tree, architecture string) bool {
 	triplet := sandbox.Triplet(sandbox.Host())
 	dir, base := path.Split(name)
 	switch {
@@ -126,7 +126,7 @@ func native(name string, n *layers.Node, owner *deb, over *layers.Tree, architec
 		return false
 	case strings.Contains(name, triplet): // modules: of Perl, of Python, of systemd
 		return true
-	case n.Type != layers.Regular || dir != "usr/bin/" && dir != "usr/sbin/" || slices.Contains(excluded, name):
+	case n.Type != tree.Regular || dir != "usr/bin/" && dir != "usr/sbin/" || slices.Contains(excluded, name):
 		return false
 	default:
 		return chosen[owner.Name] == nil || slices.Contains(chosen[owner.Name], base)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // newSuffix marks a configuration file that dpkg moves in place when it configures the package.
@@ -14,7 +14,7 @@ const newSuffix = ".dpkg-new"
 
 // unpacked is a tree with packages as `dpkg --unpack` leaves them, in memory.
 type unpacked struct {
-	tree       *layers.Tree
+	tree       *tree.Tree
 	debs       []*deb
 	owners     map[string]*deb // of files, by their real path in the tree
 	diversions diversions
@@ -22,7 +22,7 @@ type unpacked struct {
 }
 
 func newUnpacked() *unpacked {
-	return &unpacked{tree: layers.NewTree(), owners: map[string]*deb{}}
+	return &unpacked{tree: tree.New(), owners: map[string]*deb{}}
 }
 
 // add unpacks packages. The rules are dpkg's: a directory that is there keeps its owner and mode, a diverted file goes
@@ -40,18 +40,18 @@ func (u *unpacked) add(debs ...*deb) error {
 	return nil
 }
 
-func (u *unpacked) put(d *deb, name string, n *layers.Node) error {
+func (u *unpacked) put(d *deb, name string, n *tree.Node) error {
 	if u.slim.drops(name) {
 		return nil
 	}
-	if n.Type == layers.Directory {
-		if _, old := u.tree.Resolve(name); old != nil && old.Type == layers.Directory {
+	if n.Type == tree.Directory {
+		if _, old := u.tree.Resolve(name); old != nil && old.Type == tree.Directory {
 			return nil
 		}
-		bare := layers.Node{Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime, Xattrs: n.Xattrs}
+		bare := tree.Node{Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime, Xattrs: n.Xattrs}
 		return u.tree.Put(name, &bare)
 	}
-	if old := u.tree.Get(name); old != nil && old.Type == layers.Directory && n.Type == layers.Symlink {
+	if old := u.tree.Get(name); old != nil && old.Type == tree.Directory && n.Type == tree.Symlink {
 		return nil
 	}
 	target := u.diversions.target("/"+name, d.Name)

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // fakeDeb is a package in memory. Files end in a slash where they are directories, and contain " -> " where they are
@@ -19,7 +20,7 @@ func fakeDeb(t *testing.T, name string, fields stanza, files ...string) *deb {
 	d := &deb{
 		Package:   Package{Name: name, Version: "1", Architecture: "arm64"},
 		fields:    stanza{"package": name, "version": "1", "architecture": "arm64"},
-		files:     layers.NewTree(),
+		files:     tree.New(),
 		conffiles: map[string]bool{},
 		list:      []string{"/."},
 	}
@@ -28,13 +29,13 @@ func fakeDeb(t *testing.T, name string, fields stanza, files ...string) *deb {
 		d.text += strings.ToUpper(field[:1]) + field[1:] + ": " + d.fields[field] + "\n"
 	}
 	for _, file := range files {
-		n := &layers.Node{Type: layers.Regular, Mode: 0o644, Content: layers.Inline(name)}
+		n := &tree.Node{Type: tree.Regular, Mode: 0o644, Content: tree.Inline(name)}
 		file, target, link := strings.Cut(file, " -> ")
 		switch {
 		case link:
-			n = &layers.Node{Type: layers.Symlink, Mode: 0o777, Target: target}
+			n = &tree.Node{Type: tree.Symlink, Mode: 0o777, Target: target}
 		case strings.HasSuffix(file, "/"):
-			n = &layers.Node{Mode: 0o755}
+			n = &tree.Node{Mode: 0o755}
 		}
 		require.NoError(t, d.files.Put(file, n))
 		d.list = append(d.list, strings.TrimSuffix(file, "/"))
@@ -43,25 +44,25 @@ func fakeDeb(t *testing.T, name string, fields stanza, files ...string) *deb {
 }
 
 func (d *deb) with(name, text string) *deb {
-	node := &layers.Node{Type: layers.Regular, Mode: 0o755, Content: layers.Inline(text)}
+	node := &tree.Node{Type: tree.Regular, Mode: 0o755, Content: tree.Inline(text)}
 	d.control = append(d.control, &controlFile{name: name, node: node, text: text})
 	return d
 }
 
 // show lists what is in a tree: modes of directories, targets of symlinks, contents of files.
-func show(t *testing.T, tree *layers.Tree) map[string]string {
+func show(t *testing.T, files *tree.Tree) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for name, n := range tree.Walk() {
+	for name, n := range files.Walk() {
 		switch n.Type {
-		case layers.Directory:
+		case tree.Directory:
 			if n.Mode != 0o755 {
 				out[name] = fmt.Sprintf("%04o", n.Mode)
 			}
-		case layers.Symlink:
+		case tree.Symlink:
 			out[name] = "-> " + n.Target
 		default:
-			text, err := tree.ReadFile(name)
+			text, err := files.ReadFile(name)
 			require.NoError(t, err)
 			out[name] = string(text)
 		}

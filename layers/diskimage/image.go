@@ -11,16 +11,17 @@ import (
 	"github.com/diskfs/go-diskfs/filesystem/fat32"
 	"github.com/diskfs/go-diskfs/partition/mbr"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/boot"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage/ext4"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 const sector = 512
 
 // Read reads an image: the root file system, with the boot partition at /boot/firmware. The file stays open as long as
 // the tree is used.
-func Read(ctx context.Context, image *os.File) (*layers.Tree, error) {
-	boot, root, err := partitions(image)
+func Read(ctx context.Context, image *os.File) (*tree.Tree, error) {
+	bootPartition, root, err := partitions(image)
 	if err != nil {
 		return nil, err
 	}
@@ -29,10 +30,10 @@ func Read(ctx context.Context, image *os.File) (*layers.Tree, error) {
 		return nil, fmt.Errorf("partition 2: %w", err)
 	}
 	t.Remove("lost+found")
-	if n := t.Get(layers.Firmware); n == nil || n.Type != layers.Directory {
-		return nil, fmt.Errorf("partition 2 has no directory /%s, where Raspberry Pi OS mounts partition 1 since 2023", layers.Firmware)
+	if n := t.Get(boot.Firmware); n == nil || n.Type != tree.Directory {
+		return nil, fmt.Errorf("partition 2 has no directory /%s, where Raspberry Pi OS mounts partition 1 since 2023", boot.Firmware)
 	}
-	fat, err := fat32.Read(file.New(image, true), boot.GetSize(), boot.GetStart(), sector)
+	fat, err := fat32.Read(file.New(image, true), bootPartition.GetSize(), bootPartition.GetStart(), sector)
 	if err != nil {
 		return nil, fmt.Errorf("partition 1: %w", err)
 	}
@@ -71,7 +72,7 @@ func partitions(image *os.File) (boot, root *mbr.Partition, err error) {
 
 // readFAT adds a directory of the boot partition to a tree, with contents in memory. Owners and modes are those that a
 // device gives them. Their times go with them to another FAT, which gets times of its own.
-func readFAT(ctx context.Context, fat *fat32.FileSystem, dir string, t *layers.Tree) error {
+func readFAT(ctx context.Context, fat *fat32.FileSystem, dir string, t *tree.Tree) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func readFAT(ctx context.Context, fat *fat32.FileSystem, dir string, t *layers.T
 			continue
 		}
 		if e.IsDir() {
-			if err := t.Put(path.Join(layers.Firmware, name), &layers.Node{Mode: 0o755}); err != nil {
+			if err := t.Put(path.Join(boot.Firmware, name), &tree.Node{Mode: 0o755}); err != nil {
 				return err
 			}
 			if err := readFAT(ctx, fat, name, t); err != nil {
@@ -97,8 +98,8 @@ func readFAT(ctx context.Context, fat *fat32.FileSystem, dir string, t *layers.T
 		if err != nil {
 			return fmt.Errorf("/%s: %w", name, err)
 		}
-		n := &layers.Node{Type: layers.Regular, Mode: 0o755, Content: layers.Inline(data)}
-		if err := t.Put(path.Join(layers.Firmware, name), n); err != nil {
+		n := &tree.Node{Type: tree.Regular, Mode: 0o755, Content: tree.Inline(data)}
+		if err := t.Put(path.Join(boot.Firmware, name), n); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 var latest = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -95,7 +96,7 @@ func testEnv(t *testing.T) *layers.Env {
 	return &layers.Env{Dir: "/", Cache: t.TempDir(), Latest: latest}
 }
 
-func requireTree(t *testing.T, tree *layers.Tree) {
+func requireTree(t *testing.T, tree *tree.Tree) {
 	t.Helper()
 	for name, want := range map[string]string{
 		"etc/rpi-issue":            "Raspberry Pi reference 2026-06-18\n",

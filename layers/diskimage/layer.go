@@ -14,8 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/download"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/fetch"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Layer is the base that a vendor's image is.
@@ -28,7 +30,7 @@ type Layer struct {
 func (Layer) Kind() layers.Kind { return layers.Kind{Name: "image", Version: 1, Kept: true} }
 
 // Make implements layers.Layer.
-func (l Layer) Make(ctx context.Context, env *layers.Env, _ *layers.Tree) (*layers.Tree, error) {
+func (l Layer) Make(ctx context.Context, env *layers.Env, _ *tree.Tree) (*tree.Tree, error) {
 	name, err := l.unpacked(ctx, env)
 	if err != nil {
 		return nil, err
@@ -55,7 +57,7 @@ func Dir(cache string) string { return filepath.Join(cache, "images") }
 // unpacked is the name of the image in the cache, into which it is brought if it is not there.
 func (l Layer) unpacked(ctx context.Context, env *layers.Env) (string, error) {
 	name := filepath.Join(Dir(env.Cache), l.SHA256+".img")
-	return name, layers.Produce(ctx, name, func(to *os.File) error {
+	return name, atomicfile.Produce(ctx, name, func(to *os.File) error {
 		from, err := l.published(ctx, env)
 		if err != nil {
 			return err
@@ -78,11 +80,11 @@ func (l Layer) published(ctx context.Context, env *layers.Env) (*os.File, error)
 		return openVerified(layers.Locate(env.Dir, name), l.SHA256)
 	}
 	name = l.download(env)
-	err := layers.Produce(ctx, name, func(f *os.File) error {
+	err := atomicfile.Produce(ctx, name, func(f *os.File) error {
 		progress := quiet(func(done, total int64) {
 			env.Report(layers.Progress{Message: "downloading " + l.Source, Done: done, Total: total})
 		})
-		return fetch.Patient().Fetch(ctx, fetch.File{URL: l.Source, SHA256: l.SHA256}, f, progress)
+		return download.Patient().Fetch(ctx, download.File{URL: l.Source, SHA256: l.SHA256}, f, progress)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("download %s: %w", l.Source, err)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // feed runs the script. On descriptor 3 it asks for trees, and 4 is the file for the changes.
@@ -42,7 +42,7 @@ func (s Sandbox) feed(ctx context.Context, cmd *exec.Cmd, out *os.File, each fun
 // serve puts trees into directories as long as the script names some, below its own: there it sees mounts that nobody
 // else sees. A tree is copied, never shared, as what lies below an overlay must not change.
 func (s Sandbox) serve(ctx context.Context, script io.ReadWriter, dir string) error {
-	trees := map[string]*layers.Tree{"tools": s.Tools, "tree": s.Tree, "root" + AsideDir: s.Aside}
+	trees := map[string]*tree.Tree{"tools": s.Tools, "tree": s.Tree, "root" + AsideDir: s.Aside}
 	for asked := bufio.NewScanner(script); asked.Scan(); {
 		t := trees[asked.Text()]
 		if t == nil {

@@ -9,22 +9,22 @@ import (
 	"io"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // restore takes the tools out of the changes that scripts made to a tree. An overlay copies a file up whole where only
 // its owner or mode changes: a copy of a tool gets the content of the tree's own program. Whatever else of the
 // building machine is among the changes is an error.
-func restore(changes, tools, tree *layers.Tree) error {
+func restore(changes, tools, target *tree.Tree) error {
 	bySize := map[int64][]string{}
 	for name, n := range tools.Walk() {
-		if n.Type == layers.Regular {
+		if n.Type == tree.Regular {
 			bySize[n.Content.Size] = append(bySize[n.Content.Size], name)
 		}
 	}
 	var errs []error
 	for name, n := range changes.Walk() {
-		if n.Type != layers.Regular || n.Content.Size == 0 {
+		if n.Type != tree.Regular || n.Content.Size == 0 {
 			continue
 		}
 		for _, tool := range bySize[n.Content.Size] {
@@ -32,7 +32,7 @@ func restore(changes, tools, tree *layers.Tree) error {
 			if err != nil {
 				return fmt.Errorf("read /%s: %w", name, err)
 			}
-			if own := tree.Get(tool); same && own != nil && own.Type == layers.Regular {
+			if own := target.Get(tool); same && own != nil && own.Type == tree.Regular {
 				n.Content = own.Content
 				break
 			}
@@ -44,7 +44,7 @@ func restore(changes, tools, tree *layers.Tree) error {
 	return errors.Join(errs...)
 }
 
-func equal(a, b layers.Content) (bool, error) {
+func equal(a, b tree.Content) (bool, error) {
 	if a.Size != b.Size {
 		return false, nil
 	}
@@ -57,7 +57,7 @@ func equal(a, b layers.Content) (bool, error) {
 }
 
 // foreign tells whether a change is a program of the building machine's architecture or lies where only its files do.
-func foreign(name string, n *layers.Node) error {
+func foreign(name string, n *tree.Node) error {
 	host := Host()
 	if strings.Contains(name, triplets[host]) {
 		return fmt.Errorf("a script wrote /%s, which belongs to the building machine's architecture (%s)", name, host)

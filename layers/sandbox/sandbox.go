@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 //go:embed sandbox.sh
@@ -30,11 +30,11 @@ type Sandbox struct {
 	Dir          string // scratch directory of its own
 	Architecture string // of the tree
 	Date         time.Time
-	Tools, Tree  *layers.Tree
-	Aside        *layers.Tree // lies at AsideDir, read-only and in memory, while the commands run; may be nil
-	Network      bool         // that of the building machine is theirs, too
-	Emulator     string       // to register for this sandbox, as binfmt_misc reads it; may be empty
-	Free         int64        // bytes of memory that its files may take, twice over; else they take the disk
+	Tools, Tree  *tree.Tree
+	Aside        *tree.Tree // lies at AsideDir, read-only and in memory, while the commands run; may be nil
+	Network      bool       // that of the building machine is theirs, too
+	Emulator     string     // to register for this sandbox, as binfmt_misc reads it; may be empty
+	Free         int64      // bytes of memory that its files may take, twice over; else they take the disk
 }
 
 // AsideDir is where Aside lies.
@@ -42,7 +42,7 @@ const AsideDir = "/run/pkbuild"
 
 // Run runs a command and returns the changes that it made to the tree. Their contents lie in a file that stays open
 // until nothing refers to it.
-func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string) (*layers.Tree, error) {
+func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string) (*tree.Tree, error) {
 	if !filepath.IsAbs(s.Dir) {
 		return nil, fmt.Errorf("a sandbox needs a directory of its own, and has %q", s.Dir)
 	}
@@ -102,11 +102,11 @@ func yes(b bool) string {
 }
 
 // changes reads what the command changed. Times of the build become that of the image.
-func (s Sandbox) changes(f *os.File, start time.Time) (*layers.Tree, error) {
+func (s Sandbox) changes(f *os.File, start time.Time) (*tree.Tree, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	t, err := layers.ReadTar(f)
+	t, err := tree.ReadTar(f)
 	if err != nil {
 		return nil, fmt.Errorf("changes of the scripts: %w", err)
 	}
@@ -157,7 +157,7 @@ func overlayOptions() string {
 func (s Sandbox) memory() string {
 	need := int64(256 << 20) // for what the scripts write
 	for _, n := range s.Tree.Walk() {
-		if n.Type == layers.Regular {
+		if n.Type == tree.Regular {
 			need += n.Content.Size
 		}
 	}

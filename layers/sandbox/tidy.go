@@ -4,7 +4,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // litter is what is left of every installation: locks, backups, what a device makes for itself, and what tells of the
@@ -27,33 +27,33 @@ func Litter() []string { return litter }
 
 // Tidy removes from a tree, or from the changes to one, what tells of the building machine, of this moment, or of a
 // single device.
-func Tidy(t *layers.Tree) {
+func Tidy(t *tree.Tree) {
 	for _, name := range litter {
 		t.Remove(name)
 	}
 	for _, dir := range passing {
-		removeFiles(t, dir, func(*layers.Node) bool { return true })
+		removeFiles(t, dir, func(*tree.Node) bool { return true })
 	}
 	// Empty logs have owners and modes to keep, such as those of wtmp.
-	removeFiles(t, "var/log", func(n *layers.Node) bool { return n.Type == layers.Regular && n.Content.Size > 0 })
+	removeFiles(t, "var/log", func(n *tree.Node) bool { return n.Type == tree.Regular && n.Content.Size > 0 })
 	removePrefix(t, "etc/ssh", "ssh_host_")
 	removePrefix(t, "boot", "initrd.img")
 }
 
 // removeFiles removes those files below a directory that which tells; directories stay.
-func removeFiles(t *layers.Tree, dir string, which func(*layers.Node) bool) {
+func removeFiles(t *tree.Tree, dir string, which func(*tree.Node) bool) {
 	sub := t.Sub(dir)
 	if sub == nil {
 		return
 	}
 	for name, n := range sub.Walk() {
-		if n.Type != layers.Directory && which(n) {
+		if n.Type != tree.Directory && which(n) {
 			sub.Remove(name)
 		}
 	}
 }
 
-func removePrefix(t *layers.Tree, dir, prefix string) {
+func removePrefix(t *tree.Tree, dir, prefix string) {
 	sub := t.Sub(dir)
 	if sub == nil {
 		return

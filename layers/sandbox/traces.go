@@ -10,20 +10,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // trace is something of the building machine or of the build that may not be in an image.
 type trace struct {
 	pattern string // as in path.Match, or a directory and all below it where it ends in a slash
 	what    string
-	counts  func(n *layers.Node) bool
+	counts  func(n *tree.Node) bool
 }
 
-func isRegular(n *layers.Node) bool  { return n.Type == layers.Regular }
-func isHosts(n *layers.Node) bool    { return isRegular(n) && sameAs(n.Content, "/etc/resolv.conf") }
-func hasContent(n *layers.Node) bool { return n.Type == layers.Regular && n.Content.Size > 0 }
-func isNoDir(n *layers.Node) bool    { return n.Type != layers.Directory }
+func isRegular(n *tree.Node) bool  { return n.Type == tree.Regular }
+func isHosts(n *tree.Node) bool    { return isRegular(n) && sameAs(n.Content, "/etc/resolv.conf") }
+func hasContent(n *tree.Node) bool { return n.Type == tree.Regular && n.Content.Size > 0 }
+func isNoDir(n *tree.Node) bool    { return n.Type != tree.Directory }
 
 var traces = []trace{
 	{"etc/resolv.conf", "the name servers of the building machine", isHosts}, // a script may write its own
@@ -44,7 +44,7 @@ var traces = []trace{
 }
 
 // sameAs tells whether a content is that of a file of the building machine.
-func sameAs(c layers.Content, file string) bool {
+func sameAs(c tree.Content, file string) bool {
 	own, err := os.ReadFile(file)
 	if err != nil || c.Size != int64(len(own)) {
 		return false
@@ -55,7 +55,7 @@ func sameAs(c layers.Content, file string) bool {
 
 // Traces fails on what tells of the building machine, or of a build that began at a time and ends now, in the tree that
 // is to become a layer. Programs of the building machine are what Run fails on.
-func Traces(t *layers.Tree, began time.Time) error {
+func Traces(t *tree.Tree, began time.Time) error {
 	now := time.Now()
 	var errs []error
 	for name, n := range t.Walk() {

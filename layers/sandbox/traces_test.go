@@ -6,15 +6,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 func TestTraces(t *testing.T) {
 	began := time.Now()
 	old := began.Add(-time.Hour)
-	file := func(text string, at time.Time) *layers.Node {
-		return &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: at, Content: layers.Inline(text)}
+	file := func(text string, at time.Time) *tree.Node {
+		return &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: at, Content: tree.Inline(text)}
 	}
 	tests := map[string]string{ // by path
 		"etc/resolv.conf":                   "the name servers of the building machine",
@@ -47,7 +48,7 @@ func TestTraces(t *testing.T) {
 	hosts, err := os.ReadFile("/etc/resolv.conf")
 	require.NoError(t, err)
 	for name, what := range tests {
-		tree := layers.NewTree()
+		tree := tree.New()
 		text := "x"
 		if name == "etc/resolv.conf" {
 			text = string(hosts)
@@ -56,13 +57,13 @@ func TestTraces(t *testing.T) {
 		require.EqualError(t, Traces(tree, began), "the build left /"+name+": "+what)
 	}
 
-	own := layers.NewTree()
+	own := tree.New()
 	require.NoError(t, own.Put("etc/resolv.conf", file(strings.Repeat("#", len(hosts)), old)))
 	require.NoError(t, Traces(own, began))
 
-	fine := layers.NewTree()
-	for name, n := range map[string]*layers.Node{
-		"etc/resolv.conf":     {Type: layers.Symlink, Target: "../run/systemd/resolve/stub-resolv.conf"},
+	fine := tree.New()
+	for name, n := range map[string]*tree.Node{
+		"etc/resolv.conf":     {Type: tree.Symlink, Target: "../run/systemd/resolve/stub-resolv.conf"},
 		"etc/machine-id":      file("", old),
 		"etc/ssh/sshd_config": file("x", old),
 		"var/log/wtmp":        file("", old),
@@ -81,8 +82,8 @@ func TestTraces(t *testing.T) {
 func TestPrograms(t *testing.T) {
 	program := string(header(Host())) + strings.Repeat("x", 50)
 	foreign := string(header("armhf")) + strings.Repeat("x", 50)
-	tool := func(text string) *layers.Node {
-		return &layers.Node{Type: layers.Regular, Content: layers.Inline(text)}
+	tool := func(text string) *tree.Node {
+		return &tree.Node{Type: tree.Regular, Content: tree.Inline(text)}
 	}
 	for name, test := range map[string]struct{ path, content, err string }{
 		"program": {"opt/x", program, "a script left /opt/x, a program of the building machine's architecture (" + Host() + ")"},
@@ -93,7 +94,7 @@ func TestPrograms(t *testing.T) {
 		"of another":  {"opt/x", foreign, ""},
 		"of the tree": {"usr/bin/sed", "the tool sed", ""},
 	} {
-		changes, tools, tree := layers.NewTree(), layers.NewTree(), layers.NewTree()
+		changes, tools, tree := tree.New(), tree.New(), tree.New()
 		require.NoError(t, tools.Put("usr/bin/sed", tool("the tool sed")))
 		require.NoError(t, tree.Put("usr/bin/sed", tool("the tree's sed")))
 		require.NoError(t, changes.Put(test.path, tool(test.content)))
@@ -104,7 +105,7 @@ func TestPrograms(t *testing.T) {
 		}
 		require.NoError(t, err, name)
 	}
-	changes, tools, tree := layers.NewTree(), layers.NewTree(), layers.NewTree()
+	changes, tools, tree := tree.New(), tree.New(), tree.New()
 	require.NoError(t, tools.Put("usr/bin/sed", tool("the tool sed")))
 	require.NoError(t, tree.Put("usr/bin/sed", tool("the tree's sed")))
 	require.NoError(t, changes.Put("usr/bin/sed", tool("the tool sed")))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Layer is a script and what it reads.
@@ -43,7 +44,7 @@ func (Layer) Kind() layers.Kind {
 }
 
 // Make implements layers.Layer.
-func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (t *layers.Tree, err error) {
+func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (t *tree.Tree, err error) {
 	if err := sandbox.NeedRoot(); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *layers.Tree) (t
 		Dir:          filepath.Join(env.Scratch, "run"),
 		Architecture: l.Architecture,
 		Date:         l.Date,
-		Tools:        layers.NewTree(),
+		Tools:        tree.New(),
 		Tree:         below,
 		Aside:        aside,
 		Network:      l.Network,
@@ -95,10 +96,10 @@ func (l Layer) command() []string {
 }
 
 // aside is what lies beside the tree while the script runs: the script, its inputs and its secrets.
-func (l Layer) aside(ctx context.Context, env *layers.Env, s secrets) (*layers.Tree, error) {
-	t := layers.NewTree()
+func (l Layer) aside(ctx context.Context, env *layers.Env, s secrets) (*tree.Tree, error) {
+	t := tree.New()
 	file := func(name string, mode uint32, content []byte) error {
-		return t.Put(name, &layers.Node{Type: layers.Regular, Mode: mode, ModTime: l.Date, Content: layers.Inline(content)})
+		return t.Put(name, &tree.Node{Type: tree.Regular, Mode: mode, ModTime: l.Date, Content: tree.Inline(content)})
 	}
 	if err := file(scriptFile, 0o755, []byte(l.Script)); err != nil {
 		return nil, err
@@ -113,8 +114,8 @@ func (l Layer) aside(ctx context.Context, env *layers.Env, s secrets) (*layers.T
 		return nil, fmt.Errorf("inputs: %w", err)
 	}
 	for name, n := range inputs.Walk() {
-		if n.Type == layers.Directory {
-			n = &layers.Node{Mode: n.Mode, ModTime: l.Date}
+		if n.Type == tree.Directory {
+			n = &tree.Node{Mode: n.Mode, ModTime: l.Date}
 		}
 		if err := t.Put(path.Join("inputs", name), n); err != nil {
 			return nil, fmt.Errorf("inputs: %w", err)

@@ -18,28 +18,29 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 var date = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // hostTree is a small tree of the building machine's programs, so that nothing has to be emulated.
-func hostTree(t *testing.T) *layers.Tree {
+func hostTree(t *testing.T) *tree.Tree {
 	t.Helper()
-	tree := layers.NewTree()
-	put := func(name string, n *layers.Node) { require.NoError(t, tree.Put(name, n)) }
+	files := tree.New()
+	put := func(name string, n *tree.Node) { require.NoError(t, files.Put(name, n)) }
 	for _, link := range []string{"bin", "lib", "lib64", "sbin"} {
-		put("usr/"+link, &layers.Node{Mode: 0o755, ModTime: date})
-		put(link, &layers.Node{Type: layers.Symlink, Target: "usr/" + link})
+		put("usr/"+link, &tree.Node{Mode: 0o755, ModTime: date})
+		put(link, &tree.Node{Type: tree.Symlink, Target: "usr/" + link})
 	}
 	for _, dir := range []string{"proc", "sys", "dev", "run", "opt", "etc", "var/log", "var/tmp"} {
-		put(dir, &layers.Node{Mode: 0o755, ModTime: date})
+		put(dir, &tree.Node{Mode: 0o755, ModTime: date})
 	}
-	put("tmp", &layers.Node{Mode: 0o1777, ModTime: date})
-	put("etc/old", &layers.Node{Type: layers.Regular, Mode: 0o644, ModTime: date, Content: layers.Inline("old\n")})
+	put("tmp", &tree.Node{Mode: 0o1777, ModTime: date})
+	put("etc/old", &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: date, Content: tree.Inline("old\n")})
 	add := func(name string) {
 		data, err := os.ReadFile(name)
 		require.NoError(t, err)
-		put(name, &layers.Node{Type: layers.Regular, Mode: 0o755, ModTime: date, Content: layers.Inline(data)})
+		put(name, &tree.Node{Type: tree.Regular, Mode: 0o755, ModTime: date, Content: tree.Inline(data)})
 	}
 	seen := map[string]bool{}
 	for _, program := range []string{"sh", "cat", "ls", "rm", "touch", "env", "id", "mkdir", "sleep", "cp", "tty"} {
@@ -55,7 +56,7 @@ func hostTree(t *testing.T) *layers.Tree {
 			}
 		}
 	}
-	return tree
+	return files
 }
 
 func testEnv(t *testing.T) *layers.Env {
@@ -123,7 +124,7 @@ if echo x 2>/dev/null >/run/pkbuild/inputs/data; then echo inputs are writable; 
 	require.Equal(t, digest(t, tree), digest(t, again))
 }
 
-func digest(t *testing.T, tree *layers.Tree) string {
+func digest(t *testing.T, tree *tree.Tree) string {
 	t.Helper()
 	h := sha256.New()
 	require.NoError(t, tree.WriteTar(h, date))
@@ -149,7 +150,7 @@ func TestNetwork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			base := hostTree(t)
 			if link != "" {
-				require.NoError(t, base.Put("etc/resolv.conf", &layers.Node{Type: layers.Symlink, Target: link}))
+				require.NoError(t, base.Put("etc/resolv.conf", &tree.Node{Type: tree.Symlink, Target: link}))
 			}
 			l := run(t, "cp /etc/resolv.conf /opt/ 2>/dev/null || :\n")
 			l.Network = true

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // secrets are the values of secrets by their names.
@@ -64,10 +65,10 @@ func (s secrets) maskError(ctx context.Context, err error) error {
 }
 
 // check refuses changes that hold a value.
-func (s secrets) check(changes *layers.Tree) error {
+func (s secrets) check(changes *tree.Tree) error {
 	var errs []error
 	for name, n := range changes.Walk() {
-		if len(s) == 0 || n.Type != layers.Regular && n.Type != layers.Symlink {
+		if len(s) == 0 || n.Type != tree.Regular && n.Type != tree.Symlink {
 			continue
 		}
 		data, err := io.ReadAll(n.Content.Reader())

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Device is where a stage is applied.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/initsteps/report"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 var at = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)

@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/PlanktoScope/pkbuild/stages/docker"
-	"github.com/PlanktoScope/pkbuild/stages/images"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/stages/docker"
-	"github.com/PlanktoScope/pkbuild/stages/images"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 )
 
 const sum = "sha256:0123456789012345678901234567890123456789012345678901234567890123"

@@ -15,8 +15,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/PlanktoScope/pkbuild/images"
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
 	"github.com/PlanktoScope/pkbuild/images/layout"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
 )
 
 // makeLayout puts three images into an OCI layout: mosquitto:1, which is another layout's mosquitto, mosquitto:2, which
@@ -26,11 +26,11 @@ func makeLayout(ctx context.Context, dir, bases string) error {
 	if err != nil {
 		return err
 	}
-	more, err := tars.Of(tars.File("further", "further\n"))
+	more, err := tartest.Of(tartest.File("further", "further\n"))
 	if err != nil {
 		return err
 	}
-	lower, upper, err := tars.Variety()
+	lower, upper, err := tartest.Variety()
 	if err != nil {
 		return err
 	}

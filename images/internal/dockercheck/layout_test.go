@@ -8,12 +8,12 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/images/internal/tars"
 	"github.com/PlanktoScope/pkbuild/images/layout"
+	"github.com/PlanktoScope/pkbuild/internal/tartest"
 )
 
 func TestLayout(t *testing.T) {
-	base, err := tars.Of(tars.File("base", ""))
+	base, err := tartest.Of(tartest.File("base", ""))
 	require.NoError(t, err)
 	bases, dir := filepath.Join(t.TempDir(), "bases"), filepath.Join(t.TempDir(), "layout")
 	require.EqualError(t, run(t.Context(), []string{"layout"}), usage)

@@ -11,13 +11,13 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/PlanktoScope/pkbuild/images/internal/registry"
+	"github.com/PlanktoScope/pkbuild/internal/registrytest"
 )
 
 // serve is a registry that has the images of a layout by their tags, until the process ends. What is pushed comes to the
 // blobs of the layout.
 func serve(dir, address string) error {
-	r := &registry.Registry{Dir: filepath.Join(dir, v1.ImageBlobsDir, "sha256")}
+	r := &registrytest.Registry{Dir: filepath.Join(dir, v1.ImageBlobsDir, "sha256")}
 	all, err := readIndex(dir)
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Of lists what lies in a directory, and the directory itself, as a line for each name: type, permissions, owner, time,
@@ -20,13 +20,13 @@ import (
 // from the date now on are left out: that is when somebody unpacked. So are the kernel's marks of what has been in an
 // overlay's upperdir, which is a way to unpack; those of opaque and of moved directories stay.
 func Of(dir string, now time.Time) ([]string, error) {
-	tree, err := layers.ReadDir(dir)
+	files, err := tree.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	first := map[*layers.Node]string{}
+	first := map[*tree.Node]string{}
 	var out []string
-	for name, n := range tree.Walk() {
+	for name, n := range files.Walk() {
 		if _, known := first[n]; !known {
 			first[n] = name
 		}
@@ -43,22 +43,22 @@ func Of(dir string, now time.Time) ([]string, error) {
 }
 
 // describe is a line of a name. Whiteouts have the time of their making.
-func describe(n *layers.Node, name string, now time.Time) (string, error) {
+func describe(n *tree.Node, name string, now time.Time) (string, error) {
 	when := "-"
 	if !n.IsWhiteout() && n.ModTime.Before(now) {
 		when = n.ModTime.UTC().Format(time.RFC3339Nano)
 	}
 	words := []string{n.Type.String(), fmt.Sprintf("%04o %d:%d %s %q", n.Mode, n.UID, n.GID, when, name)}
 	switch n.Type {
-	case layers.Regular:
+	case tree.Regular:
 		d, err := digest.FromReader(n.Content.Reader())
 		if err != nil {
 			return "", err
 		}
 		words = append(words, fmt.Sprint(n.Content.Size), d.String())
-	case layers.Symlink:
+	case tree.Symlink:
 		words = append(words, fmt.Sprintf("-> %q", n.Target))
-	case layers.Char, layers.Block:
+	case tree.Char, tree.Block:
 		words = append(words, fmt.Sprintf("%d:%d", n.Major, n.Minor))
 	}
 	for _, x := range slices.Sorted(maps.Keys(n.Xattrs)) {

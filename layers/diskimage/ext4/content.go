@@ -6,7 +6,7 @@ import (
 	"io"
 	"sort"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 const (
@@ -83,11 +83,11 @@ func (c *content) extent(e []byte) error {
 }
 
 // where is the content: a part of the image where it lies there in one piece.
-func (c *content) where() layers.Content {
+func (c *content) where() tree.Content {
 	if len(c.pieces) == 1 && c.pieces[0].from == 0 && c.pieces[0].to >= c.size {
-		return layers.Content{ReaderAt: c.fs.image, Offset: c.pieces[0].at, Size: c.size}
+		return tree.Content{ReaderAt: c.fs.image, Offset: c.pieces[0].at, Size: c.size}
 	}
-	return layers.Content{ReaderAt: c, Size: c.size}
+	return tree.Content{ReaderAt: c, Size: c.size}
 }
 
 // ReadAt implements io.ReaderAt.

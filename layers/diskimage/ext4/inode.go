@@ -7,7 +7,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // The flags of an inode that say where its data lie.
@@ -64,18 +64,18 @@ func (i *inode) modTime() time.Time {
 }
 
 // types are those of the upper bits of the mode.
-var types = map[uint16]layers.Type{
-	0x1: layers.Fifo, 0x2: layers.Char, 0x4: layers.Directory, 0x6: layers.Block, 0x8: layers.Regular, 0xa: layers.Symlink,
-	0xc: layers.Socket,
+var types = map[uint16]tree.Type{
+	0x1: tree.Fifo, 0x2: tree.Char, 0x4: tree.Directory, 0x6: tree.Block, 0x8: tree.Regular, 0xa: tree.Symlink,
+	0xc: tree.Socket,
 }
 
 // node is what the inode says, without what lies in it if it is a directory.
-func (i *inode) node() (*layers.Node, error) {
+func (i *inode) node() (*tree.Node, error) {
 	kind, ok := types[i.u16(0)>>12]
 	if !ok || i.u16(0x1a) == 0 {
 		return nil, fmt.Errorf("no file: mode %#o, %d links", i.u16(0), i.u16(0x1a))
 	}
-	n := &layers.Node{
+	n := &tree.Node{
 		Type:    kind,
 		Mode:    uint32(i.u16(0)) & 0o7777,
 		UID:     uint32(i.u16(0x2)) | uint32(i.u16(0x78))<<16,
@@ -87,11 +87,11 @@ func (i *inode) node() (*layers.Node, error) {
 		return nil, err
 	}
 	switch kind {
-	case layers.Regular:
+	case tree.Regular:
 		n.Content, err = i.content()
-	case layers.Symlink:
+	case tree.Symlink:
 		n.Target, err = i.target()
-	case layers.Char, layers.Block:
+	case tree.Char, tree.Block:
 		n.Major, n.Minor = i.device()
 	}
 	return n, err
@@ -126,20 +126,20 @@ func (i *inode) target() (string, error) {
 }
 
 // content says where the inode's data lie.
-func (i *inode) content() (layers.Content, error) {
+func (i *inode) content() (tree.Content, error) {
 	switch flags := i.flags(); {
 	case i.size() > math.MaxInt64:
-		return layers.Content{}, fmt.Errorf("%d bytes", i.size())
+		return tree.Content{}, fmt.Errorf("%d bytes", i.size())
 	case flags&inlineData != 0 || flags&encrypted != 0:
-		return layers.Content{}, errors.New("inline and encrypted data are not supported")
+		return tree.Content{}, errors.New("inline and encrypted data are not supported")
 	case i.size() == 0:
-		return layers.Content{}, nil
+		return tree.Content{}, nil
 	case flags&usesExtents == 0:
-		return layers.Content{}, errors.New("its blocks are mapped as in ext3, which is not supported")
+		return tree.Content{}, errors.New("its blocks are mapped as in ext3, which is not supported")
 	}
 	c := content{fs: i.fs, size: int64(i.size())}
 	if err := c.extents(i.blockMap(), maxDepth); err != nil {
-		return layers.Content{}, err
+		return tree.Content{}, err
 	}
 	return c.where(), nil
 }

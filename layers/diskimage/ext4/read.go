@@ -13,7 +13,7 @@ import (
 	"io"
 	"path"
 
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // rootInode is the inode of the root directory.
@@ -21,12 +21,12 @@ const rootInode = 2
 
 // Read reads the file system that begins at an offset of an image and ends within size bytes. The image stays open as
 // long as the tree is used; it should be an *os.File, so that contents in one piece are copied inside the kernel.
-func Read(ctx context.Context, image io.ReaderAt, offset, size int64) (*layers.Tree, error) {
+func Read(ctx context.Context, image io.ReaderAt, offset, size int64) (*tree.Tree, error) {
 	fs, err := open(image, offset, size)
 	if err != nil {
 		return nil, err
 	}
-	r := reader{ctx: ctx, fs: fs, tree: layers.NewTree(), nodes: map[uint32]*layers.Node{}}
+	r := reader{ctx: ctx, fs: fs, tree: tree.New(), nodes: map[uint32]*tree.Node{}}
 	return r.tree, r.entry("", rootInode)
 }
 
@@ -34,14 +34,14 @@ func Read(ctx context.Context, image io.ReaderAt, offset, size int64) (*layers.T
 type reader struct {
 	ctx   context.Context
 	fs    *fileSystem
-	tree  *layers.Tree
-	nodes map[uint32]*layers.Node // by inode: names of a hard link share one
+	tree  *tree.Tree
+	nodes map[uint32]*tree.Node // by inode: names of a hard link share one
 }
 
 // entry adds what has a name, with all that lies below it.
 func (r *reader) entry(name string, number uint32) error {
 	if n := r.nodes[number]; n != nil {
-		if n.Type == layers.Directory {
+		if n.Type == tree.Directory {
 			return fmt.Errorf("/%s is a directory that has another name, too", name)
 		}
 		return r.tree.Put(name, n)
@@ -58,7 +58,7 @@ func (r *reader) entry(name string, number uint32) error {
 	if err := r.tree.Put(name, n); err != nil {
 		return err
 	}
-	if n.Type != layers.Directory {
+	if n.Type != tree.Directory {
 		return nil
 	}
 	return r.directory(name, i)

@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// What the reader makes of sound file systems is tested in builder/disk/ext4, beside the writer.
+// What the reader makes of sound file systems is tested in layers/ext4, beside the writer.
 
 // small is a file system with a directory, a file and a symlink.
 func small(tb testing.TB) []byte {
@@ -40,7 +40,7 @@ func small(tb testing.TB) []byte {
 	return data
 }
 
-func read(ctx context.Context, image []byte) (*layers.Tree, error) {
+func read(ctx context.Context, image []byte) (*tree.Tree, error) {
 	return Read(ctx, bytes.NewReader(image), 0, int64(len(image)))
 }
 
@@ -86,12 +86,12 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, at uint32, change []byte) {
 		bad := bytes.Clone(good)
 		copy(bad[int64(at)%int64(len(bad)):], change)
-		tree, err := read(t.Context(), bad)
+		files, err := read(t.Context(), bad)
 		if err != nil {
 			return
 		}
-		for _, n := range tree.Walk() {
-			if n.Type == layers.Regular {
+		for _, n := range files.Walk() {
+			if n.Type == tree.Regular {
 				_, _ = io.CopyN(io.Discard, n.Content.Reader(), 1<<20)
 			}
 		}

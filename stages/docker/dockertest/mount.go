@@ -10,16 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/PlanktoScope/pkbuild/builder/disk/ext4"
-	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/ext4"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Mount writes a store to an ext4 image, as the disk writer does it for a device, mounts that, and returns where the store
 // is. At is where devices have it.
-func Mount(t *testing.T, at string, store *layers.Tree) string {
+func Mount(t *testing.T, at string, store *tree.Tree) string {
 	t.Helper()
-	root := layers.NewTree()
-	docker := layers.NewTree()
+	root := tree.New()
+	docker := tree.New()
 	require.NoError(t, docker.Put(at, store.Root))
 	require.NoError(t, root.Apply(docker))
 	image := filepath.Join(t.TempDir(), "image")

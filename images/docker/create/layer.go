@@ -1,0 +1,92 @@
+// Package containers is the layer of container images: Docker on the device has them from its first start on, without
+// pulling or loading. It joins images/source, which brings the images, with images/docker, which writes the store.
+package create
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/images/docker"
+	"github.com/PlanktoScope/pkbuild/images/source"
+	"github.com/PlanktoScope/pkbuild/internal/download"
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
+)
+
+// Layer is Docker's store with images in it.
+type Layer struct {
+	Platform string  `json:"platform"` // such as linux/arm64/v8
+	Images   []Image `json:"images"`
+	Create   *Create `json:"create,omitempty"`
+}
+
+// Image is a container image.
+type Image struct {
+	Name   string        `json:"name"`             // in full, such as docker.io/library/caddy:2.8
+	Source string        `json:"source,omitempty"` // as source.Reference has it, relative to Env.Dir
+	Digest digest.Digest `json:"digest"`           // of its manifest, or of the index of its manifests
+}
+
+// Kind implements layers.Layer. What is made lies in the cache of blobs, and in memory what there is of it to know.
+func (l Layer) Kind() layers.Kind {
+	return layers.Kind{Name: "containers", Version: 1, Kept: true, Scratch: l.Create != nil}
+}
+
+// Make implements layers.Layer.
+func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
+	platform, err := images.ParsePlatform(l.Platform)
+	if err != nil {
+		return nil, err
+	}
+	blobs := images.In(env.Cache, env.Shared)
+	store := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(env.Cache, "tar-split")}
+	client := source.Client{
+		Blobs: blobs, Platform: platform, Dir: env.Dir, Patience: download.Patient(), Progress: progress(env), Added: store.Prepare,
+	}
+	all, err := client.FetchAll(ctx, l.pinned())
+	if err != nil {
+		return nil, err
+	}
+	if l.Create != nil {
+		if err := l.Create.fill(ctx, env, below, &store, all); err != nil {
+			return nil, cannot(err)
+		}
+	}
+	data, err := store.Tree(ctx, all)
+	if failed := (docker.ContainerError{}); errors.As(err, &failed) {
+		return nil, cannot(failed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := tree.New()
+	return t, t.Put(docker.Dir, data.Root)
+}
+
+func (l Layer) pinned() []source.Pinned {
+	var out []source.Pinned
+	for _, i := range l.Images {
+		out = append(out, source.Pinned{Reference: source.Reference{Name: i.Name, From: i.Source}, Digest: i.Digest})
+	}
+	return out
+}
+
+// progress passes on a hundred reports of a layer of an image at most.
+func progress(env *layers.Env) func(source.Progress) {
+	last := map[digest.Digest]int64{}
+	return func(p source.Progress) {
+		percent := int64(-1)
+		if p.Total > 0 {
+			percent = p.Done * 100 / p.Total
+		}
+		if was, known := last[p.Layer]; known && was == percent {
+			return
+		}
+		last[p.Layer] = percent
+		env.Report(layers.Progress{Message: "fetching " + p.Image, Done: p.Done, Total: max(p.Total, 0)})
+	}
+}

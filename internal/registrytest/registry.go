@@ -1,0 +1,170 @@
+// Package registry is a container registry for tests and measurements: whoever reaches it may push and pull. It keeps
+// blobs in a directory, checks their digests, and forgets names with the process.
+//
+// It speaks as much of https://github.com/opencontainers/distribution-spec as Docker and skopeo ask for.
+package registrytest
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Registry is an http.Handler.
+type Registry struct {
+	Dir string // of the blobs, which exists
+
+	mu        sync.Mutex
+	manifests map[string]manifest // by repository, a space, and tag or digest
+	pushed    []digest.Digest
+}
+
+type manifest struct {
+	mediaType string
+	data      []byte
+}
+
+// Pushed are the blobs that were sent, in order.
+func (r *Registry) Pushed() []digest.Digest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]digest.Digest(nil), r.pushed...)
+}
+
+var route = regexp.MustCompile(`^/v2/(?:(.+)/(manifests|blobs)/(.+))?$`)
+
+// ServeHTTP implements http.Handler.
+func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	parts := route.FindStringSubmatch(req.URL.Path)
+	switch {
+	case parts == nil:
+		http.NotFound(w, req)
+	case parts[2] == "manifests":
+		r.manifest(w, req, parts[1], parts[3])
+	case strings.HasPrefix(parts[3], "uploads/"):
+		r.upload(w, req, filepath.Base(parts[3]))
+	case parts[2] == "blobs":
+		r.blob(w, req, parts[3])
+	}
+}
+
+// Put adds a manifest, by a tag or its digest.
+func (r *Registry) Put(repository, ref, mediaType string, data []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.manifests == nil {
+		r.manifests = map[string]manifest{}
+	}
+	m := manifest{mediaType, data}
+	r.manifests[repository+" "+ref] = m
+	r.manifests[repository+" "+digest.FromBytes(data).String()] = m
+}
+
+func (r *Registry) manifest(w http.ResponseWriter, req *http.Request, repository, ref string) {
+	if req.Method == http.MethodPut {
+		data, err := io.ReadAll(req.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Put(repository, ref, req.Header.Get("Content-Type"), data)
+		w.Header().Set("Docker-Content-Digest", digest.FromBytes(data).String())
+		w.WriteHeader(http.StatusCreated)
+		return
+	}
+	r.mu.Lock()
+	m, ok := r.manifests[repository+" "+ref]
+	r.mu.Unlock()
+	if !ok {
+		http.NotFound(w, req)
+		return
+	}
+	w.Header().Set("Content-Type", m.mediaType)
+	w.Header().Set("Docker-Content-Digest", digest.FromBytes(m.data).String())
+	w.Header().Set("Content-Length", fmt.Sprint(len(m.data)))
+	if req.Method == http.MethodGet {
+		_, _ = w.Write(m.data) // who does not listen has gone
+	}
+}
+
+func (r *Registry) blob(w http.ResponseWriter, req *http.Request, name string) {
+	d := digest.Digest(name)
+	if d.Validate() != nil {
+		http.NotFound(w, req)
+		return
+	}
+	w.Header().Set("Docker-Content-Digest", name)
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeFile(w, req, filepath.Join(r.Dir, d.Encoded()))
+}
+
+// upload takes a blob: it is begun, sent in one or more parts, and ended with its digest.
+func (r *Registry) upload(w http.ResponseWriter, req *http.Request, id string) {
+	if req.Method == http.MethodPost {
+		id = "upload-" + rand.Text()
+	}
+	name := filepath.Join(r.Dir, filepath.Base(id))
+	size, err := appendTo(name, req.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	want := digest.Digest(req.URL.Query().Get("digest"))
+	if req.Method == http.MethodPut {
+		if err := r.finish(name, want); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Docker-Content-Digest", want.String())
+		w.WriteHeader(http.StatusCreated)
+		return
+	}
+	before, _, _ := strings.Cut(req.URL.Path, "/uploads/")
+	w.Header().Set("Location", before+"/uploads/"+id)
+	w.Header().Set("Range", fmt.Sprintf("0-%d", max(size-1, 0)))
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func appendTo(name string, from io.Reader) (size int64, err error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if _, err := io.Copy(f, from); err != nil {
+		return 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// finish gives a blob its name.
+func (r *Registry) finish(name string, want digest.Digest) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	got, err := digest.FromReader(f)
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("the blob has the digest %s, not %s", got, want)
+	}
+	r.mu.Lock()
+	r.pushed = append(r.pushed, want)
+	r.mu.Unlock()
+	return os.Rename(name, filepath.Join(r.Dir, want.Encoded()))
+}

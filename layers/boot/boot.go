@@ -1,0 +1,173 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
+)
+
+// Layer fills /boot/firmware, which becomes the FAT partition that a Pi's firmware reads: the firmware itself, the
+// kernel, its device trees, config.txt, cmdline.txt and an initramfs with pkinit as its /init. It also installs pkinit
+// in the tree, and /etc/fstab, since that names the same partitions. On a vendor's base, firmware, kernel and the
+// settings of its config.txt stay the vendor's.
+type Layer struct {
+	Signature string   `json:"signature"` // of the disk: eight hexadecimal digits
+	Config    []string `json:"config,omitempty"`
+	Cmdline   []string `json:"cmdline,omitempty"`
+	Modules   []string `json:"modules,omitempty"` // kernel modules that the initramfs loads
+	Pkinit    string   `json:"pkinit"`            // SHA-256 of the helper program
+}
+
+// The names that the layer and the firmware agree on.
+const (
+	Firmware      = "boot/firmware" // the tree's part that becomes the boot partition
+	kernelName    = "vmlinuz"
+	initramfsName = "initramfs.img"
+	pkinitPath    = "usr/lib/pkinit/pkinit"
+)
+
+// Kind implements Layer.
+func (Layer) Kind() layers.Kind { return layers.Kind{Name: "boot", Version: 1, Kept: true} }
+
+// Make implements Layer.
+func (b Layer) Make(_ context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
+	kernel, err := findKernel(below)
+	if err != nil {
+		return nil, err
+	}
+	config, err := b.config(kernel, below)
+	if err != nil {
+		return nil, err
+	}
+	pkinit, err := layers.OpenSource(filepath.Join(env.Helpers, layers.Helper("pkinit", "arm64")), b.Pkinit)
+	if err != nil {
+		return nil, err
+	}
+	initramfs, err := initramfs{kernel: kernel.version, modules: b.Modules, pkinit: pkinit}.build(below)
+	if err != nil {
+		return nil, fmt.Errorf("initramfs: %w", err)
+	}
+	t := tree.New()
+	file := func(name string, mode uint32, c tree.Content) error {
+		return t.Put(name, &tree.Node{Type: tree.Regular, Mode: mode, ModTime: env.Latest, Content: c})
+	}
+	for name, c := range map[string]tree.Content{
+		Firmware + "/config.txt":       tree.Inline(config),
+		Firmware + "/cmdline.txt":      tree.Inline(b.cmdline()),
+		Firmware + "/" + initramfsName: tree.Inline(initramfs),
+		"etc/fstab":                    tree.Inline(b.fstab()),
+	} {
+		if err := file(name, 0o644, c); err != nil {
+			return nil, err
+		}
+	}
+	if err := file(pkinitPath, 0o755, pkinit); err != nil {
+		return nil, err
+	}
+	if kernel.vendor {
+		return t, keepFirmware(t, below)
+	}
+	return t, copyFirmware(t, below, kernel.version)
+}
+
+// kernelVersion is the version of the one kernel in the tree.
+func kernelVersion(t *tree.Tree) (string, error) {
+	var versions []string
+	for base := range t.Dir("boot").Children() {
+		if v, ok := strings.CutPrefix(base, "vmlinuz-"); ok {
+			versions = append(versions, v)
+		}
+	}
+	switch len(versions) {
+	case 0:
+		return "", fmt.Errorf("no /boot/vmlinuz-* in the tree: add a kernel, such as the package linux-image-arm64")
+	case 1:
+		return versions[0], nil
+	}
+	return "", fmt.Errorf("%d kernels in the tree (%s): keep one", len(versions), strings.Join(versions, ", "))
+}
+
+// copyFirmware puts the firmware's files, the kernel and the device trees in the boot partition.
+func copyFirmware(t, below *tree.Tree, version string) error {
+	from := map[string]string{"boot/vmlinuz-" + version: kernelName}
+	sources := []struct{ dir, to string }{
+		{"usr/lib/raspi-firmware", ""},
+		{"usr/lib/linux-image-" + version + "/broadcom", ""},
+		{"usr/lib/linux-image-" + version + "/overlays", "overlays"},
+	}
+	for _, s := range sources {
+		sub := below.Sub(s.dir)
+		if sub == nil {
+			continue
+		}
+		for name, n := range sub.Walk() {
+			if n.Type != tree.Directory {
+				from[path.Join(s.dir, name)] = path.Join(s.to, name)
+			}
+		}
+	}
+	for source, target := range from {
+		_, n := below.Resolve(source)
+		if n == nil || n.Type != tree.Regular {
+			return fmt.Errorf("boot file /%s is no regular file of the tree", source)
+		}
+		bare := *n // FAT knows no hard links
+		if err := t.Put(path.Join(Firmware, target), &bare); err != nil {
+			return err
+		}
+	}
+	if t.Get(Firmware+"/start4.elf") == nil {
+		return fmt.Errorf("no start4.elf in /usr/lib/raspi-firmware: add the firmware, such as the package raspi-firmware")
+	}
+	return nil
+}
+
+// keepFirmware removes the vendor's initramfs from the boot partition: nothing starts them.
+func keepFirmware(t, below *tree.Tree) error {
+	if below.Get(Firmware+"/start4.elf") == nil {
+		return fmt.Errorf("no start4.elf in /%s of the base: it has no firmware to start from", Firmware)
+	}
+	for base, n := range below.Dir(Firmware).Children() {
+		if n.Type != tree.Regular || base == initramfsName || !strings.HasPrefix(base, "initramfs") {
+			continue
+		}
+		if err := t.Put(path.Join(Firmware, base), &tree.Node{Type: tree.Char}); err != nil { // a whiteout
+			return err
+		}
+	}
+	return nil
+}
+
+// config is config.txt: kernel and initramfs by name, since what the firmware would choose by itself differs by model.
+func (b Layer) config(k kernel, below *tree.Tree) (string, error) {
+	lines := []string{"# Written by pkbuild from the recipe of this image.", "arm_64bit=1"}
+	if k.vendor {
+		vendor, err := vendorConfig(below)
+		if err != nil {
+			return "", err
+		}
+		lines = slices.Concat(vendor, lines)
+	} else {
+		lines = append(lines, "upstream_kernel=1")
+	}
+	lines = append(lines, "kernel="+k.file, "initramfs "+initramfsName+" followkernel")
+	return strings.Join(append(lines, b.Config...), "\n") + "\n", nil
+}
+
+func (b Layer) cmdline() string {
+	args := slices.Concat([]string{"root=" + b.partition(2), "rootfstype=ext4", "rootwait"}, b.Cmdline)
+	return strings.Join(args, " ") + "\n"
+}
+
+func (b Layer) partition(n int) string { return fmt.Sprintf("PARTUUID=%s-%02d", b.Signature, n) }
+
+func (b Layer) fstab() string {
+	return b.partition(2) + " / ext4 defaults,noatime 0 1\n" +
+		b.partition(1) + " /boot/firmware vfat defaults,noatime,nofail 0 2\n"
+}

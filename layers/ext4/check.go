@@ -1,0 +1,65 @@
+package ext4
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers/tree"
+)
+
+const (
+	maxName     = 255
+	maxTarget   = blockSize - 1
+	maxFileSize = (1<<32 - 1) * blockSize // the last block number is not a valid one
+	maxMajor    = 1<<12 - 1
+	maxMinor    = 1<<20 - 1
+)
+
+// check tells what of a node ext4 cannot hold, except for its extended attributes.
+func check(n *tree.Node) error {
+	if n.Mode > 0o7777 {
+		return fmt.Errorf("mode %#o has more than permission bits", n.Mode)
+	}
+	switch n.Type {
+	case tree.Regular:
+		if n.Content.Size < 0 || n.Content.Size > maxFileSize {
+			return fmt.Errorf("size %d is not between 0 and %d", n.Content.Size, int64(maxFileSize))
+		}
+	case tree.Symlink:
+		if n.Target == "" || len(n.Target) > maxTarget || strings.ContainsRune(n.Target, 0) {
+			return fmt.Errorf("symlink target %.40q is not 1 to %d bytes without NUL", n.Target, maxTarget)
+		}
+	case tree.Char, tree.Block:
+		if n.Major > maxMajor || n.Minor > maxMinor {
+			return fmt.Errorf("device %d:%d is not within %d:%d", n.Major, n.Minor, maxMajor, maxMinor)
+		}
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	switch {
+	case name == "" || name == "." || name == "..":
+		return fmt.Errorf("name %q is not one for an entry", name)
+	case len(name) > maxName:
+		return fmt.Errorf("name %.40q… is longer than %d bytes", name, maxName)
+	case strings.ContainsAny(name, "/\x00"):
+		return fmt.Errorf("name %q contains a slash or NUL", name)
+	}
+	return nil
+}
+
+func (o *Options) check() error {
+	switch {
+	case len(o.Label) > 16:
+		return fmt.Errorf("label %q is longer than 16 bytes", o.Label)
+	case o.ReservedPercent < 0 || o.ReservedPercent > 50:
+		return fmt.Errorf("%d%% reserved for root is not between 0 and 50", o.ReservedPercent)
+	case o.UUID == [16]byte{}:
+		return errors.New("the UUID is missing")
+	case o.Size > maxSize:
+		return fmt.Errorf("size %d is above 16 TiB", o.Size)
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package ext4
+
+import (
+	"encoding/binary"
+
+	"github.com/PlanktoScope/pkbuild/layers/tree"
+)
+
+const (
+	extraSize = 32 // of the fields behind the first 128 bytes
+
+	checksumLo = 0x7c // offsets of the fields
+	checksumHi = 0x82
+
+	flagIndexed = 0x1000 // the directory is an htree
+	flagExtents = 0x80000
+	flagEAInode = 0x200000
+)
+
+var modeTypes = [...]uint16{
+	tree.Fifo: 0x1000, tree.Char: 0x2000, tree.Directory: 0x4000, tree.Block: 0x6000, tree.Regular: 0x8000,
+	tree.Symlink: 0xa000, tree.Socket: 0xc000,
+}
+
+// diskInode is struct ext4_inode. It is in parts because encoding/binary is slow with arrays, and inodes are many.
+// https://docs.kernel.org/filesystems/ext4/inodes.html
+type diskInode struct {
+	inodeHead
+	Block [60]byte
+	inodeTail
+	InlineXattrs [inlineXattrs]byte
+}
+
+type inodeHead struct {
+	Mode       uint16
+	UIDLo      uint16
+	SizeLo     uint32
+	Atime      uint32
+	Ctime      uint32
+	Mtime      uint32
+	Dtime      uint32
+	GIDLo      uint16
+	LinksCount uint16
+	BlocksLo   uint32
+	Flags      uint32
+	VersionLo  uint32
+}
+
+type inodeTail struct {
+	Generation  uint32
+	FileACLLo   uint32
+	SizeHi      uint32
+	_           uint32
+	BlocksHi    uint16
+	FileACLHi   uint16
+	UIDHi       uint16
+	GIDHi       uint16
+	ChecksumLo  uint16
+	_           uint16
+	ExtraIsize  uint16
+	ChecksumHi  uint16
+	CtimeExtra  uint32
+	MtimeExtra  uint32
+	AtimeExtra  uint32
+	Crtime      uint32
+	CrtimeExtra uint32
+	VersionHi   uint32
+	Projid      uint32
+}
+
+// sectors is i_blocks: 512 bytes each, those that hold metadata included.
+func (p *plan) sectors(number uint32) uint64 {
+	in := p.inodes[number]
+	blocks := uint64(len(in.tree))
+	for _, e := range in.extents {
+		blocks += uint64(e.length)
+	}
+	if in.attrs != nil {
+		blocks += in.attrs.ownBlocks()
+	}
+	if number == resizeInode {
+		blocks += p.resizeBlocks()
+	}
+	return blocks * (blockSize / 512)
+}
+
+func (p *plan) flags(number uint32) uint32 {
+	in := p.inodes[number]
+	flags := uint32(0)
+	if in.hasExtents() && number != resizeInode {
+		flags |= flagExtents
+	}
+	if in.dir != nil && in.dir.indexed() {
+		flags |= flagIndexed
+	}
+	if in.value != nil {
+		flags |= flagEAInode
+	}
+	return flags
+}
+
+// blockField is i_block, which is what its type makes of it.
+func (p *plan) blockField(number uint32) (b [60]byte) {
+	in := p.inodes[number]
+	switch {
+	case number == resizeInode:
+		binary.LittleEndian.PutUint32(b[doublyIndirect*4:], uint32(p.resize))
+	case in.isFastSymlink():
+		copy(b[:], in.node.Target)
+	case in.isDevice():
+		putDevice(b[:], in.node.Major, in.node.Minor)
+	case in.hasExtents():
+		copy(b[:], p.extentTree(number)[0])
+	}
+	return b
+}
+
+// putDevice writes a device number, in the old form where it fits.
+func putDevice(b []byte, major, minor uint32) {
+	if major < 256 && minor < 256 {
+		binary.LittleEndian.PutUint32(b, major<<8|minor)
+		return
+	}
+	binary.LittleEndian.PutUint32(b[4:], minor&0xff|major<<8|minor&^0xff<<12)
+}
+
+// encodeInode is an inode as it lies in its table.
+func (p *plan) encodeInode(b []byte, number uint32) []byte {
+	in := p.inodes[number]
+	if in.node == nil || number == resizeInode && p.reserved == 0 {
+		return append(b, make([]byte, inodeSize)...)
+	}
+	n, sectors := in.node, p.sectors(number)
+	d := diskInode{
+		inodeHead: inodeHead{
+			Mode:  modeTypes[n.Type] | uint16(n.Mode),
+			UIDLo: lo16(n.UID), GIDLo: lo16(n.GID), SizeLo: lo32(uint64(in.size)), BlocksLo: lo32(sectors),
+			LinksCount: linksCount(in), Flags: p.flags(number),
+		},
+		Block: p.blockField(number),
+		inodeTail: inodeTail{
+			UIDHi: hi16(n.UID), GIDHi: hi16(n.GID), SizeHi: hi32(uint64(in.size)), BlocksHi: uint16(sectors >> 32),
+			ExtraIsize: extraSize,
+		},
+	}
+	d.setTime(p.time(n))
+	if in.attrs != nil {
+		d.FileACLLo, d.FileACLHi = lo32(in.attrs.at), uint16(in.attrs.at>>32)
+		d.InlineXattrs = in.attrs.encodeInline(p)
+	}
+	if in.value != nil {
+		d.setValue(*in.value)
+	}
+	start := len(b)
+	b = append(encode(b, &d.inodeHead), d.Block[:]...)
+	b = append(encode(b, &d.inodeTail), d.InlineXattrs[:]...)
+	sum := crc32c(inodeSeed(p.seed, number), b[start:])
+	binary.LittleEndian.PutUint16(b[start+checksumLo:], lo16(sum))
+	binary.LittleEndian.PutUint16(b[start+checksumHi:], hi16(sum))
+	return b
+}
+
+// linksCount is 1 for a directory with more links than ext4 counts (dir_nlink).
+func linksCount(in *inode) uint16 {
+	if in.links > maxLinks {
+		return 1
+	}
+	return uint16(in.links)
+}

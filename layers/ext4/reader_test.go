@@ -1,0 +1,159 @@
+package ext4
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
+	reader "github.com/PlanktoScope/pkbuild/layers/diskimage/ext4"
+	"github.com/PlanktoScope/pkbuild/layers/tree"
+)
+
+// The reader of file systems is tested here, beside the writer and the programs and kernels that have an opinion.
+
+// readImage reads an image with what is in front of and behind it.
+func readImage(t *testing.T, image string) *tree.Tree {
+	t.Helper()
+	f, err := os.Open(image)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	info, err := f.Stat()
+	require.NoError(t, err)
+	tree, err := reader.Read(t.Context(), f, 0, info.Size())
+	require.NoError(t, err)
+	return tree
+}
+
+// requireReaderSees compares an image with what it was made of.
+func requireReaderSees(t *testing.T, image string, want listing) {
+	t.Helper()
+	tree := readImage(t, image)
+	if _, own := want[lostFound]; !own {
+		tree.Remove(lostFound)
+	}
+	requireSame(t, want, describeTree(t, tree))
+}
+
+// populate makes entries of every kind in a directory. Holes and what is allocated but not written come out as zeroes,
+// whatever the disk held before.
+func populate(t *testing.T, dir string) {
+	t.Helper()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name string, data []byte) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(at(name)), 0o755))
+		require.NoError(t, os.WriteFile(at(name), data, 0o644))
+	}
+	write("one piece", bytes.Repeat([]byte("0123456789abcdef"), 10_000))
+	write("empty", nil)
+	write("a/hard link", []byte("x"))
+	require.NoError(t, os.Link(at("a/hard link"), at("b")))
+	for i := range 600 {
+		write(fmt.Sprintf("many/%d with a name of some length", i), nil)
+	}
+	for name, data := range map[string]int{"first hole": 1 << 20, "last hole": 0} {
+		f, err := os.Create(at(name))
+		require.NoError(t, err)
+		_, err = f.WriteAt(bytes.Repeat([]byte("x"), 5000), int64(data))
+		require.NoError(t, err)
+		require.NoError(t, f.Truncate(2<<20+1))
+		require.NoError(t, f.Close())
+	}
+	f, err := os.Create(at("pieces"))
+	require.NoError(t, err)
+	for i := range int64(400) { // more than an inode has room for
+		_, err = f.WriteAt([]byte{byte(i)}, i*3*blockSize)
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Close())
+	require.NoError(t, os.Symlink("a", at("short symlink")))
+	require.NoError(t, os.Symlink(string(bytes.Repeat([]byte("long/"), 40)), at("long symlink")))
+	for length := 57; length < 63; length++ {
+		require.NoError(t, os.Symlink(string(bytes.Repeat([]byte("x"), length)), at(fmt.Sprintf("symlink of %d", length))))
+	}
+	for name, mode := range map[string]uint32{"char": unix.S_IFCHR | 0o600, "block": unix.S_IFBLK | 0o660} {
+		require.NoError(t, unix.Mknod(at(name), mode, int(unix.Mkdev(4, 64))))
+		require.NoError(t, unix.Mknod(at("large "+name), mode, int(unix.Mkdev(1000, 70000))))
+	}
+	require.NoError(t, unix.Mknod(at("whiteout"), unix.S_IFCHR, 0))
+	require.NoError(t, unix.Mkfifo(at("fifo"), 0o622))
+	require.NoError(t, unix.Mknod(at("socket"), unix.S_IFSOCK|0o755, 0))
+	require.NoError(t, unix.Setxattr(at("b"), "user.empty", nil, 0))
+	require.NoError(t, unix.Setxattr(at("b"), "user.long", bytes.Repeat([]byte("v"), 500), 0))
+	require.NoError(t, unix.Setxattr(at("a"), "trusted.overlay.opaque", []byte("y"), 0))
+	require.NoError(t, os.Lchown(at("b"), 100_000, 200_000))
+	require.NoError(t, unix.Chmod(at("b"), 0o6755))
+	require.NoError(t, unix.Chmod(at("many"), 0o1777))
+	for name, when := range map[string]time.Time{
+		"empty": time.Unix(-5, 7), "one piece": time.Unix(1<<32+5, 999_999_999), "short symlink": time.Unix(1_700_000_000, 1),
+	} {
+		ts := []unix.Timespec{unix.NsecToTimespec(0), unix.NsecToTimespec(when.UnixNano())}
+		require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, at(name), ts, unix.AT_SYMLINK_NOFOLLOW))
+	}
+}
+
+// oldDisk is an image that is full of the remains of something else.
+func oldDisk(t *testing.T) string {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "image")
+	require.NoError(t, os.WriteFile(image, bytes.Repeat([]byte("remains "), 32<<20/8), 0o600))
+	return image
+}
+
+var formats = map[string][]string{
+	"as today":          nil,
+	"as in 2020":        {"-O", "^metadata_csum,^64bit"},
+	"small blocks":      {"-b", "1024"},
+	"small inodes":      {"-I", "128"},
+	"without flex_bg":   {"-O", "^flex_bg,^resize_inode"},
+	"values in inodes":  {"-O", "ea_inode"},
+	"large directories": {"-O", "large_dir,metadata_csum_seed"},
+}
+
+func TestReaderAgreesWithDebugfs(t *testing.T) {
+	if os.Geteuid() != 0 {
+		needs.Unavailable(t, "needs root, to make devices")
+	}
+	dir := t.TempDir()
+	populate(t, dir)
+	for name, options := range formats {
+		if name == "small inodes" {
+			continue // where debugfs speaks of times in another way
+		}
+		t.Run(name, func(t *testing.T) {
+			image := oldDisk(t)
+			tool(t, "mke2fs", append(append([]string{"-qFt", "ext4", "-E", "nodiscard", "-d", dir}, options...), image)...)
+			d := debugfs{t: t, image: image, dir: t.TempDir()}
+			requireReaderSees(t, image, d.describe())
+		})
+	}
+}
+
+func TestReaderAgreesWithTheKernel(t *testing.T) {
+	for name, options := range formats {
+		t.Run(name, func(t *testing.T) {
+			image := oldDisk(t)
+			tool(t, "mke2fs", append(append([]string{"-qFt", "ext4", "-E", "nodiscard"}, options...), image)...)
+			m := mountImage(t, image, "noatime")
+			populate(t, m.dir)
+			if name == "values in inodes" {
+				require.NoError(t, unix.Setxattr(filepath.Join(m.dir, "b"), "user.very-long", bytes.Repeat([]byte("v"), 60_000), 0))
+			}
+			f, err := os.Create(filepath.Join(m.dir, "not written"))
+			require.NoError(t, err)
+			require.NoError(t, unix.Fallocate(int(f.Fd()), 0, 0, 100_000))
+			_, err = f.WriteAt([]byte("x"), 50_000)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			want := describeDir(t, m.dir, true)
+			m.unmount()
+			requireReaderSees(t, image, want)
+		})
+	}
+}

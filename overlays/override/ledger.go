@@ -1,0 +1,81 @@
+package override
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// ledgerVersion is the version of the format of the ledger.
+const ledgerVersion = 1
+
+// Ledger remembers what each override hid when it was first seen, to tell when it begins to hide an update. Its keys
+// are absolute paths on the device.
+type Ledger map[string]Seen
+
+// Seen is what is remembered of an override.
+type Seen struct {
+	Below string `json:"below,omitempty"` // fingerprint of what it hid
+	Stage int    `json:"stage"`           // the stage that ran when it was first seen; 0 for none
+	Hides int    `json:"hides,omitempty"` // the first stage seen since whose file is another one; 0 for none
+}
+
+// ParseLedger reads a ledger.
+func ParseLedger(data []byte) (Ledger, error) {
+	var file struct {
+		Version   int    `json:"version"`
+		Overrides Ledger `json:"overrides"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, fmt.Errorf("parse the ledger of overrides: %w", err)
+	}
+	if file.Version != ledgerVersion {
+		return nil, fmt.Errorf("parse the ledger of overrides: version is %d, want %d", file.Version, ledgerVersion)
+	}
+	return file.Overrides, nil
+}
+
+// Marshal writes a ledger.
+func (l Ledger) Marshal() ([]byte, error) {
+	data, err := json.MarshalIndent(map[string]any{"version": ledgerVersion, "overrides": l}, "", "  ")
+	return append(data, '\n'), err
+}
+
+// Observe is the ledger after a look at the overrides, whose paths are those on the device, while a stage runs. What is
+// no override any more is forgotten. An override that was reverted and made again begins anew.
+func (l Ledger) Observe(found []Override, stage int) Ledger {
+	next := Ledger{}
+	for _, o := range found {
+		seen, known := l[o.Path]
+		switch {
+		case !known:
+			seen = Seen{Below: o.Below, Stage: stage}
+		case seen.Below == o.Below:
+			seen.Hides = 0
+		case seen.Hides == 0:
+			seen.Hides = stage
+		}
+		next[o.Path] = seen
+	}
+	return next
+}
+
+// Keep is the ledger after the user chose to keep an override over the update that it hides.
+func (l Ledger) Keep(o Override, stage int) Ledger {
+	next := maps.Clone(l)
+	next[o.Path] = Seen{Below: o.Below, Stage: stage}
+	return next
+}
+
+// Hiding are the overrides that hide an update.
+func (l Ledger) Hiding() []string {
+	var out []string
+	for path, seen := range l {
+		if seen.Hides != 0 {
+			out = append(out, path)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,56 @@
+package override
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Where the user's overrides and what belongs to them lie on the device.
+const (
+	StateDir   = "/var/lib/overlays"
+	LedgerFile = "ledger.json" // in StateDir
+	QueueFile  = "revert.json" // in StateDir
+)
+
+// queueVersion is the version of the format of the queue.
+const queueVersion = 1
+
+// Queue is the overrides to revert at the next boot, by their absolute paths: the layers of a mounted overlay may not
+// change, so pkinit does it before it mounts.
+type Queue []string
+
+// ParseQueue reads a queue. Nothing in it leads out of a directory that is overlaid.
+func ParseQueue(data []byte) (Queue, error) {
+	var file struct {
+		Version int   `json:"version"`
+		Paths   Queue `json:"paths"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, fmt.Errorf("parse the queue of reverts: %w", err)
+	}
+	if file.Version != queueVersion {
+		return nil, fmt.Errorf("parse the queue of reverts: version is %d, want %d", file.Version, queueVersion)
+	}
+	for _, p := range file.Paths {
+		if path.Clean(p) != p || !path.IsAbs(p) || strings.Count(p, "/") < 2 {
+			return nil, fmt.Errorf("parse the queue of reverts: %q is no path in an overlay", p)
+		}
+	}
+	return file.Paths, nil
+}
+
+// Add is the queue with more paths.
+func (q Queue) Add(paths ...string) Queue {
+	all := slices.Concat(q, Queue(paths))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Marshal writes a queue.
+func (q Queue) Marshal() ([]byte, error) {
+	data, err := json.MarshalIndent(map[string]any{"version": queueVersion, "paths": append(Queue{}, q...)}, "", "  ")
+	return append(data, '\n'), err
+}

@@ -69,8 +69,9 @@ func TestApplySealedDirectory(t *testing.T) {
 		require.NoError(t, below.Apply(upper), name)
 		_, got := below.Resolve("var/store")
 		require.Same(t, store, got, name)
-		require.True(t, got.children["a"].children["gone"].IsWhiteout(), name)
-		require.Equal(t, "y", got.children["b"].Xattrs[tree.opaque], name)
+		inside := tree.Tree{Root: got}
+		require.True(t, inside.Get("a/gone").IsWhiteout(), name)
+		require.Equal(t, "y", inside.Get("b").Xattrs["trusted.overlay.opaque"], name)
 		require.Equal(t, 2, got.Len(), name)
 		require.NotNil(t, below.Get("other"), name)
 		require.Regexp(t, "^put var/store(/x: /var/store|: it) is sealed$", below.Apply(treetest.New(t, "f var/store/x y")), name)

@@ -13,9 +13,9 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/images/docker/create"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages"
-	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Container is a container image that a recipe asks for.
@@ -124,7 +124,7 @@ func (p *Plan) addContainers(ctx context.Context, r *recipes.Recipe, in Inputs) 
 func (p *Plan) create(ctx context.Context, r *recipes.Recipe, fetch *pallets) (*create.Create, error) {
 	c := &create.Create{
 		Architecture: p.Architecture, Date: p.Date,
-		Link: create.Link{Path: report.CurrentStage, Target: path.Join(stages.Dir, strconv.Itoa(bundle))},
+		Link: create.Link{Path: overlays.CurrentStage, Target: path.Join(stages.Dir, strconv.Itoa(bundle))},
 	}
 	for _, l := range r.Layers {
 		if l.Stage == nil {

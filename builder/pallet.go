@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
@@ -15,7 +16,6 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/download"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
-	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // palletsDir is the directory of the cache with what pallets require and download. It is the one that the commands for
@@ -103,7 +103,7 @@ func (p *pallets) apps(ctx context.Context, dir string) (apps map[string]*compos
 // ordered are the apps of the pallet in a directory as the device finds them, each after those that it comes after.
 func (p *pallets) ordered(ctx context.Context, dir string) (apps []apply.App, err error) {
 	err = p.read(ctx, dir, func(read *pallet.Pallet) (err error) {
-		apps, err = apply.AppsOf(ctx, read, report.CurrentStage)
+		apps, err = apply.AppsOf(ctx, read, overlays.CurrentStage)
 		return err
 	})
 	if err != nil {

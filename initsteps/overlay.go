@@ -6,11 +6,10 @@ import (
 	"path"
 
 	"github.com/PlanktoScope/pkbuild/overlays"
-	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
 // state is where the user's overrides and the kernel's scratch directories lie.
-const state = override.StateDir
+const state = overlays.StateDir
 
 // Overlay lays the stage's files and the user's overrides over a directory of the root file system.
 type Overlay struct {
@@ -61,7 +60,7 @@ func (s Overlay) mount(b *Boot) (overlays.Mount, error) {
 	if b.Report.Choice.Stage == 0 {
 		return m, nil
 	}
-	layer := path.Join(CurrentStage, "exports/overlays", s.Dir)
+	layer := path.Join(overlays.CurrentStage, "exports/overlays", s.Dir)
 	_, err := b.Stat(layer)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // the stage has no files for this directory

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
@@ -32,7 +33,7 @@ func Transactions() [][]Step {
 		{
 			SelectStage{},
 			BindRoot{Target: "/sysroot"},
-			BindStage{Target: CurrentStage},
+			BindStage{Target: overlays.CurrentStage},
 			Overlay{Dir: "usr"},
 			Overlay{Dir: "etc"},
 		},
@@ -41,9 +42,6 @@ func Transactions() [][]Step {
 		{StartUnits{}},
 	}
 }
-
-// CurrentStage is where the bundle of the chosen stage is bound.
-const CurrentStage = report.CurrentStage
 
 // Boot is what a step knows: the system, and the report that it reads the choice from and adds to.
 type Boot struct {

@@ -1,6 +1,5 @@
-// Package overlays says what an overlay mount is: its source, its layers, whether the kernel can take it, how its
-// options are written for mount(2) and how they are read back from /proc/self/mountinfo.
+// Package overlays describes overlay mounts: their layers, whether the kernel would accept them, their options for
+// mount(2) and in /proc/self/mountinfo, and the directories that they use on the device.
 //
-// It mounts nothing and imports the standard library only. The kernel's side is described in
-// https://docs.kernel.org/filesystems/overlayfs.html
+// It mounts nothing and imports the standard library only. See https://docs.kernel.org/filesystems/overlayfs.html.
 package overlays

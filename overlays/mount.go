@@ -11,10 +11,10 @@ import (
 // Limits of the kernel.
 const (
 	MaxLowerdirs = 500  // OVL_MAX_STACK in fs/overlayfs
-	MaxOptions   = 4095 // bytes: mount(2) copies one page with a zero at its end, and the smallest pages have 4 KiB
+	MaxOptions   = 4095 // bytes: mount(2) copies one page including the NUL, and the smallest page size is 4 KiB
 )
 
-// Mount is one writable overlay.
+// Mount is an overlay mount.
 type Mount struct {
 	Source    string   // name that mountinfo shows, such as pkinit:/usr
 	Target    string   // directory on which it is mounted
@@ -23,8 +23,8 @@ type Mount struct {
 	Workdir   string
 }
 
-// Validate says everything that makes the kernel refuse the mount or do something else than was meant, as far as the
-// paths alone can tell.
+// Validate returns everything about the paths and the length of the options that the kernel would refuse or leave
+// undefined, joined. It looks at no file.
 func (m Mount) Validate() error {
 	errs := []error{checkPath("target", m.Target), checkPath("upperdir", m.Upperdir), checkPath("workdir", m.Workdir)}
 	for _, l := range m.Lowerdirs {
@@ -46,11 +46,12 @@ func (m Mount) Validate() error {
 	return nil
 }
 
-// checkOverlap: the kernel refuses, or calls undefined, layers that lie in one another.
+// checkOverlap returns an error for each pair of layers of which one contains the other: the kernel refuses them or
+// leaves their behaviour undefined.
 func (m Mount) checkOverlap() error {
 	var errs []error
 	if m.Upperdir != "" && (within(m.Upperdir, m.Workdir) || within(m.Workdir, m.Upperdir)) {
-		errs = append(errs, fmt.Errorf("upperdir %s and workdir %s lie in one another", m.Upperdir, m.Workdir))
+		errs = append(errs, fmt.Errorf("upperdir %s and workdir %s contain one another", m.Upperdir, m.Workdir))
 	}
 	for i, l := range m.Lowerdirs {
 		if slices.Contains(m.Lowerdirs[:i], l) {
@@ -58,7 +59,7 @@ func (m Mount) checkOverlap() error {
 		}
 		for _, w := range []string{m.Upperdir, m.Workdir} {
 			if within(l, w) || within(w, l) {
-				errs = append(errs, fmt.Errorf("lowerdir %s and %s lie in one another", l, w))
+				errs = append(errs, fmt.Errorf("lowerdir %s and %s contain one another", l, w))
 			}
 		}
 	}
@@ -72,14 +73,14 @@ func checkPath(what, p string) error {
 	case !path.IsAbs(p):
 		return fmt.Errorf("%s %s is not absolute", what, p)
 	case path.Clean(p) != p:
-		return fmt.Errorf("%s %s is not clean: %s", what, p, path.Clean(p))
+		return fmt.Errorf("%s %s is not clean, want %s", what, p, path.Clean(p))
 	case strings.ContainsRune(p, 0):
-		return fmt.Errorf("%s %q holds a zero byte", what, p)
+		return fmt.Errorf("%s %q contains a NUL byte", what, p)
 	}
 	return nil
 }
 
-// within says whether a path is another one or lies below it. Paths are compared by whole names.
+// within reports whether a path equals a directory or lies below it, comparing whole path elements.
 func within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }

@@ -32,13 +32,13 @@ func TestValidate(t *testing.T) {
 		"no lowerdirs":           {func(m *overlays.Mount) { m.Lowerdirs = nil }, "0 lowerdirs, want 1 to 500"},
 		"empty lowerdir":         {func(m *overlays.Mount) { m.Lowerdirs[0] = "" }, "lowerdir is empty"},
 		"relative":               {func(m *overlays.Mount) { m.Lowerdirs[0] = "etc" }, "lowerdir etc is not absolute"},
-		"not clean":              {func(m *overlays.Mount) { m.Workdir = "/a/../b" }, "workdir /a/../b is not clean: /b"},
-		"zero byte":              {func(m *overlays.Mount) { m.Upperdir = "/a\x00b" }, `upperdir "/a\x00b" holds a zero byte`},
+		"not clean":              {func(m *overlays.Mount) { m.Workdir = "/a/../b" }, "workdir /a/../b is not clean, want /b"},
+		"NUL byte":               {func(m *overlays.Mount) { m.Upperdir = "/a\x00b" }, `upperdir "/a\x00b" contains a NUL byte`},
 		"lowerdir twice":         {func(m *overlays.Mount) { m.Lowerdirs[0] = "/sysroot/etc" }, "lowerdir /sysroot/etc is named twice"},
-		"workdir in upperdir":    {func(m *overlays.Mount) { m.Workdir = m.Upperdir + "/w" }, "upperdir /var/lib/overlays/overrides/etc and workdir /var/lib/overlays/overrides/etc/w lie in one another"},
-		"workdir is upperdir":    {func(m *overlays.Mount) { m.Workdir = m.Upperdir }, "upperdir /var/lib/overlays/overrides/etc and workdir /var/lib/overlays/overrides/etc lie in one another"},
-		"upperdir in lowerdir":   {func(m *overlays.Mount) { m.Lowerdirs = []string{"/var"} }, "lowerdir /var and /var/lib/overlays/overrides/etc lie in one another"},
-		"everything in the root": {func(m *overlays.Mount) { m.Lowerdirs = []string{"/"} }, "lowerdir / and /var/lib/overlays/overrides/etc lie in one another"},
+		"workdir in upperdir":    {func(m *overlays.Mount) { m.Workdir = m.Upperdir + "/w" }, "upperdir /var/lib/overlays/overrides/etc and workdir /var/lib/overlays/overrides/etc/w contain one another"},
+		"workdir is upperdir":    {func(m *overlays.Mount) { m.Workdir = m.Upperdir }, "upperdir /var/lib/overlays/overrides/etc and workdir /var/lib/overlays/overrides/etc contain one another"},
+		"upperdir in lowerdir":   {func(m *overlays.Mount) { m.Lowerdirs = []string{"/var"} }, "lowerdir /var and /var/lib/overlays/overrides/etc contain one another"},
+		"the root as a lowerdir": {func(m *overlays.Mount) { m.Lowerdirs = []string{"/"} }, "lowerdir / and /var/lib/overlays/overrides/etc contain one another"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			m := etc()
@@ -50,7 +50,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestValidateSaysAll(t *testing.T) {
+func TestValidateReportsAllErrors(t *testing.T) {
 	err := overlays.Mount{Target: "etc"}.Validate()
 	require.EqualError(t, err, "overlay at etc: target etc is not absolute\nupperdir is empty\nworkdir is empty\n"+
 		"source is empty\n0 lowerdirs, want 1 to 500")
@@ -74,8 +74,8 @@ func TestValidateLimits(t *testing.T) {
 	require.EqualError(t, m.Validate(), "overlay at /etc: options have 4096 bytes, mount(2) takes 4095")
 }
 
-// A name that only begins like another one does not lie in it.
-func TestValidateComparesWholeNames(t *testing.T) {
+// A path that only shares a prefix with another one is not below it.
+func TestValidateComparesPathElements(t *testing.T) {
 	m := etc()
 	m.Upperdir, m.Workdir = "/state/etc", "/state/etc-work"
 	m.Lowerdirs = []string{"/state/et", "/state/etc.base"}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Options writes the options for mount(2).
+// Options returns the options for mount(2).
 func (m Mount) Options() string {
 	lower := make([]string, len(m.Lowerdirs))
 	for i, l := range m.Lowerdirs {
@@ -23,8 +23,8 @@ var (
 	escapeLower = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `:`, `\:`)
 )
 
-// ParseOptions reads the layers from the super options of an overlay in mountinfo, whose source and target stand
-// elsewhere in the line. Options that it does not know are left aside: the kernel adds its own.
+// ParseOptions returns the layers of an overlay from its super options in mountinfo. Source and Target stay empty: they
+// are other fields of the line. Unknown options are ignored, since the kernel adds its own.
 func ParseOptions(options string) (Mount, error) {
 	var m Mount
 	for field := range strings.SplitSeq(options, ",") {
@@ -36,7 +36,7 @@ func ParseOptions(options string) (Mount, error) {
 		switch key {
 		case "lowerdir":
 			m.Lowerdirs = splitLower(value)
-		case "lowerdir+": // one layer given by fsconfig(2), taken as it is
+		case "lowerdir+": // one layer set by fsconfig(2), without escapes
 			m.Lowerdirs = append(m.Lowerdirs, value)
 		case "upperdir":
 			m.Upperdir = unescape(value)
@@ -47,7 +47,7 @@ func ParseOptions(options string) (Mount, error) {
 	return m, nil
 }
 
-// unescapeOctal undoes the \ooo with which the kernel writes commas, white space and backslashes in mountinfo.
+// unescapeOctal decodes the \ooo with which the kernel writes commas, white space and backslashes in mountinfo.
 func unescapeOctal(s string) (string, error) {
 	var b strings.Builder
 	for {
@@ -57,7 +57,7 @@ func unescapeOctal(s string) (string, error) {
 			return b.String(), nil
 		}
 		if len(after) < 3 {
-			return "", fmt.Errorf("escape \\%s is cut short", after)
+			return "", fmt.Errorf("escape \\%s has fewer than three digits", after)
 		}
 		c, err := strconv.ParseUint(after[:3], 8, 8)
 		if err != nil {
@@ -68,7 +68,7 @@ func unescapeOctal(s string) (string, error) {
 	}
 }
 
-// splitLower splits at colons that no backslash escapes.
+// splitLower splits at colons that are not escaped by a backslash.
 func splitLower(s string) []string {
 	var dirs []string
 	start := 0
@@ -84,7 +84,7 @@ func splitLower(s string) []string {
 	return append(dirs, unescape(s[start:]))
 }
 
-// unescape drops the backslashes of the options as they were given to mount(2): the kernel shows them as they were.
+// unescape removes the backslash escapes of mount(2) options, which the kernel keeps in mountinfo.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -29,7 +29,7 @@ func TestParseOptions(t *testing.T) {
 			overlays.Mount{Lowerdirs: []string{"/a:a", "/b b"}}},
 		"escapes": {`rw,lowerdir=/a\134:a:/b\134\054b:/c\134\134c,upperdir=/u\134\054u,workdir=/w\134\134w`,
 			overlays.Mount{Lowerdirs: []string{"/a:a", "/b,b", `/c\c`}, Upperdir: "/u,u", Workdir: `/w\w`}},
-		"nothing": {"", overlays.Mount{}},
+		"empty": {"", overlays.Mount{}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			got, err := overlays.ParseOptions(c.options)
@@ -41,7 +41,7 @@ func TestParseOptions(t *testing.T) {
 
 func TestParseOptionsErrors(t *testing.T) {
 	for options, message := range map[string]string{
-		`upperdir=/a\04`:    `overlay option upperdir=/a\04: escape \04 is cut short`,
+		`upperdir=/a\04`:    `overlay option upperdir=/a\04: escape \04 has fewer than three digits`,
 		`lowerdir=/a\:/b`:   `overlay option lowerdir=/a\:/b: escape \:/b is not octal`,
 		`workdir=/a\777b,x`: `overlay option workdir=/a\777b: escape \777 is not octal`,
 	} {
@@ -50,7 +50,7 @@ func TestParseOptionsErrors(t *testing.T) {
 	}
 }
 
-// FuzzOptions: what is written for mount(2) and shown in mountinfo is read back as it was.
+// FuzzOptions checks that ParseOptions returns what Options wrote, after the kernel showed it in mountinfo.
 func FuzzOptions(f *testing.F) {
 	f.Add("/a", "/b", "/u")
 	f.Add(`/a:b,c\d e`, `/\:`, "/u\tx\ny,=")
@@ -71,8 +71,7 @@ func FuzzParseOptions(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, options string) { _, _ = overlays.ParseOptions(options) })
 }
 
-// shown are the options as the kernel shows them: as they were given, with the characters that mean something in
-// mountinfo in octal.
+// shown returns the options as the kernel shows them in mountinfo: as given, with special characters in octal.
 func shown(m overlays.Mount) string {
 	octal := strings.NewReplacer(" ", `\040`, "\t", `\011`, "\n", `\012`, `\`, `\134`, ",", `\054`)
 	given := func(m overlays.Mount, before, after string) string {

@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
-	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // applier is the command that applies the stage of this boot.
@@ -44,7 +44,7 @@ func applyCommand(d *device) *cobra.Command {
 	flags.BoolVar(&a.options.Reboot, "reboot", false, "after a bad verdict, reboot if that leads to another stage")
 	flags.DurationVar(&a.options.Timeout, "timeout", 10*time.Minute, "how long it may take before the verdict is bad")
 	flags.DurationVar(&a.options.CheckLimit, "check-timeout", apply.CheckLimit, "how long one check may take")
-	flags.StringVar(&a.bundle, "bundle", report.CurrentStage, "`directory` that shows the running stage")
+	flags.StringVar(&a.bundle, "bundle", overlays.CurrentStage, "`directory` that shows the running stage")
 	flags.StringSliceVar(&a.checks, "checks", apply.CheckDirs(), "`directories` of checks")
 	flags.BoolVar(&a.asJSON, "json", false, "print JSON")
 	d.addApplied(cmd)

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/overlays/override"
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 	"github.com/PlanktoScope/pkbuild/stages/store"
@@ -50,7 +50,7 @@ func (d *device) addBoot(cmd *cobra.Command) {
 }
 
 func (d *device) addState(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&d.state, "state", override.StateDir, "`directory` of the overrides' ledger and of what is queued")
+	cmd.PersistentFlags().StringVar(&d.state, "state", overlays.StateDir, "`directory` of the overrides' ledger and of what is queued")
 }
 
 // change opens the store, changes it, and closes it.

@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// Where the user's overrides and what belongs to them lie on the device.
+// Files in overlays.StateDir.
 const (
-	StateDir   = "/var/lib/overlays"
-	LedgerFile = "ledger.json" // in StateDir
-	QueueFile  = "revert.json" // in StateDir
+	LedgerFile = "ledger.json"
+	QueueFile  = "revert.json"
 )
 
 // queueVersion is the version of the format of the queue.

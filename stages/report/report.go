@@ -10,9 +10,6 @@ const GrowArgument = "pkinit.grow"
 // Path is where the report lies on the device.
 const Path = "/run/pkinit/boot.json"
 
-// CurrentStage is where the bundle of the chosen stage is bound.
-const CurrentStage = "/run/forklift/stages/current"
-
 // Version is the version of the format; it is raised when a field changes its meaning.
 const Version = 1
 

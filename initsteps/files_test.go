@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/initsteps"
+	"github.com/PlanktoScope/pkbuild/internal/powercut"
 )
 
 // write makes files, and the directories that they lie in.
@@ -52,4 +53,22 @@ func mountedOn(t *testing.T, target string) *mountinfo.Info {
 	}
 	t.Fatalf("nothing is mounted on %s", target)
 	return nil
+}
+
+// A reset or a queue that is done does not come back with a power cut.
+func TestRemoveAllSurvivesPowerCut(t *testing.T) {
+	powercut.After(t,
+		func(dir string) {
+			write(t, dir, map[string]string{"reset.json": "{}", "overrides/etc/motd": "mine", "overrides/etc/hosts": "mine"})
+		},
+		func(dir string) {
+			for _, name := range []string{"reset.json", "overrides/etc/motd", "absent", "absent/below"} {
+				require.NoError(t, initsteps.Linux{}.RemoveAll(dir, name))
+			}
+		},
+		func(dir string) {
+			require.NoFileExists(t, filepath.Join(dir, "reset.json"))
+			require.NoFileExists(t, filepath.Join(dir, "overrides/etc/motd"))
+			require.FileExists(t, filepath.Join(dir, "overrides/etc/hosts"))
+		})
 }

@@ -45,7 +45,7 @@ func (Linux) MountInfo() ([]*mountinfo.Info, error) {
 	return infos, nil
 }
 
-// RemoveAll implements System.
+// RemoveAll implements System. The directory that held the name is synced, so that a power cut does not bring it back.
 func (Linux) RemoveAll(dir, name string) error {
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +54,21 @@ func (Linux) RemoveAll(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(root.RemoveAll(name), root.Close())
+	return errors.Join(removeSynced(root, name), root.Close())
+}
+
+func removeSynced(root *os.Root, name string) error {
+	if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := root.RemoveAll(name); err != nil {
+		return err
+	}
+	parent, err := root.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(parent.Sync(), parent.Close())
 }
 
 // Mkdir implements System.

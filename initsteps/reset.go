@@ -2,7 +2,6 @@ package initsteps
 
 import (
 	"fmt"
-	"io/fs"
 	"path"
 
 	"github.com/PlanktoScope/pkbuild/overlays/override"
@@ -57,33 +56,28 @@ func giveUp(b *Boot, r override.Reset) error {
 	return b.WriteFile(path.Join(state, override.ResetFile), data, 0o644)
 }
 
-// setNext makes a stage the next one, with all its attempts ahead. In this order: without the second the old stage is
-// next as before.
+// setNext makes a stage the next one, with all its attempts ahead.
 func setNext(b *Boot, stage int) error {
 	dir := b.DirFS(stages.Dir)
 	if err := stages.CheckBundle(dir, stage); err != nil {
 		return fmt.Errorf("stage %d cannot be next: %w", stage, err)
 	}
-	data, err := fs.ReadFile(dir, stages.StoreFile)
+	files, err := stages.ReadFiles(dir)
 	if err != nil {
 		return err
 	}
-	store, err := stages.ParseStore(data)
-	if err != nil {
-		return err
+	_, writes, err := files.SetNext(stage)
+	return b.write(writes, err)
+}
+
+// write replaces files of the stage store, in this order.
+func (b *Boot) write(writes []stages.Write, err error) error {
+	for _, w := range writes {
+		if err := b.WriteFile(path.Join(stages.Dir, w.Name), w.Data, 0o644); err != nil {
+			return err
+		}
 	}
-	snapshot, _ := stages.Load(dir) // a state that cannot be read is as good as none
-	if data, err = snapshot.State.Forgotten(stage).Marshal(); err != nil {
-		return err
-	}
-	if err := b.WriteFile(path.Join(stages.Dir, stages.StateFile), data, 0o644); err != nil {
-		return err
-	}
-	store.Staged = store.Staged.WithNext(stage)
-	if data, err = store.Marshal(); err != nil {
-		return err
-	}
-	return b.WriteFile(path.Join(stages.Dir, stages.StoreFile), data, 0o644)
+	return err
 }
 
 // Undo implements Step: what was given up stays so.

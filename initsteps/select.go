@@ -65,10 +65,8 @@ func (SelectStage) Undo(b *Boot) error {
 	return nil
 }
 
+// record counts the attempt at a stage.
 func record(b *Boot, s stages.Snapshot, c stages.Choice) error {
-	data, err := s.State.Attempted(c.Stage, b.Now()).Marshal()
-	if err != nil {
-		return err
-	}
-	return b.WriteFile(path.Join(stages.Dir, stages.StateFile), data, 0o644)
+	_, writes, err := stages.Files{State: s.State}.Attempt(c.Stage, b.Now())
+	return b.write(writes, err)
 }

@@ -184,7 +184,7 @@ func TestBrokenStore(t *testing.T) {
 	require.NoError(t, err)
 	_, err = store.Open(context.Background(), sys)
 	require.EqualError(t, err, "parse forklift-stage-store.yml: [1:9] sequence was used where mapping is expected"+
-		" (move it away to begin with an empty store: bundles stay)")
+		" (move forklift-stage-store.yml away to begin with an empty store: bundles stay)")
 	require.NoError(t, os.Remove(name))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, stages.StateFile), []byte("{"), 0o644))
 	add(t, open(t, dir), "")

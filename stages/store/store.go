@@ -22,8 +22,7 @@ const tmpSuffix = ".tmp"
 type Store struct {
 	sys    System
 	unlock func() error
-	file   stages.Store
-	state  stages.BootState
+	files  stages.Files
 }
 
 // Open locks a store for changes, waiting for whoever does so already, deletes what an earlier command that was ended
@@ -46,7 +45,7 @@ func Open(ctx context.Context, sys System) (*Store, error) {
 func (s *Store) Close() error { return errors.Join(s.unlock(), s.sys.Close()) }
 
 // Staged says which bundles are in use.
-func (s *Store) Staged() stages.Staged { return s.file.Staged }
+func (s *Store) Staged() stages.Staged { return s.files.Store.Staged }
 
 // Bundles are the numbers of all bundles, in ascending order.
 func (s *Store) Bundles() ([]int, error) { return Bundles(s.sys) }
@@ -58,19 +57,12 @@ func (s *Store) SetNext(stage int) error {
 			return fmt.Errorf("stage %d cannot be next: %w", stage, err)
 		}
 	}
-	// In this order: where the second does not happen, the old stage is next as before.
-	if err := s.setState(s.state.Forgotten(stage)); err != nil {
-		return err
-	}
-	return s.set(s.file.Staged.WithNext(stage))
+	return s.write(s.files.SetNext(stage))
 }
 
-// Judge records a verdict on a stage, and why. The store file comes first: it is what decides.
+// Judge records a verdict on a stage, and its reasons.
 func (s *Store) Judge(stage int, result stages.Result, at time.Time, reasons ...string) error {
-	if err := s.set(s.file.Staged.Judged(stage, result)); err != nil {
-		return err
-	}
-	return s.setState(s.state.Judged(stage, result, at, reasons...))
+	return s.write(s.files.Judge(stage, result, at, reasons...))
 }
 
 // Name gives a name to a stage, taking it from another one that bears it.
@@ -78,62 +70,41 @@ func (s *Store) Name(name string, stage int) error {
 	if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
 		return fmt.Errorf("stage %d cannot be named: %w", stage, err)
 	}
-	staged, err := s.file.Staged.Named(name, stage)
+	staged, err := s.files.Store.Staged.Named(name, stage)
 	if err != nil {
 		return err
 	}
-	return s.set(staged)
+	return s.write(s.files.Restage(staged))
 }
 
 // Unname takes a name away.
 func (s *Store) Unname(name string) error {
-	staged, err := s.file.Staged.Unnamed(name)
+	staged, err := s.files.Store.Staged.Unnamed(name)
 	if err != nil {
 		return err
 	}
-	return s.set(staged)
+	return s.write(s.files.Restage(staged))
 }
 
-func (s *Store) read() error {
-	data, err := fs.ReadFile(readFS{s.sys}, stages.StoreFile)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		s.file = stages.EmptyStore()
-	case err != nil:
-		return fmt.Errorf("read the stage store: %w", err)
-	default:
-		if s.file, err = stages.ParseStore(data); err != nil {
-			return fmt.Errorf("%w (move it away to begin with an empty store: bundles stay)", err)
+func (s *Store) read() (err error) {
+	s.files, err = stages.ReadFiles(readFS{s.sys})
+	if unreadable := (*fs.PathError)(nil); err != nil && !errors.As(err, &unreadable) {
+		return fmt.Errorf("%w (move %s away to begin with an empty store: bundles stay)", err, stages.StoreFile)
+	}
+	return err
+}
+
+// write replaces files, in this order, and remembers what they hold then.
+func (s *Store) write(next stages.Files, writes []stages.Write, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, w := range writes {
+		if err := s.replace(w.Name, w.Data); err != nil {
+			return fmt.Errorf("write %s: %w", w.Name, err)
 		}
 	}
-	if data, err := fs.ReadFile(readFS{s.sys}, stages.StateFile); err == nil {
-		s.state, _ = stages.ParseBootState(data)
-	}
-	return nil
-}
-
-func (s *Store) set(staged stages.Staged) error {
-	next := stages.Store{ForkliftVersion: s.file.ForkliftVersion, Staged: staged}
-	data, err := next.Marshal()
-	if err != nil {
-		return err
-	}
-	if err := s.replace(stages.StoreFile, data); err != nil {
-		return fmt.Errorf("write the stage store: %w", err)
-	}
-	s.file = next
-	return nil
-}
-
-func (s *Store) setState(state stages.BootState) error {
-	data, err := state.Marshal()
-	if err != nil {
-		return err
-	}
-	if err := s.replace(stages.StateFile, data); err != nil {
-		return fmt.Errorf("write the stages' state: %w", err)
-	}
-	s.state = state
+	s.files = next
 	return nil
 }
 

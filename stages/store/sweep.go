@@ -64,8 +64,8 @@ func (s *Store) Delete(stage int) error {
 	if !slices.Contains(all, stage) {
 		return fmt.Errorf("there is no stage %d", stage)
 	}
-	if slices.Contains(s.file.Staged.Uses(), stage) {
-		if err := s.set(s.file.Staged.Without(stage)); err != nil {
+	if slices.Contains(s.files.Store.Staged.Uses(), stage) {
+		if err := s.write(s.files.Restage(s.files.Store.Staged.Without(stage))); err != nil {
 			return err
 		}
 	}
@@ -73,8 +73,8 @@ func (s *Store) Delete(stage int) error {
 	if err := errors.Join(s.sys.Rename(bundleDir(stage), old), s.sys.SyncDir(".")); err != nil {
 		return fmt.Errorf("delete stage %d: %w", stage, err)
 	}
-	if _, known := s.state.Stages[stage]; known {
-		if err := s.setState(s.state.Forgotten(stage)); err != nil {
+	if _, known := s.files.State.Stages[stage]; known {
+		if err := s.write(s.files.Forget(stage)); err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func (s *Store) Delete(stage int) error {
 // to name. What could be booted is not among them: the next stage, the history, and whatever has a name.
 func (s *Store) Prunable(except ...int) ([]int, error) {
 	all, err := s.Bundles()
-	keep := append(s.file.Staged.Uses(), except...)
+	keep := append(s.files.Store.Staged.Uses(), except...)
 	return slices.DeleteFunc(all, func(n int) bool { return slices.Contains(keep, n) }), err
 }
 
@@ -126,8 +126,8 @@ func (s *Store) fresh() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	used = append(used, s.file.Staged.Uses()...)
-	for n := range s.state.Stages {
+	used = append(used, s.files.Store.Staged.Uses()...)
+	for n := range s.files.State.Stages {
 		used = append(used, n)
 	}
 	return slices.Max(append(used, 0)) + 1, nil

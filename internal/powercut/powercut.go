@@ -1,0 +1,45 @@
+// Package powercut shows tests what a power cut leaves of a change: it is made on a real ext4 whose device is copied
+// right afterwards, without what was not synced. It needs root, for a loop device and mount(2).
+package powercut
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
+)
+
+// After calls prepare with the directory of a new file system and syncs it, calls act, and calls check with the
+// directory of the file system as a power cut right after act leaves it.
+func After(t *testing.T, prepare, act, check func(dir string)) {
+	t.Helper()
+	needs.Root(t)
+	work, cut := filepath.Join(t.TempDir(), "work.img"), filepath.Join(t.TempDir(), "cut.img")
+	require.NoError(t, os.WriteFile(work, nil, 0o600))
+	require.NoError(t, os.Truncate(work, 8<<20))
+	out, err := exec.Command(needs.Program(t, "mke2fs"), "-q", "-t", "ext4", "-b", "1024", work).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	mounted(t, work, prepare) // unmounting syncs
+	mounted(t, work, func(dir string) {
+		act(dir)
+		data, err := os.ReadFile(work)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(cut, data, 0o600))
+	})
+	mounted(t, cut, check)
+}
+
+// mounted mounts an image while a function runs. What is not synced stays in memory for five minutes.
+func mounted(t *testing.T, image string, do func(dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	out, err := exec.Command("mount", "-o", "loop,commit=300", image, dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	defer func() { require.NoError(t, unix.Unmount(dir, 0)) }()
+	do(dir)
+}

@@ -1,0 +1,87 @@
+package stages
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// Files is the content of the two files of a stage store.
+type Files struct {
+	Store Store
+	State BootState
+}
+
+// Write is one file in the store's directory that has to be replaced durably. Where a change needs several, their order
+// is part of the rule: a power cut between them leaves a store that selects the old stage or the new one.
+type Write struct {
+	Name string
+	Data []byte
+}
+
+// ReadFiles reads the files of a store that is about to change. A missing store file means an empty store; a damaged one
+// is an error, since a change would lose its content. An unreadable state file counts as absent: it only counts attempts.
+func ReadFiles(dir fs.FS) (Files, error) {
+	data, err := fs.ReadFile(dir, StoreFile)
+	f := Files{Store: EmptyStore()}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return Files{}, fmt.Errorf("read the stage store: %w", err)
+	default:
+		if f.Store, err = ParseStore(data); err != nil {
+			return Files{}, err
+		}
+	}
+	f.State, _ = readBootState(dir)
+	return f, nil
+}
+
+// SetNext returns the files with another stage as the next one, with all its attempts ahead, and the writes that lead to
+// them: until the second, the old stage is next. Stage 0 means that none is next.
+func (f Files) SetNext(stage int) (Files, []Write, error) {
+	return Files{f.Store.with(f.Store.Staged.WithNext(stage)), f.State.Forgotten(stage)}.writes(StateFile, StoreFile)
+}
+
+// Judge returns the files with a verdict on a stage, and the writes that lead to them: the store file, which decides
+// what the next boot starts with, comes first.
+func (f Files) Judge(stage int, result Result, at time.Time, reasons ...string) (Files, []Write, error) {
+	next := Files{f.Store.with(f.Store.Staged.Judged(stage, result)), f.State.Judged(stage, result, at, reasons...)}
+	return next.writes(StoreFile, StateFile)
+}
+
+// Attempt returns the files with one more attempt at a stage, and the write that leads to them.
+func (f Files) Attempt(stage int, at time.Time) (Files, []Write, error) {
+	return Files{f.Store, f.State.Attempted(stage, at)}.writes(StateFile)
+}
+
+// Restage returns the files with other uses of bundles, such as names, and the write that leads to them.
+func (f Files) Restage(staged Staged) (Files, []Write, error) {
+	return Files{f.Store.with(staged), f.State}.writes(StoreFile)
+}
+
+// Forget returns the files without the attempts at a stage and the verdict on it, and the write that leads to them.
+func (f Files) Forget(stage int) (Files, []Write, error) {
+	return Files{f.Store, f.State.Forgotten(stage)}.writes(StateFile)
+}
+
+// writes returns the files and the writes of those named, in this order.
+func (f Files) writes(names ...string) (Files, []Write, error) {
+	marshal := map[string]func() ([]byte, error){StoreFile: f.Store.Marshal, StateFile: f.State.Marshal}
+	var out []Write
+	for _, name := range names {
+		data, err := marshal[name]()
+		if err != nil {
+			return f, nil, err
+		}
+		out = append(out, Write{name, data})
+	}
+	return f, out, nil
+}
+
+// with returns the store with other uses of bundles.
+func (s Store) with(staged Staged) Store {
+	s.Staged = staged
+	return s
+}

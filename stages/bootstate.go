@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// stateVersion is the version of the format of the state file.
+// stateVersion is the format version of the state file.
 const stateVersion = 1
 
-// BootState is the content of the state file: what became of starting with each stage.
+// BootState is the content of boot-state.json: the boot attempts and the verdict of each stage.
 type BootState struct {
 	Version int            `json:"version"`
 	Stages  map[int]Record `json:"stages"`
 }
 
-// Record is what became of starting with one stage.
+// Record is the boot attempts and the verdict of one stage.
 type Record struct {
-	Attempts int       `json:"attempts"` // boots since the stage was staged that no verdict followed
-	Last     time.Time `json:"last"`     // when the last of them was, by a clock that may not have been set
+	Attempts int       `json:"attempts"` // boots without a verdict since the stage became next
+	Last     time.Time `json:"last"`     // time of the last attempt or verdict; the clock may have been wrong
 	Result   Result    `json:"result"`
-	Reasons  []string  `json:"reasons,omitempty"` // why it was found bad, each a sentence
+	Reasons  []string  `json:"reasons,omitempty"` // of a failed verdict, each a sentence
 }
 
 // Result is the verdict on a stage.
@@ -33,7 +33,7 @@ const (
 	Failed  Result = "failed"
 )
 
-// ParseBootState reads a state file.
+// ParseBootState decodes the content of boot-state.json. It fails on another format version.
 func ParseBootState(data []byte) (BootState, error) {
 	var s BootState
 	if err := json.Unmarshal(data, &s); err != nil {
@@ -45,16 +45,16 @@ func ParseBootState(data []byte) (BootState, error) {
 	return s, nil
 }
 
-// Marshal writes the state file.
+// Marshal encodes the content of boot-state.json.
 func (s BootState) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", StateFile, err)
+		return nil, fmt.Errorf("encode %s: %w", StateFile, err)
 	}
 	return append(data, '\n'), nil
 }
 
-// Attempted is the state with one more attempt at a stage.
-func (s BootState) Attempted(stage int, at time.Time) BootState {
-	return s.with(stage, Record{Attempts: s.Stages[stage].Attempts + 1, Last: stamp(at), Result: Pending})
+// WithAttempt returns the state with one more attempt at a stage.
+func (s BootState) WithAttempt(stage int, at time.Time) BootState {
+	return s.with(stage, Record{Attempts: s.Stages[stage].Attempts + 1, Last: timestamp(at), Result: Pending})
 }

@@ -22,7 +22,7 @@ func TestBootStateFormat(t *testing.T) {
 }
 `
 	at := time.Date(2026, 5, 4, 5, 2, 1, 999, time.FixedZone("", 2*3600))
-	state := stages.BootState{}.Attempted(3, at)
+	state := stages.BootState{}.WithAttempt(3, at)
 	data, err := state.Marshal()
 	require.NoError(t, err)
 	require.Equal(t, text, string(data))
@@ -34,7 +34,7 @@ func TestBootStateFormat(t *testing.T) {
 func TestAttemptedCountsAndLeavesTheRest(t *testing.T) {
 	good := stages.Record{Attempts: 0, Result: stages.Good}
 	before := stages.BootState{Version: 1, Stages: map[int]stages.Record{1: good, 2: {Attempts: 1, Result: stages.Failed}}}
-	after := before.Attempted(2, time.Unix(7, 0))
+	after := before.WithAttempt(2, time.Unix(7, 0))
 	require.Equal(t, map[int]stages.Record{1: good, 2: {Attempts: 2, Last: time.Unix(7, 0).UTC(), Result: stages.Pending}}, after.Stages)
 	require.Equal(t, 1, before.Stages[2].Attempts, "the state before is as it was")
 }
@@ -62,7 +62,7 @@ func FuzzParseBootState(f *testing.F) {
 		if err != nil {
 			return
 		}
-		written, err := s.Attempted(1, time.Unix(0, 0)).Marshal()
+		written, err := s.WithAttempt(1, time.Unix(0, 0)).Marshal()
 		require.NoError(t, err)
 		_, err = stages.ParseBootState(written)
 		require.NoError(t, err)

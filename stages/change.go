@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// MaxHistory is how many proven stages a store remembers: enough to go back a few upgrades, and no more than a card
-// can hold.
+// MaxHistory is the greatest length of a store's history: enough to go back a few upgrades, few enough for an SD card.
 const MaxHistory = 8
 
-// Names that stand for a bundle by its role; no bundle can be given one of them.
+// Names of roles. They cannot be given to a stage.
 const (
 	NextName     = "next"
 	PendingName  = "pending"
@@ -21,10 +20,9 @@ const (
 	RollbackName = "rollback"
 )
 
-// reserved are the names of roles.
-var reserved = []string{NextName, PendingName, CurrentName, RollbackName}
+var reservedNames = []string{NextName, PendingName, CurrentName, RollbackName}
 
-// Rollback is the stage that was the current one before; 0 if there is none.
+// Rollback returns the stage that was current before the present one; 0 if there is none.
 func (s Staged) Rollback() int {
 	if len(s.History) < 2 {
 		return 0
@@ -32,7 +30,7 @@ func (s Staged) Rollback() int {
 	return s.History[len(s.History)-2]
 }
 
-// Pending is the next stage as long as it is not the current one; else 0.
+// Pending returns the next stage unless it is the current one, else 0.
 func (s Staged) Pending() int {
 	if s.Next == s.Current() {
 		return 0
@@ -40,7 +38,8 @@ func (s Staged) Pending() int {
 	return s.Next
 }
 
-// Resolve is the stage that a number, a role or a name stands for. Whether it exists is another question.
+// Resolve returns the number of the stage that a number, role or name refers to. It fails on unknown names and on roles
+// that no stage has; it does not look whether the stage exists.
 func (s Staged) Resolve(name string) (int, error) {
 	if n, err := strconv.Atoi(name); err == nil && n > 0 {
 		return n, nil
@@ -48,19 +47,19 @@ func (s Staged) Resolve(name string) (int, error) {
 	roles := map[string]int{NextName: s.Next, PendingName: s.Pending(), CurrentName: s.Current(), RollbackName: s.Rollback()}
 	if n, known := roles[name]; known {
 		if n == 0 {
-			return 0, fmt.Errorf("no stage is %s", name)
+			return 0, fmt.Errorf("the store has no %s stage", name)
 		}
 		return n, nil
 	}
 	if n, known := s.Names[name]; known {
 		return n, nil
 	}
-	known := append(slices.Sorted(maps.Keys(s.Names)), reserved...)
-	return 0, fmt.Errorf("no stage is called %q: there are numbers and %s", name, strings.Join(known, ", "))
+	known := append(slices.Sorted(maps.Keys(s.Names)), reservedNames...)
+	return 0, fmt.Errorf("stage %q is unknown: give a number or one of %s", name, strings.Join(known, ", "))
 }
 
-// Uses are the stages that the store refers to, in ascending order.
-func (s Staged) Uses() []int {
+// References returns the numbers of the stages that are next, in the history or named, in ascending order.
+func (s Staged) References() []int {
 	used := append(slices.Collect(maps.Values(s.Names)), s.History...)
 	if s.Next != 0 {
 		used = append(used, s.Next)
@@ -69,15 +68,15 @@ func (s Staged) Uses() []int {
 	return slices.Compact(used)
 }
 
-// WithNext is the store with another stage as the next, which counts as untried; 0 for none.
+// WithNext returns the store with another next stage, 0 for none, and clears next-failed.
 func (s Staged) WithNext(stage int) Staged {
 	s.Next, s.NextFailed = stage, false
 	return s
 }
 
-// Judged is the store after a verdict on a stage. A stage found good is the current one from now on; each stage is in
-// the history once, where it was found good last. What is known of the next stage changes only with a verdict on it.
-func (s Staged) Judged(stage int, result Result) Staged {
+// WithVerdict returns the store after a verdict on a stage. Good makes the stage the current one: it moves to the end of
+// the history, which has each stage once. next-failed changes only with a verdict on the next stage.
+func (s Staged) WithVerdict(stage int, result Result) Staged {
 	if stage == s.Next {
 		s.NextFailed = result == Failed
 	}
@@ -89,8 +88,8 @@ func (s Staged) Judged(stage int, result Result) Staged {
 	return s
 }
 
-// Named is the store with a name for a stage, taken from another one that bore it.
-func (s Staged) Named(name string, stage int) (Staged, error) {
+// WithName returns the store with a name for a stage. A name that another stage has moves to this one.
+func (s Staged) WithName(name string, stage int) (Staged, error) {
 	if err := checkName(name); err != nil {
 		return s, err
 	}
@@ -101,10 +100,10 @@ func (s Staged) Named(name string, stage int) (Staged, error) {
 	return s, nil
 }
 
-// Unnamed is the store without a name.
-func (s Staged) Unnamed(name string) (Staged, error) {
+// WithoutName returns the store without a name. It fails if no stage has the name.
+func (s Staged) WithoutName(name string) (Staged, error) {
 	if _, known := s.Names[name]; !known {
-		return s, fmt.Errorf("no stage has the name %q", name)
+		return s, fmt.Errorf("stage name %q is unknown", name)
 	}
 	names := maps.Clone(s.Names)
 	delete(names, name)
@@ -112,8 +111,8 @@ func (s Staged) Unnamed(name string) (Staged, error) {
 	return s, nil
 }
 
-// Without is the store without a stage. Where it was the next one, the current one takes its place.
-func (s Staged) Without(stage int) Staged {
+// WithoutStage returns the store without any reference to a stage. If it was next, the current stage becomes next.
+func (s Staged) WithoutStage(stage int) Staged {
 	s.History = without(s.History, stage)
 	names := maps.Clone(s.Names)
 	maps.DeleteFunc(names, func(_ string, n int) bool { return n == stage })
@@ -132,27 +131,27 @@ func checkName(name string) error {
 	_, err := strconv.Atoi(name)
 	switch {
 	case err == nil:
-		return fmt.Errorf("%q cannot be a name: it is a number", name)
-	case slices.Contains(reserved, name):
-		return fmt.Errorf("%q cannot be a name: it stands for a role", name)
+		return fmt.Errorf("stage name %q is a number", name)
+	case slices.Contains(reservedNames, name):
+		return fmt.Errorf("stage name %q is reserved for a role", name)
 	case name == "" || strings.ContainsAny(name, " \t\r\n/"):
-		return fmt.Errorf("%q cannot be a name: it is empty or has a space, a line break or a slash", name)
+		return fmt.Errorf("stage name %q is empty or contains a space, a line break or a slash", name)
 	}
 	return nil
 }
 
-// Judged is the state after a verdict on a stage, for reasons.
-func (s BootState) Judged(stage int, result Result, at time.Time, reasons ...string) BootState {
+// WithVerdict returns the state after a verdict on a stage.
+func (s BootState) WithVerdict(stage int, result Result, at time.Time, reasons ...string) BootState {
 	r := s.Stages[stage]
 	if result == Good {
 		r.Attempts = 0
 	}
-	r.Result, r.Last, r.Reasons = result, stamp(at), reasons
+	r.Result, r.Last, r.Reasons = result, timestamp(at), reasons
 	return s.with(stage, r)
 }
 
-// Forgotten is the state without what became of a stage: it gets its attempts anew.
-func (s BootState) Forgotten(stage int) BootState {
+// WithoutRecord returns the state without the record of a stage, which so has all its attempts again.
+func (s BootState) WithoutRecord(stage int) BootState {
 	next := s.with(stage, Record{})
 	delete(next.Stages, stage)
 	return next
@@ -165,4 +164,4 @@ func (s BootState) with(stage int, r Record) BootState {
 	return next
 }
 
-func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+func timestamp(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

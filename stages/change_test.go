@@ -23,10 +23,10 @@ func TestResolve(t *testing.T) {
 
 func TestResolveErrors(t *testing.T) {
 	for name, message := range map[string]string{
-		"factory": `no stage is called "factory": there are numbers and factory-reset, field-trip, next, pending, current, rollback`,
-		"":        `no stage is called "": there are numbers and factory-reset, field-trip, next, pending, current, rollback`,
-		"0":       `no stage is called "0": there are numbers and factory-reset, field-trip, next, pending, current, rollback`,
-		"-1":      `no stage is called "-1": there are numbers and factory-reset, field-trip, next, pending, current, rollback`,
+		"factory": `stage "factory" is unknown: give a number or one of factory-reset, field-trip, next, pending, current, rollback`,
+		"":        `stage "" is unknown: give a number or one of factory-reset, field-trip, next, pending, current, rollback`,
+		"0":       `stage "0" is unknown: give a number or one of factory-reset, field-trip, next, pending, current, rollback`,
+		"-1":      `stage "-1" is unknown: give a number or one of factory-reset, field-trip, next, pending, current, rollback`,
 	} {
 		_, err := staged.Resolve(name)
 		require.EqualError(t, err, message)
@@ -34,13 +34,13 @@ func TestResolveErrors(t *testing.T) {
 	proven := stages.Staged{Next: 2, History: []int{2}}
 	for _, role := range []string{"pending", "rollback"} {
 		_, err := proven.Resolve(role)
-		require.EqualError(t, err, "no stage is "+role)
+		require.EqualError(t, err, "the store has no "+role+" stage")
 	}
 }
 
 func TestUses(t *testing.T) {
-	require.Equal(t, []int{1, 2, 3, 4}, staged.Uses())
-	require.Empty(t, stages.Staged{}.Uses())
+	require.Equal(t, []int{1, 2, 3, 4}, staged.References())
+	require.Empty(t, stages.Staged{}.References())
 }
 
 func TestWithNext(t *testing.T) {
@@ -70,48 +70,48 @@ func TestJudged(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			require.Equal(t, c.want, c.before.Judged(c.stage, c.result))
+			require.Equal(t, c.want, c.before.WithVerdict(c.stage, c.result))
 		})
 	}
 }
 
 func TestNames(t *testing.T) {
-	named, err := staged.Named("field-trip", 4)
+	named, err := staged.WithName("field-trip", 4)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"factory-reset": 1, "field-trip": 4}, named.Names)
-	unnamed, err := named.Unnamed("field-trip")
+	unnamed, err := named.WithoutName("field-trip")
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"factory-reset": 1}, unnamed.Names)
 	require.Equal(t, map[string]int{"factory-reset": 1, "field-trip": 3}, staged.Names, "the store before is as it was")
 
-	_, err = staged.Unnamed("spring")
-	require.EqualError(t, err, `no stage has the name "spring"`)
+	_, err = staged.WithoutName("spring")
+	require.EqualError(t, err, `stage name "spring" is unknown`)
 	for name, message := range map[string]string{
-		"7":       `"7" cannot be a name: it is a number`,
-		"-7":      `"-7" cannot be a name: it is a number`,
-		"current": `"current" cannot be a name: it stands for a role`,
-		"":        `"" cannot be a name: it is empty or has a space, a line break or a slash`,
-		"a b":     `"a b" cannot be a name: it is empty or has a space, a line break or a slash`,
-		"../x":    `"../x" cannot be a name: it is empty or has a space, a line break or a slash`,
+		"7":       `stage name "7" is a number`,
+		"-7":      `stage name "-7" is a number`,
+		"current": `stage name "current" is reserved for a role`,
+		"":        `stage name "" is empty or contains a space, a line break or a slash`,
+		"a b":     `stage name "a b" is empty or contains a space, a line break or a slash`,
+		"../x":    `stage name "../x" is empty or contains a space, a line break or a slash`,
 	} {
-		_, err := staged.Named(name, 1)
+		_, err := staged.WithName(name, 1)
 		require.EqualError(t, err, message)
 	}
 }
 
 func TestWithout(t *testing.T) {
-	require.Equal(t, stages.Staged{Next: 2, History: []int{3, 1, 2}, Names: staged.Names}, staged.Without(4))
-	require.Equal(t, stages.Staged{Next: 4, History: []int{3, 2}, Names: map[string]int{"field-trip": 3}}, staged.Without(1))
-	require.Equal(t, stages.Staged{}, stages.Staged{Next: 1, NextFailed: true}.Without(1))
+	require.Equal(t, stages.Staged{Next: 2, History: []int{3, 1, 2}, Names: staged.Names}, staged.WithoutStage(4))
+	require.Equal(t, stages.Staged{Next: 4, History: []int{3, 2}, Names: map[string]int{"field-trip": 3}}, staged.WithoutStage(1))
+	require.Equal(t, stages.Staged{}, stages.Staged{Next: 1, NextFailed: true}.WithoutStage(1))
 	require.Equal(t, []int{3, 1, 2}, staged.History, "the store before is as it was")
 }
 
 func TestStateJudgedAndForgotten(t *testing.T) {
 	at := time.Unix(1767225600, 5)
-	tried := stages.BootState{}.Attempted(4, at).Attempted(4, at)
-	good, bad := tried.Judged(4, stages.Good, at), tried.Judged(4, stages.Failed, at)
+	tried := stages.BootState{}.WithAttempt(4, at).WithAttempt(4, at)
+	good, bad := tried.WithVerdict(4, stages.Good, at), tried.WithVerdict(4, stages.Failed, at)
 	require.Equal(t, stages.Record{Attempts: 0, Last: time.Unix(1767225600, 0).UTC(), Result: stages.Good}, good.Stages[4])
 	require.Equal(t, stages.Record{Attempts: 2, Last: time.Unix(1767225600, 0).UTC(), Result: stages.Failed}, bad.Stages[4])
-	require.Empty(t, bad.Forgotten(4).Stages)
+	require.Empty(t, bad.WithoutRecord(4).Stages)
 	require.Len(t, bad.Stages, 1, "the state before is as it was")
 }

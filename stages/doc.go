@@ -1,9 +1,8 @@
-// Package stages is the stage store of a device: which bundles there are, which one the device starts with, and how
-// the attempts at a new one are counted.
+// Package stages reads the stage store of a device, selects the stage of a boot, and computes the store's next state.
 //
-// The store file has Forklift's format, so that both tools read each other's; boot-state.json beside it is ours. One
-// function, Select, chooses the stage of a boot, for overlays and containers alike; it is pure. Whatever is unreadable
-// in the store counts as absent and is said, since a broken store must never keep a device from starting.
+// The store file has Forklift's format, so that both tools read it; boot-state.json beside it is our own. One pure
+// function, Select, chooses the stage for overlays and containers alike. Unreadable files count as absent and are
+// reported as errors beside the result: a damaged store must not prevent a boot.
 //
-// The package mounts nothing, and knows nothing of what is in a bundle beyond its being complete.
+// The package writes nothing (package store does), mounts nothing, and reads no more of a bundle than its manifest.
 package stages

@@ -41,19 +41,19 @@ func ReadFiles(dir fs.FS) (Files, error) {
 // SetNext returns the files with another stage as the next one, with all its attempts ahead, and the writes that lead to
 // them: until the second, the old stage is next. Stage 0 means that none is next.
 func (f Files) SetNext(stage int) (Files, []Write, error) {
-	return Files{f.Store.with(f.Store.Staged.WithNext(stage)), f.State.Forgotten(stage)}.writes(StateFile, StoreFile)
+	return Files{f.Store.with(f.Store.Staged.WithNext(stage)), f.State.WithoutRecord(stage)}.writes(StateFile, StoreFile)
 }
 
 // Judge returns the files with a verdict on a stage, and the writes that lead to them: the store file, which decides
 // what the next boot starts with, comes first.
 func (f Files) Judge(stage int, result Result, at time.Time, reasons ...string) (Files, []Write, error) {
-	next := Files{f.Store.with(f.Store.Staged.Judged(stage, result)), f.State.Judged(stage, result, at, reasons...)}
+	next := Files{f.Store.with(f.Store.Staged.WithVerdict(stage, result)), f.State.WithVerdict(stage, result, at, reasons...)}
 	return next.writes(StoreFile, StateFile)
 }
 
 // Attempt returns the files with one more attempt at a stage, and the write that leads to them.
 func (f Files) Attempt(stage int, at time.Time) (Files, []Write, error) {
-	return Files{f.Store, f.State.Attempted(stage, at)}.writes(StateFile)
+	return Files{f.Store, f.State.WithAttempt(stage, at)}.writes(StateFile)
 }
 
 // Restage returns the files with other uses of bundles, such as names, and the write that leads to them.
@@ -63,7 +63,7 @@ func (f Files) Restage(staged Staged) (Files, []Write, error) {
 
 // Forget returns the files without the attempts at a stage and the verdict on it, and the write that leads to them.
 func (f Files) Forget(stage int) (Files, []Write, error) {
-	return Files{f.Store, f.State.Forgotten(stage)}.writes(StateFile)
+	return Files{f.Store, f.State.WithoutRecord(stage)}.writes(StateFile)
 }
 
 // writes returns the files and the writes of those named, in this order.

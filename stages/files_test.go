@@ -43,7 +43,7 @@ func TestWritesAreOrdered(t *testing.T) {
 		"judge good":    {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.Judge(3, stages.Good, at) }, []string{"forklift-stage-store.yml", "boot-state.json"}, 3},
 		"count":         {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.Attempt(2, at) }, []string{"boot-state.json"}, 2},
 		"drop the stage": {func(f stages.Files) (stages.Files, []stages.Write, error) {
-			return f.Restage(f.Store.Staged.Without(2))
+			return f.Restage(f.Store.Staged.WithoutStage(2))
 		}, []string{"forklift-stage-store.yml"}, 1},
 		"forget attempts": {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.Forget(3) }, []string{"boot-state.json"}, 2},
 	} {

@@ -5,32 +5,32 @@ import (
 	"slices"
 )
 
-// MaxAttempts is how often a stage that is not yet proven may be started without a verdict: more than once, since a
-// pulled plug is not a verdict.
+// MaxAttempts is the number of boots without a verdict that an unproven stage gets: more than one, since a pulled plug is
+// not a verdict.
 const MaxAttempts = 3
 
-// Choice is the stage to start with.
+// Choice is the stage selected for a boot.
 type Choice struct {
-	Stage   int    // 0 means none: the plain root and the user's overrides
-	Attempt int    // which attempt at a stage not yet proven this is; 0 for a proven one
-	Reason  string // why this one
-	Problem string // why not the one that the store names as next; "" if it is that one
+	Stage   int    // 0 means none: the plain root file system and the user's overrides
+	Attempt int    // number of this attempt at an unproven stage, from 1; 0 for a proven stage
+	Reason  string // a clause that says why this stage was selected
+	Problem string // why the next stage was not selected; "" if it was
 }
 
-// Select chooses the stage of a boot: the next one if it is complete, not found bad and either proven or with attempts
-// left; else the last proven one that is complete; else none.
+// Select returns the stage of a boot: the next one if it is complete, not failed, and either current or with attempts
+// left; else the last complete stage of the history; else none.
 func Select(s Snapshot) Choice {
-	problem := unfit(s)
+	problem := nextProblem(s)
 	if problem == "" {
 		return chooseNext(s)
 	}
 	return Fallback(s, problem)
 }
 
-// Fallback chooses as if the next stage were not there, because of a problem.
+// Fallback returns the last complete stage of the history, with the problem that rules out the next stage.
 func Fallback(s Snapshot, problem string) Choice {
 	for _, n := range slices.Backward(s.Staged.History) {
-		if s.incomplete(n) == nil {
+		if s.bundleError(n) == nil {
 			return Choice{Stage: n, Reason: fmt.Sprintf("stage %d is the last proven one", n), Problem: problem}
 		}
 	}
@@ -50,10 +50,10 @@ func chooseNext(s Snapshot) Choice {
 	}
 }
 
-// unfit says why the next stage cannot be used, "" if it can.
-func unfit(s Snapshot) string {
+// nextProblem returns why the next stage cannot be selected, "" if it can.
+func nextProblem(s Snapshot) string {
 	next := s.Staged.Next
-	incomplete := s.incomplete(next)
+	incomplete := s.bundleError(next)
 	switch {
 	case next == 0:
 		return "no stage is next"
@@ -67,7 +67,7 @@ func unfit(s Snapshot) string {
 	return ""
 }
 
-// Name names a stage for people; 0 is none.
+// Name returns a stage's name in messages, such as "stage 3"; for 0 it is "no stage".
 func Name(stage int) string {
 	if stage == 0 {
 		return "no stage"

@@ -9,15 +9,15 @@ import (
 	"strconv"
 )
 
-// Snapshot is a stage store as it was at one moment: all that Select needs.
+// Snapshot is the input of Select: a stage store at one moment.
 type Snapshot struct {
 	Staged  Staged
 	State   BootState
-	Bundles map[int]error // of each stage that was looked at: nil if complete, else why it is not
+	Bundles map[int]error // result of CheckBundle for the stages that Select may choose
 }
 
-// incomplete says why a stage cannot be used; nil if it can.
-func (s Snapshot) incomplete(stage int) error {
+// bundleError returns the result of CheckBundle for a stage.
+func (s Snapshot) bundleError(stage int) error {
 	err, known := s.Bundles[stage]
 	if !known {
 		return fmt.Errorf("%d is not the number of a known stage", stage)
@@ -25,10 +25,10 @@ func (s Snapshot) incomplete(stage int) error {
 	return err
 }
 
-// Load reads a store from its directory. The snapshot can be used whatever the error, which joins all that could not
-// be read: an unreadable store names no stage, an unreadable state file knows of no attempts. Looked at are the bundles
-// of the next stage and of the history, from its end to the first complete one: manifests are long, and every boot
-// waits for this.
+// Load reads a store from its directory. The snapshot is usable despite an error, which joins everything that could not
+// be read: an unreadable store file refers to no stage, an unreadable state file has no attempts. Load checks the bundles
+// of the next stage and of the history from its end to the first complete one, and no others: manifests are long, and
+// every boot waits for this.
 func Load(dir fs.FS) (Snapshot, error) {
 	var s Snapshot
 	store, err := readStore(dir)
@@ -37,18 +37,18 @@ func Load(dir fs.FS) (Snapshot, error) {
 	s.State = state
 	s.Bundles = map[int]error{}
 	if s.Staged.Next != 0 {
-		s.look(dir, s.Staged.Next)
+		s.checkBundle(dir, s.Staged.Next)
 	}
 	for _, n := range slices.Backward(s.Staged.History) {
-		if s.look(dir, n) == nil {
+		if s.checkBundle(dir, n) == nil {
 			break
 		}
 	}
 	return s, errors.Join(err, stateErr)
 }
 
-// look tells why the bundle of a stage is not complete; nil if it is.
-func (s Snapshot) look(dir fs.FS, stage int) error {
+// checkBundle is CheckBundle with a cache.
+func (s Snapshot) checkBundle(dir fs.FS, stage int) error {
 	if _, seen := s.Bundles[stage]; !seen {
 		s.Bundles[stage] = CheckBundle(dir, stage)
 	}
@@ -63,7 +63,7 @@ func readStore(dir fs.FS) (Store, error) {
 	return ParseStore(data)
 }
 
-// readBootState: a device on which nothing was ever attempted has no such file.
+// readBootState returns an empty state without an error if there is no file: the device has attempted no stage.
 func readBootState(dir fs.FS) (BootState, error) {
 	data, err := fs.ReadFile(dir, StateFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -75,7 +75,7 @@ func readBootState(dir fs.FS) (BootState, error) {
 	return ParseBootState(data)
 }
 
-// CheckBundle says why the bundle of a stage is not complete; nil if it is. The manifest is what tells: it is written
+// CheckBundle returns an error if the bundle of a stage is incomplete: if it has no readable manifest, which is written
 // last.
 func CheckBundle(dir fs.FS, stage int) error {
 	if stage < 1 {

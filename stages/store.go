@@ -6,7 +6,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Where the store lies on the device, and the names in it.
+// The directory of the store on the device, and the names of files in the store and its bundles.
 const (
 	Dir          = "/var/lib/forklift/stages"
 	StoreFile    = "forklift-stage-store.yml"
@@ -14,7 +14,7 @@ const (
 	ManifestFile = "forklift-bundle.yml"
 )
 
-// storeVersion is the oldest version of Forklift that reads what we write.
+// storeVersion is the oldest version of Forklift that reads the store file written here.
 const storeVersion = "v0.7.0"
 
 // Store is the content of the store file, in Forklift's format.
@@ -23,18 +23,19 @@ type Store struct {
 	Staged          Staged `yaml:"staged"`
 }
 
-// Staged says which bundles are in use.
+// Staged is the references of a store to its stages.
 type Staged struct {
-	Next       int            `yaml:"next,omitempty"`        // the stage to start with; 0 means none
-	NextFailed bool           `yaml:"next-failed,omitempty"` // whether it was tried and found bad
+	Next       int            `yaml:"next,omitempty"`        // stage of the next boot; 0 means none
+	NextFailed bool           `yaml:"next-failed,omitempty"` // the verdict on the next stage was "failed"
 	History    []int          `yaml:"history,omitempty"`     // proven stages, the current one last
-	Names      map[string]int `yaml:"names,omitempty"`
+	Names      map[string]int `yaml:"names,omitempty"`       // stages by the names that users gave them
 }
 
-// EmptyStore is the store of a device that has no bundle.
+// EmptyStore returns the content of the store file of a device without stages.
 func EmptyStore() Store { return Store{ForkliftVersion: storeVersion} }
 
-// NewStore is the store of a new device, whose only bundle counts as proven and bears the names.
+// NewStore returns the content of the store file of a new device: its only bundle is next, counts as proven, and has the
+// given names.
 func NewStore(bundle int, names ...string) Store {
 	s := EmptyStore()
 	s.Staged = Staged{Next: bundle, History: []int{bundle}}
@@ -47,7 +48,7 @@ func NewStore(bundle int, names ...string) Store {
 	return s
 }
 
-// ParseStore reads a store file. Keys that it does not know are ignored, as Forklift ignores them.
+// ParseStore decodes a store file. Unknown keys are ignored, as in Forklift.
 func ParseStore(data []byte) (Store, error) {
 	var s Store
 	if err := parseYAML(StoreFile, data, &s); err != nil {
@@ -56,7 +57,7 @@ func ParseStore(data []byte) (Store, error) {
 	return s, nil
 }
 
-// parseYAML gives errors in one line: the parser's own quote the text.
+// parseYAML decodes YAML. Its errors have one line, without the excerpt that the library appends.
 func parseYAML(name string, data []byte, v any) error {
 	if err := yaml.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("parse %s: %s", name, yaml.FormatError(err, false, false))
@@ -64,16 +65,16 @@ func parseYAML(name string, data []byte, v any) error {
 	return nil
 }
 
-// Marshal writes the store file, indented as Forklift does.
+// Marshal encodes the store file with Forklift's indentation.
 func (s Store) Marshal() ([]byte, error) {
 	data, err := yaml.MarshalWithOptions(s, yaml.Indent(4), yaml.IndentSequence(true))
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", StoreFile, err)
+		return nil, fmt.Errorf("encode %s: %w", StoreFile, err)
 	}
 	return data, nil
 }
 
-// Current is the stage that was last found good; 0 if there is none.
+// Current returns the stage with the latest good verdict; 0 if there is none.
 func (s Staged) Current() int {
 	if len(s.History) == 0 {
 		return 0

@@ -91,7 +91,7 @@ func unnameCommand(d *device) *cobra.Command {
 		Short: "Take a name away",
 		Args:  cli.Exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return d.change(cmd, func(s *store.Store) error { return s.Unname(args[0]) })
+			return d.change(cmd, func(s *store.Store) error { return s.RemoveName(args[0]) })
 		},
 	}
 }

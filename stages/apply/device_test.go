@@ -38,7 +38,7 @@ func newScene(t *testing.T, apps ...service) *scene {
 		docker: newDocker(), system: &system{},
 		store: &verdicts{snapshot: stages.Snapshot{
 			Staged:  stages.Staged{Next: 3, History: []int{1, 2}},
-			State:   stages.BootState{}.Attempted(3, at),
+			State:   stages.BootState{}.WithAttempt(3, at),
 			Bundles: map[int]error{1: nil, 2: nil, 3: nil},
 		}},
 		boot:    report.Boot{Choice: report.Choice{Stage: 3, Attempt: 1}},

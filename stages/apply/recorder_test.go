@@ -145,8 +145,8 @@ func (v *verdicts) Judge(_ context.Context, stage int, result stages.Result, at 
 	if v.err != nil {
 		return v.err
 	}
-	v.snapshot.Staged = v.snapshot.Staged.Judged(stage, result)
-	v.snapshot.State = v.snapshot.State.Judged(stage, result, at, reasons...)
+	v.snapshot.Staged = v.snapshot.Staged.WithVerdict(stage, result)
+	v.snapshot.State = v.snapshot.State.WithVerdict(stage, result, at, reasons...)
 	return nil
 }
 

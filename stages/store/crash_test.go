@@ -71,7 +71,7 @@ var commands = map[string]command{
 	"next is bad":        {do: func(s *store.Store) error { return s.Judge(4, stages.Failed, at) }},
 	"fallback is good":   {do: func(s *store.Store) error { return s.Judge(2, stages.Good, at) }},
 	"name":               {do: func(s *store.Store) error { return s.Name("mine", 2) }},
-	"unname":             {func(s *store.Store) error { return s.Unname("factory-reset") }, `no stage has the name "factory-reset"`},
+	"unname":             {func(s *store.Store) error { return s.RemoveName("factory-reset") }, `no stage has the name "factory-reset"`},
 	"delete the next":    {func(s *store.Store) error { return s.Delete(4) }, "there is no stage 4"},
 	"delete the current": {func(s *store.Store) error { return s.Delete(2) }, "there is no stage 2"},
 	"delete an unused":   {func(s *store.Store) error { return s.Delete(3) }, "there is no stage 3"},
@@ -168,7 +168,7 @@ func check(t *testing.T, when string, before, done, after disk, command command)
 	snapshot, err := stages.Load(after.files())
 	require.NoError(t, err, when)
 	require.Contains(t, []stages.Choice{choice(before), choice(done)}, stages.Select(snapshot), when)
-	bundles(t, when, after, snapshot.Staged.Uses()...)
+	bundles(t, when, after, snapshot.Staged.References()...)
 
 	m := newMemory(after)
 	if err := change(m, command.do); err != nil {

@@ -204,7 +204,7 @@ func checkDevice(t *testing.T, when, dir string) {
 	s := openForNow(t, dir)
 	all, err := s.Bundles()
 	require.NoError(t, err, when)
-	for _, n := range append(all, snapshot.Staged.Uses()...) {
+	for _, n := range append(all, snapshot.Staged.References()...) {
 		differences, err := store.Verify(os.DirFS(dir), n)
 		require.NoError(t, err, when)
 		require.Empty(t, differences, when)

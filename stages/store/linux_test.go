@@ -137,7 +137,7 @@ func TestErrorsLeaveTheStoreAsItWas(t *testing.T) {
 		"next that is no stage":     {func(s *store.Store) error { return s.SetNext(-1) }, "stage -1 cannot be next: -1 is not the number of a stage"},
 		"name for what isn't there": {func(s *store.Store) error { return s.Name("x", 7) }, "stage 7 cannot be named: openat 7/forklift-bundle.yml: no such file or directory"},
 		"reserved name":             {func(s *store.Store) error { return s.Name("next", 1) }, `"next" cannot be a name: it stands for a role`},
-		"unknown name":              {func(s *store.Store) error { return s.Unname("x") }, `no stage has the name "x"`},
+		"unknown name":              {func(s *store.Store) error { return s.RemoveName("x") }, `no stage has the name "x"`},
 		"delete what isn't there":   {func(s *store.Store) error { return s.Delete(7) }, "there is no stage 7"},
 	} {
 		t.Run(what, func(t *testing.T) {

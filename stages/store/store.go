@@ -70,16 +70,16 @@ func (s *Store) Name(name string, stage int) error {
 	if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
 		return fmt.Errorf("stage %d cannot be named: %w", stage, err)
 	}
-	staged, err := s.files.Store.Staged.Named(name, stage)
+	staged, err := s.files.Store.Staged.WithName(name, stage)
 	if err != nil {
 		return err
 	}
 	return s.write(s.files.Restage(staged))
 }
 
-// Unname takes a name away.
-func (s *Store) Unname(name string) error {
-	staged, err := s.files.Store.Staged.Unnamed(name)
+// RemoveName takes a name away.
+func (s *Store) RemoveName(name string) error {
+	staged, err := s.files.Store.Staged.WithoutName(name)
 	if err != nil {
 		return err
 	}

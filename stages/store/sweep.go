@@ -64,8 +64,8 @@ func (s *Store) Delete(stage int) error {
 	if !slices.Contains(all, stage) {
 		return fmt.Errorf("there is no stage %d", stage)
 	}
-	if slices.Contains(s.files.Store.Staged.Uses(), stage) {
-		if err := s.write(s.files.Restage(s.files.Store.Staged.Without(stage))); err != nil {
+	if slices.Contains(s.files.Store.Staged.References(), stage) {
+		if err := s.write(s.files.Restage(s.files.Store.Staged.WithoutStage(stage))); err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func (s *Store) Delete(stage int) error {
 // to name. What could be booted is not among them: the next stage, the history, and whatever has a name.
 func (s *Store) Prunable(except ...int) ([]int, error) {
 	all, err := s.Bundles()
-	keep := append(s.files.Store.Staged.Uses(), except...)
+	keep := append(s.files.Store.Staged.References(), except...)
 	return slices.DeleteFunc(all, func(n int) bool { return slices.Contains(keep, n) }), err
 }
 
@@ -126,7 +126,7 @@ func (s *Store) fresh() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	used = append(used, s.files.Store.Staged.Uses()...)
+	used = append(used, s.files.Store.Staged.References()...)
 	for n := range s.files.State.Stages {
 		used = append(used, n)
 	}

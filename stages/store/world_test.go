@@ -136,7 +136,7 @@ func boot(m *memory) (stages.Choice, error) {
 	if choice.Attempt == 0 {
 		return choice, nil
 	}
-	data, err := snapshot.State.Attempted(choice.Stage, at).Marshal()
+	data, err := snapshot.State.WithAttempt(choice.Stage, at).Marshal()
 	if err != nil {
 		return choice, err
 	}

@@ -31,7 +31,7 @@ func TestBootStateFormat(t *testing.T) {
 	require.Equal(t, state, parsed)
 }
 
-func TestAttemptedCountsAndLeavesTheRest(t *testing.T) {
+func TestWithAttempt(t *testing.T) {
 	good := stages.Record{Attempts: 0, Result: stages.Good}
 	before := stages.BootState{Version: 1, Stages: map[int]stages.Record{1: good, 2: {Attempts: 1, Result: stages.Failed}}}
 	after := before.WithAttempt(2, time.Unix(7, 0))

@@ -38,7 +38,7 @@ func TestResolveErrors(t *testing.T) {
 	}
 }
 
-func TestUses(t *testing.T) {
+func TestReferences(t *testing.T) {
 	require.Equal(t, []int{1, 2, 3, 4}, staged.References())
 	require.Empty(t, stages.Staged{}.References())
 }
@@ -49,7 +49,7 @@ func TestWithNext(t *testing.T) {
 	require.Equal(t, stages.Staged{History: []int{2}}, failed.WithNext(0))
 }
 
-func TestJudged(t *testing.T) {
+func TestWithVerdict(t *testing.T) {
 	for what, c := range map[string]struct {
 		before stages.Staged
 		stage  int
@@ -99,14 +99,14 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestWithout(t *testing.T) {
+func TestWithoutStage(t *testing.T) {
 	require.Equal(t, stages.Staged{Next: 2, History: []int{3, 1, 2}, Names: staged.Names}, staged.WithoutStage(4))
 	require.Equal(t, stages.Staged{Next: 4, History: []int{3, 2}, Names: map[string]int{"field-trip": 3}}, staged.WithoutStage(1))
 	require.Equal(t, stages.Staged{}, stages.Staged{Next: 1, NextFailed: true}.WithoutStage(1))
 	require.Equal(t, []int{3, 1, 2}, staged.History, "the store before is as it was")
 }
 
-func TestStateJudgedAndForgotten(t *testing.T) {
+func TestBootStateVerdicts(t *testing.T) {
 	at := time.Unix(1767225600, 5)
 	tried := stages.BootState{}.WithAttempt(4, at).WithAttempt(4, at)
 	good, bad := tried.WithVerdict(4, stages.Good, at), tried.WithVerdict(4, stages.Failed, at)

@@ -56,7 +56,7 @@ func (f Files) Attempt(stage int, at time.Time) (Files, []Write, error) {
 	return Files{f.Store, f.State.WithAttempt(stage, at)}.writes(StateFile)
 }
 
-// Restage returns the files with other uses of bundles, such as names, and the write that leads to them.
+// Restage returns the files with other references to stages, such as names, and the write that leads to them.
 func (f Files) Restage(staged Staged) (Files, []Write, error) {
 	return Files{f.Store.with(staged), f.State}.writes(StoreFile)
 }
@@ -80,7 +80,7 @@ func (f Files) writes(names ...string) (Files, []Write, error) {
 	return f, out, nil
 }
 
-// with returns the store with other uses of bundles.
+// with returns the store with other references to stages.
 func (s Store) with(staged Staged) Store {
 	s.Staged = staged
 	return s

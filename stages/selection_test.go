@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// snapshot is a store in which all stages are complete but some.
+// snapshot returns a store in which all stages but some are complete.
 func snapshot(s stages.Staged, attempts map[int]int, incomplete ...int) stages.Snapshot {
 	snap := stages.Snapshot{Staged: s, Bundles: map[int]error{}}
 	for _, n := range append(slices.Clone(s.History), s.Next) {

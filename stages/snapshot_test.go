@@ -24,7 +24,7 @@ func TestLoad(t *testing.T) {
 		"4/forklift-bundle.yml":    file("\x00\x00\x00"),
 		"9/forklift-bundle.yml":    file("is not looked at"),
 
-		// What a power cut leaves of Forklift's writing and of ours.
+		// Temporary files that a power cut left, Forklift's included.
 		"forklift-stage-store-swap.yml": file("staged: {next"),
 		"boot-state.json.tmp":           file("{"),
 		"10/pallet/half":                file(""),
@@ -41,7 +41,7 @@ func TestLoad(t *testing.T) {
 	require.EqualError(t, s.Bundles[-1], "-1 is not the number of a stage")
 }
 
-func TestLoadOfABrokenStoreIsUsable(t *testing.T) {
+func TestLoadOfADamagedStoreIsUsable(t *testing.T) {
 	for what, c := range map[string]struct {
 		files   fstest.MapFS
 		message string
@@ -80,7 +80,7 @@ type brokenFS struct{}
 
 func (brokenFS) Open(string) (fs.File, error) { return nil, errors.New("input/output error") }
 
-func TestLoadSaysAllThatIsUnreadable(t *testing.T) {
+func TestLoadReportsAllErrors(t *testing.T) {
 	s, err := stages.Load(brokenFS{})
 	require.EqualError(t, err, "stage store: input/output error\nstage store: input/output error")
 	require.Zero(t, stages.Select(s).Stage)

@@ -21,7 +21,7 @@ func TestWriteFileReplaces(t *testing.T) {
 	require.Len(t, entries, 1, "nothing is left beside the file")
 }
 
-func TestWriteFileGetsOverLeftovers(t *testing.T) {
+func TestWriteFileReplacesLeftovers(t *testing.T) {
 	for what, leave := range map[string]func(t *testing.T, tmp string){
 		"half-written file": func(t *testing.T, tmp string) {
 			require.NoError(t, os.WriteFile(tmp, []byte("a much longer half-written content"), 0o000))

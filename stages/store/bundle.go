@@ -14,7 +14,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Writer fills a new bundle. Paths are relative to it; a directory comes before what is in it.
+// Writer writes the files of a new bundle. Paths are relative to the bundle; a directory has to be written before its
+// entries.
 type Writer struct {
 	ctx     context.Context
 	sys     System
@@ -22,17 +23,17 @@ type Writer struct {
 	entries []Entry
 }
 
-// Add adds a bundle and returns its number. The bundle exists only once all of it is on the disk; nothing refers to it
-// until SetNext or Name is called.
+// Add creates a bundle and returns its number. The bundle appears under its number once all of it is synced; the store
+// file refers to it only after SetNext or Name. Where fill fails nothing is left.
 func (s *Store) Add(ctx context.Context, manifest []byte, fill func(*Writer) error) (stage int, err error) {
-	stage, err = s.fresh()
+	stage, err = s.freeNumber()
 	if err != nil {
 		return 0, err
 	}
 	dir := newPrefix + strconv.Itoa(stage)
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("add stage %d: %w", stage, err), s.discard(dir))
+			err = errors.Join(fmt.Errorf("add stage %d: %w", stage, err), s.removeAll(dir))
 			stage = 0
 		}
 	}()
@@ -52,7 +53,7 @@ func (s *Store) Add(ctx context.Context, manifest []byte, fill func(*Writer) err
 	return stage, s.sys.SyncDir(".")
 }
 
-// Dir makes a directory.
+// Dir creates a directory.
 func (w *Writer) Dir(name string, mode fs.FileMode) error {
 	if err := w.check(name); err != nil {
 		return err
@@ -61,7 +62,7 @@ func (w *Writer) Dir(name string, mode fs.FileMode) error {
 	return w.sys.Mkdir(path.Join(w.dir, name), mode.Perm())
 }
 
-// Symlink makes a symlink.
+// Symlink creates a symlink.
 func (w *Writer) Symlink(name, target string) error {
 	if err := w.check(name); err != nil {
 		return err
@@ -70,7 +71,7 @@ func (w *Writer) Symlink(name, target string) error {
 	return w.sys.Symlink(target, path.Join(w.dir, name))
 }
 
-// File makes a file.
+// File creates a regular file.
 func (w *Writer) File(name string, mode fs.FileMode, content io.Reader) error {
 	if err := w.check(name); err != nil {
 		return err
@@ -83,20 +84,20 @@ func (w *Writer) File(name string, mode fs.FileMode, content io.Reader) error {
 	return nil
 }
 
-// check refuses a path that is not the bundle's to fill.
+// check returns an error if a path is no valid path in a bundle, or that of a file which Add writes itself.
 func (w *Writer) check(name string) error {
 	switch {
 	case w.ctx.Err() != nil:
 		return w.ctx.Err()
 	case !fs.ValidPath(name) || name == ".":
-		return fmt.Errorf("%q is not a path in a bundle", name)
+		return fmt.Errorf("path %q is not a path in a bundle", name)
 	case name == stages.ManifestFile || name == DigestFile:
-		return fmt.Errorf("%s is written with the bundle", name)
+		return fmt.Errorf("path %s is reserved: it is written with the bundle", name)
 	}
 	return nil
 }
 
-// finish writes the digests and, last, the manifest, which is what makes a bundle one.
+// finish writes the digest file and, last, the manifest, which marks the bundle as complete, and syncs everything.
 func (w *Writer) finish(manifest []byte) error {
 	w.entries = append(w.entries, regular(stages.ManifestFile, 0o644, sha256.Sum256(manifest)))
 	digests, err := MarshalDigests(w.entries)
@@ -112,7 +113,7 @@ func (w *Writer) finish(manifest []byte) error {
 	return w.sys.SyncAll()
 }
 
-// create writes a file that does not exist yet, and syncs it if asked.
+// create writes a file, which must not exist, and optionally syncs it.
 func create(sys System, name string, mode fs.FileMode, content io.Reader, sync bool) error {
 	f, err := sys.Create(name, mode)
 	if err != nil {

@@ -18,7 +18,7 @@ const manifest = "forklift-version: v0.8.0\npallet:\n  path: example.org/pallet\
 
 var at = time.Unix(1767225600, 0)
 
-// fill fills a bundle whose content tells its number.
+// fill writes a bundle whose content contains its number.
 func fill(text string) func(*store.Writer) error {
 	return func(w *store.Writer) error {
 		for _, err := range []error{
@@ -57,10 +57,10 @@ func stageNamed(s *store.Store) error {
 // command changes a store.
 type command struct {
 	do    func(*store.Store) error
-	again string // the error of doing it a second time
+	again string // error of running it a second time
 }
 
-// commands are all that change a store.
+// commands are all commands that change a store.
 var commands = map[string]command{
 	"stage":              {do: stage},
 	"stage for a name":   {do: stageNamed},
@@ -71,10 +71,10 @@ var commands = map[string]command{
 	"next is bad":        {do: func(s *store.Store) error { return s.Judge(4, stages.Failed, at) }},
 	"fallback is good":   {do: func(s *store.Store) error { return s.Judge(2, stages.Good, at) }},
 	"name":               {do: func(s *store.Store) error { return s.Name("mine", 2) }},
-	"unname":             {func(s *store.Store) error { return s.RemoveName("factory-reset") }, `no stage has the name "factory-reset"`},
-	"delete the next":    {func(s *store.Store) error { return s.Delete(4) }, "there is no stage 4"},
-	"delete the current": {func(s *store.Store) error { return s.Delete(2) }, "there is no stage 2"},
-	"delete an unused":   {func(s *store.Store) error { return s.Delete(3) }, "there is no stage 3"},
+	"unname":             {func(s *store.Store) error { return s.RemoveName("factory-reset") }, `stage name "factory-reset" is unknown`},
+	"delete the next":    {func(s *store.Store) error { return s.Delete(4) }, "stage 4 does not exist"},
+	"delete the current": {func(s *store.Store) error { return s.Delete(2) }, "stage 2 does not exist"},
+	"delete an unused":   {func(s *store.Store) error { return s.Delete(3) }, "stage 3 does not exist"},
 	"prune":              {do: func(s *store.Store) error { _, err := s.Prune(); return err }},
 }
 
@@ -90,7 +90,7 @@ func change(m *memory, do func(*store.Store) error) error {
 	return s.Close()
 }
 
-// device is a disk with four stages: 1 is the factory's and 2 the current one, 3 is of no further use, 4 was tried once.
+// device returns a disk with four stages: 1 is named factory-reset, 2 is current, 3 is unused, 4 has had one attempt.
 func device(t *testing.T) disk {
 	m := newMemory(newDisk())
 	for range 4 {
@@ -107,7 +107,7 @@ func device(t *testing.T) disk {
 	return m.disk
 }
 
-// littered is a disk on which commands were ended: ours, and Forklift's.
+// littered returns a disk with temporary files of killed commands, Forklift's included.
 func littered(t *testing.T) disk {
 	m := newMemory(device(t))
 	for _, dir := range []string{".new-5", ".new-5/exports", ".old-9", ".old-9/exports"} {
@@ -123,8 +123,8 @@ func littered(t *testing.T) disk {
 	return m.disk
 }
 
-// TestPowerCuts stops every command before every call to the operating system, and cuts the power there, with what was
-// not synced lost, done, done in part or torn.
+// TestPowerCuts stops every command before each of its system calls and cuts the power there, with unsynced changes lost,
+// written, written in part or torn.
 func TestPowerCuts(t *testing.T) {
 	cuts, distinct := 0, 0
 	for from, was := range map[string]disk{"a device": device(t), "a device with leftovers": littered(t)} {
@@ -151,7 +151,7 @@ func TestPowerCuts(t *testing.T) {
 	t.Logf("%d cut points, after which %d different disks", cuts, distinct)
 }
 
-// stop runs a command that is stopped.
+// stop runs a command until it is stopped.
 func stop(m *memory, do func(*store.Store) error) {
 	defer func() {
 		if p := recover(); p != nil && p != (stopped{}) {
@@ -161,8 +161,8 @@ func stop(m *memory, do func(*store.Store) error) {
 	_ = change(m, do)
 }
 
-// check tells whether a disk after a power cut is what it was before the command or what it is after it, for whoever
-// starts from it, and whether the next command can go on.
+// check checks that the disk after a power cut selects what it selected before or after the command, and that the next
+// command succeeds.
 func check(t *testing.T, when string, before, done, after disk, command command) {
 	t.Helper()
 	snapshot, err := stages.Load(after.files())
@@ -186,7 +186,7 @@ func choice(d disk) stages.Choice {
 	return stages.Select(snapshot)
 }
 
-// bundles checks that each bundle that has a number or that the store refers to is as it was staged.
+// bundles checks that each bundle with a number, and each that the store refers to, is complete.
 func bundles(t *testing.T, when string, d disk, used ...int) {
 	t.Helper()
 	files := d.files()

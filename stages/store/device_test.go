@@ -18,14 +18,14 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// How TestMain is told to be a command that ends before one of its calls.
+// Environment variables that make TestMain run a command that exits before one of its system calls.
 const (
 	commandVar = "PKBUILD_TEST_STORE_COMMAND"
 	dirVar     = "PKBUILD_TEST_STORE_DIR"
 	stopVar    = "PKBUILD_TEST_STORE_STOP"
 )
 
-// killed is the exit code of a command that was stopped.
+// killed is the exit code of a stopped command.
 const killed = 137
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// stoppable runs a command in a process that ends, as if it were killed, before one of its calls.
+// stoppable runs a command in a process that exits, as if killed, before one of its system calls.
 func stoppable(name string) int {
 	sys, err := store.Linux(os.Getenv(dirVar))
 	if err != nil {
@@ -52,7 +52,7 @@ func stoppable(name string) int {
 	return 0
 }
 
-// counted is a System that ends the process before one of its calls that change something.
+// counted is a System that exits the process before one of its changing calls.
 type counted struct {
 	store.System
 	left int
@@ -115,9 +115,8 @@ func (f countedFile) Sync() error {
 	return f.File.Sync()
 }
 
-// TestDeviceIsCut runs commands on a real ext4 whose device is taken away before each call that changes something: what
-// the file system had not written by then is lost. The file system writes when it is told to sync, and otherwise only
-// after minutes.
+// TestDeviceIsCut runs commands on a real ext4 whose device is removed before each changing call: unwritten data is lost.
+// The file system writes on sync, and otherwise only after minutes.
 func TestDeviceIsCut(t *testing.T) {
 	needs.Root(t)
 	clean := filepath.Join(t.TempDir(), "clean.img")
@@ -146,7 +145,7 @@ func mkfs(t *testing.T, image string) {
 	require.NoError(t, err, string(out))
 }
 
-// withMounted mounts an image for as long as a function runs.
+// withMounted mounts an image while a function runs.
 func withMounted(t *testing.T, image string, do func(dir string)) {
 	t.Helper()
 	dir := t.TempDir()
@@ -156,7 +155,7 @@ func withMounted(t *testing.T, image string, do func(dir string)) {
 	do(dir)
 }
 
-// fillDevice makes the store that device makes in memory.
+// fillDevice creates the same store as device does in memory.
 func fillDevice(t *testing.T, dir string) {
 	s := openForNow(t, dir)
 	for range 4 {
@@ -169,8 +168,8 @@ func fillDevice(t *testing.T, dir string) {
 	require.NoError(t, s.Close())
 }
 
-// runUntil runs a command on a copy of an image until it is stopped, and copies what is on the device at that moment.
-// It tells whether the command came to its end.
+// runUntil runs a command on a copy of an image until it is stopped, and copies the device at that moment. It reports
+// whether the command completed.
 func runUntil(t *testing.T, image, name string, stop int, cut string) (ended bool) {
 	t.Helper()
 	work := cut + ".work"

@@ -13,13 +13,13 @@ import (
 	"syscall"
 )
 
-// DigestFile is the file of a bundle that says what the bundle was when it was staged.
+// DigestFile is the file of a bundle that lists all its files as they were staged.
 const DigestFile = "digests.json"
 
-// digestVersion is the version of the format of the digest file.
+// digestVersion is the format version of the digest file.
 const digestVersion = 1
 
-// Type is what an entry of a bundle is.
+// Type is the file type of an entry of a bundle.
 type Type string
 
 // The types.
@@ -44,8 +44,8 @@ type digests struct {
 	Entries []Entry `json:"entries"` // sorted by path
 }
 
-// NewEntry is the entry of a file, with the SHA-256 of its content in hexadecimal, a directory, or a symlink with its
-// target, as its mode says.
+// NewEntry returns the entry of a regular file with the SHA-256 of its content in hexadecimal, of a directory, or of a
+// symlink with its target; the mode says which.
 func NewEntry(name string, mode fs.FileMode, sum, target string) Entry {
 	switch mode.Type() {
 	case fs.ModeDir:
@@ -62,18 +62,18 @@ func regular(name string, mode fs.FileMode, sum [sha256.Size]byte) Entry {
 
 func octal(mode fs.FileMode) string { return fmt.Sprintf("%04o", mode.Perm()) }
 
-// MarshalDigests writes the digest file of a bundle with these entries, itself not among them.
+// MarshalDigests encodes the digest file of a bundle. The entries, which it sorts, must not include the digest file.
 func MarshalDigests(entries []Entry) ([]byte, error) {
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
 	data, err := json.MarshalIndent(digests{digestVersion, entries}, "", " ")
 	return append(data, '\n'), err
 }
 
-// ErrNoDigests says that a bundle was staged by a tool that took none.
-var ErrNoDigests = errors.New("no digests were taken when it was staged")
+// ErrNoDigests is returned for a bundle without a digest file, such as one that Forklift staged.
+var ErrNoDigests = errors.New("the bundle has no " + DigestFile + ": it was staged by another tool")
 
-// Verify compares a bundle with what it was when it was staged, and returns each difference in words. A file that root
-// does not own is one, since whoever owns it may change it.
+// Verify compares a bundle with its digest file and returns a message for each difference, and for each file that root
+// does not own, since its owner can change it. It fails with ErrNoDigests if the bundle has no digest file.
 func Verify(store fs.FS, stage int) (differences []string, err error) {
 	bundle, err := fs.Sub(store, bundleDir(stage))
 	if err != nil {
@@ -98,7 +98,7 @@ func Verify(store fs.FS, stage int) (differences []string, err error) {
 		return nil, fmt.Errorf("verify stage %d: %w", stage, err)
 	}
 	for name := range want {
-		differences = append(differences, name+": is missing")
+		differences = append(differences, name+": missing")
 	}
 	slices.Sort(differences)
 	return differences, nil
@@ -126,23 +126,23 @@ func readDigests(bundle fs.FS) (map[string]Entry, error) {
 	return out, nil
 }
 
-// compare compares an entry with what it was, and takes it off the list.
+// compare returns the differences of a file from its entry in want, and deletes that entry.
 func compare(bundle fs.FS, name string, d fs.DirEntry, want map[string]Entry) ([]string, error) {
-	differences, err := owned(name, d)
+	differences, err := checkOwner(name, d)
 	if err != nil || name == "." || name == DigestFile {
 		return differences, err
 	}
 	was, known := want[name]
 	if !known {
-		return append(differences, name+": was not there"), nil
+		return append(differences, name+": added since staging"), nil
 	}
 	delete(want, name)
-	is, err := found(bundle, name, d)
-	return append(differences, differ(was, is)...), err
+	is, err := readEntry(bundle, name, d)
+	return append(differences, changes(was, is)...), err
 }
 
-// found says what is at a path now.
-func found(bundle fs.FS, name string, d fs.DirEntry) (Entry, error) {
+// readEntry returns the entry of a file as it is now.
+func readEntry(bundle fs.FS, name string, d fs.DirEntry) (Entry, error) {
 	info, err := d.Info()
 	if err != nil {
 		return Entry{}, err
@@ -171,32 +171,32 @@ func digest(bundle fs.FS, name string) (sum [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
-// differ says in what an entry is not what it was.
-func differ(was, is Entry) []string {
+// changes returns a message for each difference between the staged and the present state of a file.
+func changes(was, is Entry) []string {
 	if was.Type != is.Type {
-		return []string{fmt.Sprintf("%s: was a %s and is a %s", was.Path, was.Type, is.Type)}
+		return []string{fmt.Sprintf("%s: type changed from %s to %s", was.Path, was.Type, is.Type)}
 	}
 	var out []string
 	if was.SHA256 != is.SHA256 {
-		out = append(out, was.Path+": has another content")
+		out = append(out, was.Path+": content changed")
 	}
 	if was.Mode != is.Mode {
-		out = append(out, fmt.Sprintf("%s: its mode was %s and is %s", was.Path, was.Mode, is.Mode))
+		out = append(out, fmt.Sprintf("%s: mode changed from %s to %s", was.Path, was.Mode, is.Mode))
 	}
 	if was.Target != is.Target {
-		out = append(out, fmt.Sprintf("%s: led to %s and leads to %s", was.Path, was.Target, is.Target))
+		out = append(out, fmt.Sprintf("%s: link target changed from %s to %s", was.Path, was.Target, is.Target))
 	}
 	return out
 }
 
-// owned says who owns an entry, unless it is root; or where the file system knows no owners.
-func owned(name string, d fs.DirEntry) ([]string, error) {
+// checkOwner returns a message if the owner of a file is not root. File systems without owners give none.
+func checkOwner(name string, d fs.DirEntry) ([]string, error) {
 	info, err := d.Info()
 	if err != nil {
 		return nil, err
 	}
 	if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid != 0 {
-		return []string{fmt.Sprintf("%s: belongs to user %d and not to root", name, s.Uid)}, nil
+		return []string{fmt.Sprintf("%s: owner is user %d, want root", name, s.Uid)}, nil
 	}
 	return nil, nil
 }

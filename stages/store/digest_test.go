@@ -12,7 +12,7 @@ import (
 )
 
 func TestVerify(t *testing.T) {
-	needs.Root(t) // to whom a store belongs
+	needs.Root(t) // the owner of a store
 	dir := t.TempDir()
 	add(t, open(t, dir), "text")
 	at := func(name string) string { return filepath.Join(dir, "1", name) }
@@ -32,13 +32,13 @@ func TestVerify(t *testing.T) {
 	differences, err := store.Verify(os.DirFS(dir), 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"exports/new: belongs to user 1000 and not to root",
-		"exports/new: was not there",
-		"exports/overlays/link: led to motd and leads to /etc/shadow",
-		"exports/overlays/motd: has another content",
-		"exports/overlays/run.sh: is missing",
-		"exports: its mode was 0755 and is 0700",
-		"forklift-bundle.yml: was a file and is a directory",
+		"exports/new: added since staging",
+		"exports/new: owner is user 1000, want root",
+		"exports/overlays/link: link target changed from motd to /etc/shadow",
+		"exports/overlays/motd: content changed",
+		"exports/overlays/run.sh: missing",
+		"exports: mode changed from 0755 to 0700",
+		"forklift-bundle.yml: type changed from file to directory",
 	}, differences)
 }
 
@@ -46,7 +46,7 @@ func TestVerifyErrors(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "1"), 0o755))
 	_, err := store.Verify(os.DirFS(dir), 1)
-	require.EqualError(t, err, "verify stage 1: no digests were taken when it was staged")
+	require.EqualError(t, err, "verify stage 1: the bundle has no digests.json: it was staged by another tool")
 	require.ErrorIs(t, err, store.ErrNoDigests)
 	for text, message := range map[string]string{
 		"{":             "verify stage 1: parse digests.json: unexpected end of JSON input",

@@ -1,10 +1,10 @@
-// Package store changes the stage store of a device: it adds bundles, says which one is next, records verdicts, and
-// removes what no longer serves.
+// Package store changes the stage store of a device: it adds and deletes bundles, sets the next stage and names, and
+// records verdicts.
 //
-// A power cut or a killed process at any instant leaves a store that selects the old stage or the new one, in which no
-// bundle is half there, and that the next command can change. Three rules see to it. A bundle is filled under a
-// temporary name and gets its number when all of it is on the disk. The store file refers to a bundle only while it has
-// a number. What has a temporary name belongs to nobody: whoever holds the lock deletes it on sight.
+// A power cut or a killed process at any instant leaves a store that selects the old stage or the new one, without
+// partial bundles, and that the next command can change. Three rules ensure this. A bundle is written under a temporary
+// name and renamed to its number once all of it is synced. The store file refers to a bundle only while the bundle has
+// its number. Files with temporary names are garbage: Open deletes them after it has taken the lock.
 //
-// The package does not choose stages (package stages does), reads no pallets and mounts nothing.
+// The package does not select stages (package stages does), reads no pallets and mounts nothing.
 package store

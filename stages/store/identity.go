@@ -9,16 +9,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Digest tells bundles apart: it is that of the file of digests of a stage, or of the one that it would have where it was
-// staged by a tool that writes none. Of a bundle without a manifest the error is fs.ErrNotExist.
-// It has the form sha256:HEX.
+// Digest returns the digest of a stage's bundle, as sha256:HEX: that of the result of Digests.
 func Digest(store fs.FS, stage int) (string, error) {
 	data, err := Digests(store, stage)
 	sum := sha256.Sum256(data)
 	return "sha256:" + hex.EncodeToString(sum[:]), err
 }
 
-// Digests is the file of digests of a stage, or the one that it would have.
+// Digests returns the content of the digest file of a stage, or computes what it would be if the stage has none. For a
+// bundle without a manifest the error is fs.ErrNotExist.
 func Digests(store fs.FS, stage int) ([]byte, error) {
 	bundle, err := fs.Sub(store, bundleDir(stage))
 	if err != nil {
@@ -36,9 +35,9 @@ func Digests(store fs.FS, stage int) ([]byte, error) {
 		if err != nil || name == "." {
 			return err
 		}
-		e, err := found(bundle, name, d)
+		e, err := readEntry(bundle, name, d)
 		if name == stages.ManifestFile {
-			e.Mode = octal(0o644) // as it is written into every bundle
+			e.Mode = octal(0o644) // the mode that Add writes it with
 		}
 		entries = append(entries, e)
 		return err

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPoll is how often a lock that somebody else holds is asked for.
+// lockPoll is the interval between attempts to take a lock that another process holds.
 const lockPoll = 50 * time.Millisecond
 
-// linux is the operating system below a directory.
+// linux implements System in a directory.
 type linux struct{ *os.Root }
 
-// Linux is the operating system, for a store in a directory.
+// Linux returns the System of a store in a directory of the running kernel.
 func Linux(dir string) (System, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -28,7 +28,7 @@ func Linux(dir string) (System, error) {
 	return linux{root}, nil
 }
 
-// Lock is only for those who may change the store: whoever may read a file may lock it, and so keep others waiting.
+// Lock creates the lock file with mode 0600: every user who can open a file can lock it, and so block other processes.
 func (l linux) Lock(ctx context.Context, name string) (func() error, error) {
 	lock := flock.New(filepath.Join(l.Name(), name), flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
@@ -41,7 +41,7 @@ func (l linux) Open(name string) (fs.File, error) { return l.Root.Open(name) }
 
 func (l linux) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(l.FS(), name) }
 
-// Create sets the mode on its own, since what is in a store does not depend on whoever's umask.
+// Create sets the mode with chmod, so that it does not depend on the umask.
 func (l linux) Create(name string, mode fs.FileMode) (File, error) {
 	f, err := l.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

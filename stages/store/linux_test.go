@@ -42,7 +42,7 @@ func add(t *testing.T, s *store.Store, text string) int {
 }
 
 func TestStageOnLinux(t *testing.T) {
-	defer syscall.Umask(syscall.Umask(0o077)) // which changes nothing
+	defer syscall.Umask(syscall.Umask(0o077)) // must have no effect
 	dir := t.TempDir()
 	s := open(t, dir)
 	first := add(t, s, "first")
@@ -103,8 +103,8 @@ func TestPruneKeepsWhatCouldBeBooted(t *testing.T) {
 	}
 }
 
-// TestWhoHoldsTheLockGoesFirst: flock(2) on two open files excludes, within one process too.
-func TestWhoHoldsTheLockGoesFirst(t *testing.T) {
+// TestOpenWaitsForTheLock relies on flock(2) excluding two open files of one process, too.
+func TestOpenWaitsForTheLock(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
 	sys, err := store.Linux(dir)
@@ -128,17 +128,17 @@ func TestErrorsLeaveTheStoreAsItWas(t *testing.T) {
 	}{
 		"content ends in an error": {adding(full), "add stage 2: no space left on device"},
 		"path that leads out": {adding(func(w *store.Writer) error { return w.Dir("../x", 0o755) }),
-			`add stage 2: "../x" is not a path in a bundle`},
+			`add stage 2: path "../x" is not a path in a bundle`},
 		"manifest of its own": {adding(func(w *store.Writer) error { return w.File("forklift-bundle.yml", 0o644, nil) }),
-			"add stage 2: forklift-bundle.yml is written with the bundle"},
+			"add stage 2: path forklift-bundle.yml is reserved: it is written with the bundle"},
 		"twice": {adding(func(w *store.Writer) error { return errors.Join(w.Dir("a", 0o755), w.Symlink("a", "b")) }),
 			"add stage 2: symlinkat b .new-2/a: file exists"},
 		"next that is not there":    {func(s *store.Store) error { return s.SetNext(7) }, "stage 7 cannot be next: openat 7/forklift-bundle.yml: no such file or directory"},
 		"next that is no stage":     {func(s *store.Store) error { return s.SetNext(-1) }, "stage -1 cannot be next: -1 is not the number of a stage"},
 		"name for what isn't there": {func(s *store.Store) error { return s.Name("x", 7) }, "stage 7 cannot be named: openat 7/forklift-bundle.yml: no such file or directory"},
-		"reserved name":             {func(s *store.Store) error { return s.Name("next", 1) }, `"next" cannot be a name: it stands for a role`},
-		"unknown name":              {func(s *store.Store) error { return s.RemoveName("x") }, `no stage has the name "x"`},
-		"delete what isn't there":   {func(s *store.Store) error { return s.Delete(7) }, "there is no stage 7"},
+		"reserved name":             {func(s *store.Store) error { return s.Name("next", 1) }, `stage name "next" is reserved for a role`},
+		"unknown name":              {func(s *store.Store) error { return s.RemoveName("x") }, `stage name "x" is unknown`},
+		"delete a missing stage":    {func(s *store.Store) error { return s.Delete(7) }, "stage 7 does not exist"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir()
@@ -158,7 +158,7 @@ func adding(fill func(*store.Writer) error) func(*store.Store) error {
 	}
 }
 
-// broken is a content whose copy finds no room.
+// broken is a reader that fails with ENOSPC.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, syscall.ENOSPC }
@@ -175,7 +175,7 @@ func TestAddStopsWhenAsked(t *testing.T) {
 	require.Equal(t, []string{".lock"}, listing(t, dir))
 }
 
-// TestBrokenStore: a change would lose what a broken store file says.
+// TestBrokenStore checks that a damaged store file is an error: a change would lose its content.
 func TestBrokenStore(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, stages.StoreFile)
@@ -184,7 +184,7 @@ func TestBrokenStore(t *testing.T) {
 	require.NoError(t, err)
 	_, err = store.Open(context.Background(), sys)
 	require.EqualError(t, err, "parse forklift-stage-store.yml: [1:9] sequence was used where mapping is expected"+
-		" (move forklift-stage-store.yml away to begin with an empty store: bundles stay)")
+		" (to start with an empty store, which keeps the bundles, move forklift-stage-store.yml away)")
 	require.NoError(t, os.Remove(name))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, stages.StateFile), []byte("{"), 0o644))
 	add(t, open(t, dir), "")

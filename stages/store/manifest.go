@@ -9,13 +9,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Manifest is the part of a bundle's manifest that tells where it comes from. The rest is the pallet's.
+// Manifest is the part of a bundle's manifest that describes its pallet. Package pallet has the whole manifest.
 type Manifest struct {
 	ForkliftVersion string `yaml:"forklift-version" json:"forklift_version"`
 	Pallet          struct {
 		Path        string `yaml:"path" json:"path"`
 		Version     string `yaml:"version" json:"version"`
-		Clean       bool   `yaml:"clean" json:"clean"` // whether it was as committed
+		Clean       bool   `yaml:"clean" json:"clean"` // the Git tree had no uncommitted changes
 		Description string `yaml:"description" json:"description"`
 	} `yaml:"pallet" json:"pallet"`
 }

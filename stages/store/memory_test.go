@@ -20,14 +20,14 @@ type node struct {
 	entries map[string]int // of a directory
 }
 
-// disk is a file system: nodes by number. What no entry leads to from the root does not count.
+// disk is a file system: nodes by inode number. Nodes that are not reachable from the root do not count.
 type disk map[int]*node
 
 const root = 0
 
 func newDisk() disk { return disk{root: {mode: fs.ModeDir | 0o755, entries: map[string]int{}}} }
 
-// at is a node that later steps may refer to even where the step that made it was lost.
+// at returns a node, also for steps after the lost step that created it.
 func (d disk) at(id int) *node {
 	if d[id] == nil {
 		d[id] = &node{entries: map[string]int{}}
@@ -43,7 +43,7 @@ func (d disk) clone() disk {
 	return out
 }
 
-// find is the number of the node at a path.
+// find returns the inode number of a path.
 func (d disk) find(name string) (int, bool) {
 	if name == "." {
 		return root, true
@@ -56,7 +56,7 @@ func (d disk) find(name string) (int, bool) {
 	return id, found
 }
 
-// files shows what can be reached.
+// files returns the reachable files.
 func (d disk) files() fstest.MapFS {
 	out := fstest.MapFS{}
 	d.collect(root, ".", out)
@@ -71,7 +71,7 @@ func (d disk) collect(id int, name string, out fstest.MapFS) {
 	}
 }
 
-// String tells all that can be reached.
+// String lists the reachable files.
 func (d disk) String() string {
 	var text strings.Builder
 	files := d.files()
@@ -81,34 +81,34 @@ func (d disk) String() string {
 	return text.String()
 }
 
-// step is one change that was asked for and may not be on the disk yet.
+// step is one change that may not be synced yet.
 type step struct {
 	what    string
-	nodes   []int // what must be synced for the change to be on the disk
+	nodes   []int // inodes whose fsync makes the change durable
 	durable bool
 	apply   func(disk)
-	torn    []func(disk) // ways in which the change can be half done
+	torn    []func(disk) // the ways in which the change can be torn
 }
 
-// memory is a System in memory that knows which changes a power cut could undo, and can be stopped before any call.
+// memory is a System in memory that records which changes a power cut could undo, and can be stopped before any call.
 type memory struct {
-	disk  disk         // as whoever runs sees it
-	view  fstest.MapFS // of the disk; nil after a change
-	start disk         // as it was on the disk when it began
+	disk  disk         // as a running process sees it
+	view  fstest.MapFS // files of the disk; nil after a change
+	start disk         // durable state at the beginning
 	steps []step
 	ids   int
 	calls int
-	stop  int // before which call it stops; 0 for none
+	stop  int // number of the call before which it stops; 0 for none
 }
 
-// stopped is what a call panics with instead of happening.
+// stopped is the panic value of the call that is stopped.
 type stopped struct{}
 
 func newMemory(d disk) *memory {
 	return &memory{disk: d.clone(), start: d, ids: slices.Max(slices.Collect(maps.Keys(d)))}
 }
 
-// call counts a call.
+// call counts a system call.
 func (m *memory) call() {
 	m.calls++
 	if m.calls == m.stop {
@@ -122,7 +122,7 @@ func (m *memory) do(s step) {
 	m.steps = append(m.steps, s)
 }
 
-// sync puts on the disk what concerns a node.
+// sync makes the changes of a node durable.
 func (m *memory) sync(id int) {
 	for i := range m.steps {
 		m.steps[i].durable = m.steps[i].durable || slices.Contains(m.steps[i].nodes, id)
@@ -153,7 +153,7 @@ func (m *memory) ReadDir(name string) ([]fs.DirEntry, error) {
 	return m.files().ReadDir(name)
 }
 
-// add makes a node with a name that must be free.
+// add creates a node under a free name.
 func (m *memory) add(op, name string, n node) (int, error) {
 	m.call()
 	parent, found := m.disk.find(path.Dir(name))
@@ -242,7 +242,7 @@ func (m *memory) SyncAll() error {
 	return nil
 }
 
-// file is a file that is being written.
+// file is a file open for writing.
 type file struct {
 	m    *memory
 	id   int
@@ -274,8 +274,8 @@ func (f file) Close() error {
 	return nil
 }
 
-// after is the disk after a power cut that did some of the steps not yet synced, in the order in which they were asked
-// for: what says which. A file system may do any of them.
+// after returns the disk after a power cut with some of the unsynced steps written, in their order; done says which. A
+// file system may write any subset.
 func (m *memory) after(done func(pending int) func(step) []func(disk)) disk {
 	d, pending := m.start.clone(), 0
 	for _, s := range m.steps {
@@ -291,13 +291,13 @@ func (m *memory) after(done func(pending int) func(step) []func(disk)) disk {
 	return d
 }
 
-// pending are the steps that a power cut may undo.
+// pending returns the steps that a power cut may undo.
 func (m *memory) pending() []step {
 	return slices.DeleteFunc(slices.Clone(m.steps), func(s step) bool { return s.durable })
 }
 
-// cuts yields what a power cut now may leave: all that was asked for or nothing of it; any beginning of it; all or
-// nothing but one step; one write half done.
+// cuts yields the disks that a power cut may leave now: with all unsynced steps or none; with any prefix of them; with
+// all but one or only one; with one write torn.
 func (m *memory) cuts(yield func(what string, d disk)) {
 	all := func(s step) []func(disk) { return []func(disk){s.apply} }
 	none := func(step) []func(disk) { return nil }

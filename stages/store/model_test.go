@@ -18,18 +18,18 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// model is what the rules say, in as few words as they can be said.
+// model is the specification of the store, as simple as possible.
 type model struct {
 	there    map[int]bool
 	highest  int
 	next     int
 	bad      bool // next was found bad
 	proven   []int
-	attempts map[int]int // at stages since they were made next
+	attempts map[int]int // by stage, since it became next
 	running  int
 }
 
-// boot is the stage that a boot starts with.
+// boot returns the stage that the next boot selects.
 func (m *model) boot() int {
 	isProven := len(m.proven) > 0 && m.next == m.proven[len(m.proven)-1]
 	switch {
@@ -82,7 +82,7 @@ func (m *model) delete(n int) {
 	}
 }
 
-// prune keeps the first stage, which has a name.
+// prune keeps stage 1, which has a name.
 func (m *model) prune() {
 	for n := range m.there {
 		if n != 1 && n != m.next && n != m.running && !slices.Contains(m.proven, n) {
@@ -91,20 +91,20 @@ func (m *model) prune() {
 	}
 }
 
-// life is what happens to a device, and what the model makes of it.
+// life runs the same events on a device and on the model.
 type life struct {
 	world *world
 	model model
 	at    *state
 }
 
-// born is a device as it is flashed, started for the first time: one stage, proven, the factory's.
+// born returns a device after the first boot: one stage, proven, named factory-reset.
 func born(w *world) (*life, error) {
 	l := &life{w, model{map[int]bool{1: true}, 1, 1, false, []int{1}, map[int]int{}, 0}, w.flashed}
 	return l, l.reboot()
 }
 
-// do has the device do something, and compares.
+// do runs an action on the device and compares it with the model.
 func (l *life) do(a action) error {
 	o := l.world.after(l.at, a)
 	if o.err != nil {
@@ -130,7 +130,7 @@ func (l *life) reboot() error {
 	return l.do(action{"boot", 0})
 }
 
-// stage is what `pkctl pallet switch` does. A number is given once, as long as anything knows of it.
+// stage does what `pkctl pallet switch` does. A number that anything still refers to is not used again.
 func (l *life) stage() error {
 	n := l.world.after(l.at, action{"stage", 0}).stage
 	if l.model.there[n] || slices.Contains(l.model.proven, n) {
@@ -141,7 +141,7 @@ func (l *life) stage() error {
 	return l.do(action{"stage", 0})
 }
 
-// verdict is what `pkctl stage apply` comes to, of what runs.
+// verdict records a verdict on the running stage, as `pkctl stage apply` does.
 func (l *life) verdict(result stages.Result) error {
 	n := l.model.running
 	if n == 0 || !l.model.there[n] {
@@ -159,7 +159,7 @@ func (l *life) fail() error {
 	return l.reboot()
 }
 
-// hang is a stage that comes to no verdict until the watchdog ends it, as often as it is tried.
+// hang reboots several times without a verdict, as the watchdog does.
 func (l *life) hang(times int) error {
 	for range times {
 		if err := l.reboot(); err != nil {
@@ -169,7 +169,7 @@ func (l *life) hang(times int) error {
 	return nil
 }
 
-// setNext is refused for what is not there, and then changes nothing.
+// setNext fails for a stage that does not exist, and then changes nothing.
 func (l *life) setNext(n int) error {
 	if !l.model.there[n] {
 		if o := l.world.after(l.at, action{"set next", n}); o.err == nil || o.to != l.at {
@@ -181,7 +181,7 @@ func (l *life) setNext(n int) error {
 	return l.do(action{"set next", n})
 }
 
-// reset goes back to how the device left the factory, whatever came of that stage since.
+// reset makes the factory-reset stage next, whatever its verdicts were.
 func (l *life) reset() error {
 	n, err := l.at.staged.Resolve("factory-reset")
 	if err != nil || n != 1 {
@@ -210,7 +210,7 @@ func (l *life) rollback() error {
 	return l.setNext(n)
 }
 
-// delete deletes any stage but what runs and the factory's: more than `pkctl stage rm` does, which keeps what a boot may start.
+// delete deletes any stage but the running one and factory-reset: more than `pkctl stage rm`, which keeps bootable stages.
 func (l *life) delete(n int) error {
 	if n == 1 || !l.model.there[n] || n == l.model.running {
 		return nil
@@ -248,8 +248,8 @@ var events = []struct {
 // upgrades is how many of the first events make an upgrade.
 const upgrades = 6
 
-// sequence lives through a random sequence of events, which a seed determines. One in a hundred is long and mostly
-// upgrades, so that the history overflows.
+// sequence runs the random sequence of events of a seed. One in a hundred is long and mostly upgrades, so that the
+// history overflows.
 func sequence(w *world, seed uint64) (steps int, err error) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	length, long := 20, seed%100 == 0
@@ -280,7 +280,7 @@ func TestModel(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("PKBUILD_TEST_SEQUENCES")); err == nil {
 		sequences = n
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // nearly all that is made stays
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // nearly all allocations stay in use
 	w, err := newWorld()
 	require.NoError(t, err)
 	var group errgroup.Group

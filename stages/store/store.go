@@ -12,23 +12,21 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// lockFile is locked by whoever changes the store.
+// lockFile is locked while the store is changed.
 const lockFile = ".lock"
 
-// tmpSuffix ends the names of files that are not complete.
+// tmpSuffix is the suffix of incomplete files.
 const tmpSuffix = ".tmp"
 
-// Store is a stage store that nobody else changes until it is closed.
+// Store is an open stage store. Its process holds the store's lock until Close.
 type Store struct {
 	sys    System
 	unlock func() error
 	files  stages.Files
 }
 
-// Open locks a store for changes, waiting for whoever does so already, deletes what an earlier command that was ended
-// left behind, and reads it. A directory without a store file is an empty store; one with a broken store file is an
-// error, since a change would lose what it says. A broken state file is as good as none: it counts attempts. The system
-// is closed with the store, and where it cannot be opened.
+// Open waits for the lock of a store, deletes files that a killed command left, and reads the store as stages.ReadFiles
+// does. Open takes ownership of sys: Close closes it, and so does Open when it fails.
 func Open(ctx context.Context, sys System) (*Store, error) {
 	unlock, err := sys.Lock(ctx, lockFile)
 	if err != nil {
@@ -41,16 +39,16 @@ func Open(ctx context.Context, sys System) (*Store, error) {
 	return s, nil
 }
 
-// Close lets others change the store.
+// Close releases the lock and closes the System.
 func (s *Store) Close() error { return errors.Join(s.unlock(), s.sys.Close()) }
 
-// Staged says which bundles are in use.
+// Staged returns the references to stages.
 func (s *Store) Staged() stages.Staged { return s.files.Store.Staged }
 
-// Bundles are the numbers of all bundles, in ascending order.
+// Bundles returns the numbers of all bundles, complete or not, in ascending order.
 func (s *Store) Bundles() ([]int, error) { return Bundles(s.sys) }
 
-// SetNext makes a stage the one to start with next, with all its attempts ahead; 0 for none.
+// SetNext sets the next stage, 0 for none, and resets its attempts. It fails if the bundle is incomplete.
 func (s *Store) SetNext(stage int) error {
 	if stage != 0 {
 		if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
@@ -60,12 +58,12 @@ func (s *Store) SetNext(stage int) error {
 	return s.write(s.files.SetNext(stage))
 }
 
-// Judge records a verdict on a stage, and its reasons.
+// Judge records a verdict on a stage with its reasons.
 func (s *Store) Judge(stage int, result stages.Result, at time.Time, reasons ...string) error {
 	return s.write(s.files.Judge(stage, result, at, reasons...))
 }
 
-// Name gives a name to a stage, taking it from another one that bears it.
+// Name gives a name to a stage. If another stage has the name, it moves.
 func (s *Store) Name(name string, stage int) error {
 	if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
 		return fmt.Errorf("stage %d cannot be named: %w", stage, err)
@@ -77,7 +75,7 @@ func (s *Store) Name(name string, stage int) error {
 	return s.write(s.files.Restage(staged))
 }
 
-// RemoveName takes a name away.
+// RemoveName removes the name of a stage. It fails if no stage has the name.
 func (s *Store) RemoveName(name string) error {
 	staged, err := s.files.Store.Staged.WithoutName(name)
 	if err != nil {
@@ -89,12 +87,12 @@ func (s *Store) RemoveName(name string) error {
 func (s *Store) read() (err error) {
 	s.files, err = stages.ReadFiles(readFS{s.sys})
 	if unreadable := (*fs.PathError)(nil); err != nil && !errors.As(err, &unreadable) {
-		return fmt.Errorf("%w (move %s away to begin with an empty store: bundles stay)", err, stages.StoreFile)
+		return fmt.Errorf("%w (to start with an empty store, which keeps the bundles, move %s away)", err, stages.StoreFile)
 	}
 	return err
 }
 
-// write replaces files, in this order, and remembers what they hold then.
+// write replaces files in order and then updates s.files.
 func (s *Store) write(next stages.Files, writes []stages.Write, err error) error {
 	if err != nil {
 		return err
@@ -108,22 +106,22 @@ func (s *Store) write(next stages.Files, writes []stages.Write, err error) error
 	return nil
 }
 
-// replace writes a file so that at any instant the old content or the new one is there.
+// replace writes a file atomically and durably.
 func (s *Store) replace(name string, data []byte) error {
 	tmp := name + tmpSuffix
 	if err := create(s.sys, tmp, 0o644, bytes.NewReader(data), true); err != nil {
-		return errors.Join(err, s.discard(tmp))
+		return errors.Join(err, s.removeAll(tmp))
 	}
 	if err := s.sys.Rename(tmp, name); err != nil {
-		return errors.Join(err, s.discard(tmp))
+		return errors.Join(err, s.removeAll(tmp))
 	}
 	return s.sys.SyncDir(".")
 }
 
-// bundleDir is the directory of a stage's bundle.
+// bundleDir returns the name of the directory of a stage's bundle.
 func bundleDir(stage int) string { return strconv.Itoa(stage) }
 
-// readFS is a System to read from.
+// readFS implements fs.ReadDirFS with a System.
 type readFS struct{ sys System }
 
 func (r readFS) Open(name string) (fs.File, error) { return r.sys.Open(name) }

@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// Names that begin with one of these belong to nobody.
+// Prefixes of temporary names.
 const (
-	newPrefix = ".new-" // a bundle that is being filled
+	newPrefix = ".new-" // a bundle that is being written
 	oldPrefix = ".old-" // a bundle that is being deleted
 )
 
-// swapFile is where Forklift writes its store file to; one that is left behind would stop it from ever writing again.
+// swapFile is the temporary name of Forklift's store file. While it exists, Forklift refuses to write the store.
 const swapFile = "forklift-stage-store-swap.yml"
 
-// sweep deletes what commands left behind that were ended: ours, and Forklift's.
+// sweep deletes temporary files of killed commands, Forklift's included.
 func (s *Store) sweep() error {
 	entries, err := s.sys.ReadDir(".")
 	if err != nil {
@@ -27,24 +27,24 @@ func (s *Store) sweep() error {
 	}
 	var errs []error
 	for _, e := range entries {
-		if leftover(e.Name()) {
-			errs = append(errs, s.discard(e.Name()))
+		if isTemporary(e.Name()) {
+			errs = append(errs, s.removeAll(e.Name()))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func leftover(name string) bool {
+func isTemporary(name string) bool {
 	return strings.HasPrefix(name, newPrefix) || strings.HasPrefix(name, oldPrefix) || strings.HasSuffix(name, tmpSuffix) ||
 		name == swapFile
 }
 
-// discard deletes a file or a directory with all that is in it, if it is there.
-func (s *Store) discard(name string) error {
+// removeAll deletes a file or a directory tree. It returns nil if there is none.
+func (s *Store) removeAll(name string) error {
 	entries, err := s.sys.ReadDir(name)
 	if err == nil {
 		for _, e := range entries {
-			if err := s.discard(path.Join(name, e.Name())); err != nil {
+			if err := s.removeAll(path.Join(name, e.Name())); err != nil {
 				return err
 			}
 		}
@@ -55,14 +55,14 @@ func (s *Store) discard(name string) error {
 	return nil
 }
 
-// Delete removes a stage: from the store first, so that nothing refers to a bundle that is only partly there.
+// Delete deletes a stage: its references first, so that the store file never refers to a partial bundle.
 func (s *Store) Delete(stage int) error {
 	all, err := s.Bundles()
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(all, stage) {
-		return fmt.Errorf("there is no stage %d", stage)
+		return fmt.Errorf("stage %d does not exist", stage)
 	}
 	if slices.Contains(s.files.Store.Staged.References(), stage) {
 		if err := s.write(s.files.Restage(s.files.Store.Staged.WithoutStage(stage))); err != nil {
@@ -78,18 +78,18 @@ func (s *Store) Delete(stage int) error {
 			return err
 		}
 	}
-	return s.discard(old)
+	return s.removeAll(old)
 }
 
-// Prunable are the stages that nothing refers to, except some: the one that the device runs at the moment is the caller's
-// to name. What could be booted is not among them: the next stage, the history, and whatever has a name.
+// Prunable returns the stages that are not next, not in the history, not named, and not among the exceptions. The caller
+// has to except the running stage.
 func (s *Store) Prunable(except ...int) ([]int, error) {
 	all, err := s.Bundles()
 	keep := append(s.files.Store.Staged.References(), except...)
 	return slices.DeleteFunc(all, func(n int) bool { return slices.Contains(keep, n) }), err
 }
 
-// Prune removes the stages that are prunable, and returns those that it removed.
+// Prune deletes the prunable stages and returns the deleted ones, also when it fails.
 func (s *Store) Prune(except ...int) (removed []int, err error) {
 	all, err := s.Prunable(except...)
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *Store) Prune(except ...int) (removed []int, err error) {
 	return removed, nil
 }
 
-// Bundles are the numbers of the bundles that a store's directory holds, complete or not, in ascending order.
+// Bundles returns the numbers of the bundles in a store's directory, complete or not, in ascending order.
 func Bundles(sys System) ([]int, error) {
 	entries, err := sys.ReadDir(".")
 	if err != nil {
@@ -120,8 +120,8 @@ func Bundles(sys System) ([]int, error) {
 	return out, nil
 }
 
-// fresh is a number that no stage has or had as far as the store knows.
-func (s *Store) fresh() (int, error) {
+// freeNumber returns a number above that of all bundles and of all stages that the store or state file mentions.
+func (s *Store) freeNumber() (int, error) {
 	used, err := s.Bundles()
 	if err != nil {
 		return 0, err

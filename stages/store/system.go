@@ -6,24 +6,25 @@ import (
 	"io/fs"
 )
 
-// System is what a store asks of the operating system. Names are relative to the store's directory and valid in the
-// sense of fs.ValidPath. No call follows a symlink out of the directory.
+// System is the file operations of a store. Names are relative to the store's directory and valid in the sense of
+// fs.ValidPath. No call follows a symlink out of the directory.
 type System interface {
-	// Lock waits for the exclusive lock on a file, which it makes where it is missing. The lock ends with the process.
+	// Lock waits for the exclusive lock on a file, which it creates if needed. The kernel releases it when the process
+	// dies.
 	Lock(ctx context.Context, name string) (unlock func() error, err error)
 	Open(name string) (fs.File, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
-	Create(name string, mode fs.FileMode) (File, error) // fails where the name is taken
+	Create(name string, mode fs.FileMode) (File, error) // fails with fs.ErrExist if the file exists
 	Mkdir(name string, mode fs.FileMode) error
 	Symlink(target, name string) error
 	Rename(from, to string) error
 	Remove(name string) error
-	SyncDir(name string) error // the names in a directory are on the disk
-	SyncAll() error            // all that was written to the file system is on the disk
+	SyncDir(name string) error // fsync of a directory
+	SyncAll() error            // syncfs of the file system
 	Close() error
 }
 
-// File is a file that is being written.
+// File is a file open for writing.
 type File interface {
 	io.Writer
 	Sync() error

@@ -16,14 +16,14 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// world is all devices that there were. What one does depends on its files alone, so it is done once for all that are
-// alike: random sequences meet the same few again and again.
+// world caches the outcome of actions by the state of the device. Outcomes depend on the files alone, and random
+// sequences meet the same few states again and again.
 type world struct {
 	flashed *state
-	lock    sync.Mutex                   // of what follows, and of what comes after a state
-	states  map[[sha256.Size]byte]*state // by their files
-	files   map[string]*fstest.MapFile   // by path and content, which many devices share
-	done    int                          // what was done in earnest
+	lock    sync.Mutex                   // guards the fields below and the outcomes of all states
+	states  map[[sha256.Size]byte]*state // by the hash of their files
+	files   map[string]*fstest.MapFile   // by path and content, shared by states
+	done    int                          // number of cache misses
 }
 
 // state is a device between two commands.
@@ -40,15 +40,15 @@ type action struct {
 	stage int
 }
 
-// outcome is what comes of an action.
+// outcome is the result of an action.
 type outcome struct {
 	to     *state
-	choice stages.Choice // of a boot
-	stage  int           // that was staged
+	choice stages.Choice // result of a boot
+	stage  int           // number of the new stage
 	err    error
 }
 
-// newWorld has one device: as it is flashed, with one stage, proven, the factory's.
+// newWorld has one device as flashed: one stage, proven, named factory-reset.
 func newWorld() (*world, error) {
 	w := &world{states: map[[sha256.Size]byte]*state{}, files: map[string]*fstest.MapFile{}}
 	m := newMemory(newDisk())
@@ -81,7 +81,7 @@ func addEmpty(s *store.Store) (int, error) {
 	})
 }
 
-// after is what comes of an action.
+// after returns the outcome of an action.
 func (w *world) after(d *state, a action) *outcome {
 	w.lock.Lock()
 	o := d.after[a]
@@ -101,7 +101,7 @@ func (w *world) after(d *state, a action) *outcome {
 	return o
 }
 
-// do does the action as pkinit or a command would.
+// do runs the action as pkinit or a command does.
 func (a action) do(m *memory, o *outcome) (err error) {
 	if a.what == "boot" {
 		o.choice, err = boot(m)
@@ -126,7 +126,7 @@ func (a action) do(m *memory, o *outcome) (err error) {
 	})
 }
 
-// boot chooses as pkinit does, and counts the attempt.
+// boot selects a stage as pkinit does, and counts the attempt.
 func boot(m *memory) (stages.Choice, error) {
 	snapshot, err := stages.Load(m.files())
 	if err != nil {
@@ -148,7 +148,7 @@ func boot(m *memory) (stages.Choice, error) {
 	return choice, err
 }
 
-// state is that with the files of a disk, the same for the same files.
+// state returns the state with the files of a disk: the same pointer for the same files.
 func (w *world) state(m *memory) (*state, error) {
 	sum, files := sha256.New(), m.files()
 	w.lock.Lock()
@@ -177,7 +177,7 @@ func (w *world) state(m *memory) (*state, error) {
 	return d, err
 }
 
-// diskOf is a disk with files.
+// diskOf returns a disk with the given files.
 func diskOf(files fstest.MapFS) disk {
 	d := newDisk()
 	ids := map[string]int{".": root}

@@ -43,7 +43,7 @@ func (c Cache) use(ctx context.Context) (done func() error, err error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	done, err = atomicfile.Share(ctx, c.lockFile())
+	done, err = atomicfile.RLock(ctx, c.lockFile())
 	if readOnly(err) {
 		return func() error { return nil }, nil
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
@@ -81,7 +82,7 @@ func (k *container) blob(ctx context.Context, key layers.Key, below, now *tree.T
 	if known(&b) {
 		return b, nil
 	}
-	if err := atomicfile.Replace(b.file, func(f *os.File) error { return k.archive(ctx, f, below, now, &b) }); err != nil {
+	if err := atomicfile.Replace(ctx, b.file, func(f *os.File) error { return k.archive(ctx, f, below, now, &b) }); err != nil {
 		return b, err
 	}
 	return b, layers.WriteJSON(b.file+".json", b)
@@ -110,7 +111,7 @@ func (k *container) archive(ctx context.Context, f *os.File, below, now *tree.Tr
 	if err != nil {
 		return err
 	}
-	in := bufio.NewWriterSize(io.MultiWriter(endingWriter{ctx, z}, content.Hash()), 1<<16)
+	in := bufio.NewWriterSize(io.MultiWriter(ctxio.Writer(ctx, z), content.Hash()), 1<<16)
 	if b.Entries, err = now.WriteChanges(in, below, k.plan.Date); err != nil {
 		return err
 	}
@@ -123,17 +124,4 @@ func (k *container) archive(ctx context.Context, f *os.File, below, now *tree.Tr
 	}
 	b.Layer = images.Layer{Digest: whole.Digest(), DiffID: content.Digest(), Size: info.Size(), MediaType: layerTypes[k.how.Compression]}
 	return nil
-}
-
-// endingWriter ends with a context.
-type endingWriter struct {
-	ctx context.Context
-	io.Writer
-}
-
-func (w endingWriter) Write(b []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return w.Writer.Write(b)
 }

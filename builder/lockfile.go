@@ -72,10 +72,7 @@ func (l *Lock) Format(recipe string) []byte {
 
 // WriteLock writes the lock file of a recipe.
 func WriteLock(recipe string, l *Lock) error {
-	return atomicfile.Replace(LockName(recipe), func(f *os.File) error {
-		_, err := f.Write(l.Format(recipe))
-		return err
-	})
+	return atomicfile.Write(LockName(recipe), l.Format(recipe), 0o644)
 }
 
 // ReadLock reads the lock file of a recipe; nil if there is none.

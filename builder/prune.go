@@ -27,12 +27,13 @@ func (c Cache) Prune(ctx context.Context, keep int64, dry bool) (p *Pruned, err 
 	if _, err := os.Stat(c.Dir); errors.Is(err, os.ErrNotExist) {
 		return p, nil
 	}
-	alone, err := atomicfile.TryLock(c.lockFile()) // nil: somebody builds
-	if err != nil {
+	unlock, err := atomicfile.TryLock(c.lockFile())
+	alone := err == nil
+	switch {
+	case alone:
+		defer func() { err = errors.Join(err, unlock()) }()
+	case !errors.Is(err, atomicfile.ErrLocked): // a build runs
 		return nil, err
-	}
-	if alone != nil {
-		defer func() { err = errors.Join(err, alone()) }()
 	}
 	entries, err := c.List()
 	if err != nil {
@@ -49,14 +50,14 @@ func (c Cache) Prune(ctx context.Context, keep int64, dry bool) (p *Pruned, err 
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			gone, err := c.remove(e, alone != nil, dry)
+			gone, err := c.remove(e, alone, dry)
 			if err != nil {
 				return nil, err
 			}
 			p.count(e, gone)
 		}
 	}
-	if alone != nil && !dry {
+	if alone && !dry {
 		return p, c.removeLocks()
 	}
 	return p, nil
@@ -82,7 +83,10 @@ func (c Cache) remove(e CacheEntry, alone, dry bool) (bool, error) {
 	}
 	if layer {
 		unlock, err := c.store().TryLock(key)
-		if err != nil || unlock == nil {
+		if errors.Is(err, atomicfile.ErrLocked) {
+			return false, nil
+		}
+		if err != nil {
 			return false, err
 		}
 		defer func() { _ = unlock() }() // of a file that is only read

@@ -97,7 +97,11 @@ func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) err
 	if err := Valid(d); err != nil || b.Has(d) {
 		return err
 	}
-	return atomicfile.Produce(ctx, b.Path(d), func(f *os.File) error {
+	produce := atomicfile.Produce
+	if !lasting {
+		produce = atomicfile.ProduceUnsynced
+	}
+	return produce(ctx, b.Path(d), func(f *os.File) error {
 		p, err := newPartial(f, d, lasting)
 		if err == nil {
 			err = fill(p)
@@ -108,10 +112,7 @@ func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) err
 		if err != nil {
 			return err
 		}
-		if err := p.Verify(); err != nil || !lasting {
-			return err
-		}
-		return f.Sync()
+		return p.Verify()
 	})
 }
 

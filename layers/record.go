@@ -59,8 +59,5 @@ func WriteJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Replace(name, func(f *os.File) error {
-		_, err := f.Write(data)
-		return err
-	})
+	return atomicfile.Write(name, data, 0o644)
 }

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
@@ -92,7 +92,7 @@ func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, mak
 
 func (s Store) path(key Key) string { return filepath.Join(s.Dir, key.String()+".tar") }
 
-// TryLock keeps others from making the layer with a key; nil where somebody makes it now.
+// TryLock keeps other processes from making the layer with a key. It returns atomicfile.ErrLocked if one makes it now.
 func (s Store) TryLock(key Key) (unlock func() error, err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, err
@@ -114,8 +114,8 @@ func (s Store) found(name string) string {
 func (s Store) lock(key Key) string { return s.path(key) + ".lock" }
 
 func (s Store) write(ctx context.Context, key Key, t *tree.Tree, latest time.Time) error {
-	err := atomicfile.Replace(s.path(key), func(f *os.File) error {
-		w := bufio.NewWriterSize(interruptible{ctx, f}, 1<<20)
+	err := atomicfile.Replace(ctx, s.path(key), func(f *os.File) error {
+		w := bufio.NewWriterSize(ctxio.Writer(ctx, f), 1<<20)
 		if err := t.WriteTar(w, latest); err != nil {
 			return err
 		}
@@ -125,17 +125,4 @@ func (s Store) write(ctx context.Context, key Key, t *tree.Tree, latest time.Tim
 		return fmt.Errorf("write layer %s: %w", s.path(key), err)
 	}
 	return nil
-}
-
-// interruptible is a writer that ends with a context.
-type interruptible struct {
-	ctx context.Context
-	io.Writer
-}
-
-func (w interruptible) Write(b []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return w.Writer.Write(b)
 }

@@ -34,9 +34,9 @@ type Result struct {
 func (d *Disk) Create(ctx context.Context, name string, o Options) (r Result, err error) {
 	out := &outputs{}
 	defer func() { err = errors.Join(err, out.close()) }()
-	image := out.create(name)
-	bmap := out.create(strings.TrimSuffix(name, o.Compression.Suffix()) + ".bmap")
-	sums := out.create(name + ".sha256")
+	image := out.create(ctx, name)
+	bmap := out.create(ctx, strings.TrimSuffix(name, o.Compression.Suffix())+".bmap")
+	sums := out.create(ctx, name+".sha256")
 	if out.err != nil {
 		return r, out.err
 	}

@@ -1,35 +1,37 @@
 package disk
 
 import (
+	"context"
 	"errors"
+	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// outputs are files that get their names together, when all are complete. Until then they have ".tmp" behind them.
+// outputs are files that appear under their names together, when all are complete. The first is the disk image; the
+// others describe it.
 type outputs struct {
 	names []string
-	files []*os.File
+	files []*atomicfile.Pending
 	err   error // the first
 }
 
-func (o *outputs) create(name string) *os.File {
+func (o *outputs) create(ctx context.Context, name string) *os.File {
 	if o.err != nil {
 		return nil
 	}
-	f, err := atomicfile.CreateAlone(name + ".tmp")
+	f, err := atomicfile.Create(ctx, name)
 	if err != nil {
 		o.err = err
 		return nil
 	}
 	o.names, o.files = append(o.names, name), append(o.files, f)
-	return f
+	return f.File
 }
 
-// commit puts all on the disk and in their places. What tells of the first file goes before and comes after it: at no
-// time does it tell of another one.
+// commit puts all files in place. Side files are removed first and renamed last, so that they never describe another
+// image than the one beside them.
 func (o *outputs) commit() error {
 	for _, f := range o.files {
 		if err := f.Sync(); err != nil {
@@ -37,39 +39,23 @@ func (o *outputs) commit() error {
 		}
 	}
 	for _, name := range o.names[1:] {
-		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	for len(o.names) > 0 {
-		name := o.names[0]
-		if err := os.Rename(name+".tmp", name); err != nil {
-			return err
-		}
-		o.names = o.names[1:]
-		if err := syncDir(filepath.Dir(name)); err != nil {
+	for _, f := range o.files {
+		if err := f.Commit(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// close ends the use of all files, and removes those that have no name yet.
+// close closes all files, and removes those that were not committed.
 func (o *outputs) close() error {
 	var errs []error
-	for _, name := range o.names {
-		errs = append(errs, os.Remove(name+".tmp"))
-	}
 	for _, f := range o.files {
 		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -45,7 +45,7 @@ func (m *mkext4) make(ctx context.Context, stderr io.Writer) (*madeExt4, error) 
 		return nil, err
 	}
 	var usage ext4.Usage
-	err = atomicfile.Replace(m.output, func(f *os.File) error {
+	err = atomicfile.Replace(ctx, m.output, func(f *os.File) error {
 		if err := ext4.Write(ctx, f, 0, tree, m.options); err != nil {
 			return err
 		}

@@ -81,7 +81,7 @@ func (s Store) makeSplit(ctx context.Context, l images.Layer, archive *os.File) 
 		if err := f.Truncate(0); err != nil {
 			return err
 		}
-		return errors.Join(split(ctx, archive, f), f.Sync())
+		return split(ctx, archive, f)
 	})
 }
 

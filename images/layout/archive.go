@@ -21,7 +21,7 @@ func (t Target) archive(ctx context.Context, d v1.Descriptor, parts []blob, copi
 	if err := os.MkdirAll(filepath.Dir(t.Path), 0o755); err != nil {
 		return err
 	}
-	return atomicfile.Replace(t.Path, func(f *os.File) error {
+	return atomicfile.Replace(ctx, t.Path, func(f *os.File) error {
 		buffer := bufio.NewWriterSize(f, 1<<20)
 		w := archiveWriter{tar.NewWriter(buffer)}
 		if err := w.layout(ctx, d, parts, copied); err != nil {

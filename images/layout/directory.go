@@ -116,7 +116,7 @@ func (t Target) add(ctx context.Context, b blob, copied func(int64)) error {
 		}
 		return nil
 	}
-	return atomicfile.Replace(name, func(f *os.File) error { return b.copy(ctx, f, copied) })
+	return atomicfile.Replace(ctx, name, func(f *os.File) error { return b.copy(ctx, f, copied) })
 }
 
 // sweep removes what only images had that were replaced. Where another program put something into the layout that this

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path"
 
 	"github.com/opencontainers/image-spec/specs-go"
@@ -69,10 +68,7 @@ func replace(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Replace(name, func(f *os.File) error {
-		_, err := f.Write(data)
-		return err
-	})
+	return atomicfile.Write(name, data, 0o644)
 }
 
 // path is where a blob lies in a layout.

@@ -3,84 +3,87 @@ package atomicfile
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Lock takes an exclusive lock on a file, which it creates where it is missing, and returns the function that gives it
-// back. The kernel gives it back when the process dies. The file may be removed by who holds its lock.
+// ErrLocked is returned by TryLock if another process holds the lock.
+var ErrLocked = errors.New("locked by another process")
+
+// lockPoll is the interval between attempts to take a lock that is held.
+const lockPoll = 50 * time.Millisecond
+
+// Lock waits for an exclusive lock on a file, which it creates if necessary, and returns the function that releases it.
+// The kernel releases it when the process dies. The holder may delete the file: whoever waits then locks a new one.
 func Lock(ctx context.Context, name string) (unlock func() error, err error) {
+	return lock(name, func(f *os.File) error { return Flock(ctx, f) })
+}
+
+// TryLock is Lock that does not wait: it returns ErrLocked if the lock is held.
+func TryLock(name string) (unlock func() error, err error) {
+	return lock(name, func(f *os.File) error { return tryFlock(f, unix.LOCK_EX) })
+}
+
+// RLock waits for a shared lock: several processes may hold it together, but not with an exclusive one.
+func RLock(ctx context.Context, name string) (unlock func() error, err error) {
+	return lock(name, func(f *os.File) error { return flock(ctx, f, unix.LOCK_SH) })
+}
+
+// lock opens a file that only its owner may open, since whoever can open a file can lock it, and keep others waiting.
+func lock(name string, take func(*os.File) error) (unlock func() error, err error) {
 	for {
-		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
 			return nil, err
 		}
-		if err := Flock(ctx, f); err != nil {
+		if err := take(f); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
-		if current(f) {
+		named, err := os.Lstat(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, errors.Join(err, f.Close())
+		}
+		opened, statErr := f.Stat()
+		if err == nil && statErr == nil && os.SameFile(named, opened) {
 			return f.Close, nil
 		}
-		if err := f.Close(); err != nil { // removed while this process waited: others take a new file
+		if err := errors.Join(statErr, f.Close()); err != nil { // deleted while this process waited
 			return nil, err
 		}
 	}
 }
 
-// TryLock is Lock, but for a lock that somebody else holds: it returns nil.
-func TryLock(name string) (unlock func() error, err error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK), err == nil && !current(f):
-		return nil, f.Close()
-	case err != nil:
-		return nil, errors.Join(os.NewSyscallError("flock "+name, err), f.Close())
-	}
-	return f.Close, nil
-}
-
-// Share takes a lock that others may share but who has it alone, and returns the function that gives it back.
-func Share(ctx context.Context, name string) (unlock func() error, err error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := flock(ctx, f, unix.LOCK_SH); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f.Close, nil
-}
-
-// Flock takes an exclusive lock on an open file, for as long as it is open.
+// Flock waits for an exclusive lock on an open file. Closing the file releases it.
 func Flock(ctx context.Context, f *os.File) error { return flock(ctx, f, unix.LOCK_EX) }
 
 func flock(ctx context.Context, f *os.File, how int) error {
 	for {
-		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return os.NewSyscallError("flock "+f.Name(), err)
+		err := tryFlock(f, how)
+		if !errors.Is(err, ErrLocked) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+			return fmt.Errorf("wait for lock %s: %w", f.Name(), ctx.Err())
+		case <-time.After(lockPoll):
 		}
 	}
 }
 
-// current tells whether an open file is still the one that its name leads to.
-func current(f *os.File) bool {
-	open, err := f.Stat()
-	if err != nil {
-		return false
+func tryFlock(f *os.File, how int) error {
+	for {
+		switch err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); {
+		case err == nil:
+			return nil
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return fmt.Errorf("lock %s: %w", f.Name(), ErrLocked)
+		default:
+			return fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
 	}
-	named, err := os.Stat(f.Name())
-	return !errors.Is(err, fs.ErrNotExist) && os.SameFile(open, named)
 }

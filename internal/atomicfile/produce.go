@@ -3,45 +3,73 @@ package atomicfile
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// Produce makes a file unless it is there, and gives it its name when it is complete. Of several builds that want it
-// one makes it and the others wait. What a killed build left is handed to make, which may go on from there.
-func Produce(ctx context.Context, name string, make func(*os.File) error) (err error) {
+// Produce creates a file durably unless it exists, and its directory. Of several processes that need it, one fills it
+// and the others wait. fill writes the name with ".part" appended; it may find there what an interrupted process wrote,
+// and can continue from that.
+func Produce(ctx context.Context, name string, fill func(*os.File) error) error {
+	err := produce(ctx, name, func(f *os.File) error {
+		if err := fill(f); err != nil {
+			return err
+		}
+		return f.Sync()
+	})
+	if err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(name))
+}
+
+// ProduceUnsynced is Produce without the syncs: after a power cut the file may be incomplete. It is for cached files
+// that are verified whenever they are used.
+func ProduceUnsynced(ctx context.Context, name string, fill func(*os.File) error) error {
+	return produce(ctx, name, fill)
+}
+
+func produce(ctx context.Context, name string, fill func(*os.File) error) (err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	f, err := toProduce(ctx, name)
-	if err != nil || f == nil {
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := make(f); err != nil {
-		return err
-	}
-	return os.Rename(name+".part", name)
-}
-
-// toProduce is the file that is to become another when it is complete, locked; nil if that one is there.
-func toProduce(ctx context.Context, name string) (*os.File, error) {
+	defer func() { err = errors.Join(err, root.Close()) }()
+	base := filepath.Base(name)
+	part := base + ".part"
 	for {
 		if _, err := os.Stat(name); err == nil {
-			return nil, nil
+			return nil
 		}
-		f, err := os.OpenFile(name+".part", os.O_CREATE|os.O_RDWR, 0o644)
+		f, err := openPart(ctx, root, part)
+		if errors.Is(err, fs.ErrNotExist) { // it got its name, or was deleted, while this process waited
+			continue
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := Flock(ctx, f); err != nil {
-			return nil, errors.Join(err, f.Close())
+		if err := fill(f); err != nil {
+			return errors.Join(err, f.Close())
 		}
-		if current(f) {
-			return f, nil
-		}
-		if err := f.Close(); err != nil { // it got its name, or was removed, while this build waited
-			return nil, err
-		}
+		return errors.Join(root.Rename(part, base), f.Close())
 	}
+}
+
+// openPart opens and locks an incomplete file. It returns fs.ErrNotExist if the file vanished before it was locked.
+func openPart(ctx context.Context, root *os.Root, part string) (*os.File, error) {
+	f, err := root.OpenFile(part, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := Flock(ctx, f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if !isCurrent(root, part, f) {
+		return nil, errors.Join(fs.ErrNotExist, f.Close())
+	}
+	return f, nil
 }

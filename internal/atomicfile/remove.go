@@ -5,11 +5,11 @@ import (
 	"path/filepath"
 )
 
-// Remove removes a file or an empty directory so that a power cut does not bring it back: it syncs the directory that
-// held the name.
+// Remove removes a file or an empty directory durably: it syncs the directory that held the name. It returns
+// fs.ErrNotExist if there is none.
 func Remove(name string) error {
 	if err := os.Remove(name); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(name))
+	return SyncDir(filepath.Dir(name))
 }

@@ -65,7 +65,7 @@ func (p pool) open(ctx context.Context, pkg Package) (*deb, error) {
 			if err := sandbox.Exec(ctx, cmd, nil); err != nil {
 				return fmt.Errorf("dpkg-deb %s: %w", flag, err)
 			}
-			return f.Sync()
+			return nil
 		})
 		if err != nil {
 			return nil, fmt.Errorf("unpack %s: %w", pkg, err)

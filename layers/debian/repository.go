@@ -61,8 +61,5 @@ func (a apt) keyring(r Repository) (string, error) {
 		return "", fmt.Errorf("keys of the repository %s: %s changed since the plan was made", r.Name, name)
 	}
 	to := filepath.Join(a.dir, "keys", r.SHA256+KeyExtension(keys))
-	return to, atomicfile.Replace(to, func(f *os.File) error {
-		_, err := f.Write(keys)
-		return err
-	})
+	return to, atomicfile.Write(to, keys, 0o644)
 }

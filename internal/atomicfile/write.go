@@ -1,0 +1,211 @@
+package atomicfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"syscall"
+)
+
+// Write replaces a file durably with data and permissions, whatever the umask. A symlink at name is replaced, not
+// followed.
+func Write(name string, data []byte, mode fs.FileMode) (err error) {
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return WriteIn(root, filepath.Base(name), data, mode)
+}
+
+// WriteIn is Write for a name relative to root. It fails if the name leads out of root.
+func WriteIn(root *os.Root, name string, data []byte, mode fs.FileMode) (err error) {
+	p, err := create(context.Background(), root, name, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if _, err := p.Write(data); err != nil {
+		return err
+	}
+	if err := p.Chmod(mode); err != nil {
+		return err
+	}
+	return p.Commit()
+}
+
+// Replace replaces a file durably with what write writes. If write fails, the old file stays. Concurrent writers of a
+// file wait for each other, and the last one wins. The permissions are 0644 less the umask unless write changes them.
+func Replace(ctx context.Context, name string, write func(*os.File) error) (err error) {
+	p, err := Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if err := write(p.File); err != nil {
+		return err
+	}
+	return p.Commit()
+}
+
+// Rename renames a file and syncs both directories.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	if filepath.Dir(from) != filepath.Dir(to) {
+		if err := SyncDir(filepath.Dir(from)); err != nil {
+			return err
+		}
+	}
+	return SyncDir(filepath.Dir(to))
+}
+
+// SyncDir syncs the entries of a directory: names that were created, renamed or deleted.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return syncDir(d)
+}
+
+// syncDir syncs an open directory and closes it. Network file systems that cannot sync directories return EINVAL.
+func syncDir(d *os.File) error {
+	err := d.Sync()
+	if errors.Is(err, syscall.EINVAL) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+// Pending is the new version of a file, which gets its name by Commit. It is locked until Close.
+type Pending struct {
+	*os.File
+	root      *os.Root
+	ownRoot   bool // root is closed with the file
+	name      string
+	committed bool
+}
+
+const tmpSuffix = ".tmp"
+
+// Create creates the new version of a file: an empty file under the name with ".tmp" appended. It waits for other
+// processes that write the file, and replaces what a killed process left.
+func Create(ctx context.Context, name string) (*Pending, error) {
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	p, err := create(ctx, root, filepath.Base(name), 0o644)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	p.ownRoot = true
+	return p, nil
+}
+
+func create(ctx context.Context, root *os.Root, name string, perm fs.FileMode) (*Pending, error) {
+	tmp := name + tmpSuffix
+	for {
+		f, err := root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_RDWR, perm)
+		if errors.Is(err, fs.ErrExist) {
+			if err := removeAbandoned(ctx, root, tmp); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := Flock(ctx, f); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		if isCurrent(root, tmp, f) {
+			return &Pending{File: f, root: root, name: name}, nil
+		}
+		if err := f.Close(); err != nil { // another process took it for abandoned before it was locked
+			return nil, err
+		}
+	}
+}
+
+// removeAbandoned waits until no process writes a temporary file, and removes it if it is still there.
+func removeAbandoned(ctx context.Context, root *os.Root, tmp string) (err error) {
+	info, err := root.Lstat(tmp)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return &fs.PathError{Op: "replace", Path: filepath.Join(root.Name(), tmp), Err: syscall.EISDIR}
+	}
+	if info.Mode().IsRegular() {
+		f, err := root.OpenFile(tmp, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		if err := Flock(ctx, f); err != nil {
+			return err
+		}
+		if !isCurrent(root, tmp, f) {
+			return nil
+		}
+	}
+	if err := root.Remove(tmp); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// isCurrent reports whether f is the file at name.
+func isCurrent(root *os.Root, name string, f *os.File) bool {
+	opened, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := root.Lstat(name)
+	return err == nil && os.SameFile(opened, named)
+}
+
+// Commit syncs the file, renames it to its name and syncs the directory.
+func (p *Pending) Commit() error {
+	if err := p.Sync(); err != nil {
+		return err
+	}
+	if err := p.root.Rename(p.name+tmpSuffix, p.name); err != nil {
+		return err
+	}
+	p.committed = true
+	d, err := p.root.Open(path.Dir(filepath.ToSlash(p.name)))
+	if err != nil {
+		return err
+	}
+	return syncDir(d)
+}
+
+// Close closes the file, and deletes it unless it was committed.
+func (p *Pending) Close() error {
+	var errs []error
+	if !p.committed {
+		errs = append(errs, p.root.Remove(p.name+tmpSuffix))
+	}
+	errs = append(errs, p.File.Close())
+	if p.ownRoot {
+		errs = append(errs, p.root.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close %s: %w", p.Name(), err)
+	}
+	return nil
+}

@@ -128,8 +128,8 @@ func (b Blobs) PutBytes(ctx context.Context, data []byte) (digest.Digest, error)
 	})
 }
 
-// maxMetadata is the size of the largest manifest, index or configuration, in bytes, as registries have it.
-const maxMetadata = 4 << 20
+// MaxMetadata is the largest size of a manifest, an index or a configuration, in bytes, as registries have it.
+const MaxMetadata = 4 << 20
 
 // Bytes reads a small blob, such as a manifest, and checks it again.
 func (b Blobs) Bytes(d digest.Digest) ([]byte, error) {
@@ -137,7 +137,7 @@ func (b Blobs) Bytes(d digest.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxMetadata+1))
+	data, err := io.ReadAll(io.LimitReader(f, MaxMetadata+1))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}

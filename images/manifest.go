@@ -25,8 +25,8 @@ const maxValues = 100_000
 
 // kindOf is the media type of a manifest or an index, by its content: what a server says of it is not covered by a digest.
 func kindOf(data []byte) (string, error) {
-	if len(data) > maxMetadata {
-		return "", fmt.Errorf("its manifest has %d bytes, more than %d", len(data), maxMetadata)
+	if len(data) > MaxMetadata {
+		return "", fmt.Errorf("its manifest has %d bytes, more than %d", len(data), MaxMetadata)
 	}
 	if bytes.Count(data, []byte(",")) > maxValues { // some of which take a hundred times as much memory when they are read
 		return "", fmt.Errorf("its manifest has more than %d values", maxValues)
@@ -98,8 +98,8 @@ func ConfigOf(data []byte) (types.BlobInfo, error) {
 	switch {
 	case config.MediaType != imagespec.MediaTypeImageConfig && config.MediaType != manifest.DockerV2Schema2ConfigMediaType:
 		return config, fmt.Errorf("it is no container image but holds %.100q", config.MediaType)
-	case config.Size > maxMetadata:
-		return config, fmt.Errorf("its configuration has %d bytes, more than %d", config.Size, maxMetadata)
+	case config.Size > MaxMetadata:
+		return config, fmt.Errorf("its configuration has %d bytes, more than %d", config.Size, MaxMetadata)
 	}
 	return config, Valid(config.Digest)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// basic asks for a user and a password.
+// basic requires a user and a password.
 func basic(w http.ResponseWriter, r *http.Request) bool {
 	if user, password, _ := r.BasicAuth(); user == "me" && password == "secret" {
 		return false
@@ -23,7 +23,7 @@ func basic(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// bearer asks for a token, which /token gives for a user and a password.
+// bearer requires a token, which /token issues for a user and a password.
 func bearer(reg *registry) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/token" {
@@ -54,19 +54,19 @@ func TestAuth(t *testing.T) {
 	m := newMade(t, arm64, 1000)
 	for name, test := range map[string]struct {
 		bearer     bool
-		auth, says string
+		auth, want string
 		conf       string // of registries.conf
-		env        bool   // the file is named by the environment
+		env        bool   // REGISTRY_AUTH_FILE names the file
 	}{
-		"basic":             {auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`},
-		"bearer":            {bearer: true, auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`},
-		"environment":       {auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`, env: true},
-		"helper":            {auth: `{"credHelpers": {%q: "testing"}}`},
-		"helper of all":     {bearer: true, auth: `{}`, conf: "credential-helpers = [\"testing\"]\n"},
-		"basic, nobody":     {auth: `{}`, says: "podman login HOST or an entry in auth.json must let you read it"},
-		"bearer, nobody":    {bearer: true, auth: `{}`, says: "podman login HOST or an entry in auth.json must let you read it"},
-		"basic, wrong one":  {auth: `{"auths": {%q: {"auth": "` + wrong + `"}}}`, says: "podman login HOST or an entry"},
-		"bearer, wrong one": {bearer: true, auth: `{"auths": {%q: {"auth": "` + wrong + `"}}}`, says: "invalid username/password"},
+		"basic":                     {auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`},
+		"bearer":                    {bearer: true, auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`},
+		"environment":               {auth: `{"auths": {%q: {"auth": "` + secret + `"}}}`, env: true},
+		"helper":                    {auth: `{"credHelpers": {%q: "testing"}}`},
+		"helper for all registries": {bearer: true, auth: `{}`, conf: "credential-helpers = [\"testing\"]\n"},
+		"basic, no credentials":     {auth: `{}`, want: "the image does not exist, or needs a login: podman login HOST, or an entry in auth.json"},
+		"bearer, no credentials":    {bearer: true, auth: `{}`, want: "the image does not exist, or needs a login: podman login HOST, or an entry in auth.json"},
+		"basic, wrong password":     {auth: `{"auths": {%q: {"auth": "` + wrong + `"}}}`, want: "podman login HOST, or an entry"},
+		"bearer, wrong password":    {bearer: true, auth: `{"auths": {%q: {"auth": "` + wrong + `"}}}`, want: "invalid username/password"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegistry(t)
@@ -86,13 +86,13 @@ func TestAuth(t *testing.T) {
 				t.Setenv("REGISTRY_AUTH_FILE", c.System.AuthFilePath)
 				c.System.AuthFilePath = ""
 			}
-			if test.conf != "" { // with a mirror, so that the configuration is passed on
+			if test.conf != "" { // with an endpoint, so that the configuration is rewritten
 				write(t, c.System.SystemRegistriesConfPath, test.conf+fmt.Sprintf("[[registry]]\nlocation = %q\n", host))
 			}
 			got, err := c.Fetch(t.Context(), Pinned{Reference{Name: host + "/caddy:2.8"}, m.digest()})
-			if test.says != "" {
-				require.ErrorContains(t, err, strings.ReplaceAll(test.says, "HOST", host))
-				require.NotContains(t, err.Error(), "attempts", "asking again is of no use")
+			if test.want != "" {
+				require.ErrorContains(t, err, strings.ReplaceAll(test.want, "HOST", host))
+				require.NotContains(t, err.Error(), "attempts", "no retry")
 				require.NotContains(t, err.Error(), "secret")
 				return
 			}

@@ -15,28 +15,28 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/download"
 )
 
-// Client brings images. Its methods may be called at the same time.
+// Client downloads images. Its methods may be called concurrently.
 type Client struct {
-	Blobs    images.Blobs // where to
+	Blobs    images.Blobs // receives the layers, manifests and configurations
 	Platform images.Platform
-	Dir      string // to which paths of references are relative
+	Dir      string // paths in references are relative to it
 	Patience download.Patience
-	System   *types.SystemContext // where the machine's configuration is; nil: where containers-registries.conf(5) has it
+	System   *types.SystemContext // paths of the configuration files; nil: those of containers-registries.conf(5)
 	Progress func(Progress)       // may be nil; its calls do not overlap
-	// Added is called for each layer of what is fetched once it is there, several at a time, while others are on their
-	// way; for one that several images have perhaps more than once. Its error ends the fetching. May be nil.
+	// Added is called for each downloaded layer, concurrently, and more than once for a layer that several images share. An
+	// error of it ends the download. It may be nil.
 	Added func(context.Context, images.Layer) error
-	slots chan struct{} // as many as layers that may be fetched and uncompressed at the same time
+	slots chan struct{} // limits how many layers are downloaded and decompressed at the same time
 }
 
-// Progress tells of a layer that is fetched.
+// Progress reports how much of a layer is downloaded.
 type Progress struct {
-	Image       string        // by its name
-	Layer       digest.Digest // of its blob
+	Image       string        // its name
+	Layer       digest.Digest // of the blob
 	Done, Total int64         // in bytes; Total -1: unknown
 }
 
-// Resolve is the digest that a reference stands for: of a manifest, or of an index that has one for the platform.
+// Resolve returns the digest to which a reference points: of a manifest, or of an index that has one for the platform.
 func (c Client) Resolve(ctx context.Context, ref Reference) (_ digest.Digest, err error) {
 	defer func() {
 		if err != nil {
@@ -48,30 +48,17 @@ func (c Client) Resolve(ctx context.Context, ref Reference) (_ digest.Digest, er
 		return "", err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	d, err := s.describeAnywhere(ctx)
-	return d.image.Digest, err
+	m, err := s.metadata(ctx)
+	return m.image.Digest, err
 }
 
-func nothing() int64 { return 0 }
-
-// describeAnywhere describes the image as the first place does that has it.
-func (s *session) describeAnywhere(ctx context.Context) (d described, err error) {
-	err = s.try(ctx, nothing, func(ctx context.Context, src types.ImageSource, p place, _ func(int)) (err error) {
-		if d, err = s.describe(ctx, src, p); err != nil {
-			return errors.Join(err, s.drop(src)) // it would give the same manifest again
-		}
-		return nil
-	})
-	return d, err
-}
-
-// parallel is how many images are fetched at the same time, and how many layers of all of them together.
+// parallel is how many images are downloaded at the same time, and how many layers of all of them together.
 const parallel = 4
 
-// FetchAll has images, all their layers included, among the blobs, and returns them in the order given. Nobody is asked
-// for one that is there already.
+// FetchAll downloads images with their layers into the blob store and returns them in the order given. It skips blobs
+// that the store has, and uses no network for an image that is complete.
 func (c Client) FetchAll(ctx context.Context, all []Pinned) ([]images.Image, error) {
-	c.Progress = alternately(c.Progress)
+	c.Progress = serialize(c.Progress)
 	c.slots = make(chan struct{}, parallel)
 	out := make([]images.Image, len(all))
 	group, ctx := errgroup.WithContext(ctx)
@@ -85,14 +72,14 @@ func (c Client) FetchAll(ctx context.Context, all []Pinned) ([]images.Image, err
 	return out, group.Wait()
 }
 
-// Fetch is FetchAll for one image.
+// Fetch downloads one image, as FetchAll does.
 func (c Client) Fetch(ctx context.Context, ref Pinned) (images.Image, error) {
 	all, err := c.FetchAll(ctx, []Pinned{ref})
 	return all[0], err
 }
 
-// alternately keeps calls of a function from overlapping.
-func alternately(f func(Progress)) func(Progress) {
+// serialize returns a function whose calls do not overlap.
+func serialize(f func(Progress)) func(Progress) {
 	if f == nil {
 		return func(Progress) {}
 	}
@@ -105,9 +92,9 @@ func alternately(f func(Progress)) func(Progress) {
 }
 
 func (c Client) fetch(ctx context.Context, ref Pinned) (images.Image, error) {
-	image, err := c.kept(ref)
+	image, err := c.load(ref)
 	if errors.Is(err, fs.ErrNotExist) {
-		image, err = c.bring(ctx, ref)
+		image, err = c.download(ctx, ref)
 	}
 	if err != nil {
 		return images.Image{}, fmt.Errorf("image %s: %w", ref.Reference, err)
@@ -117,8 +104,8 @@ func (c Client) fetch(ctx context.Context, ref Pinned) (images.Image, error) {
 	return image, err
 }
 
-// kept is an image that is among the blobs with all its layers, else the error is fs.ErrNotExist.
-func (c Client) kept(ref Pinned) (images.Image, error) {
+// load returns an image that the blob store has with all its layers, else fs.ErrNotExist.
+func (c Client) load(ref Pinned) (images.Image, error) {
 	if err := images.Valid(ref.Digest); err != nil {
 		return images.Image{}, err
 	}
@@ -129,24 +116,24 @@ func (c Client) kept(ref Pinned) (images.Image, error) {
 	return image, err
 }
 
-// bring fetches an image of which something is missing.
-func (c Client) bring(ctx context.Context, ref Pinned) (image images.Image, err error) {
+// download downloads what the blob store lacks of an image.
+func (c Client) download(ctx context.Context, ref Pinned) (image images.Image, err error) {
 	s, err := c.session(ref.Reference, ref.Digest)
 	if err != nil {
 		return image, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	d, err := s.describeAnywhere(ctx)
+	m, err := s.metadata(ctx)
 	if err != nil {
 		return image, err
 	}
-	if err := s.layers(ctx, d.image); err != nil {
+	if err := s.layers(ctx, m.image); err != nil {
 		return image, err
 	}
-	return d.image, c.Blobs.Save(ctx, d.image, d.index)
+	return m.image, c.Blobs.Save(ctx, m.image, m.index)
 }
 
-// layers fetches those that are missing.
+// layers downloads the layers that the blob store lacks.
 func (s *session) layers(ctx context.Context, image images.Image) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range image.Layers {
@@ -176,12 +163,12 @@ func (s *session) add(ctx context.Context, l images.Layer) error {
 
 func (s *session) layer(ctx context.Context, l images.Layer, to *images.Partial) error {
 	info := types.BlobInfo{Digest: l.Digest, Size: l.Size, MediaType: l.MediaType}
-	told := int64(-1)
-	return s.try(ctx, to.Size, func(ctx context.Context, src types.ImageSource, _ place, alive func(int)) error {
-		return downloadBlob(ctx, src, info, to, func(n int) {
-			alive(n)
-			if at := to.Size() + int64(n); at-told >= 1<<20 || at >= l.Size || told < 0 {
-				told = at
+	reported := int64(-1)
+	return s.try(ctx, to.Size, func(ctx context.Context, c *connection, received func(int)) error {
+		return downloadBlob(ctx, c, info, to, func(n int) {
+			received(n)
+			if at := to.Size() + int64(n); at-reported >= 1<<20 || at >= l.Size || reported < 0 {
+				reported = at
 				s.Progress(Progress{Image: s.ref.Name, Layer: l.Digest, Done: at, Total: l.Size})
 			}
 		})

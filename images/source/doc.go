@@ -1,8 +1,9 @@
-// Package source brings container images to a store of blobs: from registries, and from the directories and archives
-// that other tools write. It goes where containers-registries.conf(5) says, with the credentials of containers-auth.json(5)
-// and the certificates of containers-certs.d(5), and takes what containers-policy.json(5) allows.
+// Package source downloads container images into a blob store: from registries, and from the directories and archives
+// that other tools write. It obeys containers-registries.conf(5), containers-auth.json(5), containers-certs.d(5) and
+// containers-policy.json(5).
 //
-// The protocol is https://github.com/opencontainers/distribution-spec, spoken by go.podman.io/image. On top of it come
-// patience (what breaks off goes on where it stopped, what stalls or lies is tried again and then elsewhere) and errors
-// that say what to do. The package pushes nothing and keeps nothing but blobs.
+// The protocol is https://github.com/opencontainers/distribution-spec. Manifests, signatures and configuration files are
+// read by go.podman.io/image; layers by range requests of this package, so that a download that broke off continues. A
+// mirror that stalls or sends wrong content is tried again and then replaced by the next. The package pushes nothing and
+// stores nothing but blobs.
 package source

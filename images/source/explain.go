@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,39 +18,55 @@ import (
 	v2 "github.com/docker/distribution/registry/api/v2"
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/docker/reference"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	orascode "oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// reason is what kind of error a registry answers with.
+// reason is the kind of error that a registry answers with.
 type reason int
 
 const (
-	unclear reason = iota // it may be gone the next time
-	unauthorized
-	unknown // it has no such image
-	limited // it was asked too often, and again after the times that it said
-	untrusted
-	plain // it speaks HTTP without TLS
-	rejected
-	refused // for another reason that lasts
+	transient    reason = iota // a retry may succeed
+	unauthorized               // or nonexistent: registries do not always tell these apart
+	unknown                    // no such image
+	limited                    // too many requests, also after the waits that the registry prescribed
+	untrusted                  // an unknown certificate authority
+	noTLS
+	rejected // by the signature policy
+	refused  // for another lasting reason
 )
 
 func reasonOf(err error) reason {
 	var code errcode.ErrorCoder
+	var status *statusError
+	var token *orascode.ErrorResponse
 	switch {
-	case errors.As(err, &docker.ErrUnauthorizedForCredentials{}):
+	case errors.As(err, &docker.ErrUnauthorizedForCredentials{}), errors.Is(err, auth.ErrBasicCredentialNotFound):
 		return unauthorized
 	case errors.Is(err, docker.ErrTooManyRequests):
 		return limited
-	case errors.As(err, new(*rejection)):
+	case errors.As(err, new(*policyError)):
 		return rejected
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return untrusted
-	case strings.Contains(err.Error(), http.ErrSchemeMismatch.Error()):
-		return plain
-	case !errors.As(err, &code):
-		return reasonOfStatus(err.Error())
+	case errors.Is(err, http.ErrSchemeMismatch), strings.Contains(err.Error(), http.ErrSchemeMismatch.Error()):
+		return noTLS
+	case errors.As(err, &code):
+		return reasonOfCode(code.ErrorCode())
+	case errors.As(err, &status):
+		return reasonOfStatus(status.code)
+	case errors.As(err, &token):
+		return reasonOfStatus(token.StatusCode)
 	}
-	switch code.ErrorCode() {
+	if found := statusInText.FindStringSubmatch(err.Error()); found != nil {
+		number, _ := strconv.Atoi(found[1])
+		return reasonOfStatus(number)
+	}
+	return transient
+}
+
+func reasonOfCode(code errcode.ErrorCode) reason {
+	switch code {
 	case errcode.ErrorCodeUnauthorized, errcode.ErrorCodeDenied:
 		return unauthorized
 	case errcode.ErrorCodeTooManyRequests:
@@ -57,66 +74,68 @@ func reasonOf(err error) reason {
 	case v2.ErrorCodeManifestUnknown, v2.ErrorCodeNameUnknown:
 		return unknown
 	case errcode.ErrorCodeUnavailable:
-		return unclear
+		return transient
 	}
 	return refused
 }
 
-// bareStatus is how the library writes an answer that lacks the words of the distribution specification.
-var bareStatus = regexp.MustCompile(`\bStatusCode: (4\d\d),`)
+// statusInText finds the status of a response without an error code, for which the library has no error type.
+var statusInText = regexp.MustCompile(`\bStatusCode: (4\d\d),`)
 
-func reasonOfStatus(message string) reason {
-	found := bareStatus.FindStringSubmatch(message)
-	if found == nil {
-		return unclear
+func reasonOfStatus(status int) reason {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return unauthorized
+	case status == http.StatusNotFound:
+		return unknown
+	case status == http.StatusTooManyRequests:
+		return limited
+	case status/100 == 4 && status != http.StatusRequestTimeout && status != http.StatusRequestedRangeNotSatisfiable:
+		return refused
 	}
-	known := map[string]reason{"401": unauthorized, "403": unauthorized, "404": unknown, "408": unclear, "429": limited}
-	if r, ok := known[found[1]]; ok {
-		return r
-	}
-	return refused
+	return transient
 }
 
-// rejection is what the policy says of an image.
-type rejection struct{ error }
+// isRefusal reports whether the same endpoint would answer a retry with the same error.
+func isRefusal(err error) bool { return reasonOf(err) != transient }
 
-func (r *rejection) Unwrap() error { return r.error }
+// policyError is an image that the signature policy rejects.
+type policyError struct{ error }
 
-// final tells whether it is of no use to ask the same place again.
-func final(err error) bool { return reasonOf(err) != unclear }
+func (e *policyError) Unwrap() error { return e.error }
 
-// explain adds to an error of a place what to do about it.
-func (s *session) explain(ctx context.Context, p place, err error) error {
-	if wrong := (*wrongError)(nil); p.local && errors.As(err, &wrong) {
-		return fmt.Errorf("%w: it changed since the lock was made; run pkbuild lock", err)
+// explain adds a way out to an error of an endpoint.
+func (s *session) explain(ctx context.Context, e endpoint, err error) error {
+	if e.local && errors.As(err, new(*manifestDigestError)) {
+		return fmt.Errorf("%w: the image changed since the lock was made; run pkbuild lock", err)
 	}
-	if errors.As(err, new(*rejection)) {
-		return fmt.Errorf("the policy of this machine forbids it (policy.json): %w", err)
+	if errors.As(err, new(*policyError)) {
+		return fmt.Errorf("this machine's policy.json rejects the image: %w", err)
 	}
-	if p.local {
+	if e.local {
 		return err
 	}
-	host := reference.Domain(p.at)
+	host := reference.Domain(e.at)
 	switch reasonOf(err) {
 	case unauthorized:
-		return fmt.Errorf("%w; it does not exist, or podman login %s or an entry in auth.json must let you read it", err, host)
+		return fmt.Errorf("%w; the image does not exist, or needs a login: podman login %s, or an entry in auth.json", err, host)
 	case limited:
-		return fmt.Errorf("%w; %s limits how often it is asked: wait, or log in with podman login %s", err, host, host)
+		return fmt.Errorf("%w; %s limits the rate of requests: wait, or log in with podman login %s", err, host, host)
 	case untrusted:
-		return fmt.Errorf("%w; put the certificate of its authority in /etc/containers/certs.d/%s/ca.crt", err, host)
-	case plain:
-		return fmt.Errorf("%w; it has no TLS: if you trust the network, set insecure = true for %s in registries.conf", err, host)
+		return fmt.Errorf("%w; put the certificate of the registry's authority in /etc/containers/certs.d/%s/ca.crt", err, host)
+	case noTLS:
+		return fmt.Errorf("%w; the registry has no TLS: if you trust the network, set insecure = true for %s in registries.conf", err, host)
 	case unknown:
-		if tags := s.tags(ctx, p); tags != "" {
+		if tags := s.similarTags(ctx, e); tags != "" {
 			return fmt.Errorf("%w; %s", err, tags)
 		}
 	}
 	return err
 }
 
-// tags says which tags there are that are like the one that is not there.
-func (s *session) tags(ctx context.Context, p place) string {
-	named, ok := p.at.(reference.NamedTagged)
+// similarTags returns a sentence with the tags that are most similar to the one that does not exist, or an empty string.
+func (s *session) similarTags(ctx context.Context, e endpoint) string {
+	named, ok := e.at.(reference.NamedTagged)
 	if !ok {
 		return ""
 	}
@@ -130,18 +149,18 @@ func (s *session) tags(ctx context.Context, p place) string {
 	if err != nil {
 		return ""
 	}
-	return like(named.Tag(), tags)
+	if len(tags) == 0 {
+		return "the repository has no tags"
+	}
+	return "similar tags: " + strings.Join(mostSimilar(named.Tag(), tags), ", ")
 }
 
-// like says which of some tags are most like another.
-func like(tag string, tags []string) string {
-	if len(tags) == 0 {
-		return "it has no tags at all"
-	}
+// mostSimilar returns up to five tags by their edit distance to another one. It sorts tags.
+func mostSimilar(tag string, tags []string) []string {
 	distance := map[string]int{}
 	for _, t := range tags {
 		distance[t] = levenshtein.ComputeDistance(tag, t)
 	}
 	slices.SortFunc(tags, func(a, b string) int { return cmp.Or(distance[a]-distance[b], strings.Compare(a, b)) })
-	return "there are the tags " + strings.Join(tags[:min(5, len(tags))], ", ")
+	return tags[:min(5, len(tags))]
 }

@@ -42,7 +42,7 @@ func TestFetch(t *testing.T) {
 	again, err := c.Fetch(t.Context(), Pinned{ref, d})
 	require.NoError(t, err)
 	require.Equal(t, got[0], again)
-	require.Len(t, r.requests("/"), before, "nobody is asked for what is there")
+	require.Len(t, r.requests("/"), before, "no request for a complete image")
 }
 
 func TestAdded(t *testing.T) {
@@ -50,7 +50,7 @@ func TestAdded(t *testing.T) {
 	r.push(m, "caddy", "2.8")
 	c := client(t, r)
 	ref := Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()}
-	broken := errors.New("no room for what is made of it")
+	broken := errors.New("no space for the tree")
 	c.Added = func(context.Context, images.Layer) error { return broken }
 	_, err := c.Fetch(t.Context(), ref)
 	require.ErrorIs(t, err, broken)
@@ -87,7 +87,7 @@ func TestFetchByPlatform(t *testing.T) {
 	require.Equal(t, digest.FromBytes(m.manifest), d)
 }
 
-// some applies a fault to the first requests of a kind.
+// some applies a fault to the first requests whose path contains a word.
 func some(times int32, word string, fault http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
 	var n atomic.Int32
 	return func(w http.ResponseWriter, r *http.Request) bool {
@@ -101,7 +101,7 @@ func some(times int32, word string, fault http.HandlerFunc) func(http.ResponseWr
 
 const always = 1 << 30
 
-// breaking sends a part of what was asked for and breaks the connection.
+// breaking sends a part of the blob and breaks the connection.
 func breaking(r *registry, part int) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		data := r.blobs[digest.Digest(req.URL.Path[strings.LastIndex(req.URL.Path, "/")+1:])]
@@ -116,7 +116,7 @@ func breaking(r *registry, part int) http.HandlerFunc {
 	}
 }
 
-// ending sends a part as if it were all.
+// ending sends a part of the blob as a complete response.
 func ending(r *registry, part int) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		data := r.blobs[digest.Digest(req.URL.Path[strings.LastIndex(req.URL.Path, "/")+1:])]
@@ -137,7 +137,7 @@ func sending(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) }
 }
 
-// hanging begins to answer and never ends.
+// hanging begins a response and never ends it.
 func hanging(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(text))
@@ -153,14 +153,14 @@ func withoutRanges(fault func(http.ResponseWriter, *http.Request) bool) func(htt
 	}
 }
 
-// TestFaults lets the only place of an image fail: it is asked again, or the error says what is wrong and what to do.
+// TestFaults lets the only registry of an image fail: the download is retried, or the error names the cause and a way out.
 func TestFaults(t *testing.T) {
 	m := newMade(t, arm64, 100_000)
 	last := "/blobs/" + digest.FromBytes(m.blobs[2]).String() // the one without compression: 150 KB
 	for name, test := range map[string]struct {
 		fault func(r *registry) func(http.ResponseWriter, *http.Request) bool
-		says  []string // by Fetch; none: it succeeds
-		asked string   // a request that there was
+		want  []string // in the error of Fetch; nil: success
+		asked string   // an expected request
 	}{
 		"broken off": {func(r *registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(1, last, breaking(r, 50_000))
@@ -208,16 +208,16 @@ func TestFaults(t *testing.T) {
 		}, nil, ""},
 		"rate limit without end": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, "/manifests/", status(429, "Retry-After", "0"))
-		}, []string{"limits how often it is asked: wait, or log in with podman login 127.0.0.1:"}, ""},
+		}, []string{"limits the rate of requests: wait, or log in with podman login 127.0.0.1:"}, ""},
 		"another manifest": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, "/manifests/"+m.digest().String(), sending(`{"schemaVersion":2,"mediaType":"`+oci+`index.v1+json"}`))
-		}, []string{"its manifest has the digest sha256:", ", not " + m.digest().String()}, ""},
+		}, []string{"manifest has the digest sha256:", ", want " + m.digest().String()}, ""},
 		"another manifest once": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(1, "/manifests/"+m.digest().String(), sending(`{"schemaVersion":2,"mediaType":"`+oci+`index.v1+json"}`))
 		}, nil, ""},
 		"another manifest for the platform": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, "/manifests/"+digest.FromBytes(m.manifest).String(), sending(`{}`))
-		}, []string{"its manifest has the digest sha256:", ", not " + digest.FromBytes(m.manifest).String()}, ""},
+		}, []string{"manifest has the digest sha256:", ", want " + digest.FromBytes(m.manifest).String()}, ""},
 		"another configuration": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, "/blobs/"+digest.FromBytes(m.config).String(), sending(`{}`))
 		}, []string{"configuration " + digest.FromBytes(m.config).String() + ": its content (2 bytes) has the digest"}, ""},
@@ -236,14 +236,14 @@ func TestFaults(t *testing.T) {
 			c := client(t, r)
 			ref := Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()}
 			got, err := c.Fetch(t.Context(), ref)
-			if test.says != nil {
+			if test.want != nil {
 				require.Error(t, err)
-				for _, part := range append(test.says, "image "+ref.Name+": ", r.host()) {
+				for _, part := range append(test.want, "image "+ref.Name+": ", r.host()) {
 					require.ErrorContains(t, err, part)
 				}
 				whole(t, c.Blobs)
 				r.heal()
-				got, err = c.Fetch(t.Context(), ref) // what was kept does no harm
+				got, err = c.Fetch(t.Context(), ref) // the kept part of the blob does no harm
 			}
 			require.NoError(t, err)
 			requireFetched(t, c, m, got)
@@ -254,12 +254,12 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestStalls lets a registry send nothing.
+// TestStalls lets a registry stop sending.
 func TestStalls(t *testing.T) {
 	m := newMade(t, arm64, 1000)
-	for name, test := range map[string]struct{ word, sends, says string }{
-		"no answer":         {"/manifests/", "", "it sent nothing for 500ms (2 attempts)"},
-		"a part of a layer": {"/blobs/" + digest.FromBytes(m.blobs[2]).String(), "x", "it sent "},
+	for name, test := range map[string]struct{ word, sends, want string }{
+		"no answer":         {"/manifests/", "", "the registry sent nothing for 500ms (2 attempts)"},
+		"a part of a layer": {"/blobs/" + digest.FromBytes(m.blobs[2]).String(), "x", "the registry sent "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -269,7 +269,7 @@ func TestStalls(t *testing.T) {
 			c := client(t, r)
 			c.Patience.Attempts, c.Patience.Stall = 2, 50*time.Millisecond
 			_, err := c.Fetch(t.Context(), Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()})
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.want)
 			whole(t, c.Blobs)
 		})
 	}
@@ -279,13 +279,13 @@ func TestUnknownTag(t *testing.T) {
 	r, m := newRegistry(t), newMade(t, arm64, 100)
 	c := client(t, r)
 	_, err := c.Resolve(t.Context(), Reference{Name: r.host() + "/caddy:2.8"})
-	require.ErrorContains(t, err, "manifest unknown; it has no tags at all")
+	require.ErrorContains(t, err, "manifest unknown; the repository has no tags")
 	for _, tag := range []string{"2.7", "2.8-alpine", "latest", "2.8.4", "nightly", "edge-of-the-world"} {
 		r.push(m, "caddy", tag)
 	}
 	_, err = c.Resolve(t.Context(), Reference{Name: r.host() + "/caddy:2.8"})
 	require.EqualError(t, err, "image "+r.host()+"/caddy:2.8: "+r.host()+"/caddy: reading manifest 2.8 in "+r.host()+"/caddy: "+
-		"manifest unknown; there are the tags 2.7, 2.8.4, latest, 2.8-alpine, nightly")
+		"manifest unknown; similar tags: 2.7, 2.8.4, latest, 2.8-alpine, nightly")
 }
 
 func TestSchema1(t *testing.T) {
@@ -302,15 +302,15 @@ func TestTLS(t *testing.T) {
 	c := client(t)
 	ref := Reference{Name: r.host() + "/caddy:2.8"}
 	_, err := c.Resolve(t.Context(), ref)
-	require.ErrorContains(t, err, "put the certificate of its authority in /etc/containers/certs.d/"+r.host()+"/ca.crt")
-	require.Empty(t, r.requests("/"), "it was not trusted")
+	require.ErrorContains(t, err, "put the certificate of the registry's authority in /etc/containers/certs.d/"+r.host()+"/ca.crt")
+	require.Empty(t, r.requests("/"), "no request without trust")
 
 	bare := httptest.NewServer(r)
 	defer bare.Close()
 	host := bare.Listener.Addr().String()
 	ref.Name = host + "/caddy:2.8"
 	_, err = c.Resolve(t.Context(), ref)
-	require.ErrorContains(t, err, "it has no TLS: if you trust the network, set insecure = true for "+host+" in registries.conf")
+	require.ErrorContains(t, err, "the registry has no TLS: if you trust the network, set insecure = true for "+host+" in registries.conf")
 	c = client(t)
 	write(t, c.System.SystemRegistriesConfPath, "[[registry]]\nlocation = \""+host+"\"\ninsecure = true\n")
 	_, err = c.Resolve(t.Context(), ref)
@@ -333,6 +333,6 @@ func TestCancel(t *testing.T) {
 	entries, err := os.ReadDir(c.Blobs.Dir)
 	require.NoError(t, err)
 	for _, e := range entries {
-		require.False(t, strings.HasPrefix(e.Name(), "source-"), "nothing is left")
+		require.False(t, strings.HasPrefix(e.Name(), "source-"), "temporary directory")
 	}
 }

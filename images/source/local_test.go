@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// files of an image as an OCI layout has them.
+// layout returns the files of an OCI layout with the image.
 func (m made) layout(tag string) map[string]string {
 	out := map[string]string{
 		"oci-layout": `{"imageLayoutVersion":"1.0.0"}`,
@@ -26,7 +26,7 @@ func (m made) layout(tag string) map[string]string {
 	return out
 }
 
-// dir are the files as skopeo's dir: has them.
+// dir returns the files of skopeo's dir: transport.
 func (m made) dir() map[string]string {
 	out := map[string]string{"version": "Directory Transport Version: 1.1\n", "manifest.json": string(m.manifest)}
 	for _, data := range append([][]byte{m.config}, m.blobs...) {
@@ -35,7 +35,7 @@ func (m made) dir() map[string]string {
 	return out
 }
 
-// saved are the files as docker save has them.
+// saved returns the files of an archive by docker save.
 func (m made) saved(tag string) map[string]string {
 	out := map[string]string{"config.json": string(m.config)}
 	var names []string
@@ -95,7 +95,7 @@ func TestLocal(t *testing.T) {
 				require.True(t, c.Blobs.Has(l.DiffID))
 			}
 			_, err = c.Fetch(t.Context(), Pinned{ref, digest.FromString("another")})
-			require.ErrorContains(t, err, "it changed since the lock was made; run pkbuild lock")
+			require.ErrorContains(t, err, "the image changed since the lock was made; run pkbuild lock")
 		})
 	}
 }
@@ -107,13 +107,13 @@ func TestLocalFaults(t *testing.T) {
 	for name, test := range map[string]struct {
 		from  string
 		spoil func(t *testing.T, dir string)
-		says  string
+		want  string
 	}{
 		"no directory":    {"oci:none", nil, "image caddy (oci:none): oci:none: open index.json: no such file or directory"},
 		"no archive":      {"docker-archive:none.tar", nil, "none.tar: no such file or directory"},
 		"no such tag":     {"oci:layout:3", nil, `no descriptor found for reference "3"`},
-		"no transport":    {"containers-storage:caddy", nil, `"containers-storage:caddy" is no place of an image; write oci:DIRECTORY`},
-		"nothing":         {"layout", nil, `"layout" is no place of an image`},
+		"no transport":    {"containers-storage:caddy", nil, `"containers-storage:caddy" is not the source of an image; write oci:DIRECTORY`},
+		"no colon":        {"layout", nil, `"layout" is not the source of an image`},
 		"a layer is gone": {"oci:layout", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, file))) }, "layer " + layer.String() + ": oci:layout: "},
 		"another layer": {"oci:layout", func(t *testing.T, dir string) { write(t, filepath.Join(dir, file), "x") },
 			"layer " + layer.String() + ": oci:layout: the connection ended"},
@@ -129,8 +129,8 @@ func TestLocalFaults(t *testing.T) {
 				test.spoil(t, c.Dir)
 			}
 			_, err := c.Fetch(t.Context(), Pinned{Reference{Name: "caddy", From: test.from}, m.digest()})
-			require.ErrorContains(t, err, test.says)
-			if !strings.Contains(test.says, "no place") {
+			require.ErrorContains(t, err, test.want)
+			if !strings.Contains(test.want, "not the source") {
 				whole(t, c.Blobs)
 			}
 		})

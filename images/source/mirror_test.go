@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMirrors lets a mirror fail: the registry itself gives what it does not, and is asked for no more than that.
+// TestMirrors lets a mirror fail: the registry itself serves the rest, and only that.
 func TestMirrors(t *testing.T) {
 	m := newMade(t, arm64, 100_000)
 	last := digest.FromBytes(m.blobs[2])
 	for name, test := range map[string]struct {
 		fault   func(mirror *registry) func(http.ResponseWriter, *http.Request) bool
-		works   bool // the registry itself is not asked at all
-		resumed bool // it is asked for the rest of a layer
+		works   bool // the registry itself gets no request
+		resumed bool // the registry itself gets a range request
 		stalls  bool
 	}{
 		"works": {func(*registry) func(http.ResponseWriter, *http.Request) bool { return nil }, true, false, false},
@@ -82,7 +82,7 @@ func TestMirrors(t *testing.T) {
 	}
 }
 
-// slowly sends a blob, a little at a time.
+// slowly sends a byte every 10 ms.
 func slowly(data []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for i := range data {
@@ -99,17 +99,17 @@ func slowly(data []byte) http.HandlerFunc {
 	}
 }
 
-// TestAllPlacesFail names each with what is wrong with it.
-func TestAllPlacesFail(t *testing.T) {
+// TestAllMirrorsFail expects the error of each mirror.
+func TestAllMirrorsFail(t *testing.T) {
 	mirror, origin := newRegistry(t), newRegistry(t)
 	mirror.fault = some(always, "/v2/", status(502))
 	c := client(t, mirror, origin)
 	write(t, c.System.SystemRegistriesConfPath, fmt.Sprintf(
 		"[[registry]]\nprefix = \"example.org\"\nlocation = %q\n[[registry.mirror]]\nlocation = %q\n", origin.host(), mirror.host()))
 	_, err := c.Resolve(t.Context(), Reference{Name: "example.org/caddy"})
-	require.ErrorContains(t, err, "image example.org/caddy: none of 2 places gives it:\n"+mirror.host()+"/caddy: ")
+	require.ErrorContains(t, err, "image example.org/caddy: all 2 mirrors failed:\n"+mirror.host()+"/caddy: ")
 	require.ErrorContains(t, err, "502 Bad Gateway (3 attempts)\n"+origin.host()+"/caddy: ")
-	require.ErrorContains(t, err, "it has no tags at all")
+	require.ErrorContains(t, err, "the repository has no tags")
 }
 
 func TestBlockedRegistry(t *testing.T) {

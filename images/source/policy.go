@@ -14,8 +14,8 @@ import (
 	"go.podman.io/storage/pkg/configfile"
 )
 
-// policy is what the machine says about signatures. One that says nothing asks for none: that a lock names images by
-// digest is then what tells them from others.
+// policy returns the machine's signature policy. Without a policy.json it requires no signatures: the digests in the lock
+// identify the images.
 func policy(sys *types.SystemContext) (*signature.Policy, error) {
 	p, err := signature.DefaultPolicy(sys)
 	if errors.Is(err, configfile.ErrConfigFileNotFound) {
@@ -24,12 +24,12 @@ func policy(sys *types.SystemContext) (*signature.Policy, error) {
 	return p, err
 }
 
-// allowed tells whether the policy lets an image be used; instance is the digest of the manifest that was chosen from an
-// index, else nil.
-func allowed(ctx context.Context, sys *types.SystemContext, src types.ImageSource, instance *digest.Digest) (err error) {
+// checkPolicy returns a policyError if the signature policy rejects an image. instance is the digest of the manifest that
+// was chosen from an index, else nil.
+func checkPolicy(ctx context.Context, sys *types.SystemContext, src types.ImageSource, instance *digest.Digest) (err error) {
 	p, err := policy(sys)
 	if err != nil {
-		return settled{fmt.Errorf("read policy.json: %w", err)}
+		return permanentError{fmt.Errorf("read policy.json: %w", err)}
 	}
 	c, err := signature.NewPolicyContext(p)
 	if err != nil {
@@ -37,7 +37,7 @@ func allowed(ctx context.Context, sys *types.SystemContext, src types.ImageSourc
 	}
 	defer func() { err = errors.Join(err, c.Destroy()) }()
 	if _, err = c.IsRunningImageAllowed(ctx, image.UnparsedInstance(src, instance)); errors.As(err, new(signature.PolicyRequirementError)) {
-		return &rejection{err}
+		return &policyError{err}
 	}
 	return err
 }

@@ -17,9 +17,9 @@ import (
 	"go.podman.io/image/v5/types"
 )
 
-// allowed is what a build without the tag containers_image_openpgp knows of policies: it verifies no signature, and so
-// refuses all images where the policy asks for one anywhere.
-func allowed(_ context.Context, sys *types.SystemContext, _ types.ImageSource, _ *digest.Digest) error {
+// checkPolicy is for a build without the tag containers_image_openpgp, which cannot verify signatures: it rejects all images
+// if the policy requires a signature anywhere.
+func checkPolicy(_ context.Context, sys *types.SystemContext, _ types.ImageSource, _ *digest.Digest) error {
 	files := policyFiles(sys)
 	for _, name := range files {
 		data, err := os.ReadFile(name)
@@ -27,17 +27,17 @@ func allowed(_ context.Context, sys *types.SystemContext, _ types.ImageSource, _
 			continue
 		}
 		if err == nil {
-			err = anything(data)
+			err = requireAnything(data)
 		}
-		if err == nil || errors.As(err, new(*rejection)) {
+		if err == nil || errors.As(err, new(*policyError)) {
 			return err
 		}
-		return settled{fmt.Errorf("read policy.json: %w", err)}
+		return permanentError{fmt.Errorf("read policy.json: %w", err)}
 	}
 	return nil
 }
 
-// policyFiles are the usual places of the policy, of which the first that is there counts, or the one that is named.
+// policyFiles returns the paths of policy.json, of which the first that exists counts.
 func policyFiles(sys *types.SystemContext) []string {
 	if sys != nil && sys.SignaturePolicyPath != "" {
 		return []string{sys.SignaturePolicyPath}
@@ -56,8 +56,8 @@ func policyFiles(sys *types.SystemContext) []string {
 	return out
 }
 
-// anything tells whether a policy accepts whatever it is.
-func anything(data []byte) error {
+// requireAnything returns a policyError unless a policy accepts every image.
+func requireAnything(data []byte) error {
 	type requirements []struct{ Type string }
 	var p struct {
 		Default    requirements
@@ -72,7 +72,7 @@ func anything(data []byte) error {
 	}
 	for _, r := range all {
 		if r.Type != "insecureAcceptAnything" {
-			return &rejection{fmt.Errorf("it asks for %q, which only a pkbuild can verify that `make build` compiled", r.Type)}
+			return &policyError{fmt.Errorf("policy.json requires %q, which this build of pkbuild cannot verify; compile it with make build", r.Type)}
 		}
 	}
 	return nil

@@ -9,13 +9,13 @@ import (
 
 func TestPolicy(t *testing.T) {
 	m := newMade(t, arm64, 100)
-	for name, test := range map[string]struct{ policy, says string }{
-		"anything": {`{"default":[{"type":"insecureAcceptAnything"}]}`, ""},
-		"nothing":  {`{"default":[{"type":"reject"}]}`, "the policy of this machine forbids it (policy.json): "},
-		"none of this registry": {`{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker":{"HOST":[{"type":"reject"}]}}}`,
-			"the policy of this machine forbids it"},
-		"only what is signed": {`{"default":[{"type":"signedBy","keyType":"GPGKeys","keyData":"eA=="}]}`, "the policy of this machine forbids it"},
-		"broken":              {`{"default":`, "unexpected end of JSON input"},
+	for name, test := range map[string]struct{ policy, want string }{
+		"accept": {`{"default":[{"type":"insecureAcceptAnything"}]}`, ""},
+		"reject": {`{"default":[{"type":"reject"}]}`, "this machine's policy.json rejects the image: "},
+		"reject this registry": {`{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker":{"HOST":[{"type":"reject"}]}}}`,
+			"this machine's policy.json rejects the image"},
+		"signedBy": {`{"default":[{"type":"signedBy","keyType":"GPGKeys","keyData":"eA=="}]}`, "this machine's policy.json rejects the image"},
+		"broken":   {`{"default":`, "unexpected end of JSON input"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRegistry(t)
@@ -23,18 +23,18 @@ func TestPolicy(t *testing.T) {
 			c := client(t, r)
 			write(t, c.System.SignaturePolicyPath, strings.ReplaceAll(test.policy, "HOST", r.host()))
 			_, err := c.Fetch(t.Context(), Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()})
-			if test.says == "" {
+			if test.want == "" {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorContains(t, err, test.says)
-			require.Zero(t, whole(t, c.Blobs), "nothing of it is kept")
+			require.ErrorContains(t, err, test.want)
+			require.Zero(t, whole(t, c.Blobs), "stored blobs")
 			require.Empty(t, r.requests("/blobs/"))
 		})
 	}
 }
 
-// TestNoPolicy: a machine without one accepts what its locks name by digest.
+// TestNoPolicy: without a policy.json every image is accepted; one that the environment names must exist.
 func TestNoPolicy(t *testing.T) {
 	r, m := newRegistry(t), newMade(t, arm64, 100)
 	r.push(m, "caddy", "2.8")
@@ -48,8 +48,8 @@ func TestNoPolicy(t *testing.T) {
 	require.NoError(t, err)
 	t.Setenv("CONTAINERS_POLICY_JSON", "/nowhere/policy.json")
 	_, err = client(t, r).Fetch(t.Context(), ref)
-	require.NoError(t, err, "the client has one of its own")
+	require.NoError(t, err, "the client has its own policy.json")
 	c.Blobs.Dir = t.TempDir()
 	_, err = c.Fetch(t.Context(), ref)
-	require.ErrorContains(t, err, "/nowhere/policy.json", "a policy that somebody names must be there")
+	require.ErrorContains(t, err, "/nowhere/policy.json")
 }

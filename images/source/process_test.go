@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// process is set in the processes that the tests below start of themselves: what to fetch.
+// process is the environment variable with the fetchSpec for the child processes of the tests below.
 const process = "PKBUILD_TEST_FETCH"
 
 type fetchSpec struct {
@@ -22,7 +22,7 @@ type fetchSpec struct {
 	Dir string // of the client
 }
 
-// TestProcess is no test of its own: it fetches.
+// TestProcess is the child process: it fetches.
 func TestProcess(t *testing.T) {
 	spec := fetchSpec{}
 	if os.Getenv(process) == "" {
@@ -45,13 +45,13 @@ func start(t *testing.T, c Client, ref Pinned) *exec.Cmd {
 	return cmd
 }
 
-// TestProcessesShareBlobs: of processes that want the same image each layer is fetched by one.
+// TestProcessesShareBlobs: of several processes that fetch the same image one downloads each layer.
 func TestProcessesShareBlobs(t *testing.T) {
 	r, m := newRegistry(t), newMade(t, arm64, 300_000)
 	r.push(m, "caddy", "2.8")
 	r.fault = func(_ http.ResponseWriter, req *http.Request) bool {
 		if strings.Contains(req.URL.Path, "/blobs/") {
-			time.Sleep(100 * time.Millisecond) // so that the processes meet
+			time.Sleep(100 * time.Millisecond) // so that the processes overlap
 		}
 		return false
 	}
@@ -76,7 +76,7 @@ func TestProcessesShareBlobs(t *testing.T) {
 	require.Empty(t, parts)
 }
 
-// TestKilledProcess: what it leaves has no name, and the next goes on from there.
+// TestKilledProcess: a killed process leaves a partial blob, which the next one completes.
 func TestKilledProcess(t *testing.T) {
 	r, m := newRegistry(t), newMade(t, arm64, 300_000)
 	r.push(m, "caddy", "2.8")

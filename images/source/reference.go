@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -11,33 +12,31 @@ import (
 	ociarchive "go.podman.io/image/v5/oci/archive"
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/types"
-
-	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// Reference is a name for an image, and where it is.
+// Reference is an image's name and its source.
 type Reference struct {
-	Name string // as compose files write it, such as caddy:2.8
-	// From is where it is taken from: oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME] or
-	// dir:DIRECTORY, or docker://NAME for a registry. Empty: from the registry of its name.
+	Name string // as in compose files, such as caddy:2.8
+	// From is the source: oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIRECTORY, or
+	// docker://NAME for a registry. Empty: the registry of the name.
 	From string
 }
 
-// Pinned is a reference that was resolved.
+// Pinned is a reference with its digest.
 type Pinned struct {
 	Reference
-	Digest digest.Digest // of its manifest, or of the index of its manifests
+	Digest digest.Digest // of the manifest or the index
 }
 
-// local are the transports that read files.
-var local = map[string]func(string) (types.ImageReference, error){
+// localTransports parse references to directories and archives.
+var localTransports = map[string]func(string) (types.ImageReference, error){
 	"oci":            layout.ParseReference,
 	"oci-archive":    ociarchive.ParseReference,
 	"docker-archive": dockerarchive.ParseReference,
 	"dir":            directory.NewReference,
 }
 
-// String is where the image comes from.
+// String returns the name and, unless it is the name's registry, the source.
 func (r Reference) String() string {
 	if r.From == "" {
 		return r.Name
@@ -45,19 +44,22 @@ func (r Reference) String() string {
 	return fmt.Sprintf("%s (%s)", r.Name, r.From)
 }
 
-// localReference reads a reference to a file or directory, relative to dir; nil for one to a registry.
+// localReference returns a reference to a file or a directory, relative to dir, or nil for an image in a registry.
 func (r Reference) localReference(dir string) (types.ImageReference, error) {
 	transport, rest, ok := strings.Cut(r.From, ":")
 	switch {
 	case r.From == "" || transport == "docker":
 		return nil, nil
-	case !ok || local[transport] == nil:
-		return nil, fmt.Errorf("%q is no place of an image; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY", r.From)
+	case !ok || localTransports[transport] == nil:
+		return nil, fmt.Errorf("%q is not the source of an image; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY", r.From)
 	}
-	return local[transport](layers.Locate(dir, rest))
+	if !filepath.IsAbs(rest) {
+		rest = filepath.Join(dir, rest)
+	}
+	return localTransports[transport](rest)
 }
 
-// named reads a reference to a registry, without its tag where it has a digest or one is given.
+// named returns the name in a registry. A digest, that of the name or a given one, replaces the tag.
 func (r Reference) named(d digest.Digest) (reference.Named, error) {
 	name := r.Name
 	if rest, ok := strings.CutPrefix(r.From, "docker://"); ok {
@@ -65,7 +67,7 @@ func (r Reference) named(d digest.Digest) (reference.Named, error) {
 	}
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no name of an image: %w", name, err)
+		return nil, fmt.Errorf("%q is not an image name: %w", name, err)
 	}
 	if has, ok := named.(reference.Digested); ok && d == "" {
 		d = has.Digest()
@@ -76,11 +78,11 @@ func (r Reference) named(d digest.Digest) (reference.Named, error) {
 	return reference.TagNameOnly(named), nil
 }
 
-// fullName is the name with all that Docker adds to it: of caddy docker.io/library/caddy:latest.
+// fullName returns the name with the parts that Docker adds: docker.io/library/caddy:latest for caddy.
 func (r Reference) fullName() (string, error) {
 	named, err := reference.ParseNormalizedNamed(r.Name)
 	if err != nil {
-		return "", fmt.Errorf("%q is no name of an image: %w", r.Name, err)
+		return "", fmt.Errorf("%q is not an image name: %w", r.Name, err)
 	}
 	return reference.TagNameOnly(named).String(), nil
 }

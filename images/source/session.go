@@ -16,20 +16,19 @@ import (
 	"go.podman.io/image/v5/types"
 )
 
-// session asks the places of one image, one after the other. Several layers may be fetched in it at the same time.
+// session downloads one image from its endpoints. Several layers may be downloaded at the same time.
 type session struct {
 	Client
-	ref    Reference
-	want   digest.Digest // of the manifest or the index; empty: any
-	places []place
-	tmp    string // directory of its own
+	ref         Reference
+	want        digest.Digest // of the manifest or the index; empty: any
+	connections []*connection // by endpoint, in the order in which to try
+	tmp         string        // a directory of its own
 
 	mu    sync.Mutex
-	first int                       // place that is asked first: what comes before has failed
-	open  map[int]types.ImageSource // by place
+	first int // index of the first endpoint to try: those before it failed
 }
 
-// session begins one, which must be closed.
+// session returns a new session, which the caller must close.
 func (c Client) session(ref Reference, want digest.Digest) (*session, error) {
 	if err := os.MkdirAll(c.Blobs.Dir, 0o755); err != nil {
 		return nil, err
@@ -38,79 +37,63 @@ func (c Client) session(ref Reference, want digest.Digest) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{Client: c, ref: ref, want: want, tmp: tmp, open: map[int]types.ImageSource{}}
+	s := &session{Client: c, ref: ref, want: want, tmp: tmp}
 	sys := types.SystemContext{}
 	if c.System != nil {
 		sys = *c.System
 	}
 	sys.BigFilesTemporaryDir = tmp
 	sys.AuthFilePath = cmp.Or(sys.AuthFilePath, os.Getenv("REGISTRY_AUTH_FILE")) // as podman and skopeo do
-	if s.places, err = ref.places(&sys, c.Dir, tmp, want); err != nil {
+	all, err := ref.endpoints(&sys, c.Dir, tmp, want)
+	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(tmp))
+	}
+	for _, e := range all {
+		s.connections = append(s.connections, &connection{endpoint: e})
 	}
 	return s, nil
 }
 
 func (s *session) close() error {
 	var errs []error
-	for _, src := range s.open {
-		errs = append(errs, src.Close())
+	for _, c := range s.connections {
+		errs = append(errs, c.close())
 	}
 	return errors.Join(append(errs, os.RemoveAll(s.tmp))...)
 }
 
-// source opens a place, once.
-func (s *session) source(ctx context.Context, at int) (types.ImageSource, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if src := s.open[at]; src != nil {
-		return src, nil
-	}
-	src, err := s.places[at].ref.NewImageSource(ctx, s.places[at].sys)
-	if err == nil {
-		s.open[at] = src
-	}
-	return src, err
-}
+// operation is what a session does over a connection. It calls received with the number of bytes that arrived.
+type operation func(ctx context.Context, c *connection, received func(int)) error
 
-// drop closes a source that nobody else uses: the next visit to the place opens it anew.
-func (s *session) drop(src types.ImageSource) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.open, func(_ int, other types.ImageSource) bool { return other == src })
-	return src.Close()
-}
-
-// visit is what is done at a place. It tells alive of bytes that came.
-type visit func(ctx context.Context, src types.ImageSource, p place, alive func(int)) error
-
-// try makes a visit to the places until one succeeds. made counts what was achieved so far, in bytes.
-func (s *session) try(ctx context.Context, made func() int64, do visit) error {
+// try runs an operation over one connection after the other until it succeeds. size returns how many bytes of the result
+// there are so far.
+func (s *session) try(ctx context.Context, size func() int64, do operation) error {
 	failed := map[int]error{}
-	for at := s.start(); at < len(s.places); at++ {
-		err := s.insist(ctx, at, made, do)
+	for at := s.start(); at < len(s.connections); at++ {
+		err := s.retry(ctx, s.connections[at], size, do)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err == nil || hopeless(err) {
+		if err == nil || isPermanent(err) {
 			return err
 		}
 		failed[at] = err
-		s.leave(at)
+		s.skip(at)
 	}
 	return s.failure(ctx, failed)
 }
 
-// failure says what was wrong with each place.
+// failure returns the error of all endpoints.
 func (s *session) failure(ctx context.Context, failed map[int]error) error {
 	var errs []error
 	for _, at := range slices.Sorted(maps.Keys(failed)) {
-		errs = append(errs, fmt.Errorf("%s: %w", s.places[at].name, s.explain(ctx, s.places[at], failed[at])))
+		e := s.connections[at].endpoint
+		errs = append(errs, fmt.Errorf("%s: %w", e.name, s.explain(ctx, e, failed[at])))
 	}
 	if len(errs) == 1 {
 		return errs[0]
 	}
-	return fmt.Errorf("none of %d places gives it:\n%w", len(errs), errors.Join(errs...))
+	return fmt.Errorf("all %d mirrors failed:\n%w", len(errs), errors.Join(errs...))
 }
 
 func (s *session) start() int {
@@ -119,28 +102,28 @@ func (s *session) start() int {
 	return s.first
 }
 
-// leave has others that come begin behind a place.
-func (s *session) leave(at int) {
+// skip makes later operations begin after an endpoint that failed.
+func (s *session) skip(at int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at == s.first && !s.places[at].last {
+	if at == s.first && !s.connections[at].last {
 		s.first++
 	}
 }
 
-// enough is how many bytes make it worth while to go on with a connection that breaks again and again.
-const enough = 1 << 20
+// minProgress is how many bytes an attempt has to add, so that it does not count as failed.
+const minProgress = 1 << 20
 
-// insist makes a visit to one place, several times if need be.
-func (s *session) insist(ctx context.Context, at int, made func() int64, do visit) error {
-	p, pause := s.places[at], s.Patience.Pause
+// retry runs an operation over a connection until it succeeds, or fails for good, or fails too often.
+func (s *session) retry(ctx context.Context, c *connection, size func() int64, do operation) error {
+	pause := s.Patience.Pause
 	for attempt := 1; ; attempt++ {
-		before := made()
-		err := s.visit(ctx, at, do)
+		before := size()
+		err := s.attempt(ctx, c, do)
 		switch {
-		case err == nil || ctx.Err() != nil || p.local || hopeless(err) || final(err):
+		case err == nil || ctx.Err() != nil || c.local || isPermanent(err) || isRefusal(err):
 			return err
-		case made()-before >= enough:
+		case size()-before >= minProgress:
 			attempt, pause = 0, s.Patience.Pause
 		case attempt >= s.Patience.Attempts:
 			return fmt.Errorf("%w (%d attempts)", err, attempt)
@@ -154,25 +137,22 @@ func (s *session) insist(ctx context.Context, at int, made func() int64, do visi
 	}
 }
 
-// visit makes one, and ends it where the place stalls.
-func (s *session) visit(ctx context.Context, at int, do visit) error {
-	ctx, alive, stop := watched(ctx, s.Patience.Stall, s.places[at])
+// attempt runs an operation once, with a stall limit.
+func (s *session) attempt(ctx context.Context, c *connection, do operation) error {
+	ctx, received, stop := withStallLimit(ctx, s.Patience.Stall, c.endpoint)
 	defer stop()
-	src, err := s.source(ctx, at)
-	if err == nil {
-		err = do(ctx, src, s.places[at], alive)
-	}
+	err := do(ctx, c, received)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
 }
 
-// settled is an error that no other attempt and no other place would change.
-type settled struct{ error }
+// permanentError is an error that no other attempt and no other endpoint would change.
+type permanentError struct{ error }
 
-func (e settled) Unwrap() error { return e.error }
+func (e permanentError) Unwrap() error { return e.error }
 
-func hopeless(err error) bool {
-	return errors.As(err, &settled{}) || errors.Is(err, syscall.ENOSPC)
+func isPermanent(err error) bool {
+	return errors.As(err, &permanentError{}) || errors.Is(err, syscall.ENOSPC)
 }

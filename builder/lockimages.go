@@ -25,7 +25,7 @@ type LockedImage struct {
 // imageSource brings the container images of a recipe to a cache.
 func imageSource(r *recipes.Recipe, cache string) source.Client {
 	return source.Client{
-		Blobs: images.In(cache, ""), Platform: imagePlatform(r.Architecture), Dir: r.Dir, Patience: download.Patient(),
+		Blobs: images.In(cache, ""), Platform: imagePlatform(r.Architecture), Dir: r.Dir, Retry: download.DefaultRetry(),
 	}
 }
 

@@ -20,7 +20,7 @@ type Client struct {
 	Blobs    images.Blobs // receives the layers, manifests and configurations
 	Platform images.Platform
 	Dir      string // paths in references are relative to it
-	Patience download.Patience
+	Retry    download.Retry
 	System   *types.SystemContext // paths of the configuration files; nil: those of containers-registries.conf(5)
 	Progress func(Progress)       // may be nil; its calls do not overlap
 	// Added is called for each downloaded layer, concurrently, and more than once for a layer that several images share. An

@@ -143,7 +143,7 @@ func (s *session) similarTags(ctx context.Context, e endpoint) string {
 	if err != nil {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, max(time.Second, min(10*time.Second, s.Patience.Stall)))
+	ctx, cancel := context.WithTimeout(ctx, max(time.Second, min(10*time.Second, s.Retry.StallTimeout)))
 	defer cancel()
 	tags, err := docker.GetRepositoryTags(ctx, s.System, ref)
 	if err != nil {

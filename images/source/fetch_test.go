@@ -267,7 +267,7 @@ func TestStalls(t *testing.T) {
 			r.push(m, "caddy", "2.8")
 			r.fault = some(always, test.word, hanging(test.sends))
 			c := client(t, r)
-			c.Patience.Attempts, c.Patience.Stall = 2, 50*time.Millisecond
+			c.Retry.Attempts, c.Retry.StallTimeout = 2, 50*time.Millisecond
 			_, err := c.Fetch(t.Context(), Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()})
 			require.ErrorContains(t, err, test.want)
 			whole(t, c.Blobs)

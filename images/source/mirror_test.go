@@ -61,7 +61,7 @@ func TestMirrors(t *testing.T) {
 			mirror.fault = test.fault(mirror)
 			c := client(t, mirror, origin)
 			if test.stalls {
-				c.Patience.Stall = 400 * time.Millisecond
+				c.Retry.StallTimeout = 400 * time.Millisecond
 			}
 			write(t, c.System.SystemRegistriesConfPath, fmt.Sprintf(
 				"[[registry]]\nprefix = \"example.org/caddy\"\nlocation = %q\n[[registry.mirror]]\nlocation = %q\n",

@@ -233,7 +233,7 @@ func client(t *testing.T, trusted ...*registry) Client {
 func clientIn(dir string) Client {
 	return Client{
 		Blobs: images.Blobs{Dir: filepath.Join(dir, "blobs")}, Platform: arm64, Dir: dir,
-		Patience: download.Patience{Attempts: 3, Pause: time.Millisecond, Stall: 5 * time.Second},
+		Retry: download.Retry{Attempts: 3, Backoff: time.Millisecond, StallTimeout: 5 * time.Second},
 		System: &types.SystemContext{
 			AuthFilePath:                filepath.Join(dir, "auth.json"),
 			DockerPerHostCertDirPath:    filepath.Join(dir, "certs.d"),

@@ -116,7 +116,7 @@ const minProgress = 1 << 20
 
 // retry runs an operation over a connection until it succeeds, or fails for good, or fails too often.
 func (s *session) retry(ctx context.Context, c *connection, size func() int64, do operation) error {
-	pause := s.Patience.Pause
+	pause := s.Retry.Backoff
 	for attempt := 1; ; attempt++ {
 		before := size()
 		err := s.attempt(ctx, c, do)
@@ -124,8 +124,8 @@ func (s *session) retry(ctx context.Context, c *connection, size func() int64, d
 		case err == nil || ctx.Err() != nil || c.local || isPermanent(err) || isRefusal(err):
 			return err
 		case size()-before >= minProgress:
-			attempt, pause = 0, s.Patience.Pause
-		case attempt >= s.Patience.Attempts:
+			attempt, pause = 0, s.Retry.Backoff
+		case attempt >= s.Retry.Attempts:
 			return fmt.Errorf("%w (%d attempts)", err, attempt)
 		}
 		select {
@@ -139,7 +139,7 @@ func (s *session) retry(ctx context.Context, c *connection, size func() int64, d
 
 // attempt runs an operation once, with a stall limit.
 func (s *session) attempt(ctx context.Context, c *connection, do operation) error {
-	ctx, received, stop := withStallLimit(ctx, s.Patience.Stall, c.endpoint)
+	ctx, received, stop := withStallLimit(ctx, s.Retry.StallTimeout, c.endpoint)
 	defer stop()
 	err := do(ctx, c, received)
 	if err != nil && ctx.Err() != nil {

@@ -1,11 +1,9 @@
-// Package fetch downloads files that are known by their digests, over HTTP or from the disk, with patience: what is
-// broken off goes on where it stopped, what stalls or is wrong is tried again.
+// Package download downloads single files over HTTP: it retries, resumes interrupted transfers, ends stalled ones and
+// verifies digests. It does not decide where a file is cached; atomicfile.Produce does.
 package download
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,138 +11,197 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 )
 
-// File is a file that somebody serves.
+// File is a file to download.
 type File struct {
 	URL    string // http, https or file
-	SHA256 string // in hexadecimal
-	Size   int64  // in bytes; 0: not known
+	SHA256 string // in hexadecimal; empty: not verified
+	Size   int64  // in bytes; 0: unknown
 }
 
-// Patience is what a slow or broken server costs at most.
-type Patience struct {
-	Attempts int           // for one file
-	Pause    time.Duration // before the second attempt; it doubles with each
-	Stall    time.Duration // without a byte
+// Options are optional, Retry aside.
+type Options struct {
+	Retry    Retry
+	Client   *http.Client            // nil: http.DefaultClient
+	MaxSize  int64                   // in bytes; a larger file is ErrTooLarge; 0: no limit
+	Progress func(done, total int64) // called for each piece with numbers of bytes; total is -1 if unknown
 }
 
-// Patient is what suits servers on the internet.
-func Patient() Patience { return Patience{Attempts: 4, Pause: time.Second, Stall: 30 * time.Second} }
+// ErrTooLarge is returned for a file with more than Options.MaxSize bytes.
+var ErrTooLarge = errors.New("file is too large")
 
-// Fetch downloads a file into f, which may hold its beginning, until its digest is right. progress is told how many
-// bytes of how many are there; it may be nil.
-func (p Patience) Fetch(ctx context.Context, file File, f *os.File, progress func(done, total int64)) error {
-	pause := p.Pause
-	for attempt := 1; ; attempt++ {
-		err := p.download(ctx, file, f, progress)
-		if err == nil {
-			err = file.verify(f)
-		}
-		if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) {
+// Fetch downloads a file into to and syncs it. If the digest is known, to may hold the beginning of the file, from an
+// earlier Fetch, and the download resumes there; otherwise it resumes only within this call, if the server identifies
+// the file by an ETag. After an error to may hold such a beginning.
+func Fetch(ctx context.Context, file File, to *os.File, o Options) error {
+	t := &transfer{file: file, to: to, o: o}
+	if t.o.Client == nil {
+		t.o.Client = http.DefaultClient
+	}
+	if file.SHA256 == "" {
+		if err := to.Truncate(0); err != nil {
 			return err
-		}
-		if status := (statusError{}); errors.As(err, &status) && status.code/100 == 4 {
-			return err
-		}
-		if attempt == p.Attempts {
-			return fmt.Errorf("%w (%d attempts)", err, p.Attempts)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-			pause *= 2
 		}
 	}
-}
-
-// statusError is an answer that is not the file.
-type statusError struct {
-	code   int
-	status string
-}
-
-func (e statusError) Error() string { return "the mirror answers " + e.status }
-
-// Gone tells whether an error says that a server does not have the file any more.
-func Gone(err error) bool {
-	status := statusError{}
-	return errors.As(err, &status) && (status.code == http.StatusNotFound || status.code == http.StatusGone)
-}
-
-// download appends to f what it lacks of a file.
-func (p Patience) download(ctx context.Context, file File, f *os.File, progress func(done, total int64)) error {
-	have, err := f.Seek(0, io.SeekEnd)
-	if err != nil || have == file.Size && have > 0 {
+	err := o.Retry.Do(ctx, IsPermanent, func(ctx context.Context) error {
+		if err := t.attempt(ctx); err != nil {
+			return err
+		}
+		return t.verify(ctx)
+	})
+	if err != nil {
 		return err
 	}
-	if have > file.Size && file.Size > 0 {
-		have = 0
+	return to.Sync()
+}
+
+// transfer is the state of a download between attempts.
+type transfer struct {
+	file File
+	to   *os.File
+	o    Options
+	etag string // of the content of to; empty: none
+}
+
+// attempt appends to t.to what it lacks of the file.
+func (t *transfer) attempt(ctx context.Context) error {
+	have, err := t.to.Seek(0, io.SeekEnd)
+	if err != nil || have == t.file.Size && have > 0 {
+		return err
 	}
-	if name, ok := strings.CutPrefix(file.URL, "file:"); ok { // apt writes file:/path
-		return copyFile(f, "/"+strings.TrimLeft(name, "/"))
+	if name, ok := strings.CutPrefix(t.file.URL, "file:"); ok { // apt writes file:/path
+		return t.copyFile(ctx, "/"+strings.TrimLeft(name, "/"))
+	}
+	if have > t.file.Size && t.file.Size > 0 || t.file.SHA256 == "" && t.etag == "" {
+		have = 0
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := time.AfterFunc(p.Stall, func() { cancel(fmt.Errorf("the mirror sent nothing for %s", p.Stall)) })
-	defer stalled.Stop()
-	body, rest, err := get(ctx, file.URL, &have)
+	stall := t.o.Retry.StallTimeout
+	timer := time.AfterFunc(stall, func() { cancel(fmt.Errorf("server sent nothing for %s", stall)) })
+	defer timer.Stop()
+	body, offset, length, err := t.get(ctx, have)
 	if err != nil {
 		return cause(ctx, err)
 	}
 	defer body.Close()
-	if err := f.Truncate(have); err != nil {
-		return err
+	total := int64(-1)
+	if length >= 0 {
+		total = offset + length
 	}
-	if _, err := f.Seek(have, io.SeekStart); err != nil {
-		return err
-	}
-	in, total := io.Reader(body), have+rest
-	if file.Size > 0 {
-		total = file.Size
-		in = io.LimitReader(body, file.Size-have+1) // one more, so that a longer file is seen to be one
-	}
-	_, err = io.Copy(f, readerFunc(func(b []byte) (int, error) {
-		stalled.Reset(p.Stall)
-		n, err := in.Read(b)
-		if have += int64(n); progress != nil {
-			progress(have, total)
-		}
-		return n, err
-	}))
-	return cause(ctx, err)
+	return cause(ctx, t.copy(readerFunc(func(b []byte) (int, error) {
+		timer.Reset(stall)
+		return body.Read(b)
+	}), offset, total))
 }
 
-// get asks for a file from an offset on, and is told how many bytes come. A server that knows no ranges answers from the
-// beginning, and *from is 0; one that has no more than what is there already answers with nothing.
-func get(ctx context.Context, url string, from *int64) (body io.ReadCloser, rest int64, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// get requests the file from an offset on. It returns the offset and the length of what the server sends: a server
+// that ignores ranges sends all, and one that has no more bytes sends nothing. The length is -1 if it is unknown.
+func (t *transfer) get(ctx context.Context, from int64) (body io.ReadCloser, offset, length int64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.file.URL, nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
-	if *from > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", *from))
+	if from > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+		if t.etag != "" {
+			req.Header.Set("If-Range", t.etag)
+		}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := t.o.Client.Do(req)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
-		*from = 0
-		return resp.Body, resp.ContentLength, nil
+		t.etag = ""
+		if tag := resp.Header.Get("ETag"); strings.HasPrefix(tag, `"`) { // a weak one does not promise the same bytes
+			t.etag = tag
+		}
+		return resp.Body, 0, resp.ContentLength, nil
 	case http.StatusPartialContent:
-		return resp.Body, resp.ContentLength, nil
+		return resp.Body, from, resp.ContentLength, nil
 	case http.StatusRequestedRangeNotSatisfiable:
-		return http.NoBody, 0, resp.Body.Close()
+		return http.NoBody, from, 0, resp.Body.Close()
 	}
-	return nil, 0, errors.Join(statusError{resp.StatusCode, resp.Status}, resp.Body.Close())
+	return nil, 0, 0, errors.Join(&StatusError{resp.StatusCode, resp.Status}, resp.Body.Close())
 }
 
-// cause is why a context ended rather than that it did.
+// copy writes to t.to from an offset on, and cuts off what was there. It reads one byte more than the size of the file
+// or the limit, so that a longer file is noticed.
+func (t *transfer) copy(from io.Reader, offset, total int64) error {
+	if err := t.to.Truncate(offset); err != nil {
+		return err
+	}
+	if _, err := t.to.Seek(offset, io.SeekStart); err != nil {
+		return err
+	}
+	limit := t.o.MaxSize
+	if t.file.Size > 0 {
+		limit, total = t.file.Size, t.file.Size
+	}
+	if limit > 0 {
+		from = io.LimitReader(from, limit-offset+1)
+	}
+	done := offset
+	_, err := io.Copy(t.to, readerFunc(func(b []byte) (int, error) {
+		n, err := from.Read(b)
+		if done += int64(n); t.o.Progress != nil {
+			t.o.Progress(done, total)
+		}
+		return n, err
+	}))
+	if err == nil && t.o.MaxSize > 0 && done > t.o.MaxSize {
+		return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, t.o.MaxSize)
+	}
+	return err
+}
+
+func (t *transfer) copyFile(ctx context.Context, name string) error {
+	path, err := url.PathUnescape(name)
+	if err != nil {
+		return err
+	}
+	from, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	return t.copy(ctxio.Reader(ctx, from), 0, info.Size())
+}
+
+// verify checks the size and the digest. A wrong file is deleted; one that is too short is kept, to be resumed.
+func (t *transfer) verify(ctx context.Context) error {
+	if _, err := t.to.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if t.file.SHA256 == "" && t.file.Size == 0 {
+		return nil
+	}
+	sum, size, err := sha256sum.Reader(ctx, t.to)
+	if err != nil {
+		return err
+	}
+	if size < t.file.Size {
+		return fmt.Errorf("server sent %d of %d bytes", size, t.file.Size)
+	}
+	if t.file.SHA256 != "" && sum != t.file.SHA256 {
+		t.etag = ""
+		return errors.Join(fmt.Errorf("SHA-256 is %s, want %s", sum, t.file.SHA256), t.to.Truncate(0))
+	}
+	return nil
+}
+
+// cause returns the reason for which a context ended instead of the fact that it did.
 func cause(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -155,43 +212,3 @@ func cause(ctx context.Context, err error) error {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
-
-func copyFile(to *os.File, name string) error {
-	path, err := url.PathUnescape(name)
-	if err != nil {
-		return err
-	}
-	from, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	if err := to.Truncate(0); err != nil {
-		return err
-	}
-	if _, err := to.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	_, err = io.Copy(to, from)
-	return err
-}
-
-// verify checks a downloaded file, and empties the file where it is wrong. One that is too short stays, so that
-// the next attempt goes on from there.
-func (file File) verify(f *os.File) error {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	h := sha256.New()
-	size, err := io.Copy(h, f)
-	if err != nil {
-		return err
-	}
-	if size < file.Size {
-		return fmt.Errorf("the mirror sent %d of %d bytes", size, file.Size)
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != file.SHA256 {
-		return errors.Join(fmt.Errorf("its SHA-256 is %s, not %s", got, file.SHA256), f.Truncate(0))
-	}
-	return f.Sync()
-}

@@ -147,7 +147,7 @@ func (b *build) advise(err error) error {
 	case errors.As(err, &unreachable):
 		return fmt.Errorf("%w: it is not in the cache, so it has to be downloaded: is the network up, and the mirror? "+
 			"PKBUILD_MIRROR or the recipe's mirror names another one", err)
-	case b.layer.Lock != nil && download.Gone(err):
+	case b.layer.Lock != nil && download.IsGone(err):
 		return fmt.Errorf("%w: it keeps newer versions only than those of the lock; lock the recipe anew, "+
 			"or use a mirror that keeps all, such as snapshot.debian.org", err)
 	}

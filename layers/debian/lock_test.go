@@ -42,7 +42,7 @@ func TestMirrorWithoutWhatTheLockNames(t *testing.T) {
 	pkg := Package{Name: "vim", Version: "2:9", Architecture: "all", URL: "pool/vim.deb", SHA256: digest, Size: 1}
 	l := Layer{Architecture: sandbox.Host(), Suite: "trixie", Lock: &Lock{Packages: []Package{pkg}}}
 	b := &build{layer: l, env: &layers.Env{Mirror: gone.URL + "/debian"}, pool: testPool(t)}
-	require.EqualError(t, b.fetch(t.Context()), "download vim 2:9 (all) from "+gone.URL+"/debian/pool/vim.deb: the mirror answers "+
+	require.EqualError(t, b.fetch(t.Context()), "download vim 2:9 (all) from "+gone.URL+"/debian/pool/vim.deb: server answered "+
 		"404 Not Found: it keeps newer versions only than those of the lock; lock the recipe anew, or use a mirror that keeps "+
 		"all, such as snapshot.debian.org")
 }
@@ -83,7 +83,7 @@ func small(t *testing.T, size string) string {
 
 func TestFullDiskBelowThePool(t *testing.T) {
 	m := newMirror(t)
-	p := pool{small(t, "16k"), 1, download.Patience{Attempts: 3, Pause: time.Hour, Stall: time.Minute}}
+	p := pool{small(t, "16k"), 1, download.Retry{Attempts: 3, Backoff: time.Hour, StallTimeout: time.Minute}}
 	err := p.fetch(t.Context(), []Package{m.pkg()}, func(Package, bool) {})
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	require.ErrorContains(t, err, "download a 1 (all) from "+m.URL+"/a_1_all.deb: write "+p.path(m.pkg())+".part")

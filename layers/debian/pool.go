@@ -16,10 +16,10 @@ import (
 type pool struct {
 	dir         string
 	connections int // at a time
-	patience    download.Patience
+	retry       download.Retry
 }
 
-func newPool(dir string) pool { return pool{dir, 6, download.Patient()} }
+func newPool(dir string) pool { return pool{dir, 6, download.DefaultRetry()} }
 
 func (p pool) path(pkg Package) string { return filepath.Join(p.dir, pkg.SHA256+".deb") }
 
@@ -33,7 +33,8 @@ func (p pool) fetch(ctx context.Context, pkgs []Package, done func(pkg Package, 
 			downloaded := false
 			err := atomicfile.Produce(ctx, p.path(pkg), func(f *os.File) error {
 				downloaded = true
-				return p.patience.Fetch(ctx, download.File{URL: pkg.URL, SHA256: pkg.SHA256, Size: pkg.Size}, f, nil)
+				file := download.File{URL: pkg.URL, SHA256: pkg.SHA256, Size: pkg.Size}
+				return download.Fetch(ctx, file, f, download.Options{Retry: p.retry})
 			})
 			if err != nil {
 				return fmt.Errorf("download %s from %s: %w", pkg, pkg.URL, err)

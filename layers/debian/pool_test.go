@@ -54,7 +54,7 @@ func (m *mirror) pkg() Package {
 
 func testPool(t *testing.T) pool {
 	t.Helper()
-	return pool{t.TempDir(), 2, download.Patience{Attempts: 3, Pause: time.Millisecond, Stall: time.Second}}
+	return pool{t.TempDir(), 2, download.Retry{Attempts: 3, Backoff: time.Millisecond, StallTimeout: time.Second}}
 }
 
 func (p pool) fetched(t *testing.T, pkg Package) {
@@ -150,14 +150,14 @@ func TestFetchErrors(t *testing.T) {
 		misbehave []http.HandlerFunc
 		err       string
 	}{
-		"missing":        {[]http.HandlerFunc{answer(404)}, "the mirror answers 404 Not Found"},
-		"always busy":    {[]http.HandlerFunc{answer(503), answer(503), answer(503)}, "the mirror answers 503 Service Unavailable (3 attempts)"},
-		"always slow":    {[]http.HandlerFunc{hang, hang, hang}, "the mirror sent nothing for 1s (3 attempts)"},
-		"always another": {[]http.HandlerFunc{wrong, wrong, wrong}, "its SHA-256 is " + sum(bytes.ToUpper(content)) + ", not " + m.pkg().SHA256 + " (3 attempts)"},
+		"missing":        {[]http.HandlerFunc{answer(404)}, "server answered 404 Not Found"},
+		"always busy":    {[]http.HandlerFunc{answer(503), answer(503), answer(503)}, "server answered 503 Service Unavailable (3 attempts)"},
+		"always slow":    {[]http.HandlerFunc{hang, hang, hang}, "server sent nothing for 1s (3 attempts)"},
+		"always another": {[]http.HandlerFunc{wrong, wrong, wrong}, "SHA-256 is " + sum(bytes.ToUpper(content)) + ", want " + m.pkg().SHA256 + " (3 attempts)"},
 		"longer": {[]http.HandlerFunc{longer, longer, longer},
-			"its SHA-256 is " + sum(append(bytes.Clone(content), 'x')) + ", not " + m.pkg().SHA256 + " (3 attempts)"},
+			"SHA-256 is " + sum(append(bytes.Clone(content), 'x')) + ", want " + m.pkg().SHA256 + " (3 attempts)"},
 		"always truncated": {[]http.HandlerFunc{truncate, truncate, truncate}, "unexpected EOF (3 attempts)"},
-		"shorter":          {[]http.HandlerFunc{empty, empty, empty}, "the mirror sent 0 of 32768 bytes (3 attempts)"},
+		"shorter":          {[]http.HandlerFunc{empty, empty, empty}, "server sent 0 of 32768 bytes (3 attempts)"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func sum(b []byte) string {
 
 func TestFetchIsCancelled(t *testing.T) {
 	m, p := newMirror(t, hang), testPool(t)
-	p.patience.Stall = time.Minute
+	p.retry.StallTimeout = time.Minute
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for m.seen() == 0 {

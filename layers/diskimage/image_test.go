@@ -203,7 +203,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"no such file":   {source: "/nonexistent.img", err: "open /nonexistent.img: no such file or directory"},
 		"another digest": {sha256: "00", err: "the SHA-256 of SOURCE is " + digest(t, image) + ", not 00"},
-		"not there":      {source: server.URL + "/x.img", err: "download " + server.URL + "/x.img: the mirror answers 404 Not Found"},
+		"not there":      {source: server.URL + "/x.img", err: "download " + server.URL + "/x.img: server answered 404 Not Found"},
 		"no disk":        {image: change(510, 0, 0), err: "read SOURCE: it is no disk image with an MBR"},
 		"zip":            {image: change(0, []byte(magicZip)...), err: "it is compressed in a form that is not supported: unpack it, or compress it with xz or zstd"},
 		"broken xz":      {image: change(0, []byte(magicXz)...), err: "unpack SOURCE: exit status 1\nxz: (stdin): Compressed data is corrupt"},

@@ -84,7 +84,8 @@ func (l Layer) published(ctx context.Context, env *layers.Env) (*os.File, error)
 		progress := quiet(func(done, total int64) {
 			env.Report(layers.Progress{Message: "downloading " + l.Source, Done: done, Total: total})
 		})
-		return download.Patient().Fetch(ctx, download.File{URL: l.Source, SHA256: l.SHA256}, f, progress)
+		return download.Fetch(ctx, download.File{URL: l.Source, SHA256: l.SHA256}, f,
+			download.Options{Retry: download.DefaultRetry(), Progress: progress})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("download %s: %w", l.Source, err)

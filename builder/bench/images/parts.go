@@ -82,7 +82,7 @@ func pull(ctx context.Context, host, pin, dir string) error {
 	blobs := images.In(dir, "")
 	store := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(dir, "tar-split")}
 	client := source.Client{
-		Blobs: blobs, Added: store.Prepare, Platform: images.Platform{OS: "linux", Architecture: "arm64"}, Patience: download.Patient(),
+		Blobs: blobs, Added: store.Prepare, Platform: images.Platform{OS: "linux", Architecture: "arm64"}, Retry: download.DefaultRetry(),
 		System: &types.SystemContext{SystemRegistriesConfPath: conf, SignaturePolicyPath: policy},
 	}
 	ref := source.Pinned{Reference: source.Reference{Name: host + "/bench:1"}, Digest: digest.Digest(pin)}

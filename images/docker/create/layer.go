@@ -45,7 +45,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 	blobs := images.In(env.Cache, env.Shared)
 	store := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(env.Cache, "tar-split")}
 	client := source.Client{
-		Blobs: blobs, Platform: platform, Dir: env.Dir, Patience: download.Patient(), Progress: progress(env), Added: store.Prepare,
+		Blobs: blobs, Platform: platform, Dir: env.Dir, Retry: download.DefaultRetry(), Progress: progress(env), Added: store.Prepare,
 	}
 	all, err := client.FetchAll(ctx, l.pinned())
 	if err != nil {

@@ -1,0 +1,72 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Retry limits what a slow or broken server costs.
+type Retry struct {
+	Attempts     int           // the first included
+	Backoff      time.Duration // before the second attempt; it doubles with each
+	StallTimeout time.Duration // an attempt fails after this time without a byte
+}
+
+// DefaultRetry suits servers on the internet.
+func DefaultRetry() Retry {
+	return Retry{Attempts: 4, Backoff: time.Second, StallTimeout: 30 * time.Second}
+}
+
+// Do calls attempt until it succeeds, fails permanently, or has failed r.Attempts times. It returns the last error.
+func (r Retry) Do(ctx context.Context, permanent func(error) bool, attempt func(context.Context) error) error {
+	backoff := r.Backoff
+	for n := 1; ; n++ {
+		err := attempt(ctx)
+		if err == nil || ctx.Err() != nil || permanent(err) {
+			return err
+		}
+		if n >= r.Attempts {
+			return fmt.Errorf("%w (%d attempts)", err, n)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(backoff):
+			backoff *= 2
+		}
+	}
+}
+
+// StatusError is an HTTP response without the file.
+type StatusError struct {
+	Code   int
+	Status string // code and text, such as "404 Not Found"
+}
+
+func (e *StatusError) Error() string { return "server answered " + e.Status }
+
+// IsGone reports whether an error says that the server, or the directory of a file: URL, does not have the file.
+func IsGone(err error) bool {
+	status := (*StatusError)(nil)
+	if errors.As(err, &status) {
+		return status.Code == http.StatusNotFound || status.Code == http.StatusGone
+	}
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// IsPermanent reports whether another attempt would fail in the same way: the server refuses, the file of a file: URL
+// cannot be read, the file is too large, or the disk is full.
+func IsPermanent(err error) bool {
+	status, path := (*StatusError)(nil), (*fs.PathError)(nil)
+	if errors.As(err, &status) {
+		retried := []int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
+		return status.Code/100 == 4 && !slices.Contains(retried, status.Code)
+	}
+	return errors.As(err, &path) || errors.Is(err, ErrTooLarge) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

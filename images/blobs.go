@@ -17,48 +17,52 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// Blobs is a directory of files by SHA-256, which several builds may share, in one process and in several. A file has
-// its name only when it is complete, was found to have that digest, and is on the disk; until then it has the name with
-// ".part", from which who fetches it next goes on.
+// Blobs is a blob store: a directory of files named by their SHA-256, which several processes may share. A file has its
+// name only when it is complete, verified and synced. Until then ".part" is appended to the name, and a later download
+// resumes there.
 //
-// Layers lie there without compression, which is what an image is written from. A compressed one is removed once its
-// archive is there: the manifest names the configuration by digest, and that the archive, so that all remains provable.
-// Until then it may be in memory alone: one that a crash left short is found out, and fetched again.
+// Layers are stored uncompressed, since images are written from them. The compressed blob of a layer is unsynced, and
+// removed once the archive is stored: the manifest contains the digest of the configuration, and that the digest of the
+// archive. A blob that a power cut truncated is detected when it is decompressed, and downloaded again.
 type Blobs struct {
-	Dir    string // it is made where it is missing
-	Shared string // of somebody else, where blobs are found that Dir lacks; nothing is written to it. Empty: none
-	// turns are of those who uncompress: while some wait for the network or the disk, others keep the processors busy, and
-	// not all finish at once. nil: everybody's turn is now.
-	turns chan struct{}
+	Dir    string // created if it does not exist
+	Shared string // a read-only directory with blobs that Dir may lack; empty: none
+	// decompressors limits concurrent decompressions, so that they end one after the other while other layers are downloaded
+	// and synced; nil: no limit.
+	decompressors chan struct{}
+	noSpaceHint   string // of the error for a full disk
 }
 
-// In is the part of a build's cache that holds blobs, over that of a cache of somebody else, unless that is empty.
+// In returns the blob store in a build's cache, with the one in a shared cache behind it unless shared is empty.
 func In(cache, shared string) Blobs {
-	b := Blobs{Dir: filepath.Join(cache, "blobs"), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	b := Blobs{
+		Dir: filepath.Join(cache, "blobs"), decompressors: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		noSpaceHint: ", or run pkbuild cache prune",
+	}
 	if shared != "" {
 		b.Shared = filepath.Join(shared, "blobs")
 	}
 	return b
 }
 
-// turn waits for one. It ends with done.
-func (b Blobs) turn(ctx context.Context) (done func(), err error) {
-	if b.turns == nil {
+// waitForDecompressor waits until another decompression may begin. The caller must call done after it.
+func (b Blobs) waitForDecompressor(ctx context.Context) (done func(), err error) {
+	if b.decompressors == nil {
 		return func() {}, nil
 	}
 	select {
-	case b.turns <- struct{}{}:
-		return func() { <-b.turns }, nil
+	case b.decompressors <- struct{}{}:
+		return func() { <-b.decompressors }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// Path is where the blob of a digest lies that Dir has, or would lie.
+// Path returns the path of a blob in Dir, whether it exists or not.
 func (b Blobs) Path(d digest.Digest) string { return filepath.Join(b.Dir, d.Encoded()) }
 
-// found is where a blob lies: in Dir, or, where it is missing there, in Shared.
-func (b Blobs) found(d digest.Digest) string {
+// find returns the path of a blob: in Shared if only that has it, else in Dir.
+func (b Blobs) find(d digest.Digest) string {
 	name := b.Path(d)
 	if b.Shared == "" {
 		return name
@@ -69,45 +73,46 @@ func (b Blobs) found(d digest.Digest) string {
 	return name
 }
 
-// Open opens a blob; the error is fs.ErrNotExist where it is not there.
+// Open opens a blob. It returns fs.ErrNotExist if the store does not have it.
 func (b Blobs) Open(d digest.Digest) (*os.File, error) {
 	if err := Valid(d); err != nil {
 		return nil, err
 	}
-	return os.Open(b.found(d))
+	return os.Open(b.find(d))
 }
 
-// Has tells whether a blob is there.
+// Has reports whether the store has a blob.
 func (b Blobs) Has(d digest.Digest) bool {
 	if Valid(d) != nil {
 		return false
 	}
-	_, err := os.Stat(b.found(d))
+	_, err := os.Stat(b.find(d))
 	return err == nil
 }
 
-// Put has a blob written unless it is there. Of several builds that want it one writes it and the others wait. fill may
-// find the beginning of it there; what it leaves when it fails is kept for the next, unless the disk is full.
+// Put stores a blob unless the store has it: fill writes it, and Put verifies and syncs it. Of several processes one fills
+// the blob and the others wait. The Partial may hold the beginning of the blob from an earlier failed fill; it is kept when
+// fill fails, unless the disk is full.
 func (b Blobs) Put(ctx context.Context, d digest.Digest, fill func(*Partial) error) error {
 	return b.put(ctx, d, fill, true)
 }
 
-// put is Put, also of a blob that need not last, and gets its name while it may be in memory alone.
-func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) error, lasting bool) error {
+// put is Put; synced is false for a blob that a power cut may truncate.
+func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) error, synced bool) error {
 	if err := Valid(d); err != nil || b.Has(d) {
 		return err
 	}
 	produce := atomicfile.Produce
-	if !lasting {
+	if !synced {
 		produce = atomicfile.ProduceUnsynced
 	}
 	return produce(ctx, b.Path(d), func(f *os.File) error {
-		p, err := newPartial(f, d, lasting)
+		p, err := newPartial(f, d, synced)
 		if err == nil {
 			err = fill(p)
 		}
 		if errors.Is(err, syscall.ENOSPC) {
-			return errors.Join(fmt.Errorf("write to %s: %w; make room, or run pkbuild cache prune", b.Dir, err), f.Truncate(0))
+			return errors.Join(fmt.Errorf("write to %s: %w; free some space%s", b.Dir, err, b.noSpaceHint), f.Truncate(0))
 		}
 		if err != nil {
 			return err
@@ -131,7 +136,7 @@ func (b Blobs) PutBytes(ctx context.Context, data []byte) (digest.Digest, error)
 // MaxMetadata is the largest size of a manifest, an index or a configuration, in bytes, as registries have it.
 const MaxMetadata = 4 << 20
 
-// Bytes reads a small blob, such as a manifest, and checks it again.
+// Bytes reads and verifies a small blob, such as a manifest.
 func (b Blobs) Bytes(d digest.Digest) ([]byte, error) {
 	f, err := b.Open(d)
 	if err != nil {
@@ -142,42 +147,42 @@ func (b Blobs) Bytes(d digest.Digest) ([]byte, error) {
 		return nil, err
 	}
 	if digest.FromBytes(data) != d {
-		return nil, fmt.Errorf("%s is not what its name says: remove it", f.Name())
+		return nil, fmt.Errorf("verify %s: content does not have the digest in its name; remove it", f.Name())
 	}
 	return data, nil
 }
 
-// Valid tells whether a digest is one of SHA-256, the only ones that Docker's store knows.
+// Valid returns an error unless d is a SHA-256 digest, the only kind that Docker's store has.
 func Valid(d digest.Digest) error {
 	if err := d.Validate(); err != nil || d.Algorithm() != digest.SHA256 {
-		return fmt.Errorf("%.100q is no digest of SHA-256", string(d))
+		return fmt.Errorf("%.100q is not a SHA-256 digest", string(d))
 	}
 	return nil
 }
 
-// MismatchError is content that has another digest than it should.
+// MismatchError is content with another digest than expected.
 type MismatchError struct {
 	Got, Want digest.Digest
-	Size      int64 // of what there is, in bytes
+	Size      int64 // of the content, in bytes
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("its content (%d bytes) has the digest %s, not %s", e.Size, e.Got, e.Want)
+	return fmt.Sprintf("content (%d bytes) has the digest %s, want %s", e.Size, e.Got, e.Want)
 }
 
-// Partial is a blob that is being written, and hashed on the way.
+// Partial is a blob that is being written, with the hash of what was written so far.
 type Partial struct {
 	f    *os.File
-	to   io.WriterAt // f, or what has the kernel begin early to make it last
+	to   io.WriterAt // f, or an atomicfile.Writeback of it
 	want digest.Digest
 	hash hash.Hash
 	size int64
 }
 
-// newPartial goes on at the end of a file.
-func newPartial(f *os.File, want digest.Digest, lasting bool) (*Partial, error) {
+// newPartial returns the blob in a file, which may hold its beginning.
+func newPartial(f *os.File, want digest.Digest, synced bool) (*Partial, error) {
 	p := &Partial{f: f, to: f, want: want, hash: digest.SHA256.Hash()}
-	if lasting {
+	if synced {
 		p.to = &atomicfile.Writeback{File: f}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -188,7 +193,7 @@ func newPartial(f *os.File, want digest.Digest, lasting bool) (*Partial, error) 
 	return p, err
 }
 
-// Size is how many bytes are there.
+// Size returns how many bytes were written.
 func (p *Partial) Size() int64 { return p.size }
 
 // Write appends to the blob.
@@ -199,7 +204,7 @@ func (p *Partial) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Reset begins anew.
+// Reset truncates the blob to zero bytes.
 func (p *Partial) Reset() error {
 	if p.size == 0 {
 		return nil
@@ -209,7 +214,7 @@ func (p *Partial) Reset() error {
 	return p.f.Truncate(0)
 }
 
-// Verify tells whether what is there is the blob. Where it is not the error is a MismatchError, and the blob begins anew.
+// Verify returns a MismatchError and resets the blob if it has another digest than expected.
 func (p *Partial) Verify() error {
 	if got := digest.NewDigest(digest.SHA256, p.hash); got != p.want {
 		return errors.Join(&MismatchError{Got: got, Want: p.want, Size: p.size}, p.Reset())
@@ -217,7 +222,7 @@ func (p *Partial) Verify() error {
 	return nil
 }
 
-// remove removes a blob, which may be gone.
+// remove removes a blob, which may not exist.
 func (b Blobs) remove(d digest.Digest) error {
 	err := os.Remove(b.Path(d))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// noise is content that no compression makes small.
+// noise returns incompressible content.
 func noise(n int) []byte {
 	out := make([]byte, n)
 	rand.New(rand.NewSource(1)).Read(out)
@@ -41,15 +41,15 @@ func names(t *testing.T, b Blobs) []string {
 	return out
 }
 
-// TestShared finds what somebody else has, writes nothing there, and keeps what is new.
+// TestShared reads blobs from the shared directory and writes new ones to the own one only.
 func TestShared(t *testing.T) {
 	shared, cache := t.TempDir(), t.TempDir()
-	theirs, b := In(shared, ""), In(cache, shared)
+	other, b := In(shared, ""), In(cache, shared)
 	old, fresh := noise(1000), noise(2000)
-	there, err := theirs.PutBytes(t.Context(), old)
+	there, err := other.PutBytes(t.Context(), old)
 	require.NoError(t, err)
 
-	never := func(*Partial) error { t.Error("it is there"); return nil }
+	never := func(*Partial) error { t.Error("filled a blob that exists"); return nil }
 	require.NoError(t, b.Put(t.Context(), there, never))
 	require.NoError(t, b.Add(t.Context(), Layer{Digest: digest.FromBytes(fresh), DiffID: there}, never))
 	require.True(t, b.Has(there))
@@ -60,7 +60,7 @@ func TestShared(t *testing.T) {
 	mine, err := b.PutBytes(t.Context(), fresh)
 	require.NoError(t, err)
 	require.Equal(t, []string{mine.Encoded()}, names(t, b))
-	require.Equal(t, []string{there.Encoded()}, names(t, theirs))
+	require.Equal(t, []string{there.Encoded()}, names(t, other))
 }
 
 func TestPut(t *testing.T) {
@@ -77,7 +77,7 @@ func TestPut(t *testing.T) {
 	require.Equal(t, []string{d.Encoded() + ".part"}, names(t, b))
 
 	require.NoError(t, b.Put(t.Context(), d, func(p *Partial) error {
-		require.EqualValues(t, 60_000, p.Size(), "it goes on where it broke off")
+		require.EqualValues(t, 60_000, p.Size(), "resumed")
 		return writing(data[60_000:])(p)
 	}))
 	require.True(t, b.Has(d))
@@ -85,7 +85,7 @@ func TestPut(t *testing.T) {
 	got, err := b.Bytes(d)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(data, got))
-	require.NoError(t, b.Put(t.Context(), d, func(*Partial) error { return errors.New("fetched again") }))
+	require.NoError(t, b.Put(t.Context(), d, func(*Partial) error { return errors.New("filled again") }))
 }
 
 func TestPutRefuses(t *testing.T) {
@@ -93,19 +93,20 @@ func TestPutRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		digest digest.Digest
 		fill   func(*Partial) error
-		says   string
-		left   int64
+		want   string
+		left   int64 // bytes of the partial file; -1: there is none
 	}{
-		"another content": {d, writing([]byte("wrong")), "its content (5 bytes) has the digest " +
-			digest.FromString("wrong").String() + ", not " + d.String(), 0},
-		"a full disk":       {d, func(p *Partial) error { return errors.Join(writing([]byte("ri"))(p), syscall.ENOSPC) }, "prune", 0},
-		"a path":            {"sha256:../../etc/passwd", nil, `"sha256:../../etc/passwd" is no digest of SHA-256`, -1},
-		"another algorithm": {digest.SHA512.FromString("right"), nil, "is no digest of SHA-256", -1},
-		"nothing":           {"", nil, `"" is no digest of SHA-256`, -1},
+		"another content": {d, writing([]byte("wrong")), "content (5 bytes) has the digest " +
+			digest.FromString("wrong").String() + ", want " + d.String(), 0},
+		"a full disk": {d, func(p *Partial) error { return errors.Join(writing([]byte("ri"))(p), syscall.ENOSPC) },
+			"no space left on device; free some space, or run pkbuild cache prune", 0},
+		"a path":            {"sha256:../../etc/passwd", nil, `"sha256:../../etc/passwd" is not a SHA-256 digest`, -1},
+		"another algorithm": {digest.SHA512.FromString("right"), nil, "is not a SHA-256 digest", -1},
+		"empty":             {"", nil, `"" is not a SHA-256 digest`, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := Blobs{Dir: t.TempDir()}
-			require.ErrorContains(t, b.Put(t.Context(), test.digest, test.fill), test.says)
+			b := In(t.TempDir(), "")
+			require.ErrorContains(t, b.Put(t.Context(), test.digest, test.fill), test.want)
 			require.False(t, b.Has(test.digest))
 			if test.left >= 0 {
 				info, err := os.Stat(b.Path(test.digest) + ".part")
@@ -116,13 +117,13 @@ func TestPutRefuses(t *testing.T) {
 	}
 }
 
-func TestBytesAreCheckedAgain(t *testing.T) {
+func TestBytesVerifies(t *testing.T) {
 	b := Blobs{Dir: t.TempDir()}
 	d, err := b.PutBytes(t.Context(), []byte("manifest"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(b.Path(d), []byte("Manifest"), 0o644))
 	_, err = b.Bytes(d)
-	require.EqualError(t, err, b.Path(d)+" is not what its name says: remove it")
+	require.EqualError(t, err, "verify "+b.Path(d)+": content does not have the digest in its name; remove it")
 }
 
 func compressed(t *testing.T, how string, data []byte) []byte {
@@ -158,12 +159,12 @@ func TestDiff(t *testing.T) {
 			got, err := io.ReadAll(f)
 			require.NoError(t, errors.Join(err, f.Close()))
 			require.True(t, bytes.Equal(archive, got))
-			require.Equal(t, []string{l.DiffID.Encoded()}, names(t, b), "what is compressed is not needed any more")
+			require.Equal(t, []string{l.DiffID.Encoded()}, names(t, b), "the compressed blob is removed")
 
 			b = Blobs{Dir: t.TempDir()}
 			require.NoError(t, b.Put(t.Context(), l.Digest, writing(blob)))
 			f, err = b.Diff(t.Context(), l)
-			require.NoError(t, err, "the blob was there")
+			require.NoError(t, err, "from the stored blob")
 			require.NoError(t, f.Close())
 		})
 	}
@@ -176,27 +177,27 @@ func TestDiffRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		blob []byte
 		diff digest.Digest
-		says string
+		want string
 	}{
-		"another diff ID": {zipped, digest.FromString("x"), "its diff ID in the configuration is " +
-			digest.FromString("x").String() + ", its content has " + right.String()},
+		"another diff ID": {zipped, digest.FromString("x"), "diff ID in the configuration is " +
+			digest.FromString("x").String() + ", digest of the archive is " + right.String()},
 		"a broken archive": {zipped[:len(zipped)-9], right, "unexpected EOF"},
-		"xz":               {compressed(t, "\xfd7zXZ\x00", archive), right, "it is compressed with xz or bzip2"},
+		"xz":               {compressed(t, "\xfd7zXZ\x00", archive), right, "content is compressed with xz: want gzip, zstd or none"},
 		"a huge window":    {[]byte("\x28\xb5\x2f\xfd\x00\xf8\x01\x00\x00"), right, "window size exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, l := Blobs{Dir: t.TempDir()}, Layer{Digest: digest.FromBytes(test.blob), DiffID: test.diff}
-			require.ErrorContains(t, b.Add(t.Context(), l, writing(test.blob)), test.says)
+			require.ErrorContains(t, b.Add(t.Context(), l, writing(test.blob)), test.want)
 			require.False(t, b.Has(l.DiffID))
 			info, err := os.Stat(b.Path(l.DiffID) + ".part")
 			require.NoError(t, err)
-			require.Zero(t, info.Size(), "the half is not kept")
+			require.Zero(t, info.Size(), "an incomplete archive is not kept")
 		})
 	}
 }
 
-// TestAddAtOnce lets several want the same layer: one fetches it.
-func TestAddAtOnce(t *testing.T) {
+// TestAddConcurrently adds a layer several times at once: it is fetched once.
+func TestAddConcurrently(t *testing.T) {
 	archive := noise(300_000)
 	blob := compressed(t, "gzip", archive)
 	l := Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}
@@ -220,11 +221,11 @@ func TestAddStops(t *testing.T) {
 	err := b.Add(ctx, l, func(p *Partial) error { cancel(); return writing(blob)(p) })
 	require.ErrorIs(t, err, context.Canceled)
 	require.False(t, b.Has(l.DiffID))
-	require.True(t, b.Has(l.Digest), "it need not be fetched again")
+	require.True(t, b.Has(l.Digest), "the blob is kept")
 }
 
-// A compressed blob has its name before it is on the disk.
-func TestAddAfterACrash(t *testing.T) {
+// TestAddAfterPowerCut adds a layer whose unsynced blob was truncated: it is fetched again.
+func TestAddAfterPowerCut(t *testing.T) {
 	archive := noise(300_000)
 	blob := compressed(t, "gzip", archive)
 	b, l := Blobs{Dir: t.TempDir()}, Layer{Digest: digest.FromBytes(blob), DiffID: digest.FromBytes(archive)}

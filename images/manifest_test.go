@@ -12,7 +12,7 @@ import (
 
 var arm64 = Platform{"linux", "arm64", "v8"}
 
-// config is the configuration of an image with a number of layers.
+// config returns the configuration of an image with a number of layers.
 func config(platform Platform, layers int) []byte {
 	var diffs []digest.Digest
 	for i := range layers {
@@ -37,7 +37,7 @@ const (
 	dockerLayer    = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 )
 
-// manifestOf is a manifest of a number of layers, in the words of OCI or, with docker, in Docker's.
+// manifestOf returns a manifest with a number of layers, with the media types of OCI or of Docker.
 func manifestOf(config []byte, layers int, docker bool) []byte {
 	kinds := [3]string{ociManifest, ociConfig, ociLayer}
 	if docker {
@@ -51,7 +51,7 @@ func manifestOf(config []byte, layers int, docker bool) []byte {
 		kinds[0], kinds[1], len(config), digest.FromBytes(config), strings.Join(list, ","))
 }
 
-// indexOf is an index of manifests by platform, in this order.
+// indexOf returns an index of manifests for platforms, in this order.
 func indexOf(entries ...string) []byte {
 	list := []string{}
 	for _, e := range entries {
@@ -89,25 +89,25 @@ func TestParseRefuses(t *testing.T) {
 		return strings.ReplaceAll(good, old, new)
 	}
 	for name, test := range map[string]struct {
-		manifest, config, says string
+		manifest, config, wantErr string
 	}{
-		"schema 1":             {`{"schemaVersion":1,"fsLayers":[]}`, "", "its manifest is of schema 1, which nothing has written since 2017"},
-		"no manifest":          {`<html>`, "", `what is there is no manifest of an image: "<html>"`},
-		"nothing":              {``, "", `what is there is no manifest of an image: ""`},
-		"an index":             {string(indexOf("linux/arm64")), "", "it is an index of an index"},
-		"an artifact":          {with(ociConfig, "application/vnd.cncf.helm.config"), "", `it is no container image but holds "application/vnd.cncf.helm.config"`},
-		"a long manifest":      {good + strings.Repeat(" ", 4<<20), "", "more than 4194304"},
-		"many values":          {with(`"layers":[`, `"layers":[`+strings.Repeat("{},", 100_000)), "", "its manifest has more than 100000 values"},
-		"a huge configuration": {with(fmt.Sprintf(`"size":%d`, len(c)), `"size":5000000`), "", "its configuration has 5000000 bytes, more than 4194304"},
-		"another config":       {good, "{}", "its configuration has the digest " + digest.FromString("{}").String()},
-		"no config":            {`{"schemaVersion":2,"mediaType":"` + ociManifest + `","layers":[]}`, "", `no container image but holds ""`},
-		"a huge layer":         {with(`"size":1,`, `"size":9223372036854775807,`), "", "layer 2 of 2: its size is said to be 9223372036854775807 bytes"},
-		"a size below nothing": {with(`"size":1,`, `"size":-5,`), "", "layer 2 of 2: its size is said to be -5 bytes"},
-		"a size too large":     {with(`"size":1,`, `"size":1e99,`), "", "read its manifest: json: cannot unmarshal number 1e99"},
-		"no digest":            {with(digest.FromString("blob 1").String(), ""), "", `layer 2 of 2: "" is no digest of SHA-256`},
-		"a path as digest":     {with(digest.FromString("blob 1").String(), "sha256:../x"), "", `layer 2 of 2: "sha256:../x" is no digest of SHA-256`},
-		"encrypted":            {with(ociLayer, ociLayer+"+encrypted"), "", "layer 1 of 2: it is encrypted"},
-		"elsewhere":            {with(ociLayer, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "", "layer 1 of 2: it is not in the registry"},
+		"schema 1":             {`{"schemaVersion":1,"fsLayers":[]}`, "", "manifest has schema version 1, which is obsolete since 2017"},
+		"no manifest":          {`<html>`, "", `not an OCI or Docker manifest: "<html>"`},
+		"empty":                {``, "", `not an OCI or Docker manifest: ""`},
+		"an index":             {string(indexOf("linux/arm64")), "", "index lists another index: want a manifest"},
+		"an artifact":          {with(ociConfig, "application/vnd.cncf.helm.config"), "", `not a container image: configuration has the media type "application/vnd.cncf.helm.config"`},
+		"a long manifest":      {good + strings.Repeat(" ", 4<<20), "", "at most 4194304 are allowed"},
+		"many values":          {with(`"layers":[`, `"layers":[`+strings.Repeat("{},", 100_000)), "", "manifest has more than 100000 values"},
+		"a huge configuration": {with(fmt.Sprintf(`"size":%d`, len(c)), `"size":5000000`), "", "configuration has 5000000 bytes: at most 4194304 are allowed"},
+		"another config":       {good, "{}", "configuration has the digest " + digest.FromString("{}").String()},
+		"no config":            {`{"schemaVersion":2,"mediaType":"` + ociManifest + `","layers":[]}`, "", `not a container image: configuration has the media type ""`},
+		"a huge layer":         {with(`"size":1,`, `"size":9223372036854775807,`), "", "layer 2 of 2: size in the manifest is 9223372036854775807 bytes"},
+		"a negative size":      {with(`"size":1,`, `"size":-5,`), "", "layer 2 of 2: size in the manifest is -5 bytes"},
+		"a size too large":     {with(`"size":1,`, `"size":1e99,`), "", "read manifest: json: cannot unmarshal number 1e99"},
+		"no digest":            {with(digest.FromString("blob 1").String(), ""), "", `layer 2 of 2: "" is not a SHA-256 digest`},
+		"a path as digest":     {with(digest.FromString("blob 1").String(), "sha256:../x"), "", `layer 2 of 2: "sha256:../x" is not a SHA-256 digest`},
+		"encrypted":            {with(ociLayer, ociLayer+"+encrypted"), "", "layer 1 of 2: layer is encrypted"},
+		"foreign":              {with(ociLayer, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "", "layer 1 of 2: layer is not in the registry"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conf := test.config
@@ -115,42 +115,42 @@ func TestParseRefuses(t *testing.T) {
 				conf = string(c)
 			}
 			_, err := Parse([]byte(test.manifest), []byte(conf), arm64)
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.wantErr)
 		})
 	}
-	for name, test := range map[string]struct{ config, says string }{
-		"another platform": {string(config(Platform{"linux", "amd64", ""}, 2)), "it is for linux/amd64, not for linux/arm64/v8"},
-		"an older variant": {string(config(Platform{"linux", "arm64", "v9"}, 2)), "it is for linux/arm64/v9, not for linux/arm64/v8"},
-		"fewer layers":     {string(config(arm64, 1)), "its manifest has 2 layers, its configuration 1"},
-		"no JSON":          {"x", "read its configuration: invalid character"},
-		"no rootfs":        {`{"os":"linux","architecture":"arm64"}`, `its configuration has a rootfs of type "", not of layers`},
+	for name, test := range map[string]struct{ config, wantErr string }{
+		"another platform": {string(config(Platform{"linux", "amd64", ""}, 2)), "image is for platform linux/amd64, not linux/arm64/v8"},
+		"an older variant": {string(config(Platform{"linux", "arm64", "v9"}, 2)), "image is for platform linux/arm64/v9, not linux/arm64/v8"},
+		"fewer layers":     {string(config(arm64, 1)), "manifest has 2 layers, configuration has 1"},
+		"no JSON":          {"x", "read configuration: invalid character"},
+		"no rootfs":        {`{"os":"linux","architecture":"arm64"}`, `configuration has a rootfs of type "", want layers`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse(manifestOf([]byte(test.config), 2, false), []byte(test.config), arm64)
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.wantErr)
 		})
 	}
 	c = config(arm64, MaxLayers+1)
 	_, err := Parse(manifestOf(c, MaxLayers+1, true), c, arm64)
-	require.EqualError(t, err, "it has 128 layers; Docker mounts 127 at most")
+	require.EqualError(t, err, "image has 128 layers: Docker mounts at most 127")
 }
 
 func TestChoose(t *testing.T) {
 	for name, test := range map[string]struct {
-		index []string
-		want  string
-		says  string
+		index   []string
+		want    string
+		wantErr string
 	}{
-		"the variant":            {[]string{"linux/amd64", "linux/arm64", "linux/arm64/v8"}, "linux/arm64/v8", ""},
-		"no variant":             {[]string{"unknown/unknown", "linux/arm/v7", "linux/arm64"}, "linux/arm64", ""},
-		"what it is for":         {[]string{"windows/amd64", "linux/amd64", "linux/amd64", "unknown/unknown"}, "", "it is not there for linux/arm64/v8; it is for linux/amd64, windows/amd64"},
-		"nothing":                {[]string{"unknown/unknown"}, "", "it is for none"},
-		"another one of its own": {[]string{"linux/arm64/v9"}, "", "it is for linux/arm64/v9"},
+		"the variant":     {[]string{"linux/amd64", "linux/arm64", "linux/arm64/v8"}, "linux/arm64/v8", ""},
+		"no variant":      {[]string{"unknown/unknown", "linux/arm/v7", "linux/arm64"}, "linux/arm64", ""},
+		"other platforms": {[]string{"windows/amd64", "linux/amd64", "linux/amd64", "unknown/unknown"}, "", "no manifest for platform linux/arm64/v8: the index has linux/amd64, windows/amd64"},
+		"no platforms":    {[]string{"unknown/unknown"}, "", "the index has none"},
+		"another variant": {[]string{"linux/arm64/v9"}, "", "the index has linux/arm64/v9"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Choose(indexOf(test.index...), arm64)
-			if test.says != "" {
-				require.ErrorContains(t, err, test.says)
+			if test.wantErr != "" {
+				require.ErrorContains(t, err, test.wantErr)
 				return
 			}
 			require.NoError(t, err)
@@ -175,7 +175,7 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, want, got)
 	got, err = b.Load(digest.FromBytes(index), arm64)
 	require.NoError(t, err)
-	require.Equal(t, digest.FromBytes(index), got.Digest, "it is known by what its name stands for")
+	require.Equal(t, digest.FromBytes(index), got.Digest, "digest of the index")
 	require.Equal(t, want.Layers, got.Layers)
 	require.False(t, b.Complete(got))
 	for i, l := range got.Layers {
@@ -199,7 +199,7 @@ func TestParsePlatform(t *testing.T) {
 	}
 }
 
-// FuzzManifest reads manifests, indexes and configurations that anybody may have written.
+// FuzzManifest parses arbitrary manifests, indexes and configurations.
 func FuzzManifest(f *testing.F) {
 	c := config(arm64, 2)
 	f.Add(manifestOf(c, 2, false), c)

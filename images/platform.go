@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Platform is for what an image's programs were made.
-type Platform struct{ OS, Architecture, Variant string } // the variant may be empty: any
+// Platform is the operating system and the architecture for which an image was built.
+type Platform struct{ OS, Architecture, Variant string } // an empty variant matches any
 
-// ParsePlatform reads os/architecture or os/architecture/variant, such as linux/arm64/v8.
+// ParsePlatform parses os/architecture or os/architecture/variant, such as linux/arm64/v8.
 func ParsePlatform(text string) (Platform, error) {
 	parts := strings.Split(text, "/")
 	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
@@ -22,9 +22,9 @@ func (p Platform) String() string {
 	return strings.TrimSuffix(p.OS+"/"+p.Architecture+"/"+p.Variant, "/")
 }
 
-// runs tells whether what was made for another platform runs on this one. All of arm64 is v8 unless it says otherwise.
+// runs reports whether an image for another platform runs on this one. The default variant of arm64 is v8.
 func (p Platform) runs(other Platform) bool {
-	usual := map[string]string{"arm64": "v8"}[p.Architecture]
+	defaultVariant := map[string]string{"arm64": "v8"}[p.Architecture]
 	return p.OS == other.OS && p.Architecture == other.Architecture &&
-		(p.Variant == "" || other.Variant == "" || cmp.Or(p.Variant, usual) == cmp.Or(other.Variant, usual))
+		(p.Variant == "" || other.Variant == "" || cmp.Or(p.Variant, defaultVariant) == cmp.Or(other.Variant, defaultVariant))
 }

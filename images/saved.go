@@ -7,8 +7,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Save keeps what describes an image: its manifest, its configuration, and the index that its manifest was chosen from,
-// which is nil where there was none. The layers are kept by Add.
+// Save stores an image's manifest, its configuration and the index from which the manifest was chosen, which may be nil.
+// Add stores the layers.
 func (b Blobs) Save(ctx context.Context, image Image, index []byte) error {
 	for _, data := range [][]byte{image.Config, image.Manifest, index} {
 		if data == nil {
@@ -21,8 +21,8 @@ func (b Blobs) Save(ctx context.Context, image Image, index []byte) error {
 	return nil
 }
 
-// Load is the image that was saved, by the digest of its manifest or of its index. The error is fs.ErrNotExist where
-// something of what describes it is missing; Complete tells whether its layers are there.
+// Load returns a saved image by the digest of its manifest or index. It returns fs.ErrNotExist if the manifest, the index
+// or the configuration is missing. Complete reports whether the layers are there.
 func (b Blobs) Load(d digest.Digest, p Platform) (Image, error) {
 	image, err := b.load(d, p)
 	if err != nil {
@@ -60,7 +60,7 @@ func (b Blobs) load(d digest.Digest, p Platform) (Image, error) {
 	return Parse(data, config, p)
 }
 
-// Complete tells whether all layers of an image are there.
+// Complete reports whether the store has all layers of an image.
 func (b Blobs) Complete(image Image) bool {
 	for _, l := range image.Layers {
 		if !b.Has(l.DiffID) && !b.Has(l.Digest) {

@@ -94,7 +94,7 @@ func TestTreeErrors(t *testing.T) {
 		"image deep: it has 128 layers, and Docker runs at most 127":                                         {deep},
 		"image foreign: its layers are not those that its configuration names":                               {foreign},
 		"image broken: configuration: unexpected end of JSON input":                                          {broken},
-		`image md5: "sha512:1" is no digest of SHA-256`:                                                      {md5},
+		`image md5: "sha512:1" is not a SHA-256 digest`:                                                      {md5},
 		`image name "Up": invalid reference format: repository name must be lowercase`:                       {s.image("Up", base)},
 		"layer " + digest.FromBytes(twice).String() + ": its archive has a path twice, which Docker refuses": {s.image("a", twice)},
 		"layer " + digest.FromBytes(out).String() + `: tar entry "../a": path "../a" contains ".."`:          {s.image("a", base, out)},

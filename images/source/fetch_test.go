@@ -77,10 +77,10 @@ func TestFetchByPlatform(t *testing.T) {
 	c := client(t, r)
 	c.Platform.Architecture, c.Platform.Variant = "riscv64", ""
 	_, err := c.Resolve(t.Context(), Reference{Name: r.host() + "/caddy:2.8"})
-	require.EqualError(t, err, "image "+r.host()+"/caddy:2.8: it is not there for linux/riscv64; it is for linux/arm64, linux/s390x")
+	require.EqualError(t, err, "image "+r.host()+"/caddy:2.8: no manifest for platform linux/riscv64: the index has linux/arm64, linux/s390x")
 	r.manifests["caddy:single"] = m.manifest
 	_, err = c.Resolve(t.Context(), Reference{Name: r.host() + "/caddy:single"})
-	require.EqualError(t, err, "image "+r.host()+"/caddy:single: it is for linux/arm64, not for linux/riscv64")
+	require.EqualError(t, err, "image "+r.host()+"/caddy:single: image is for platform linux/arm64, not linux/riscv64")
 	c.Platform = arm64
 	d, err := c.Resolve(t.Context(), Reference{Name: r.host() + "/caddy:single"})
 	require.NoError(t, err)
@@ -183,10 +183,10 @@ func TestFaults(t *testing.T) {
 			nil, ""},
 		"other content": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, last, sending(strings.Repeat("x", len(m.blobs[2]))))
-		}, []string{"layer " + digest.FromBytes(m.blobs[2]).String() + ": ", "/caddy: its content (", ") has the digest sha256:", ", not sha256:", "(3 attempts)"}, ""},
+		}, []string{"layer " + digest.FromBytes(m.blobs[2]).String() + ": ", "/caddy: content (", ") has the digest sha256:", ", want sha256:", "(3 attempts)"}, ""},
 		"too long": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, last, sending(strings.Repeat("x", len(m.blobs[2])+1000)))
-		}, []string{"its content (" + strconv.Itoa(len(m.blobs[2])+1) + " bytes) has the digest"}, ""},
+		}, []string{"content (" + strconv.Itoa(len(m.blobs[2])+1) + " bytes) has the digest"}, ""},
 		"not there": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, last, func(w http.ResponseWriter, _ *http.Request) {
 				refuse(w, 404, "BLOB_UNKNOWN", "blob unknown to registry")
@@ -220,7 +220,7 @@ func TestFaults(t *testing.T) {
 		}, []string{"manifest has the digest sha256:", ", want " + digest.FromBytes(m.manifest).String()}, ""},
 		"another configuration": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, "/blobs/"+digest.FromBytes(m.config).String(), sending(`{}`))
-		}, []string{"configuration " + digest.FromBytes(m.config).String() + ": its content (2 bytes) has the digest"}, ""},
+		}, []string{"configuration " + digest.FromBytes(m.config).String() + ": content (2 bytes) has the digest"}, ""},
 		"an endless configuration": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(1, "/blobs/"+digest.FromBytes(m.config).String(), sending(strings.Repeat("x", 10<<20)))
 		}, nil, ""},
@@ -292,7 +292,7 @@ func TestSchema1(t *testing.T) {
 	r := newRegistry(t)
 	r.manifests["old:1"] = []byte(`{"schemaVersion":1,"name":"old","tag":"1","fsLayers":[],"history":[]}`)
 	_, err := client(t, r).Resolve(t.Context(), Reference{Name: r.host() + "/old:1"})
-	require.EqualError(t, err, "image "+r.host()+"/old:1: its manifest is of schema 1, which nothing has written since 2017; "+
+	require.EqualError(t, err, "image "+r.host()+"/old:1: manifest has schema version 1, which is obsolete since 2017: "+
 		"pull the image with an old Docker and push it with a new one")
 }
 

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/types"
@@ -70,7 +69,9 @@ type operation func(ctx context.Context, c *connection, received func(int)) erro
 func (s *session) try(ctx context.Context, size func() int64, do operation) error {
 	failed := map[int]error{}
 	for at := s.start(); at < len(s.connections); at++ {
-		err := s.retry(ctx, s.connections[at], size, do)
+		c := s.connections[at]
+		permanent := func(err error) bool { return c.local || isPermanent(err) || isRefusal(err) }
+		err := s.Retry.Do(ctx, permanent, size, func(ctx context.Context) error { return s.attempt(ctx, c, do) })
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -108,32 +109,6 @@ func (s *session) skip(at int) {
 	defer s.mu.Unlock()
 	if at == s.first && !s.connections[at].last {
 		s.first++
-	}
-}
-
-// minProgress is how many bytes an attempt has to add, so that it does not count as failed.
-const minProgress = 1 << 20
-
-// retry runs an operation over a connection until it succeeds, or fails for good, or fails too often.
-func (s *session) retry(ctx context.Context, c *connection, size func() int64, do operation) error {
-	pause := s.Retry.Backoff
-	for attempt := 1; ; attempt++ {
-		before := size()
-		err := s.attempt(ctx, c, do)
-		switch {
-		case err == nil || ctx.Err() != nil || c.local || isPermanent(err) || isRefusal(err):
-			return err
-		case size()-before >= minProgress:
-			attempt, pause = 0, s.Retry.Backoff
-		case attempt >= s.Retry.Attempts:
-			return fmt.Errorf("%w (%d attempts)", err, attempt)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-			pause *= 2
-		}
 	}
 }
 

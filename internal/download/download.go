@@ -48,7 +48,7 @@ func Fetch(ctx context.Context, file File, to *os.File, o Options) error {
 			return err
 		}
 	}
-	err := o.Retry.Do(ctx, IsPermanent, func(ctx context.Context) error {
+	err := o.Retry.Do(ctx, IsPermanent, t.size, func(ctx context.Context) error {
 		if err := t.attempt(ctx); err != nil {
 			return err
 		}
@@ -66,6 +66,15 @@ type transfer struct {
 	to   *os.File
 	o    Options
 	etag string // of the content of to; empty: none
+}
+
+// size returns how many bytes were written; -1: unknown.
+func (t *transfer) size() int64 {
+	info, err := t.to.Stat()
+	if err != nil {
+		return -1
+	}
+	return info.Size()
 }
 
 // attempt appends to t.to what it lacks of the file.

@@ -16,23 +16,36 @@ type Retry struct {
 	Attempts     int           // the first included
 	Backoff      time.Duration // before the second attempt; it doubles with each
 	StallTimeout time.Duration // an attempt fails after this time without a byte
+	// Notify is called before each wait, concurrently for concurrent downloads; nil: nobody is told.
+	Notify func(err error, wait time.Duration)
 }
+
+// MinProgress is how many bytes an attempt has to add so that the attempts are counted from one again.
+const MinProgress = 1 << 20
 
 // DefaultRetry suits servers on the internet.
 func DefaultRetry() Retry {
 	return Retry{Attempts: 4, Backoff: time.Second, StallTimeout: 30 * time.Second}
 }
 
-// Do calls attempt until it succeeds, fails permanently, or has failed r.Attempts times. It returns the last error.
-func (r Retry) Do(ctx context.Context, permanent func(error) bool, attempt func(context.Context) error) error {
+// Do calls attempt until it succeeds, fails permanently, or has failed r.Attempts times without progress. size returns
+// how many bytes of the result exist. Do returns the last error.
+func (r Retry) Do(ctx context.Context, permanent func(error) bool, size func() int64, attempt func(context.Context) error) error {
 	backoff := r.Backoff
 	for n := 1; ; n++ {
+		before := size()
 		err := attempt(ctx)
 		if err == nil || ctx.Err() != nil || permanent(err) {
 			return err
 		}
-		if n >= r.Attempts {
+		switch {
+		case size()-before >= MinProgress:
+			n, backoff = 0, r.Backoff
+		case n >= r.Attempts:
 			return fmt.Errorf("%w (%d attempts)", err, n)
+		}
+		if r.Notify != nil {
+			r.Notify(err, backoff)
 		}
 		select {
 		case <-ctx.Done():

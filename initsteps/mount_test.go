@@ -75,10 +75,10 @@ func TestMounts(t *testing.T) {
 	require.Equal(t, []report.Overlay{
 		{Target: "/usr", Source: "pkinit:/usr",
 			Lowerdirs: []string{"/run/forklift/stages/current/exports/overlays/usr", "/sysroot/usr"},
-			Upperdir:  "/var/lib/overlays/overrides/usr", Workdir: "/var/lib/overlays/workdirs/usr"},
+			Upperdir:  "/var/lib/overlays/overrides/usr", Workdir: "/var/lib/overlays/workdirs/usr", Mode: report.Writable},
 		{Target: "/etc", Source: "pkinit:/etc",
 			Lowerdirs: []string{"/run/forklift/stages/current/exports/overlays/etc", "/sysroot/etc"},
-			Upperdir:  "/var/lib/overlays/overrides/etc", Workdir: "/var/lib/overlays/workdirs/etc"},
+			Upperdir:  "/var/lib/overlays/overrides/etc", Workdir: "/var/lib/overlays/workdirs/etc", Mode: report.Writable},
 	}, b.Report.Overlays)
 
 	before := mountTable(t)
@@ -121,7 +121,7 @@ func TestMountsRollback(t *testing.T) {
 	require.Equal(t, before, mountTable(t))
 	require.Equal(t, "base", read(t, "/usr/lib/stage"))
 	require.NoError(t, os.WriteFile("/etc/plain", nil, 0o644), "the plain root can be written")
-	require.Equal(t, []string{"overlay-etc: injected"}, b.Report.Problems)
+	require.Equal(t, []string{"overlay-etc: injected", "stage 1 is next but cannot be used: overlay-etc: injected"}, b.Report.Problems)
 	require.Zero(t, b.Report.Choice.Stage)
 }
 
@@ -136,7 +136,7 @@ func TestMountsWithoutStage(t *testing.T) {
 	nstest.Enter(t, dir)
 	b := linux(t)
 	require.NoError(t, b.All())
-	require.Equal(t, []string{"stage 1 is next but not complete: open 1/forklift-bundle.yml: no such file or directory"}, b.Report.Problems)
+	require.Equal(t, []string{"stage 1 is next but cannot be used: open 1/forklift-bundle.yml: no such file or directory"}, b.Report.Problems)
 	require.Equal(t, "base", read(t, "/etc/stage"))
 	require.Equal(t, "override", read(t, "/etc/override"))
 	require.NoDirExists(t, "/run/forklift/stages/current")
@@ -204,7 +204,7 @@ func TestMountErrors(t *testing.T) {
 	m := overlays.Mount{Source: "s", Target: target, Lowerdirs: []string{dir + "/low"}, Upperdir: dir + "/up", Workdir: gone}
 	require.EqualError(t, l.MountOverlay(m), "mount overlay at "+target+" ("+m.Options()+"): no such file or directory")
 	m.Workdir = m.Upperdir
-	require.ErrorContains(t, l.MountOverlay(m), "lie in one another")
+	require.ErrorContains(t, l.MountOverlay(m), "contain one another")
 	require.Equal(t, before, mountTable(t))
 	require.EqualError(t, l.Command("/bin/sh", "-c", "echo out; echo err >&2; exit 3"),
 		"/bin/sh -c echo out; echo err >&2; exit 3: exit status 3: out\nerr\n")

@@ -2,16 +2,22 @@ package initsteps
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/PlanktoScope/pkbuild/overlays"
 )
 
-// state is where the user's overrides and the kernel's scratch directories lie.
-const state = overlays.StateDir
+// volatileDir holds the upperdirs and workdirs of overlays whose changes are lost at the next boot. It is on a tmpfs.
+const volatileDir = "/run/pkinit/overlays"
 
-// Overlay lays the stage's files and the user's overrides over a directory of the root file system.
+// Overlay mounts an overlay over a directory of the root file system: the user's overrides over the stage's files over
+// the files of the base.
+//
+// A layer that can be read is never left out because another one cannot be written: where the usual overlay cannot be
+// mounted, Overlay tries it with a tmpfs as the upperdir, then read-only, and only then without the overrides.
 type Overlay struct {
 	Dir string // such as usr
 }
@@ -20,54 +26,107 @@ func (s Overlay) String() string { return "overlay-" + s.Dir }
 
 func (s Overlay) target() string { return "/" + s.Dir }
 
-// Done implements Step. Our overlays are known by their source.
+// Done implements Step. An overlay of pkinit is known by its source.
 func (s Overlay) Done(b *Boot) (bool, error) {
 	m, err := b.mountAt(s.target())
-	return m != nil && m.FSType == "overlay" && m.Source == "pkinit:"+s.target(), err
+	return m != nil && m.FSType == "overlay" && m.Source == overlays.Source(s.Dir), err
 }
 
-// Do implements Step.
+// Do implements Step. It fails if no way to mount the overlay succeeds; the error is that of the first.
 func (s Overlay) Do(b *Boot) error {
-	m, err := s.mount(b)
+	ways, err := s.ways(b)
 	if err != nil {
 		return err
 	}
-	base, err := b.Stat(m.Lowerdirs[len(m.Lowerdirs)-1])
-	if err != nil {
-		return err
+	var first error
+	for i, w := range ways {
+		err := s.mount(b, w.mount)
+		if err == nil && i > 0 {
+			b.Problem(fmt.Sprintf("/%s %s: %s", s.Dir, w.consequence, OneLine(first)))
+		}
+		if err == nil {
+			return nil
+		}
+		if i == 0 {
+			first = err
+		}
 	}
-	if err := b.Mkdir(m.Upperdir, base); err != nil {
-		return err
-	}
-	if err := b.Mkdir(m.Workdir, base); err != nil {
-		return err
-	}
-	return b.MountOverlay(m)
+	return first
 }
 
 // Undo implements Step.
 func (s Overlay) Undo(b *Boot) error { return b.Unmount(s.target()) }
 
-// mount is the overlay as it should be, given the stage that was chosen.
-func (s Overlay) mount(b *Boot) (overlays.Mount, error) {
-	m := overlays.Mount{
-		Source:    "pkinit:" + s.target(),
-		Target:    s.target(),
-		Lowerdirs: []string{path.Join("/sysroot", s.Dir)},
-		Upperdir:  path.Join(state, "overrides", s.Dir),
-		Workdir:   path.Join(state, "workdirs", s.Dir),
+// way is one way to mount the overlay.
+type way struct {
+	mount       overlays.Mount
+	consequence string // what it means for the user, as the predicate of a sentence about the directory
+}
+
+// ways returns the ways to mount the overlay, the best first.
+func (s Overlay) ways(b *Boot) ([]way, error) {
+	base := []string{overlays.Lowerdir(s.Dir)}
+	stage, err := s.stageLayer(b)
+	if err != nil {
+		return nil, err
 	}
+	shared := slices.Concat(stage, base)
+	m := overlays.Mount{Source: overlays.Source(s.Dir), Target: s.target()}
+	with := func(lower []string, upperdir, workdir string) overlays.Mount {
+		m.Lowerdirs, m.Upperdir, m.Workdir = lower, upperdir, workdir
+		return m
+	}
+	upper, work := path.Join(volatileDir, s.Dir, "upper"), path.Join(volatileDir, s.Dir, "work")
+	ways := []way{{with(shared, overlays.Upperdir(s.Dir), overlays.Workdir(s.Dir)), ""}}
+	overrides, err := s.directory(b, overlays.Upperdir(s.Dir))
+	if len(overrides) > 0 {
+		all := slices.Concat(overrides, shared)
+		ways = append(ways,
+			way{with(all, upper, work), "keeps changes in memory only, until the next boot"},
+			way{with(all, "", ""), "is read-only"})
+	}
+	without := "keeps changes in memory only, until the next boot"
+	if err != nil || len(overrides) > 0 {
+		without = "lacks the user's overrides, which cannot be read, and " + without
+	}
+	ways = append(ways, way{with(shared, upper, work), without})
+	return ways, nil
+}
+
+// stageLayer returns the lowerdir of the chosen stage; none if there is no stage or it has no files for the directory.
+func (s Overlay) stageLayer(b *Boot) ([]string, error) {
 	if b.Report.Choice.Stage == 0 {
-		return m, nil
+		return nil, nil
 	}
-	layer := path.Join(overlays.CurrentStage, "exports/overlays", s.Dir)
-	_, err := b.Stat(layer)
+	return s.directory(b, overlays.StageLowerdir(s.Dir))
+}
+
+// directory returns the directory of a name, or none if it does not exist.
+func (s Overlay) directory(b *Boot, name string) ([]string, error) {
+	i, err := b.Stat(name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // the stage has no files for this directory
-		return m, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
 	case err != nil:
-		return m, err
+		return nil, err
+	case !i.Mode.IsDir():
+		return nil, fmt.Errorf("%s is not a directory", name)
 	}
-	m.Lowerdirs = append([]string{layer}, m.Lowerdirs...)
-	return m, nil
+	return []string{name}, nil
+}
+
+// mount mounts the overlay, and makes its upperdir and workdir with the owner and mode of the base's directory.
+func (s Overlay) mount(b *Boot, m overlays.Mount) error {
+	base, err := b.Stat(overlays.Lowerdir(s.Dir))
+	if err != nil {
+		return err
+	}
+	if !m.ReadOnly() {
+		for _, dir := range []string{m.Upperdir, m.Workdir} {
+			if err := b.Mkdir(dir, base); err != nil {
+				return err
+			}
+		}
+	}
+	return b.MountOverlay(m)
 }

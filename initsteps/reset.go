@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
@@ -40,20 +41,20 @@ func giveUp(b *Boot, r override.Reset) error {
 	}
 	if r.Overrides {
 		for _, name := range []string{"overrides", override.QueueFile} {
-			if err := b.RemoveAll(state, name); err != nil {
+			if err := b.RemoveAll(overlays.StateDir, name); err != nil {
 				return err
 			}
 		}
 	}
 	b.Print(fmt.Sprintf("reset to stage %d", r.Stage))
 	if !r.Containers {
-		return b.RemoveAll(state, override.ResetFile)
+		return b.RemoveAll(overlays.StateDir, override.ResetFile)
 	}
 	data, err := override.Reset{Containers: true}.Marshal()
 	if err != nil {
 		return err
 	}
-	return b.WriteFile(path.Join(state, override.ResetFile), data, 0o644)
+	return b.WriteFile(path.Join(overlays.StateDir, override.ResetFile), data, 0o644)
 }
 
 // setNext makes a stage the next one, with all its attempts ahead.

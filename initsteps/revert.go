@@ -10,6 +10,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
@@ -33,18 +34,18 @@ func (RevertOverrides) Do(b *Boot) error {
 		return err
 	}
 	for _, p := range queue {
-		if err := b.RemoveAll(path.Join(state, "overrides"), p[1:]); err != nil {
+		if err := b.RemoveAll(path.Join(overlays.StateDir, "overrides"), p[1:]); err != nil {
 			return err
 		}
 	}
 	b.Print(fmt.Sprintf("reverted %d overrides", len(queue)))
-	return b.RemoveAll(state, override.QueueFile)
+	return b.RemoveAll(overlays.StateDir, override.QueueFile)
 }
 
 // queued reads what the administrator queued for before the overlays are mounted. The step is skipped where nothing is,
 // and where they are mounted.
 func queued(b *Boot, file, nothing string) ([]byte, error) {
-	data, err := b.ReadFile(path.Join(state, file))
+	data, err := b.ReadFile(path.Join(overlays.StateDir, file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, Skip(nothing)
 	}

@@ -58,14 +58,33 @@ func (b *Boot) broken(steps []Step) Step {
 	return nil
 }
 
-// transaction runs steps, and undoes those that are done when one fails.
+// transaction runs steps. When one fails it undoes those that are done, and starts over if a step has another choice.
+// The error is that of the last round.
 func (b *Boot) transaction(steps []Step) error {
+	for {
+		b.alternative = false
+		failed, err := b.runUntilFailure(steps)
+		if err == nil {
+			return nil
+		}
+		if undo := b.rollback(steps[:failed]); undo != nil {
+			return errors.Join(err, undo) // another choice would be mixed with what is still mounted
+		}
+		if !b.alternative {
+			return err
+		}
+		b.Report.Choice = report.Choice{}
+	}
+}
+
+// runUntilFailure runs steps up to the first that fails, and returns its index.
+func (b *Boot) runUntilFailure(steps []Step) (failed int, err error) {
 	for i, s := range steps {
 		if err := b.run(s); err != nil {
-			return errors.Join(err, b.rollback(steps[:i]))
+			return i, err
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // rollback undoes the steps that are done, the last first. One that cannot be undone keeps none from it.

@@ -95,7 +95,17 @@ func TestAll(t *testing.T) {
 		"open /var/lib/forklift/stages/forklift-stage-store.yml",
 		"open /var/lib/forklift/stages/boot-state.json",
 		"open /var/lib/forklift/stages/2/forklift-bundle.yml",
+		"open /var/lib/forklift/stages/2",
+		"open /var/lib/forklift/stages/2/exports",
+		"open /var/lib/forklift/stages/2/exports/overlays",
+		"open /var/lib/forklift/stages/2/exports/overlays/etc",
+		"open /var/lib/forklift/stages/2/exports/overlays/usr",
 		"open /var/lib/forklift/stages/1/forklift-bundle.yml",
+		"open /var/lib/forklift/stages/1",
+		"open /var/lib/forklift/stages/1/exports",
+		"open /var/lib/forklift/stages/1/exports/overlays",
+		"open /var/lib/forklift/stages/1/exports/overlays/etc",
+		"open /var/lib/forklift/stages/1/exports/overlays/usr",
 		"write /var/lib/forklift/stages/boot-state.json -rw-r--r--",
 		"mountinfo",
 		"mkdir /sysroot -rwxr-xr-x 0:0",
@@ -105,12 +115,14 @@ func TestAll(t *testing.T) {
 		"bind ro /var/lib/forklift/stages/2 /run/forklift/stages/current",
 		"mountinfo",
 		"stat /run/forklift/stages/current/exports/overlays/usr",
+		"stat /var/lib/overlays/overrides/usr",
 		"stat /sysroot/usr",
 		"mkdir /var/lib/overlays/overrides/usr dr-xr-xr-x 0:0",
 		"mkdir /var/lib/overlays/workdirs/usr dr-xr-xr-x 0:0",
 		"overlay /usr",
 		"mountinfo",
 		"stat /run/forklift/stages/current/exports/overlays/etc",
+		"stat /var/lib/overlays/overrides/etc",
 		"stat /sysroot/etc",
 		"mkdir /var/lib/overlays/overrides/etc dr-xr-xr-x 0:0",
 		"mkdir /var/lib/overlays/workdirs/etc dr-xr-xr-x 0:0",
@@ -123,7 +135,9 @@ func TestAll(t *testing.T) {
 		"bind rw,idmapped /var/lib/forklift/stages /home/pi/.local/share/forklift/stages as 1000:1000 within /home/pi",
 		"mountinfo",
 		"stat /run/forklift/stages/current/exports/overlays/usr",
+		"stat /var/lib/overlays/overrides/usr",
 		"stat /run/forklift/stages/current/exports/overlays/etc",
+		"stat /var/lib/overlays/overrides/etc",
 	}, r.calls)
 
 	require.Equal(t, report.Choice{
@@ -134,14 +148,15 @@ func TestAll(t *testing.T) {
 	require.Equal(t, []report.Overlay{
 		{Target: "/usr", Source: "pkinit:/usr",
 			Lowerdirs: []string{"/run/forklift/stages/current/exports/overlays/usr", "/sysroot/usr"},
-			Upperdir:  "/var/lib/overlays/overrides/usr", Workdir: "/var/lib/overlays/workdirs/usr"},
+			Upperdir:  "/var/lib/overlays/overrides/usr", Workdir: "/var/lib/overlays/workdirs/usr", Mode: report.Writable},
 		{Target: "/etc", Source: "pkinit:/etc",
 			Lowerdirs: []string{"/run/forklift/stages/current/exports/overlays/etc", "/sysroot/etc"},
-			Upperdir:  "/var/lib/overlays/overrides/etc", Workdir: "/var/lib/overlays/workdirs/etc"},
+			Upperdir:  "/var/lib/overlays/overrides/etc", Workdir: "/var/lib/overlays/workdirs/etc", Mode: report.Writable},
 	}, b.Overlays)
 	want := map[string]report.State{
 		"grow-partition": report.Skipped, "grow-root": report.Skipped, "reset": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
-		"select-stage": report.Done, "verify": report.Done,
+		"mark-unusable": report.Skipped,
+		"select-stage":  report.Done, "verify": report.Done,
 	}
 	for name := range targets {
 		want[name] = report.Done
@@ -234,7 +249,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "no step is called overlay-var; there are "+
 		"grow-partition, grow-root, reset, revert-overrides, select-stage, overlay-sysroot, bindro-run-forklift-stages-current, "+
-		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, verify, start-overlaid-units")
+		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, start-overlaid-units")
 }
 
 func TestOneWithABrokenReport(t *testing.T) {
@@ -255,8 +270,8 @@ func TestOneAfterAFailure(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "select-stage is undone", b.Steps[4].Note)
 	require.Equal(t, map[string]report.State{
-		"select-stage": report.Undone, "overlay-sysroot": report.Undone, "bindro-run-forklift-stages-current": report.Undone,
+		"select-stage": report.Undone, "overlay-sysroot": report.Undone, "bindro-run-forklift-stages-current": report.Skipped,
 		"overlay-usr": report.Failed, "overlay-etc": report.Skipped,
 	}, states(b))
-	require.Equal(t, report.Choice{Reason: "no stage: stage 2 is next, attempt 1 of 3, but it could not be mounted"}, b.Choice)
+	require.Equal(t, report.Choice{Reason: "no stage: the overlays could not be mounted"}, b.Choice)
 }

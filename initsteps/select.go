@@ -45,6 +45,7 @@ func choose(b *Boot) stages.Choice {
 	if err != nil {
 		b.Problem(OneLine(err))
 	}
+	snapshot = exclude(b, snapshot)
 	choice := stages.Select(snapshot)
 	if choice.Attempt == 0 {
 		return choice
@@ -55,14 +56,6 @@ func choose(b *Boot) stages.Choice {
 			choice.Stage, OneLine(err)))
 	}
 	return choice
-}
-
-// Undo implements Step. Where the stage could not be laid over the root file system, this boot has none, and nothing
-// that comes later may think that it has.
-func (SelectStage) Undo(b *Boot) error {
-	reason := fmt.Sprintf("no stage: %s, but it could not be mounted", b.Report.Choice.Reason)
-	b.Report.Choice = report.Choice{Reason: reason}
-	return nil
 }
 
 // record counts the attempt at a stage.

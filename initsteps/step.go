@@ -38,6 +38,7 @@ func Transactions() [][]Step {
 			Overlay{Dir: "etc"},
 		},
 		{BindHome{Home: "/home/pi", Group: "pkctl"}},
+		{MarkUnusable{}},
 		{Verify{}},
 		{StartUnits{}},
 	}
@@ -47,7 +48,9 @@ func Transactions() [][]Step {
 type Boot struct {
 	System
 	Report *report.Boot
-	Print  func(line string) // what happens, for the console
+	Print  func(line string) // writes a line to the console
+
+	alternative bool // the transaction that was undone can start over with another choice
 }
 
 // OneLine writes an error that has several lines, as joined ones have, in one.

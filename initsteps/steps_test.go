@@ -20,7 +20,7 @@ func TestTransactions(t *testing.T) {
 	require.Equal(t, []string{
 		"grow-partition", "grow-root", "reset", "revert-overrides",
 		"select-stage", "overlay-sysroot", "bindro-run-forklift-stages-current", "overlay-usr", "overlay-etc",
-		"bind-.local-share-forklift-stages@home-pi", "verify", "start-overlaid-units",
+		"bind-.local-share-forklift-stages@home-pi", "mark-unusable", "verify", "start-overlaid-units",
 	}, names())
 }
 
@@ -42,7 +42,7 @@ func TestBootWithoutStage(t *testing.T) {
 		},
 		"no bundle complete": {
 			map[string]string{dir + "1/forklift-bundle.yml": absent, dir + "2/forklift-bundle.yml": absent},
-			[]string{"stage 2 is next but not complete: open var/lib/forklift/stages/2/forklift-bundle.yml: file does not exist"},
+			[]string{"stage 2 is next but cannot be used: open var/lib/forklift/stages/2/forklift-bundle.yml: file does not exist"},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestVerify(t *testing.T) {
 			"/etc is {pkinit:/etc /etc [/sysroot/etc] /u /w}, want {pkinit:/etc /etc " +
 				"[/run/forklift/stages/current/exports/overlays/etc /sysroot/etc] /var/lib/overlays/overrides/etc /var/lib/overlays/workdirs/etc}"},
 		"unreadable options": {func(r *recorder) { r.mountAt("/etc").VFSOptions = `rw,upperdir=/\9` },
-			`mountinfo of /etc: overlay option upperdir=/\9: escape \9 is cut short`},
+			`mountinfo of /etc: overlay option upperdir=/\9: escape \9 has fewer than three digits`},
 	} {
 		t.Run(what, func(t *testing.T) {
 			r := device()

@@ -28,7 +28,7 @@ func (Verify) Do(b *Boot) error {
 	if err != nil {
 		return err
 	}
-	if b.Report.Overlays, err = found(infos); err != nil {
+	if b.Report.Overlays, err = mountedOverlays(infos); err != nil {
 		return err
 	}
 	var errs []error
@@ -50,11 +50,11 @@ type verifier interface {
 	verify(b *Boot, infos []*mountinfo.Info) error
 }
 
-// found are the overlays that are ours.
-func found(infos []*mountinfo.Info) ([]report.Overlay, error) {
+// mountedOverlays returns the overlays that pkinit mounted, as mountinfo shows them.
+func mountedOverlays(infos []*mountinfo.Info) ([]report.Overlay, error) {
 	list := []report.Overlay{}
 	for _, i := range infos {
-		if i.FSType != "overlay" || !strings.HasPrefix(i.Source, "pkinit:") {
+		if i.FSType != "overlay" || !strings.HasPrefix(i.Source, overlays.SourcePrefix) {
 			continue
 		}
 		m, err := overlays.ParseOptions(i.VFSOptions)
@@ -63,10 +63,21 @@ func found(infos []*mountinfo.Info) ([]report.Overlay, error) {
 		}
 		list = append(list, report.Overlay{
 			Target: i.Mountpoint, Source: i.Source,
-			Lowerdirs: m.Lowerdirs, Upperdir: m.Upperdir, Workdir: m.Workdir,
+			Lowerdirs: m.Lowerdirs, Upperdir: m.Upperdir, Workdir: m.Workdir, Mode: modeOf(m),
 		})
 	}
 	return list, nil
+}
+
+// modeOf returns the mode of an overlay from where its upperdir is.
+func modeOf(m overlays.Mount) report.OverlayMode {
+	switch {
+	case m.ReadOnly():
+		return report.ReadOnly
+	case strings.HasPrefix(m.Upperdir, volatileDir+"/"):
+		return report.Volatile
+	}
+	return report.Writable
 }
 
 func (s BindRoot) verify(_ *Boot, infos []*mountinfo.Info) error {
@@ -102,7 +113,7 @@ func readOnly(infos []*mountinfo.Info, target, root string) error {
 }
 
 func (s Overlay) verify(b *Boot, infos []*mountinfo.Info) error {
-	want, err := s.mount(b)
+	ways, err := s.ways(b)
 	if err != nil {
 		return err
 	}
@@ -115,8 +126,8 @@ func (s Overlay) verify(b *Boot, infos []*mountinfo.Info) error {
 		return err
 	}
 	got.Source, got.Target = m.Source, m.Mountpoint
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		return fmt.Errorf("%s is %v, want %v", s.target(), got, want)
+	if !slices.ContainsFunc(ways, func(w way) bool { return fmt.Sprint(got) == fmt.Sprint(w.mount) }) {
+		return fmt.Errorf("%s is %v, want %v", s.target(), got, ways[0].mount)
 	}
 	return nil
 }

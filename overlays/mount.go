@@ -19,22 +19,32 @@ type Mount struct {
 	Source    string   // name that mountinfo shows, such as pkinit:/usr
 	Target    string   // directory on which it is mounted
 	Lowerdirs []string // nearest first
-	Upperdir  string
-	Workdir   string
+	Upperdir  string   // "" for a read-only overlay
+	Workdir   string   // "" for a read-only overlay
 }
+
+// ReadOnly reports whether the overlay has no upperdir, so that nothing can be written to it.
+func (m Mount) ReadOnly() bool { return m.Upperdir == "" && m.Workdir == "" }
 
 // Validate returns everything about the paths and the length of the options that the kernel would refuse or leave
 // undefined, joined. It looks at no file.
 func (m Mount) Validate() error {
-	errs := []error{checkPath("target", m.Target), checkPath("upperdir", m.Upperdir), checkPath("workdir", m.Workdir)}
+	errs := []error{checkPath("target", m.Target)}
+	if !m.ReadOnly() {
+		errs = append(errs, checkPath("upperdir", m.Upperdir), checkPath("workdir", m.Workdir))
+	}
 	for _, l := range m.Lowerdirs {
 		errs = append(errs, checkPath("lowerdir", l))
 	}
 	if m.Source == "" {
 		errs = append(errs, errors.New("source is empty"))
 	}
-	if n := len(m.Lowerdirs); n == 0 || n > MaxLowerdirs {
-		errs = append(errs, fmt.Errorf("%d lowerdirs, want 1 to %d", n, MaxLowerdirs))
+	least := 1
+	if m.ReadOnly() {
+		least = 2 // of the kernel: with one layer there is nothing to lay over it
+	}
+	if n := len(m.Lowerdirs); n < least || n > MaxLowerdirs {
+		errs = append(errs, fmt.Errorf("%d lowerdirs, want %d to %d", n, least, MaxLowerdirs))
 	}
 	errs = append(errs, m.checkOverlap())
 	if n := len(m.Options()); n > MaxOptions {
@@ -50,7 +60,7 @@ func (m Mount) Validate() error {
 // leaves their behaviour undefined.
 func (m Mount) checkOverlap() error {
 	var errs []error
-	if m.Upperdir != "" && (within(m.Upperdir, m.Workdir) || within(m.Workdir, m.Upperdir)) {
+	if m.Upperdir != "" && m.Workdir != "" && (within(m.Upperdir, m.Workdir) || within(m.Workdir, m.Upperdir)) {
 		errs = append(errs, fmt.Errorf("upperdir %s and workdir %s contain one another", m.Upperdir, m.Workdir))
 	}
 	for i, l := range m.Lowerdirs {
@@ -58,7 +68,7 @@ func (m Mount) checkOverlap() error {
 			errs = append(errs, fmt.Errorf("lowerdir %s is named twice", l))
 		}
 		for _, w := range []string{m.Upperdir, m.Workdir} {
-			if within(l, w) || within(w, l) {
+			if w != "" && (within(l, w) || within(w, l)) {
 				errs = append(errs, fmt.Errorf("lowerdir %s and %s contain one another", l, w))
 			}
 		}

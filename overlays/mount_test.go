@@ -51,8 +51,8 @@ func TestValidate(t *testing.T) {
 }
 
 func TestValidateReportsAllErrors(t *testing.T) {
-	err := overlays.Mount{Target: "etc"}.Validate()
-	require.EqualError(t, err, "overlay at etc: target etc is not absolute\nupperdir is empty\nworkdir is empty\n"+
+	err := overlays.Mount{Target: "etc", Upperdir: "u"}.Validate()
+	require.EqualError(t, err, "overlay at etc: target etc is not absolute\nupperdir u is not absolute\nworkdir is empty\n"+
 		"source is empty\n0 lowerdirs, want 1 to 500")
 }
 

@@ -12,10 +12,16 @@ func (m Mount) Options() string {
 	for i, l := range m.Lowerdirs {
 		lower[i] = escapeLower.Replace(l)
 	}
-	return "lowerdir=" + strings.Join(lower, ":") +
-		",upperdir=" + escape.Replace(m.Upperdir) +
-		",workdir=" + escape.Replace(m.Workdir)
+	layers := "lowerdir=" + strings.Join(lower, ":")
+	if !m.ReadOnly() {
+		layers += ",upperdir=" + escape.Replace(m.Upperdir) + ",workdir=" + escape.Replace(m.Workdir)
+	}
+	return layers + "," + features
 }
+
+// features switches off what would tie an upperdir to the layers below it: these change with every stage, which the
+// kernel allows only for overlays that never used the features. The kernel's defaults differ between vendors.
+const features = "index=off,metacopy=off,redirect_dir=nofollow,xino=off"
 
 // The kernel splits options at commas and lowerdir at colons, and takes a backslash before either as an escape.
 var (

@@ -11,10 +11,24 @@ import (
 
 func TestOptions(t *testing.T) {
 	require.Equal(t, "lowerdir=/run/stage/etc:/sysroot/etc,"+
-		"upperdir=/var/lib/overlays/overrides/etc,workdir=/var/lib/overlays/workdirs/etc", etc().Options())
-	require.Equal(t, `lowerdir=/a\:b\,c\\d:/e,upperdir=/f:g\,h\\i,workdir=/w`, overlays.Mount{
+		"upperdir=/var/lib/overlays/overrides/etc,workdir=/var/lib/overlays/workdirs/etc"+features, etc().Options())
+	require.Equal(t, `lowerdir=/a\:b\,c\\d:/e,upperdir=/f:g\,h\\i,workdir=/w`+features, overlays.Mount{
 		Lowerdirs: []string{`/a:b,c\d`, "/e"}, Upperdir: `/f:g,h\i`, Workdir: "/w",
 	}.Options())
+}
+
+// features are the options that every overlay has.
+const features = ",index=off,metacopy=off,redirect_dir=nofollow,xino=off"
+
+func TestReadOnlyOptions(t *testing.T) {
+	m := overlays.Mount{Source: "s", Target: "/etc", Lowerdirs: []string{"/a", "/b"}}
+	require.Equal(t, "lowerdir=/a:/b"+features, m.Options())
+	require.True(t, m.ReadOnly())
+	require.NoError(t, m.Validate())
+	m.Lowerdirs = m.Lowerdirs[:1]
+	require.EqualError(t, m.Validate(), "overlay at /etc: 1 lowerdirs, want 2 to 500")
+	m.Upperdir = "/u"
+	require.ErrorContains(t, m.Validate(), "workdir is empty")
 }
 
 func TestParseOptions(t *testing.T) {
@@ -77,7 +91,7 @@ func shown(m overlays.Mount) string {
 	given := func(m overlays.Mount, before, after string) string {
 		return octal.Replace(strings.TrimSuffix(strings.TrimPrefix(m.Options(), before), after))
 	}
-	return "rw,lowerdir=" + given(overlays.Mount{Lowerdirs: m.Lowerdirs}, "lowerdir=", ",upperdir=,workdir=") +
-		",upperdir=" + given(overlays.Mount{Upperdir: m.Upperdir}, "lowerdir=,upperdir=", ",workdir=") +
-		",workdir=" + given(overlays.Mount{Workdir: m.Workdir}, "lowerdir=,upperdir=,workdir=", "")
+	return "rw,lowerdir=" + given(overlays.Mount{Lowerdirs: m.Lowerdirs}, "lowerdir=", features) +
+		",upperdir=" + given(overlays.Mount{Upperdir: m.Upperdir}, "lowerdir=,upperdir=", ",workdir="+features) +
+		",workdir=" + given(overlays.Mount{Workdir: m.Workdir}, "lowerdir=,upperdir=,workdir=", features)
 }

@@ -20,7 +20,8 @@ type Record struct {
 	Attempts int       `json:"attempts"` // boots without a verdict since the stage became next
 	Last     time.Time `json:"last"`     // time of the last attempt or verdict; the clock may have been wrong
 	Result   Result    `json:"result"`
-	Reasons  []string  `json:"reasons,omitempty"` // of a failed verdict, each a sentence
+	Reasons  []string  `json:"reasons,omitempty"`  // of a failed verdict, each a sentence
+	Unusable string    `json:"unusable,omitempty"` // why pkinit could not mount it; "" if it could or has not tried
 }
 
 // Result is the verdict on a stage.

@@ -53,12 +53,12 @@ func chooseNext(s Snapshot) Choice {
 // nextProblem returns why the next stage cannot be selected, "" if it can.
 func nextProblem(s Snapshot) string {
 	next := s.Staged.Next
-	incomplete := s.bundleError(next)
+	unusable := s.bundleError(next)
 	switch {
 	case next == 0:
 		return "no stage is next"
-	case incomplete != nil:
-		return fmt.Sprintf("stage %d is next but not complete: %v", next, incomplete)
+	case unusable != nil:
+		return fmt.Sprintf("stage %d is next but cannot be used: %v", next, unusable)
 	case s.Staged.NextFailed:
 		return fmt.Sprintf("stage %d is next but was found bad", next)
 	case next != s.Staged.Current() && s.State.Stages[next].Attempts >= MaxAttempts:

@@ -68,16 +68,16 @@ func TestSelect(t *testing.T) {
 		"next incomplete": {
 			snapshot(stages.Staged{Next: 2, History: []int{1}}, nil, 2),
 			stages.Choice{Stage: 1, Reason: "stage 1 is the last proven one",
-				Problem: "stage 2 is next but not complete: no manifest"},
+				Problem: "stage 2 is next but cannot be used: no manifest"},
 		},
 		"next and current incomplete": {
 			snapshot(stages.Staged{Next: 3, History: []int{1, 2}}, nil, 2, 3),
 			stages.Choice{Stage: 1, Reason: "stage 1 is the last proven one",
-				Problem: "stage 3 is next but not complete: no manifest"},
+				Problem: "stage 3 is next but cannot be used: no manifest"},
 		},
 		"all incomplete": {
 			snapshot(stages.Staged{Next: 1, History: []int{1}}, nil, 1),
-			stages.Choice{Reason: none, Problem: "stage 1 is next but not complete: no manifest"},
+			stages.Choice{Reason: none, Problem: "stage 1 is next but cannot be used: no manifest"},
 		},
 		"unset next": {
 			snapshot(stages.Staged{History: []int{1, 2}}, nil),
@@ -89,7 +89,7 @@ func TestSelect(t *testing.T) {
 		},
 		"negative numbers": {
 			stages.Snapshot{Staged: stages.Staged{Next: -2, History: []int{-1, 0}}},
-			stages.Choice{Reason: none, Problem: "stage -2 is next but not complete: -2 is not the number of a known stage"},
+			stages.Choice{Reason: none, Problem: "stage -2 is next but cannot be used: -2 is not the number of a known stage"},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -39,20 +39,31 @@ func Load(dir fs.FS) (Snapshot, error) {
 	if s.Staged.Next != 0 {
 		s.checkBundle(dir, s.Staged.Next)
 	}
-	for _, n := range slices.Backward(s.Staged.History) {
-		if s.checkBundle(dir, n) == nil {
-			break
-		}
-	}
+	s.checkHistory(dir)
 	return s, errors.Join(err, stateErr)
 }
 
-// checkBundle is CheckBundle with a cache.
-func (s Snapshot) checkBundle(dir fs.FS, stage int) error {
-	if _, seen := s.Bundles[stage]; !seen {
-		s.Bundles[stage] = CheckBundle(dir, stage)
+// checkHistory checks bundles of the history, from its end to the first that can be used.
+func (s Snapshot) checkHistory(dir fs.FS) {
+	for _, n := range slices.Backward(s.Staged.History) {
+		if s.checkBundle(dir, n) == nil {
+			return
+		}
 	}
-	return s.Bundles[stage]
+}
+
+// checkBundle is CheckBundle with a cache, and an error for a stage that an earlier boot could not mount.
+func (s Snapshot) checkBundle(dir fs.FS, stage int) error {
+	err, seen := s.Bundles[stage]
+	if seen {
+		return err
+	}
+	err = CheckBundle(dir, stage)
+	if reason := s.State.Stages[stage].Unusable; err == nil && reason != "" {
+		err = errors.New(reason)
+	}
+	s.Bundles[stage] = err
+	return err
 }
 
 func readStore(dir fs.FS) (Store, error) {
@@ -75,8 +86,8 @@ func readBootState(dir fs.FS) (BootState, error) {
 	return ParseBootState(data)
 }
 
-// CheckBundle returns an error if the bundle of a stage is incomplete: if it has no readable manifest, which is written
-// last.
+// CheckBundle returns an error if the bundle of a stage cannot be used: if it has no readable manifest, which is written
+// last, or if one of the layers that pkinit mounts is not a directory of the bundle.
 func CheckBundle(dir fs.FS, stage int) error {
 	if stage < 1 {
 		return fmt.Errorf("%d is not the number of a stage", stage)
@@ -94,5 +105,5 @@ func CheckBundle(dir fs.FS, stage int) error {
 	if manifest.ForkliftVersion == "" {
 		return fmt.Errorf("%s has no forklift-version", ManifestFile)
 	}
-	return nil
+	return checkExports(dir, stage)
 }

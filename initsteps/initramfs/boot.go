@@ -17,8 +17,8 @@ const sysroot = "/sysroot"
 // boot is one boot from the initramfs.
 type boot struct {
 	initsteps.Boot
-	cmdline Cmdline
-	calm    func() error // takes back that a panic reboots
+	cmdline  Cmdline
+	watchdog watchdog
 }
 
 // Main boots: it never returns. The arguments are those that the kernel gave to pkinit, for the real init.
@@ -27,44 +27,41 @@ func Main(version string, args []string) {
 	r.Initramfs = true
 	b := &boot{
 		Boot: initsteps.Boot{System: initsteps.Linux{}, Report: r, Print: console{}.print},
-		calm: func() error { return nil },
 	}
 	if err := initsteps.Guard(b.enterRoot); err != nil {
-		b.restart(fmt.Sprintf("there is no root file system to go on with: %v", err))
+		b.restart(fmt.Sprintf("no root file system: %v", err))
 	}
 	if err := initsteps.Guard(b.assemble); err != nil {
 		b.Print(err.Error())
 	}
-	if err := b.calm(); err != nil {
-		b.Print(err.Error())
-	}
+	b.report(b.watchdog.keepAlive())
 	b.exec(args)
 }
 
-// enterRoot finds the root file system and makes it the root of this process.
+// enterRoot finds the root file system, mounts it and makes it the root directory of this process.
 func (b *boot) enterRoot() error {
 	mountErr := mountEarly()
 	console, err := openConsole()
 	b.Print = console.print
 	b.Print("version " + b.Report.Pkinit)
-	b.say(errors.Join(mountErr, err))
-	b.calm, err = rebootOnPanic(panicTimeout)
-	b.say(err)
+	b.report(errors.Join(mountErr, err, rebootOnPanic(panicTimeout)))
 	if err := b.readCmdline(); err != nil {
 		return err
 	}
-	b.say(loadModules(modulesFile, b.cmdline.Modules))
+	b.report(loadModules(modulesFile, b.cmdline.Modules))
+	b.watchdog, err = openWatchdog(watchdogDevice, b.cmdline.Watchdog)
+	b.report(err)
 	time.Sleep(b.cmdline.Delay)
 	if b.Report.Root.Device, err = b.waitForRoot(); err != nil {
 		return err
 	}
 	problem, err := mountRoot(b.Report.Root.Device, sysroot, b.cmdline)
-	b.say(problem)
+	b.report(problem)
 	if err != nil {
 		return err
 	}
 	problem, err = switchRoot(sysroot)
-	b.say(problem)
+	b.report(problem)
 	return err
 }
 
@@ -78,35 +75,36 @@ func (b *boot) readCmdline() error {
 	return nil
 }
 
-// say makes an error that does not end the boot a problem.
-func (b *boot) say(err error) {
+// report adds an error that does not end the boot to the problems; nil is none.
+func (b *boot) report(err error) {
 	if err != nil {
 		b.Problem(initsteps.OneLine(err))
 	}
 }
 
-// waitForRoot returns the device of the root file system as soon as it appears.
+// waitForRoot returns the device of the root file system when it appears, or an error after rootTimeout.
 func (b *boot) waitForRoot() (string, error) {
 	devices := Devices{Sys: "/sys/class/block", Dev: "/dev"}
-	start, wait := time.Now(), newPatience()
+	start, wait := time.Now(), newRootWait()
 	for {
 		device, err := devices.Find(b.cmdline.Root)
 		if err == nil {
 			b.Print(fmt.Sprintf("root %s is %s", b.cmdline.Root, device))
 			return device, nil
 		}
-		complain, giveUp := wait.after(time.Since(start))
-		if giveUp {
+		report, stop := wait.after(time.Since(start))
+		if stop {
 			return "", err
 		}
-		if complain {
+		if report {
 			b.Print(fmt.Sprintf("waiting for the root file system: %v", err))
 		}
-		time.Sleep(poll)
+		b.report(b.watchdog.keepAlive())
+		time.Sleep(pollInterval)
 	}
 }
 
-// assemble runs the steps and writes the report. What goes wrong is in the report.
+// assemble runs the steps and writes the report, which has their errors.
 func (b *boot) assemble() error {
 	_ = b.All()
 	if b.Report.Degraded {
@@ -116,10 +114,10 @@ func (b *boot) assemble() error {
 	return b.Save()
 }
 
-// inits are the programs that are tried as init, after the one on the command line.
+// inits are the programs that exec tries in this order, after the one on the command line.
 var inits = [...]string{"/sbin/init", "/lib/systemd/systemd", "/bin/sh"}
 
-// exec starts the real init in place of this program; it never returns.
+// exec replaces this program by the real init; it never returns.
 func (b *boot) exec(args []string) {
 	programs := inits[:]
 	if b.cmdline.Init != "" {
@@ -133,7 +131,7 @@ func (b *boot) exec(args []string) {
 	b.restart(fmt.Sprintf("no init can be started: %v", errors.Join(errs...)))
 }
 
-// restart reboots, after time to read why: the next boot may find what this one missed.
+// restart says why, waits ten seconds for a reader, and reboots: the next boot may find what this one missed.
 func (b *boot) restart(why string) {
 	b.Print(why)
 	b.Print("rebooting in 10 seconds")

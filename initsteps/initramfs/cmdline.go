@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// Cmdline is what pkinit heeds of the kernel's command line.
+// Cmdline is the part of the kernel's command line that pkinit uses.
 type Cmdline struct {
-	Root    string            // PARTUUID=…, UUID=…, LABEL=… or a device
-	Type    string            // of the root file system; "" means to find out
-	Flags   string            // mount options of the root file system
-	Delay   time.Duration     // to wait before looking for it
-	Init    string            // program to start; "" means the usual
-	Modules map[string]string // parameters by name of the module, with _ for -
+	Root     string            // PARTUUID=…, UUID=…, LABEL=… or a device
+	Type     string            // of the root file system; "" means to try all
+	Flags    string            // mount options of the root file system
+	Delay    time.Duration     // to wait before looking for it
+	Init     string            // program to start; "" means the first of inits
+	Watchdog int               // seconds to the reset of a hanging machine; 0 means no watchdog
+	Modules  map[string]string // parameters by name of the module, with _ for -
 }
 
-// ParseCmdline reads a command line. Of an argument given twice the last counts, as in the kernel.
+// ParseCmdline reads a command line. The last of several equal arguments counts, as in the kernel.
 func ParseCmdline(line string) Cmdline {
 	c := Cmdline{Modules: map[string]string{}}
 	for _, arg := range splitArgs(line) {
@@ -37,6 +38,10 @@ func ParseCmdline(line string) Cmdline {
 			}
 		case "init":
 			c.Init = value
+		case "systemd.watchdog_sec":
+			if n, err := strconv.ParseUint(value, 10, 16); err == nil {
+				c.Watchdog = int(n)
+			}
 		}
 		if module, param, ok := strings.Cut(key, "."); ok {
 			name := moduleName(module)
@@ -46,7 +51,7 @@ func ParseCmdline(line string) Cmdline {
 	return c
 }
 
-// splitArgs splits at white space outside of double quotes and drops the quotes.
+// splitArgs splits at white space outside of double quotes and removes the quotes.
 func splitArgs(line string) []string {
 	var args []string
 	var arg strings.Builder

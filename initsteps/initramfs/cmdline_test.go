@@ -18,7 +18,10 @@ func TestParseCmdline(t *testing.T) {
 		},
 		`a="b root=/dev/x" root="LABEL=my root"`: {Root: "LABEL=my root"},
 		"root=/dev/a -- root=/dev/b init=/x":     {Root: "/dev/a"},
-		"rootdelay=-1 rootdelay=x rootdelay":     {},
+		"systemd.watchdog_sec=60":                {Watchdog: 60, Modules: map[string]string{"systemd": "watchdog_sec=60"}},
+		"systemd.watchdog_sec=60 systemd.watchdog_sec=off": {Watchdog: 60,
+			Modules: map[string]string{"systemd": "watchdog_sec=60 watchdog_sec=off"}},
+		"rootdelay=-1 rootdelay=x rootdelay": {},
 		"usb-storage.quirks=152d:0578:u usb_storage.delay_use=0 ext4.debug": {
 			Modules: map[string]string{"usb_storage": "quirks=152d:0578:u delay_use=0", "ext4": "debug"},
 		},

@@ -3,6 +3,7 @@ package override_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -35,7 +36,7 @@ func (d device) layers() []override.Layer {
 func (d device) change(t *testing.T, options string, do func(dir string) error) {
 	t.Helper()
 	m := overlays.Mount{Lowerdirs: []string{d.stage, d.base}, Upperdir: d.upper, Workdir: d.work}
-	require.NoError(t, syscall.Mount("overlay", d.merged, "overlay", 0, m.Options()+options))
+	require.NoError(t, syscall.Mount("overlay", d.merged, "overlay", 0, strings.ReplaceAll(m.Options(), ",index=off,metacopy=off,redirect_dir=nofollow", "")+options))
 	defer func() { require.NoError(t, syscall.Unmount(d.merged, 0)) }()
 	require.NoError(t, do(d.merged))
 }

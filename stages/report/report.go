@@ -15,16 +15,17 @@ const Version = 1
 
 // Boot is the report of one boot.
 type Boot struct {
-	Version   int       `json:"version"`
-	Pkinit    string    `json:"pkinit"`          // version of the program
-	Initramfs bool      `json:"initramfs"`       // whether the steps ran before systemd
-	Root      Root      `json:"root"`            // the root file system
-	Choice    Choice    `json:"choice"`          // the stage of this boot: everything later reads it here
-	Degraded  bool      `json:"degraded"`        // something is not as it should be: see Problems
-	Problems  []string  `json:"problems"`        // each a sentence for the administrator
-	Steps     []Step    `json:"steps"`           // in the order in which they ran
-	Overlays  []Overlay `json:"overlays"`        // as found in mountinfo after the last step
-	Handoff   float64   `json:"handoff_seconds"` // from the start of the kernel to the start of systemd
+	Version   int        `json:"version"`
+	Pkinit    string     `json:"pkinit"`             // version of the program
+	Initramfs bool       `json:"initramfs"`          // whether the steps ran before systemd
+	Root      Root       `json:"root"`               // the root file system
+	Choice    Choice     `json:"choice"`             // the stage of this boot: everything later reads it here
+	Unusable  []Unusable `json:"unusable,omitempty"` // stages that could not be mounted, in the order in which they were tried
+	Degraded  bool       `json:"degraded"`           // something is not as it should be: see Problems
+	Problems  []string   `json:"problems"`           // each a sentence for the administrator
+	Steps     []Step     `json:"steps"`              // in the order in which they ran
+	Overlays  []Overlay  `json:"overlays"`           // as found in mountinfo after the last step
+	Handoff   float64    `json:"handoff_seconds"`    // from the start of the kernel to the start of systemd
 }
 
 // Root is the root file system.
@@ -46,6 +47,12 @@ type Choice struct {
 	Bundle  string `json:"bundle"`  // its directory, "" without one
 	Reason  string `json:"reason"`  // why this one
 	Attempt int    `json:"attempt"` // which attempt at a stage not yet proven this is; 0 for a proven one
+}
+
+// Unusable is a stage that was chosen and could not be mounted.
+type Unusable struct {
+	Stage  int    `json:"stage"`
+	Reason string `json:"reason"`
 }
 
 // State is how a step ended.
@@ -73,6 +80,18 @@ type Overlay struct {
 	Target    string   `json:"target"`
 	Source    string   `json:"source"`
 	Lowerdirs []string `json:"lowerdirs"` // nearest first
-	Upperdir  string   `json:"upperdir"`
-	Workdir   string   `json:"workdir"`
+	Upperdir  string   `json:"upperdir"`  // "" if read-only
+	Workdir   string   `json:"workdir"`   // "" if read-only
+
+	Mode OverlayMode `json:"mode"`
 }
+
+// OverlayMode says what becomes of changes below an overlay.
+type OverlayMode string
+
+// The modes of an overlay.
+const (
+	Writable OverlayMode = "writable"  // changes are kept
+	Volatile OverlayMode = "volatile"  // changes are lost at the next boot
+	ReadOnly OverlayMode = "read-only" // nothing can be changed
+)

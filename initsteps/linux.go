@@ -13,8 +13,8 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/overlays"
-	"github.com/PlanktoScope/pkbuild/stages"
 )
 
 // Linux is the System that runs.
@@ -88,7 +88,7 @@ func (Linux) Mkdir(name string, as Info) error {
 
 // WriteFile implements System.
 func (Linux) WriteFile(name string, data []byte, mode fs.FileMode) error {
-	return stages.WriteFile(name, data, mode)
+	return atomicfile.Write(name, data, mode)
 }
 
 // MountOverlay implements System.

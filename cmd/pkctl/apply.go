@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
@@ -114,7 +115,7 @@ func (d *device) setApplied(r *apply.Report) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.MkdirAll(filepath.Dir(d.applied), 0o755), stages.WriteFile(d.applied, data, 0o644))
+	return errors.Join(os.MkdirAll(filepath.Dir(d.applied), 0o755), atomicfile.Write(d.applied, data, 0o644))
 }
 
 // application is how the stage of this boot was applied; nil if it was not.

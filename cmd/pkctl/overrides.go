@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
-	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
@@ -106,7 +106,7 @@ func (d *device) setLedger(l override.Ledger) error {
 	if err != nil {
 		return err
 	}
-	return explain(stages.WriteFile(filepath.Join(d.state, override.LedgerFile), data, 0o644))
+	return explain(atomicfile.Write(filepath.Join(d.state, override.LedgerFile), data, 0o644))
 }
 
 func (d *device) queue() (override.Queue, error) {
@@ -125,7 +125,7 @@ func (d *device) setQueue(q override.Queue) error {
 	if err != nil {
 		return err
 	}
-	return explain(stages.WriteFile(filepath.Join(d.state, override.QueueFile), data, 0o644))
+	return explain(atomicfile.Write(filepath.Join(d.state, override.QueueFile), data, 0o644))
 }
 
 // pick finds the overrides that paths name: each itself, or all below a directory.

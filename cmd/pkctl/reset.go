@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
@@ -64,7 +65,7 @@ func (d *device) queueReset(cmd *cobra.Command, to string, r override.Reset) (er
 	if err != nil {
 		return err
 	}
-	if err := stages.WriteFile(filepath.Join(d.state, override.ResetFile), data, 0o644); err != nil {
+	if err := atomicfile.Write(filepath.Join(d.state, override.ResetFile), data, 0o644); err != nil {
 		return err
 	}
 	return say(cmd, "at the next boot: %s; reboot, or take it back with pkctl reset --cancel\n", describeReset(r))

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
@@ -42,7 +43,7 @@ func writeOut(cmd *cobra.Command, name string, v any) error {
 	if name == "" {
 		return cli.JSON(cmd.OutOrStdout(), v)
 	}
-	return transfer.WriteFile(name, func(f *os.File) error { return cli.JSON(f, v) })
+	return atomicfile.Replace(cmd.Context(), name, func(f *os.File) error { return cli.JSON(f, v) })
 }
 
 // exporting is how a stage is exported.

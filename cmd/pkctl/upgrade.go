@@ -14,7 +14,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/pallets"
-	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
@@ -57,7 +57,7 @@ func (u upgrades) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return stages.WriteFile(filepath.Join(dir, upgradesFile), data, 0o644)
+	return atomicfile.Write(filepath.Join(dir, upgradesFile), data, 0o644)
 }
 
 func upgradeCommand(d *device, w *pallets.Workbench) *cobra.Command {

@@ -53,3 +53,25 @@ func TestFileSurvivesPowerCut(t *testing.T) {
 		})
 	}
 }
+
+// TestPowerCutBeforeCommit finds the old content.
+func TestPowerCutBeforeCommit(t *testing.T) {
+	name := func(dir string) string { return filepath.Join(dir, "f") }
+	powercut.After(t,
+		func(dir string) { require.NoError(t, os.WriteFile(name(dir), []byte("old"), 0o644)) },
+		func(dir string) {
+			p, err := atomicfile.Create(t.Context(), name(dir))
+			require.NoError(t, err)
+			defer func() { _ = p.File.Close() }()
+			_, err = p.WriteString("new")
+			require.NoError(t, err)
+			require.NoError(t, p.Sync())
+			require.NoError(t, atomicfile.SyncDir(dir))
+		},
+		func(dir string) {
+			got, err := os.ReadFile(name(dir))
+			require.NoError(t, err)
+			require.Equal(t, "old", string(got))
+			require.NoError(t, atomicfile.Write(name(dir), []byte("later"), 0o644), "the leftover is no obstacle")
+		})
+}

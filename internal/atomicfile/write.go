@@ -151,6 +151,9 @@ func removeAbandoned(ctx context.Context, root *os.Root, tmp string) (err error)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
+		if errors.Is(err, fs.ErrPermission) { // of another user: whoever wrote it can tell that it is gone
+			return root.Remove(tmp)
+		}
 		if err != nil {
 			return err
 		}
@@ -178,13 +181,21 @@ func isCurrent(root *os.Root, name string, f *os.File) bool {
 	return err == nil && os.SameFile(opened, named)
 }
 
+func (p *Pending) path() string { return filepath.Join(p.root.Name(), p.name) }
+
 // Commit syncs the file, renames it to its name and syncs the directory.
 func (p *Pending) Commit() error {
 	if err := p.Sync(); err != nil {
 		return err
 	}
+	if !isCurrent(p.root, p.name+tmpSuffix, p.File) {
+		return fmt.Errorf("replace %s: another process deleted %s", p.path(), p.Name())
+	}
 	if err := p.root.Rename(p.name+tmpSuffix, p.name); err != nil {
-		return err
+		if link := (*os.LinkError)(nil); errors.As(err, &link) {
+			err = link.Err // its names are relative to the directory
+		}
+		return fmt.Errorf("replace %s: %w", p.path(), err)
 	}
 	p.committed = true
 	d, err := p.root.Open(path.Dir(filepath.ToSlash(p.name)))
@@ -197,7 +208,7 @@ func (p *Pending) Commit() error {
 // Close closes the file, and deletes it unless it was committed.
 func (p *Pending) Close() error {
 	var errs []error
-	if !p.committed {
+	if !p.committed && isCurrent(p.root, p.name+tmpSuffix, p.File) {
 		errs = append(errs, p.root.Remove(p.name+tmpSuffix))
 	}
 	errs = append(errs, p.File.Close())

@@ -35,11 +35,12 @@ func TestWriteSetsContentAndMode(t *testing.T) {
 // temporary name. Nothing is written through it.
 func TestWriteReplacesAbandonedTemporary(t *testing.T) {
 	for kind, leave := range map[string]func(tmp, other string) error{
-		"file":     func(tmp, _ string) error { return os.WriteFile(tmp, []byte("half"), 0o644) },
-		"symlink":  func(tmp, other string) error { return os.Symlink(other, tmp) },
-		"dangling": func(tmp, _ string) error { return os.Symlink("missing", tmp) },
-		"hardlink": func(tmp, other string) error { return os.Link(other, tmp) },
-		"fifo":     func(tmp, _ string) error { return syscall.Mkfifo(tmp, 0o644) },
+		"file":       func(tmp, _ string) error { return os.WriteFile(tmp, []byte("half"), 0o644) },
+		"unreadable": func(tmp, _ string) error { return os.WriteFile(tmp, []byte("half"), 0) },
+		"symlink":    func(tmp, other string) error { return os.Symlink(other, tmp) },
+		"dangling":   func(tmp, _ string) error { return os.Symlink("missing", tmp) },
+		"hardlink":   func(tmp, other string) error { return os.Link(other, tmp) },
+		"fifo":       func(tmp, _ string) error { return syscall.Mkfifo(tmp, 0o644) },
 	} {
 		t.Run(kind, func(t *testing.T) {
 			dir := t.TempDir()
@@ -63,6 +64,25 @@ func TestWriteReportsDirectoryAtTemporaryName(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f")
 	require.NoError(t, os.Mkdir(name+".tmp", 0o755))
 	require.EqualError(t, Write(name, nil, 0o644), "replace "+name+".tmp: is a directory")
+}
+
+func TestWriteErrors(t *testing.T) {
+	dir := t.TempDir()
+	require.EqualError(t, Write(filepath.Join(dir, "no", "f"), nil, 0o644), "open "+dir+"/no: no such file or directory")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "taken", "sub"), 0o755))
+	require.EqualError(t, Write(filepath.Join(dir, "taken"), nil, 0o644), "replace "+dir+"/taken: file exists")
+	require.NoFileExists(t, filepath.Join(dir, "taken.tmp"))
+}
+
+func TestCommitOfDeletedFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	p, err := Create(t.Context(), name)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(name+".tmp2", []byte("other"), 0o644))
+	require.NoError(t, os.Rename(name+".tmp2", name+".tmp"))
+	require.EqualError(t, p.Commit(), "replace "+name+": another process deleted "+name+".tmp")
+	require.NoError(t, p.Close())
+	require.FileExists(t, name+".tmp", "it is not this process's")
 }
 
 func TestWriteInStaysInRoot(t *testing.T) {

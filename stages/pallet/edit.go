@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // Edit changes a pallet in its directory. In the files of deployments comments and the order of keys stay; those of
@@ -207,21 +209,8 @@ func (e Edit) writeFile(name string, content []byte) (err error) {
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", located(root, name), err)
 	}
-	tmp := name + ".tmp"
-	f, err := root.Create(tmp)
-	if err != nil {
+	if err := atomicfile.WriteIn(root, name, content, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", located(root, name), err)
 	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", located(root, name), err), root.Remove(tmp))
-	}
-	if err := root.Rename(tmp, name); err != nil {
-		return fmt.Errorf("write %s: %w", located(root, name), err)
-	}
-	dir, err := root.Open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }

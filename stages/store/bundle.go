@@ -77,7 +77,7 @@ func (w *Writer) File(name string, mode fs.FileMode, content io.Reader) error {
 		return err
 	}
 	h := sha256.New()
-	if err := create(w.sys, path.Join(w.dir, name), mode.Perm(), io.TeeReader(content, h), false); err != nil {
+	if err := create(w.sys, path.Join(w.dir, name), mode.Perm(), io.TeeReader(content, h)); err != nil {
 		return err
 	}
 	w.entries = append(w.entries, regular(name, mode, [sha256.Size]byte(h.Sum(nil))))
@@ -104,24 +104,21 @@ func (w *Writer) finish(manifest []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := create(w.sys, path.Join(w.dir, DigestFile), 0o644, bytes.NewReader(digests), false); err != nil {
+	if err := create(w.sys, path.Join(w.dir, DigestFile), 0o644, bytes.NewReader(digests)); err != nil {
 		return err
 	}
-	if err := create(w.sys, path.Join(w.dir, stages.ManifestFile), 0o644, bytes.NewReader(manifest), false); err != nil {
+	if err := create(w.sys, path.Join(w.dir, stages.ManifestFile), 0o644, bytes.NewReader(manifest)); err != nil {
 		return err
 	}
 	return w.sys.SyncAll()
 }
 
-// create writes a file, which must not exist, and optionally syncs it.
-func create(sys System, name string, mode fs.FileMode, content io.Reader, sync bool) error {
+// create writes a file, which must not exist.
+func create(sys System, name string, mode fs.FileMode, content io.Reader) error {
 	f, err := sys.Create(name, mode)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(f, content)
-	if sync && err == nil {
-		err = f.Sync()
-	}
 	return errors.Join(err, f.Close())
 }

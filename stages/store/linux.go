@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,11 +31,7 @@ func Linux(dir string) (System, error) {
 
 // Lock creates the lock file with mode 0600: every user who can open a file can lock it, and so block other processes.
 func (l linux) Lock(ctx context.Context, name string) (func() error, error) {
-	lock := flock.New(filepath.Join(l.Name(), name), flock.SetPermissions(0o600))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		return nil, err
-	}
-	return lock.Close, nil
+	return atomicfile.Lock(ctx, filepath.Join(l.Name(), name))
 }
 
 func (l linux) Open(name string) (fs.File, error) { return l.Root.Open(name) }
@@ -42,7 +39,7 @@ func (l linux) Open(name string) (fs.File, error) { return l.Root.Open(name) }
 func (l linux) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(l.FS(), name) }
 
 // Create sets the mode with chmod, so that it does not depend on the umask.
-func (l linux) Create(name string, mode fs.FileMode) (File, error) {
+func (l linux) Create(name string, mode fs.FileMode) (io.WriteCloser, error) {
 	f, err := l.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -51,6 +48,10 @@ func (l linux) Create(name string, mode fs.FileMode) (File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+func (l linux) WriteFile(name string, data []byte, mode fs.FileMode) error {
+	return atomicfile.WriteIn(l.Root, name, data, mode)
 }
 
 func (l linux) Mkdir(name string, mode fs.FileMode) error {

@@ -112,7 +112,7 @@ func TestOpenWaitsForTheLock(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err = store.Open(ctx, sys)
-	require.EqualError(t, err, "lock the stage store: context canceled")
+	require.EqualError(t, err, "lock the stage store: wait for lock "+dir+"/.lock: context canceled")
 }
 
 func TestErrorsLeaveTheStoreAsItWas(t *testing.T) {

@@ -3,14 +3,13 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 	"testing/fstest"
-
-	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
 // node is a file, directory or symlink of a disk.
@@ -174,9 +173,31 @@ func (m *memory) add(op, name string, n node) (int, error) {
 	return id, nil
 }
 
-func (m *memory) Create(name string, mode fs.FileMode) (store.File, error) {
+func (m *memory) Create(name string, mode fs.FileMode) (io.WriteCloser, error) {
+	return m.create(name, mode)
+}
+
+func (m *memory) create(name string, mode fs.FileMode) (file, error) {
 	id, err := m.add("create", name, node{mode: mode})
 	return file{m, id, name}, err
+}
+
+// WriteFile takes the steps of atomicfile.Write.
+func (m *memory) WriteFile(name string, data []byte, mode fs.FileMode) error {
+	f, err := m.create(name+".tmp", mode)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := m.Rename(name+".tmp", name); err != nil {
+		return err
+	}
+	return m.SyncDir(".")
 }
 
 func (m *memory) Mkdir(name string, mode fs.FileMode) error {

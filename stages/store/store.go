@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,24 +97,12 @@ func (s *Store) write(next stages.Files, writes []stages.Write, err error) error
 		return err
 	}
 	for _, w := range writes {
-		if err := s.replace(w.Name, w.Data); err != nil {
+		if err := s.sys.WriteFile(w.Name, w.Data, 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", w.Name, err)
 		}
 	}
 	s.files = next
 	return nil
-}
-
-// replace writes a file atomically and durably.
-func (s *Store) replace(name string, data []byte) error {
-	tmp := name + tmpSuffix
-	if err := create(s.sys, tmp, 0o644, bytes.NewReader(data), true); err != nil {
-		return errors.Join(err, s.removeAll(tmp))
-	}
-	if err := s.sys.Rename(tmp, name); err != nil {
-		return errors.Join(err, s.removeAll(tmp))
-	}
-	return s.sys.SyncDir(".")
 }
 
 // bundleDir returns the name of the directory of a stage's bundle.

@@ -14,19 +14,13 @@ type System interface {
 	Lock(ctx context.Context, name string) (unlock func() error, err error)
 	Open(name string) (fs.File, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
-	Create(name string, mode fs.FileMode) (File, error) // fails with fs.ErrExist if the file exists
+	Create(name string, mode fs.FileMode) (io.WriteCloser, error) // fails with fs.ErrExist if the file exists
+	WriteFile(name string, data []byte, mode fs.FileMode) error   // replaces a file durably
 	Mkdir(name string, mode fs.FileMode) error
 	Symlink(target, name string) error
 	Rename(from, to string) error
 	Remove(name string) error
 	SyncDir(name string) error // fsync of a directory
 	SyncAll() error            // syncfs of the file system
-	Close() error
-}
-
-// File is a file open for writing.
-type File interface {
-	io.Writer
-	Sync() error
 	Close() error
 }

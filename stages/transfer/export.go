@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/store"
@@ -57,7 +58,7 @@ func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported,
 	if err := e.checkSpace(ctx, stage, name, x, lacking); err != nil {
 		return out, fmt.Errorf("export stage %d: %w", stage, err)
 	}
-	err = WriteFile(name, func(f *os.File) error {
+	err = atomicfile.Replace(ctx, name, func(f *os.File) error {
 		a := &archive{ctx: ctx, f: f}
 		err := e.write(a, stage, &x, lacking)
 		out.Size = a.at + 2*block

@@ -9,9 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"go.podman.io/image/v5/docker/reference"
-
-	"github.com/PlanktoScope/pkbuild/stages"
 )
 
 // DockerRoot is the directory of Docker's data, unless the record has another one.
@@ -46,7 +45,7 @@ func Link(r Record) (linked int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return linked, stages.WriteFile(table, data, 0o600)
+	return linked, atomicfile.Write(table, data, 0o600)
 }
 
 // names is Docker's table: IDs by name with tag or digest, by name.

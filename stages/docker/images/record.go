@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
@@ -63,7 +63,7 @@ func (r Record) Write(store string) error {
 	if err != nil {
 		return err
 	}
-	return stages.WriteFile(filepath.Join(store, File), append(data, '\n'), 0o644)
+	return atomicfile.Write(filepath.Join(store, File), append(data, '\n'), 0o644)
 }
 
 // With is the record with further images. What is known of one stays where nothing else is said of it.

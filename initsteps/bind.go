@@ -8,10 +8,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// directory is how a directory is made that only serves as a place to mount on.
-var directory = Info{Mode: 0o755}
+// mountpoint is the owner and mode of directories that only serve to mount on.
+var mountpoint = Info{Mode: 0o755}
 
-// BindRoot shows the root file system as it was built, read-only, without what is mounted in it.
+// BindRoot binds the root file system as built, read-only, without the mounts in it.
 type BindRoot struct {
 	Target string
 }
@@ -26,7 +26,7 @@ func (s BindRoot) Done(b *Boot) (bool, error) {
 
 // Do implements Step.
 func (s BindRoot) Do(b *Boot) error {
-	if err := b.Mkdir(s.Target, directory); err != nil {
+	if err := b.Mkdir(s.Target, mountpoint); err != nil {
 		return err
 	}
 	return b.Bind(Bind{Source: "/", Target: s.Target, ReadOnly: true})
@@ -35,7 +35,7 @@ func (s BindRoot) Do(b *Boot) error {
 // Undo implements Step.
 func (s BindRoot) Undo(b *Boot) error { return b.Unmount(s.Target) }
 
-// BindStage shows the bundle of the chosen stage, read-only.
+// BindStage binds the bundle of the chosen stage, read-only.
 type BindStage struct {
 	Target string
 }
@@ -51,9 +51,9 @@ func (s BindStage) Done(b *Boot) (bool, error) {
 // Do implements Step.
 func (s BindStage) Do(b *Boot) error {
 	if b.Report.Choice.Stage == 0 {
-		return Skip("there is no stage")
+		return Skip("no stage is chosen")
 	}
-	if err := b.Mkdir(s.Target, directory); err != nil {
+	if err := b.Mkdir(s.Target, mountpoint); err != nil {
 		return err
 	}
 	return b.Bind(Bind{Source: b.Report.Choice.Bundle, Target: s.Target, ReadOnly: true})
@@ -62,8 +62,8 @@ func (s BindStage) Do(b *Boot) error {
 // Undo implements Step.
 func (s BindStage) Undo(b *Boot) error { return b.Unmount(s.Target) }
 
-// BindHome shows the stage store in a home directory, writable: root's files appear as those of the owner of the home
-// directory, and what the owner writes is root's. It needs the owner to be in the group, which is the grant.
+// BindHome binds the stage store in a home directory, writable for the owner of the home directory if the owner is in
+// the group: root's files appear as the owner's, and files that the owner writes are root's on the disk.
 type BindHome struct {
 	Home  string
 	Group string
@@ -87,7 +87,7 @@ func (s BindHome) Do(b *Boot) error {
 	}
 	_, err = b.Stat(stages.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Skip("there is no " + stages.Dir)
+		return Skip(stages.Dir + " does not exist")
 	}
 	if err != nil {
 		return err

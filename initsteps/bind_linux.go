@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bind implements System: the mount is made complete, flags and all, before it is attached anywhere.
+// Bind implements System. The mount has all its flags before it is attached.
 func (Linux) Bind(b Bind) (err error) {
 	defer func() {
 		if err != nil {
@@ -34,7 +34,7 @@ func (Linux) Bind(b Bind) (err error) {
 	if err := unix.MoveMount(tree, "", int(target.Fd()), "", flags); err != nil {
 		return fmt.Errorf("move_mount: %w", err)
 	}
-	// On a shared mount the new one has become shared.
+	// A mount on a shared mount becomes shared.
 	private := unix.MountAttr{Propagation: unix.MS_PRIVATE}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &private); err != nil {
 		return errors.Join(fmt.Errorf("make private: %w", err), Linux{}.Unmount(b.Target))
@@ -62,8 +62,8 @@ func setAttributes(tree int, b Bind) (err error) {
 	return nil
 }
 
-// openTarget opens the directory to mount on. One that belongs to a user is reached without leaving it: the user may
-// have put symlinks in it.
+// openTarget opens the directory to mount on. In a directory that belongs to a user, symlinks are followed only within
+// it.
 func openTarget(b Bind) (*os.File, error) {
 	if b.Within == "" {
 		return os.OpenFile(b.Target, unix.O_PATH|unix.O_DIRECTORY, 0)
@@ -80,7 +80,7 @@ func openTarget(b Bind) (*os.File, error) {
 	return f, errors.Join(err, dir.Close())
 }
 
-// makeWithin makes what is missing of a path, with the owner of the root of it.
+// makeWithin makes the missing directories of a path in dir, with the owner of dir.
 func makeWithin(dir *os.Root, rel string) (*os.File, error) {
 	i, err := dir.Stat(".")
 	if err != nil {

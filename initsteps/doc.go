@@ -1,10 +1,10 @@
-// Package initsteps assembles the root file system of a boot: it selects the stage, binds it, lays the overlays over
-// /usr and /etc, and reports what became of every step.
+// Package initsteps assembles the root file system of a boot: it selects the stage, binds it, mounts the overlays on
+// /usr and /etc, and reports the result of every step.
 //
-// A step is a value that knows whether it is done and how to do it; Transactions is the table of them all. A Boot
-// runs the table before systemd, or a single step as a systemd service. A step that fails is undone with those before
-// it in its transaction, and the boot goes on without them, degraded and saying so.
+// A step is a value that knows whether it is done and how to do it; Transactions is the table of all steps. A Boot runs
+// the table before systemd, or a single step as a systemd service. When a step fails, those before it in its transaction
+// are undone, and the transaction starts over with the next candidate stage, or the boot goes on without it, degraded.
 //
-// Paths are those of the running system: whoever runs the table before systemd has made the root file system the root
-// of the process first. Package initramfs does that. The operating system is behind one interface, System.
+// Paths are those of the running system: package initramfs makes the root file system the root directory of the process
+// before it runs the table. The operating system is behind one interface, System.
 package initsteps

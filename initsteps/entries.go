@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// NewReport is the report of a boot of which nothing is known yet.
+// NewReport returns the report of a boot that has run no step.
 func NewReport(version string) *report.Boot {
 	return &report.Boot{
 		Version:  report.Version,
@@ -22,7 +22,7 @@ func NewReport(version string) *report.Boot {
 	}
 }
 
-// LoadReport reads the report of this boot; a new one if there is none.
+// LoadReport reads the report of this boot, and returns a new one if there is no file.
 func LoadReport(s System, version string) (*report.Boot, error) {
 	data, err := s.ReadFile(report.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,13 +47,13 @@ func (b *Boot) Save() error {
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	if err := b.Mkdir(path.Dir(report.Path), directory); err != nil {
+	if err := b.Mkdir(path.Dir(report.Path), mountpoint); err != nil {
 		return err
 	}
 	return b.WriteFile(report.Path, append(data, '\n'), 0o644)
 }
 
-// Problem adds to what the administrator should know, and says it.
+// Problem adds a sentence for the administrator to the report, unless it has it, and prints it.
 func (b *Boot) Problem(p string) {
 	b.Report.Degraded = true
 	if slices.Contains(b.Report.Problems, p) {
@@ -63,7 +63,7 @@ func (b *Boot) Problem(p string) {
 	b.Print("problem: " + p)
 }
 
-// entry is what the report says of a step, and state how it ended; "" if it has not run.
+// entry returns the entry of a step in the report; its state is "" if the step has not run.
 func (b *Boot) entry(s Step) report.Step {
 	for _, e := range b.Report.Steps {
 		if e.Name == s.String() {
@@ -75,7 +75,7 @@ func (b *Boot) entry(s Step) report.Step {
 
 func (b *Boot) state(s Step) report.State { return b.entry(s).State }
 
-// enter puts what became of a step into the report, in place of an earlier entry, and says it.
+// enter adds an entry to the report, in place of an earlier one of the same step, and prints it.
 func (b *Boot) enter(e report.Step) {
 	switch {
 	case e.State == report.Failed:

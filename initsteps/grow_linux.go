@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BlockDevice implements System. The sysfs counts sectors of 512 bytes whatever the disk has.
+// BlockDevice implements System. Sysfs counts in sectors of 512 bytes whatever the sector size of the disk.
 func (Linux) BlockDevice(major, minor int) (BlockDevice, error) {
 	dir, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", major, minor))
 	if err != nil {
@@ -36,7 +36,7 @@ func (Linux) BlockDevice(major, minor int) (BlockDevice, error) {
 	return d, errors.Join(err, startErr, diskErr)
 }
 
-// deviceNode is the node of a device from its directory in sysfs, where ! stands for a slash.
+// deviceNode returns the device node of a directory in sysfs, in whose name ! stands for a slash.
 func deviceNode(dir string) string { return "/dev/" + strings.ReplaceAll(filepath.Base(dir), "!", "/") }
 
 func readNumber(dir, name string) (int64, error) {
@@ -77,8 +77,7 @@ func (Linux) WriteDevice(name string, offset int64, data []byte) error {
 	return nil
 }
 
-// ResizePartition implements System, with BLKPG: to have the whole table read again is not possible while a partition
-// of it is in use.
+// ResizePartition implements System. It uses BLKPG: the kernel does not read the table again while a partition is in use.
 func (Linux) ResizePartition(d BlockDevice, size int64) error {
 	p := unix.BlkpgPartition{Start: d.Start, Length: size, Pno: int32(d.Partition)}
 	arg := unix.BlkpgIoctlArg{

@@ -146,34 +146,34 @@ func TestGrowIsLeftAlone(t *testing.T) {
 		partition, root string // the notes; "" for work that is done
 	}{
 		"not asked": {func(r *recorder) { r.files["proc/cmdline"].Data = []byte("root=/dev/x -- pkinit.grow\n") },
-			"the kernel's command line does not ask for it with pkinit.grow",
-			"the kernel's command line does not ask for it with pkinit.grow"},
+			"the kernel's command line has no pkinit.grow",
+			"the kernel's command line has no pkinit.grow"},
 		"forbidden later": {func(r *recorder) { r.files["proc/cmdline"].Data = []byte("pkinit.grow=1 pkinit.grow=0") },
-			"the kernel's command line does not ask for it with pkinit.grow",
-			"the kernel's command line does not ask for it with pkinit.grow"},
+			"the kernel's command line has no pkinit.grow",
+			"the kernel's command line has no pkinit.grow"},
 		"other file system": {func(r *recorder) { r.mounts[0].FSType = "btrfs" },
 			"the file system is btrfs, and only ext4 is grown", "the file system is btrfs, and only ext4 is grown"},
 		"read-only": {func(r *recorder) { r.mounts[0].Options = "ro,noatime" },
 			"the file system is not writable (ro,noatime)", "the file system is not writable (ro,noatime)"},
-		"whole disk": {func(r *recorder) { r.card.whole = true }, "/dev/mmcblk0 is no partition", ""},
+		"whole disk": {func(r *recorder) { r.card.whole = true }, "/dev/mmcblk0 is not a partition", ""},
 		"no table": {func(r *recorder) { r.card.table[510] = 0 },
-			"/dev/mmcblk0 has no partition table of the kind MBR", full},
+			"/dev/mmcblk0 has no MBR partition table", full},
 		"GPT": {func(r *recorder) { r.card.entry(0, 0xee, 512, cardSize-512) },
-			"/dev/mmcblk0 has no partition table of the kind MBR", full},
+			"/dev/mmcblk0 has no MBR partition table", full},
 		"GPT beside other entries": {func(r *recorder) { r.card.entry(3, 0xee, 512, 1<<20) },
-			"/dev/mmcblk0 has no partition table of the kind MBR", full},
+			"/dev/mmcblk0 has no MBR partition table", full},
 		"boot sector of a file system": {func(r *recorder) { copy(r.card.table[446:], "Non-system disk") },
-			"/dev/mmcblk0 has no partition table of the kind MBR", full},
+			"/dev/mmcblk0 has no MBR partition table", full},
 		"a partition behind it": {func(r *recorder) { r.card.entry(2, 0x83, 4<<30, 1<<30) },
 			"/dev/mmcblk0p2 is not the last partition of /dev/mmcblk0", full},
 		"a partition over it": {func(r *recorder) { r.card.entry(0, 0xc, 4<<20, 1<<30) },
 			"/dev/mmcblk0p2 is not the last partition of /dev/mmcblk0", full},
 		"other beginning": {func(r *recorder) { r.card.entry(1, 0x83, 1<<30, 1<<30) },
-			"/dev/mmcblk0p2 does not begin where the partition table of /dev/mmcblk0 says", full},
+			"/dev/mmcblk0p2 starts elsewhere than in the partition table of /dev/mmcblk0", full},
 		"not in the table": {func(r *recorder) { r.card.entry(1, 0, 0, 0) },
-			"/dev/mmcblk0p2 does not begin where the partition table of /dev/mmcblk0 says", full},
+			"/dev/mmcblk0p2 starts elsewhere than in the partition table of /dev/mmcblk0", full},
 		"larger than the disk": {func(r *recorder) { r.card.disk = 1 << 30 },
-			"/dev/mmcblk0p2 ends behind /dev/mmcblk0: the table is that of a larger disk", full},
+			"/dev/mmcblk0p2 ends after /dev/mmcblk0: its partition table is that of a larger disk", full},
 		"larger in the kernel": {func(r *recorder) { r.card.disk, r.card.partition = imageSize, imageSize },
 			"/dev/mmcblk0p2 ends where /dev/mmcblk0 does", ""},
 		"less than the alignment": {func(r *recorder) { r.card.disk = imageSize + 4<<20 - 512 },
@@ -235,14 +235,14 @@ func TestGrowLimits(t *testing.T) {
 
 func TestGrowBrokenSuperblock(t *testing.T) {
 	for want, super := range map[string]string{
-		"/dev/mmcblk0p2 has no ext4 superblock: its magic number is 0x0": "",
-		"/dev/mmcblk0p2 has an ext4 superblock with blocks of 2^255 KiB": strings.Repeat("\x00", 24) + "\xff" + strings.Repeat("\x00", 31) + "\x53\xef",
+		"/dev/mmcblk0p2 has no ext4 superblock: its magic number is 0x0":                                     "",
+		"/dev/mmcblk0p2 has an ext4 superblock with a block size of 2^255 KiB, more than the 64 KiB of ext4": strings.Repeat("\x00", 24) + "\xff" + strings.Repeat("\x00", 31) + "\x53\xef",
 	} {
 		b := newBoot(superblock{device().insert(newCard(cardSize, imageSize)), super})
 		require.EqualError(t, initsteps.GrowFileSystem{Target: "/"}.Do(b), want)
 	}
 	b := newBoot(device().insert(newCard(cardSize, imageSize)))
-	require.EqualError(t, initsteps.GrowFileSystem{Target: "/mnt"}.Do(b), "nothing is mounted on /mnt")
+	require.EqualError(t, initsteps.GrowFileSystem{Target: "/mnt"}.Do(b), "/mnt is not a mount point")
 }
 
 type superblock struct {

@@ -128,10 +128,10 @@ func TestGrowInside(t *testing.T) {
 			requireSize(t, dir, largeSize-smallStart)
 		})
 		mounted(t, "/dev/ubdb2", func(dir string) {
-			requireGrowth(t, dir, initsteps.Skip("/dev/ubdb has no partition table of the kind MBR"), initsteps.Skip("the file system fills /dev/ubdb2"))
+			requireGrowth(t, dir, initsteps.Skip("/dev/ubdb has no MBR partition table"), initsteps.Skip("the file system fills /dev/ubdb2"))
 		})
 		mounted(t, "/dev/ubdc", func(dir string) {
-			requireGrowth(t, dir, initsteps.Skip("/dev/ubdc is no partition"), nil)
+			requireGrowth(t, dir, initsteps.Skip("/dev/ubdc is not a partition"), nil)
 			requireSize(t, dir, largeSize)
 		})
 	case "cut-after-partition":

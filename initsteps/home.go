@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// instance is the instance name that systemd gives to a path. It does for names without special characters.
+// instance returns the systemd instance name of a path without special characters.
 func instance(p string) string { return strings.ReplaceAll(strings.Trim(p, "/"), "/", "-") }
 
-// ids are those of the owner of the home directory; a Skip if there is none or the owner is not in the group.
+// ids returns the owner of the home directory, or a Skip if there is no such directory or its owner is not in the group.
 func (s BindHome) ids(b *Boot) (IDs, error) {
 	home, err := b.Stat(s.Home)
 	if errors.Is(err, fs.ErrNotExist) {
-		return IDs{}, Skip("there is no " + s.Home)
+		return IDs{}, Skip(s.Home + " does not exist")
 	}
 	if err != nil {
 		return IDs{}, err
@@ -35,7 +35,7 @@ func (s BindHome) ids(b *Boot) (IDs, error) {
 	}
 	group := slices.IndexFunc(groups, func(f []string) bool { return len(f) > 3 && f[0] == s.Group })
 	if group < 0 {
-		return IDs{}, Skip("there is no group " + s.Group)
+		return IDs{}, Skip("group " + s.Group + " does not exist")
 	}
 	name, primary := users[user][0], users[user][3]
 	if primary != groups[group][2] && !slices.Contains(strings.Split(groups[group][3], ","), name) {

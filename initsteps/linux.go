@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays"
 )
 
-// Linux is the System that runs.
+// Linux is the running System.
 type Linux struct{}
 
 // Stat implements System.

@@ -9,35 +9,35 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Reset does what the administrator queued: another stage is next, and all overrides are given up, before any of it is
-// chosen or mounted. What says so goes last, or becomes what is to be done once Docker runs; so what a power cut
-// interrupts is done by the next boot, from the beginning, with the same end.
+// Reset carries out a queued reset before a stage is selected: it sets the next stage and removes all overrides. The
+// queued file is removed last, or replaced by the part that needs Docker, so that after a power cut the next boot repeats
+// all of it with the same result.
 type Reset struct{}
 
 func (Reset) String() string { return "reset" }
 
-// Done implements Step. That nothing is left to do is seen by Do.
+// Done implements Step. Do sees whether a reset is queued.
 func (Reset) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
 func (Reset) Do(b *Boot) error {
-	data, err := queued(b, override.ResetFile, "nothing is to be reset")
+	data, err := queued(b, override.ResetFile, "no reset is queued")
 	if err != nil {
 		return err
 	}
-	reset, err := override.ParseReset(data)
+	r, err := override.ParseReset(data)
 	switch {
 	case err != nil:
 		return err
-	case reset.Stage == 0:
-		return Skip("pkctl stage apply does the rest")
+	case r.Stage == 0:
+		return Skip("pkctl stage apply resets the containers")
 	}
-	return giveUp(b, reset)
+	return reset(b, r)
 }
 
-func giveUp(b *Boot, r override.Reset) error {
+func reset(b *Boot, r override.Reset) error {
 	if err := setNext(b, r.Stage); err != nil {
-		return fmt.Errorf("%w (to give the reset up: pkctl reset --cancel)", err)
+		return fmt.Errorf("%w (to cancel the reset: pkctl reset --cancel)", err)
 	}
 	if r.Overrides {
 		for _, name := range []string{"overrides", override.QueueFile} {
@@ -81,5 +81,5 @@ func (b *Boot) write(writes []stages.Write, err error) error {
 	return err
 }
 
-// Undo implements Step: what was given up stays so.
+// Undo implements Step. Removed overrides cannot be restored.
 func (Reset) Undo(*Boot) error { return nil }

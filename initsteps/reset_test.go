@@ -106,7 +106,7 @@ func TestResetIsFinishedByTheNextBoot(t *testing.T) {
 func TestResetToABrokenStage(t *testing.T) {
 	for stage, message := range map[string]string{
 		"7": "reset: stage 7 cannot be next: open /var/lib/forklift/stages/7/forklift-bundle.yml: file does not exist " +
-			"(to give the reset up: pkctl reset --cancel)",
+			"(to cancel the reset: pkctl reset --cancel)",
 		"-1": "reset: parse the queued reset: -1 is not the number of a stage",
 	} {
 		r := toReset(`{"version": 1, "stage": ` + stage + `, "overrides": true}`)

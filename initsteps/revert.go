@@ -14,18 +14,18 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
-// RevertOverrides gives up the overrides that the administrator queued for it, before any layer is mounted: those of a
-// mounted overlay may not change. The queue goes last, so that what a power cut interrupts is done by the next boot.
+// RevertOverrides removes the overrides that the administrator queued, before any overlay is mounted: layers of a mounted
+// overlay may not change. The queue is removed last, so that the next boot goes on after a power cut.
 type RevertOverrides struct{}
 
 func (RevertOverrides) String() string { return "revert-overrides" }
 
-// Done implements Step. That nothing is left to revert is seen by Do.
+// Done implements Step. Do sees whether overrides are queued.
 func (RevertOverrides) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
 func (RevertOverrides) Do(b *Boot) error {
-	data, err := queued(b, override.QueueFile, "nothing is to be reverted")
+	data, err := queued(b, override.QueueFile, "no override is queued to be reverted")
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func (RevertOverrides) Do(b *Boot) error {
 	return b.RemoveAll(overlays.StateDir, override.QueueFile)
 }
 
-// queued reads what the administrator queued for before the overlays are mounted. The step is skipped where nothing is,
-// and where they are mounted.
+// queued reads a file in which the administrator queued a change of the overrides. It returns a Skip, with the message
+// nothing if there is no file, and if the overlays are already mounted.
 func queued(b *Boot, file, nothing string) ([]byte, error) {
 	data, err := b.ReadFile(path.Join(overlays.StateDir, file))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -54,18 +54,18 @@ func queued(b *Boot, file, nothing string) ([]byte, error) {
 	}
 	mounted, err := overlaid(b)
 	if err == nil && mounted {
-		err = Skip("the overlays are mounted: at the next boot")
+		err = Skip("the overlays are mounted; the next boot does it")
 	}
 	return data, err
 }
 
-// overlaid tells whether an overlay of ours is mounted.
+// overlaid reports whether an overlay of pkinit is mounted.
 func overlaid(b *Boot) (bool, error) {
 	infos, err := b.MountInfo()
 	return slices.ContainsFunc(infos, func(m *mountinfo.Info) bool {
-		return m.FSType == "overlay" && strings.HasPrefix(m.Source, "pkinit:")
+		return m.FSType == "overlay" && strings.HasPrefix(m.Source, overlays.SourcePrefix)
 	}), err
 }
 
-// Undo implements Step: what was reverted stays so.
+// Undo implements Step. Removed overrides cannot be restored.
 func (RevertOverrides) Undo(*Boot) error { return nil }

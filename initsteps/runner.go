@@ -10,8 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// All runs every step. The error joins those of the steps, all of which are in the report too; the boot can go on
-// whatever it is.
+// All runs every step. The error joins those of the steps, which are in the report, too; the boot can go on despite it.
 func (b *Boot) All() error {
 	var errs []error
 	for _, t := range Transactions() {
@@ -20,21 +19,21 @@ func (b *Boot) All() error {
 	return errors.Join(errs...)
 }
 
-// One runs the step of a name, after those before it in its transaction, and writes the report. Those that are done
-// stay as they are. Where one of them has failed in this boot, the step is skipped.
+// One runs the named step, after those before it in its transaction that are not done yet, and writes the report. If one
+// of these has failed in this boot, the step is skipped.
 func (b *Boot) One(name string) error {
 	steps, err := upTo(name)
 	if err != nil {
 		return err
 	}
-	if s := b.broken(steps[:len(steps)-1]); s != nil {
+	if s := b.firstFailed(steps[:len(steps)-1]); s != nil {
 		b.enter(report.Step{Name: name, State: report.Skipped, Note: fmt.Sprintf("%s is %s", s, b.state(s))})
 		return b.Save()
 	}
 	return errors.Join(b.transaction(steps), b.Save())
 }
 
-// upTo are the steps of a transaction up to the one of a name.
+// upTo returns the steps of a transaction up to the named one.
 func upTo(name string) ([]Step, error) {
 	var names []string
 	for _, t := range Transactions() {
@@ -45,11 +44,11 @@ func upTo(name string) ([]Step, error) {
 			names = append(names, s.String())
 		}
 	}
-	return nil, fmt.Errorf("no step is called %s; there are %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("step %s does not exist; the steps are %s", name, strings.Join(names, ", "))
 }
 
-// broken is the first of the steps that failed or was undone; nil if none was.
-func (b *Boot) broken(steps []Step) Step {
+// firstFailed returns the first of the steps that failed or was undone, nil if none was.
+func (b *Boot) firstFailed(steps []Step) Step {
 	for _, s := range steps {
 		if st := b.state(s); st == report.Failed || st == report.Undone {
 			return s
@@ -87,7 +86,7 @@ func (b *Boot) runUntilFailure(steps []Step) (failed int, err error) {
 	return 0, nil
 }
 
-// rollback undoes the steps that are done, the last first. One that cannot be undone keeps none from it.
+// rollback undoes the steps that are done, the last first, and goes on when one cannot be undone.
 func (b *Boot) rollback(steps []Step) error {
 	var errs []error
 	for _, s := range slices.Backward(steps) {
@@ -106,7 +105,7 @@ func (b *Boot) rollback(steps []Step) error {
 	return errors.Join(errs...)
 }
 
-// run runs one step and enters what became of it. One that the report says is done has been done in this boot.
+// run runs one step unless the report says that it is done, and adds the result to the report.
 func (b *Boot) run(s Step) error {
 	if b.state(s) == report.Done {
 		return nil
@@ -127,12 +126,12 @@ func (b *Boot) run(s Step) error {
 	return err
 }
 
-// do does a step unless it is done, which the report may not know if it was lost.
+// do does a step unless its Done says that it is done: the report of an earlier run may be lost.
 func (b *Boot) do(s Step) (note string, err error) {
 	err = Guard(func() error {
 		done, err := s.Done(b)
 		if err != nil || done {
-			note = "was done before"
+			note = "already done"
 			return err
 		}
 		return s.Do(b)
@@ -140,7 +139,7 @@ func (b *Boot) do(s Step) (note string, err error) {
 	return note, err
 }
 
-// Guard turns a panic into an error: none may end the boot, since the end of process 1 is the end of the kernel.
+// Guard calls f and turns a panic into an error: the end of process 1 would be a panic of the kernel.
 func Guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

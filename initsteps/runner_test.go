@@ -208,7 +208,7 @@ func TestDoneBefore(t *testing.T) {
 	b, err := initsteps.LoadReport(r, "test")
 	require.NoError(t, err)
 	etc := b.Steps[len(b.Steps)-1]
-	require.Equal(t, report.Step{Name: "overlay-etc", State: report.Done, Note: "was done before", Seconds: etc.Seconds}, etc)
+	require.Equal(t, report.Step{Name: "overlay-etc", State: report.Done, Note: "already done", Seconds: etc.Seconds}, etc)
 	require.Len(t, r.mounts, len(targets))
 }
 
@@ -247,7 +247,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 }
 
 func TestOneUnknown(t *testing.T) {
-	require.EqualError(t, newBoot(device()).One("overlay-var"), "no step is called overlay-var; there are "+
+	require.EqualError(t, newBoot(device()).One("overlay-var"), "step overlay-var does not exist; the steps are "+
 		"grow-partition, grow-root, reset, revert-overrides, select-stage, overlay-sysroot, bindro-run-forklift-stages-current, "+
 		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, start-overlaid-units")
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// SelectStage chooses the stage of this boot, once, and records the attempt if the stage is not yet proven. Everything
-// later reads the choice from the report.
+// SelectStage chooses the stage of this boot and records the attempt if the stage is not proven yet. All later steps and
+// programs read the choice from the report.
 type SelectStage struct{}
 
 func (SelectStage) String() string { return "select-stage" }
@@ -18,8 +18,8 @@ func (SelectStage) String() string { return "select-stage" }
 // Done implements Step.
 func (SelectStage) Done(b *Boot) (bool, error) { return b.Report.Choice.Reason != "", nil }
 
-// Do implements Step. What is wrong with the store is a problem, never a failure: without a stage there are still the
-// user's overrides to mount.
+// Do implements Step. An error of the store is a problem, never a failure: without a stage the user's overrides are still
+// mounted.
 func (SelectStage) Do(b *Boot) error {
 	choice := stages.Choice{Reason: "no stage can be used"}
 	err := Guard(func() error {
@@ -39,7 +39,7 @@ func (SelectStage) Do(b *Boot) error {
 	return nil
 }
 
-// choose selects the stage and counts the attempt.
+// choose selects the stage and records the attempt.
 func choose(b *Boot) stages.Choice {
 	snapshot, err := stages.Load(b.DirFS(stages.Dir))
 	if err != nil {
@@ -51,14 +51,14 @@ func choose(b *Boot) stages.Choice {
 		return choice
 	}
 	if err := record(b, snapshot, choice); err != nil {
-		// An attempt that is not counted could be repeated for ever.
+		// An attempt that is not recorded could be repeated for ever.
 		return stages.Fallback(snapshot, fmt.Sprintf("stage %d is next but the attempt at it could not be recorded: %s",
 			choice.Stage, OneLine(err)))
 	}
 	return choice
 }
 
-// record counts the attempt at a stage.
+// record records an attempt at a stage.
 func record(b *Boot, s stages.Snapshot, c stages.Choice) error {
 	_, writes, err := stages.Files{State: s.State}.Attempt(c.Stage, b.Now())
 	return b.write(writes, err)

@@ -11,19 +11,19 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Step is one thing to do. Steps are comparable values; their names are those of the systemd services that run them.
+// Step is one step of a boot. Steps are comparable values, named after the systemd services that run them.
 type Step interface {
 	fmt.Stringer
-	// Done says whether there is nothing left to do, because this boot has done it before.
+	// Done reports whether this boot has already done the step.
 	Done(b *Boot) (bool, error)
-	// Do does it, wholly or not at all. A Skip says that there is nothing to do at all.
+	// Do does the step completely or, if it fails, not at all. The error Skip says why there is nothing to do.
 	Do(b *Boot) error
-	// Undo takes back what Do did.
+	// Undo reverts Do.
 	Undo(b *Boot) error
 }
 
-// Transactions are all steps, in the order in which they run. A step that fails is undone with those before it in its
-// transaction; the other transactions run all the same.
+// Transactions returns all steps in the order in which they run. When a step fails, those before it in its transaction
+// are undone; the other transactions run regardless.
 func Transactions() [][]Step {
 	return [][]Step{
 		{GrowPartition{Target: "/"}},
@@ -44,7 +44,7 @@ func Transactions() [][]Step {
 	}
 }
 
-// Boot is what a step knows: the system, and the report that it reads the choice from and adds to.
+// Boot is the context of the steps: the system, and the report, from which they read the chosen stage.
 type Boot struct {
 	System
 	Report *report.Boot
@@ -53,7 +53,7 @@ type Boot struct {
 	alternative bool // the transaction that was undone can start over with another choice
 }
 
-// OneLine writes an error that has several lines, as joined ones have, in one.
+// OneLine returns the text of an error with its lines joined by semicolons.
 func OneLine(err error) string {
 	var lines []string
 	for line := range strings.Lines(err.Error()) {
@@ -62,12 +62,12 @@ func OneLine(err error) string {
 	return strings.Join(lines, "; ")
 }
 
-// Skip is the error of a step that has nothing to do; it says why.
+// Skip is the error of a step that has nothing to do, with the reason.
 type Skip string
 
 func (s Skip) Error() string { return string(s) }
 
-// mountAt finds what is mounted on a path, as the last mount on it shows; nil if nothing is.
+// mountAt returns the topmost mount on a path, nil if there is none.
 func (b *Boot) mountAt(target string) (*mountinfo.Info, error) {
 	infos, err := b.MountInfo()
 	if err != nil {

@@ -52,7 +52,7 @@ func TestBootWithoutStage(t *testing.T) {
 			require.True(t, b.Degraded)
 			require.Equal(t, c.problems, b.Problems)
 			require.Equal(t, report.Choice{Reason: "no stage can be used"}, b.Choice)
-			require.Equal(t, "there is no stage", b.Steps[6].Note)
+			require.Equal(t, "no stage is chosen", b.Steps[6].Note)
 			require.Equal(t, []string{"/sysroot", "/usr", "/etc", "/home/pi/.local/share/forklift/stages"}, r.mounted())
 			require.Equal(t, []string{"/sysroot/usr"}, b.Overlays[0].Lowerdirs)
 			require.Equal(t, []string{"/sysroot/etc"}, b.Overlays[1].Lowerdirs)
@@ -82,12 +82,12 @@ func TestHomeIsSkipped(t *testing.T) {
 		change map[string]string
 		note   string
 	}{
-		"no home":         {map[string]string{"home/pi/.profile": absent}, "there is no /home/pi"},
+		"no home":         {map[string]string{"home/pi/.profile": absent}, "/home/pi does not exist"},
 		"no such user":    {map[string]string{"etc/passwd": "root:x:0:0::/:\n"}, "/home/pi belongs to no user (uid 1000)"},
-		"no group":        {map[string]string{"etc/group": "pi:x:1000:\n"}, "there is no group pkctl"},
+		"no group":        {map[string]string{"etc/group": "pi:x:1000:\n"}, "group pkctl does not exist"},
 		"not a member":    {map[string]string{"etc/group": "pkctl:x:990:pip,alice\n"}, "pi is not in the group pkctl"},
-		"short lines":     {map[string]string{"etc/group": "\npkctl:x:990\n+\n"}, "there is no group pkctl"},
-		"no stage store":  {noStore(), "there is no /var/lib/forklift/stages"},
+		"short lines":     {map[string]string{"etc/group": "\npkctl:x:990\n+\n"}, "group pkctl does not exist"},
+		"no stage store":  {noStore(), "/var/lib/forklift/stages does not exist"},
 		"empty databases": {map[string]string{"etc/passwd": "", "etc/group": ""}, "/home/pi belongs to no user (uid 1000)"},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -138,14 +138,14 @@ func TestVerify(t *testing.T) {
 			r.mounts = append(r.mounts, &mountinfo.Info{Mountpoint: "/var/lib/docker/x", FSType: "overlay", Source: "overlay"})
 		}, ""},
 		"sysroot writable": {func(r *recorder) { r.mountAt("/sysroot").Options = "rw,relatime" }, "/sysroot is not read-only (rw,relatime)"},
-		"sysroot gone":     {func(r *recorder) { _ = r.Unmount("/sysroot") }, "nothing is mounted on /sysroot"},
+		"sysroot gone":     {func(r *recorder) { _ = r.Unmount("/sysroot") }, "/sysroot is not a mount point"},
 		"other stage": {func(r *recorder) { r.mountAt("/run/forklift/stages/current").Root = "/var/lib/forklift/stages/1" },
-			"/run/forklift/stages/current shows /var/lib/forklift/stages/1, want 2"},
+			"/run/forklift/stages/current is a bind mount of /var/lib/forklift/stages/1, want 2"},
 		"home gone": {func(r *recorder) { _ = r.Unmount("/home/pi/.local/share/forklift/stages") },
-			"nothing is mounted on /home/pi/.local/share/forklift/stages"},
+			"/home/pi/.local/share/forklift/stages is not a mount point"},
 		"home without mapping": {func(r *recorder) { r.mountAt("/home/pi/.local/share/forklift/stages").Options = "rw" },
-			"/home/pi/.local/share/forklift/stages shows the owners as they are on the disk (rw)"},
-		"overlay gone": {func(r *recorder) { _ = r.Unmount("/etc") }, "nothing is mounted on /etc"},
+			"/home/pi/.local/share/forklift/stages is mounted without mapped owners (rw)"},
+		"overlay gone": {func(r *recorder) { _ = r.Unmount("/etc") }, "/etc is not a mount point"},
 		"other lowerdirs": {func(r *recorder) { r.mountAt("/etc").VFSOptions = "rw,lowerdir=/sysroot/etc,upperdir=/u,workdir=/w" },
 			"/etc is {pkinit:/etc /etc [/sysroot/etc] /u /w}, want {pkinit:/etc /etc " +
 				"[/run/forklift/stages/current/exports/overlays/etc /sysroot/etc] /var/lib/overlays/overrides/etc /var/lib/overlays/workdirs/etc}"},

@@ -9,26 +9,27 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays"
 )
 
-// System is what the steps need of the operating system. Paths are absolute, errors name the operation and its paths.
+// System is the part of the operating system that the steps use. Paths are absolute; errors name the operation and its
+// paths.
 type System interface {
 	// Stat follows symlinks.
 	Stat(name string) (Info, error)
 	ReadFile(name string) ([]byte, error)
-	// DirFS is the files below a directory.
+	// DirFS returns the files below a directory.
 	DirFS(dir string) fs.FS
 	MountInfo() ([]*mountinfo.Info, error)
 
-	// Mkdir makes a directory with this owner and mode unless it is there, and the missing ones above it as root's.
+	// Mkdir makes a directory with the owner and mode of as unless it exists, and its missing parents, owned by root.
 	Mkdir(name string, as Info) error
 	// WriteFile replaces a file, synced, so that a power cut leaves the old content or the new one.
 	WriteFile(name string, data []byte, mode fs.FileMode) error
-	// RemoveAll removes a file or a directory with all in it, if it is there, by its path in a directory that it never
-	// leaves by way of symlinks.
+	// RemoveAll durably removes a file or a directory tree, if it exists, by its path in dir. Symlinks do not lead it out
+	// of dir.
 	RemoveAll(dir, name string) error
-	// Bind and MountOverlay mount wholly or not at all.
+	// Bind and MountOverlay mount completely or not at all.
 	Bind(b Bind) error
 	MountOverlay(m overlays.Mount) error
-	// Unmount takes a mount away even if it is in use.
+	// Unmount detaches a mount even if it is in use.
 	Unmount(target string) error
 	// Command runs a program and waits for it.
 	Command(name string, args ...string) error
@@ -37,9 +38,9 @@ type System interface {
 	BlockDevice(major, minor int) (BlockDevice, error)
 	// ReadDevice reads a part of a device.
 	ReadDevice(name string, offset int64, size int) ([]byte, error)
-	// WriteDevice writes a part of a device and waits until it is on the medium.
+	// WriteDevice writes a part of a device, and syncs it.
 	WriteDevice(name string, offset int64, data []byte) error
-	// ResizePartition tells the kernel that a partition has another size, in bytes, than when it read the table.
+	// ResizePartition sets the size of a partition, in bytes, in the kernel's copy of the partition table.
 	ResizePartition(d BlockDevice, size int64) error
 	// ResizeFileSystem grows the ext4 file system that is mounted on a directory.
 	ResizeFileSystem(target string, blocks int64) error
@@ -49,23 +50,24 @@ type System interface {
 	SinceBoot() time.Duration
 }
 
-// Info is what steps want to know of a file.
+// Info is the metadata of a file.
 type Info struct {
 	Mode     fs.FileMode
 	UID, GID int
 }
 
-// Bind is a bind mount: of one file system, without what is mounted below it, and private.
+// Bind is a private bind mount of one file system, without the mounts below the source.
 type Bind struct {
 	Source   string
 	Target   string
 	ReadOnly bool
-	IDs      *IDs   // shows other owners than the disk has
-	Within   string // a directory that the target must not leave by way of symlinks; what is missing of the target's
-	// path below it is made, with this directory's owner
+	IDs      *IDs   // maps root to another owner; nil for no mapping
+	Within   string // directory that symlinks in the target must not leave; missing directories of the target below it
+	// are made with its owner; "" if the target exists and belongs to root
 }
 
-// IDs are the owners in whose name root's files appear through a bind mount, and whose files land as root's.
+// IDs are the owner that root is mapped to in a bind mount: root's files appear as the owner's, and files that the owner
+// makes are root's on the disk.
 type IDs struct {
 	UID, GID int
 }
@@ -74,7 +76,7 @@ type IDs struct {
 type BlockDevice struct {
 	Name      string // of its node, such as /dev/mmcblk0p2
 	Size      int64
-	Partition int // its number on the disk; 0: it is no partition, and has none of what follows
+	Partition int // its number on the disk; 0 if it is not a partition: the fields below are then zero
 
 	Start    int64
 	Disk     string // the node of the disk, such as /dev/mmcblk0

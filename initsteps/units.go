@@ -1,6 +1,6 @@
 package initsteps
 
-// StartUnits makes systemd load the units that the overlays brought, where it was running before them.
+// StartUnits reloads systemd and starts the units that the overlays added. It is skipped before systemd runs.
 type StartUnits struct{}
 
 func (StartUnits) String() string { return "start-overlaid-units" }
@@ -11,7 +11,7 @@ func (StartUnits) Done(b *Boot) (bool, error) { return false, nil }
 // Do implements Step.
 func (StartUnits) Do(b *Boot) error {
 	if b.Report.Initramfs {
-		return Skip("systemd starts after the overlays and sees all units")
+		return Skip("systemd starts after the overlays and loads all units itself")
 	}
 	if err := b.Command("systemctl", "daemon-reload"); err != nil {
 		return err

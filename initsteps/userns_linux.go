@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// userNamespace makes a user namespace in which root is someone else outside of it. The kernel takes the mapping of a
-// mount from such a namespace, and only a process can make one: a child that is stopped before it runs anything.
+// userNamespace returns a user namespace that maps root to the IDs. The kernel takes the mapping of a mount from a user
+// namespace, which only a process can make: a child that is stopped before it runs anything.
 func userNamespace(ids IDs) (f *os.File, err error) {
 	runtime.LockOSThread() // only the thread that traces the child may end it
 	defer runtime.UnlockOSThread()

@@ -13,13 +13,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Verify reads back from the kernel what the steps before it mounted, compares it with what was meant, and puts the
-// overlays into the report.
+// Verify compares the mounts in mountinfo with those that the steps before it made, and adds the overlays to the report.
+// It undoes nothing.
 type Verify struct{}
 
 func (Verify) String() string { return "verify" }
 
-// Done implements Step. What was true a moment ago need not be true now.
+// Done implements Step. Mounts can change at any time.
 func (Verify) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
@@ -45,7 +45,7 @@ func (Verify) Do(b *Boot) error {
 // Undo implements Step.
 func (Verify) Undo(*Boot) error { return nil }
 
-// verifier is a step that can tell whether the kernel did what it meant.
+// verifier is a step that can compare its mount with mountinfo.
 type verifier interface {
 	verify(b *Boot, infos []*mountinfo.Info) error
 }
@@ -92,9 +92,9 @@ func (s BindHome) verify(_ *Boot, infos []*mountinfo.Info) error {
 	m := lastAt(infos, s.target())
 	switch {
 	case m == nil:
-		return fmt.Errorf("nothing is mounted on %s", s.target())
+		return fmt.Errorf("%s is not a mount point", s.target())
 	case !slices.Contains(strings.Split(m.Options, ","), "idmapped"):
-		return fmt.Errorf("%s shows the owners as they are on the disk (%s)", s.target(), m.Options)
+		return fmt.Errorf("%s is mounted without mapped owners (%s)", s.target(), m.Options)
 	}
 	return nil
 }
@@ -103,9 +103,9 @@ func readOnly(infos []*mountinfo.Info, target, root string) error {
 	m := lastAt(infos, target)
 	switch {
 	case m == nil:
-		return fmt.Errorf("nothing is mounted on %s", target)
+		return fmt.Errorf("%s is not a mount point", target)
 	case root != "" && path.Base(m.Root) != root:
-		return fmt.Errorf("%s shows %s, want %s", target, m.Root, root)
+		return fmt.Errorf("%s is a bind mount of %s, want %s", target, m.Root, root)
 	case !slices.Contains(strings.Split(m.Options, ","), "ro"):
 		return fmt.Errorf("%s is not read-only (%s)", target, m.Options)
 	}
@@ -119,7 +119,7 @@ func (s Overlay) verify(b *Boot, infos []*mountinfo.Info) error {
 	}
 	m := lastAt(infos, s.target())
 	if m == nil {
-		return fmt.Errorf("nothing is mounted on %s", s.target())
+		return fmt.Errorf("%s is not a mount point", s.target())
 	}
 	got, err := overlays.ParseOptions(m.VFSOptions)
 	if err != nil {

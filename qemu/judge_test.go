@@ -79,11 +79,11 @@ func TestJudge(t *testing.T) {
 			[]string{"pkinit says that the boot is degraded, and not why"},
 		},
 		"stage not bound": {
-			func(r *Result) { r.Stage = nil }, []string{"nothing is mounted on /run/forklift/stages/current"},
+			func(r *Result) { r.Stage = nil }, []string{"/run/forklift/stages/current is not a mount point"},
 		},
 		"another stage bound": {
 			func(r *Result) { r.Stage.Root = "/var/lib/forklift/stages/2" },
-			[]string{"/run/forklift/stages/current shows /var/lib/forklift/stages/2, want /var/lib/forklift/stages/1"},
+			[]string{"/run/forklift/stages/current is a bind mount of /var/lib/forklift/stages/2, want /var/lib/forklift/stages/1"},
 		},
 		"stage writable": {
 			func(r *Result) { r.Stage.Options = "rw,errors=remount-ro" },

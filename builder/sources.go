@@ -1,15 +1,14 @@
 package builder
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/script"
 	"github.com/PlanktoScope/pkbuild/recipes"
@@ -127,16 +126,5 @@ func describe(dir, name string, e *layers.File, mode bool) error {
 	return nil
 }
 
-// Digest is the SHA-256 of a file in hexadecimal.
-func Digest(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("read %s: %w", name, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
+// Digest returns the SHA-256 of a file in hexadecimal.
+func Digest(name string) (string, error) { return sha256sum.File(context.Background(), name) }

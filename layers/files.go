@@ -2,13 +2,13 @@ package layers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
@@ -43,7 +43,7 @@ func (f Files) Make(ctx context.Context, env *Env, _ *tree.Tree) (*tree.Tree, er
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := e.node(env)
+		n, err := e.node(ctx, env)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +54,7 @@ func (f Files) Make(ctx context.Context, env *Env, _ *tree.Tree) (*tree.Tree, er
 	return t, nil
 }
 
-func (e File) node(env *Env) (*tree.Node, error) {
+func (e File) node(ctx context.Context, env *Env) (*tree.Node, error) {
 	n := &tree.Node{Mode: e.Mode, UID: e.UID, GID: e.GID, ModTime: env.Latest}
 	switch e.Type {
 	case "directory":
@@ -63,7 +63,7 @@ func (e File) node(env *Env) (*tree.Node, error) {
 	case "file":
 		n.Type = tree.Regular
 		var err error
-		n.Content, err = e.content(env)
+		n.Content, err = e.content(ctx, env)
 		return n, err
 	default:
 		return nil, fmt.Errorf("file %s: unknown type %q", e.Path, e.Type)
@@ -71,34 +71,35 @@ func (e File) node(env *Env) (*tree.Node, error) {
 	return n, nil
 }
 
-func (e File) content(env *Env) (tree.Content, error) {
+func (e File) content(ctx context.Context, env *Env) (tree.Content, error) {
 	switch {
 	case e.Cached:
-		return OpenSource(filepath.Join(env.Cache, e.Source), e.SHA256)
+		return OpenSource(ctx, filepath.Join(env.Cache, e.Source), e.SHA256)
 	case e.Source != "":
-		return OpenSource(Locate(env.Dir, e.Source), e.SHA256)
+		return OpenSource(ctx, Locate(env.Dir, e.Source), e.SHA256)
 	case e.Program != "":
-		return OpenSource(filepath.Join(env.Helpers, Helper(e.Program, "arm64")), e.SHA256)
+		return OpenSource(ctx, filepath.Join(env.Helpers, Helper(e.Program, "arm64")), e.SHA256)
 	}
 	return tree.Inline(e.Content), nil
 }
 
-// inlineLimit is the size up to which a source is read into memory rather than kept open.
+// inlineLimit is the size in bytes up to which OpenSource reads a file into memory.
 const inlineLimit = 1 << 20
 
-// OpenSource opens a file whose content must have a digest. A large one stays open until nothing refers to it.
-func OpenSource(name, digest string) (tree.Content, error) {
+// OpenSource returns the content of a file of the building machine. It fails if the SHA-256 of the content is not
+// digest, in hexadecimal. A file of more than 1 MiB stays open as long as the content is referred to.
+func OpenSource(ctx context.Context, name, digest string) (tree.Content, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return tree.Content{}, err
 	}
-	h := sha256.New()
-	size, err := io.Copy(h, f)
+	sum, size, err := sha256sum.Reader(ctx, f)
 	if err != nil {
-		return tree.Content{}, fmt.Errorf("read %s: %w", name, err)
+		return tree.Content{}, errors.Join(err, f.Close())
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != digest {
-		return tree.Content{}, fmt.Errorf("%s changed since the plan was made: its SHA-256 is %s, not %s", name, got, digest)
+	if sum != digest {
+		err := fmt.Errorf("%s changed since the plan was made: its SHA-256 is %s, not %s", name, sum, digest)
+		return tree.Content{}, errors.Join(err, f.Close())
 	}
 	c := tree.Content{ReaderAt: f, Size: size}
 	if size > inlineLimit {

@@ -18,6 +18,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/internal/compress"
 )
 
 // Options say how to boot. The zero value is good.
@@ -163,7 +165,7 @@ func bootable(file string, f Firmware) error {
 	if _, err := io.ReadFull(k, head[:]); err != nil {
 		return fmt.Errorf("kernel %s: %w", f.Kernel, err)
 	}
-	if string(head[:2]) != "\x1f\x8b" && string(head[56:60]) != "ARMd" {
+	if compress.Detect(head[:]) != compress.Gzip && string(head[56:60]) != "ARMd" {
 		return fmt.Errorf("kernel %s is neither an arm64 Image nor a gzip of one", f.Kernel)
 	}
 	if f.Bits != 64 {

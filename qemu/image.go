@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/compress"
 	"github.com/diskfs/go-diskfs"
 	"github.com/diskfs/go-diskfs/disk"
 	"github.com/diskfs/go-diskfs/filesystem"
@@ -96,16 +97,12 @@ func ext4Magic(r io.ReaderAt, start int64) error {
 
 // hint says how to go on with a file that is an image in another form.
 func (img *Image) hint() string {
-	magic := make([]byte, 6)
+	magic := make([]byte, compress.HeaderSize)
 	_, _ = img.disk.Backend.ReadAt(magic, 0)
-	switch {
-	case string(magic) == "\xfd7zXZ\x00":
-		return ": it is compressed; run: unxz"
-	case string(magic[:2]) == "\x1f\x8b":
-		return ": it is compressed; run: gunzip"
-	case string(magic[:4]) == "\x28\xb5\x2f\xfd":
-		return ": it is compressed; run: unzstd"
-	case string(magic[:4]) == "QFI\xfb":
+	if format := compress.Detect(magic); format != compress.None {
+		return ": it is compressed; run: " + format.Unpack()
+	}
+	if string(magic[:4]) == "QFI\xfb" {
 		return ": it is a qcow2 image; run: qemu-img convert -O raw"
 	}
 	return ""

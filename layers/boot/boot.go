@@ -36,7 +36,7 @@ const (
 func (Layer) Kind() layers.Kind { return layers.Kind{Name: "boot", Version: 1, Kept: true} }
 
 // Make implements Layer.
-func (b Layer) Make(_ context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
+func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
 	kernel, err := findKernel(below)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (b Layer) Make(_ context.Context, env *layers.Env, below *tree.Tree) (*tree
 	if err != nil {
 		return nil, err
 	}
-	pkinit, err := layers.OpenSource(filepath.Join(env.Helpers, layers.Helper("pkinit", "arm64")), b.Pkinit)
+	pkinit, err := layers.OpenSource(ctx, filepath.Join(env.Helpers, layers.Helper("pkinit", "arm64")), b.Pkinit)
 	if err != nil {
 		return nil, err
 	}

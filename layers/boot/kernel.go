@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/compress"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
@@ -49,7 +50,7 @@ var banner = regexp.MustCompile(`Linux version ([0-9][^ ]*) \(`)
 
 // bannerVersion looks for the version in a kernel, which may be compressed with gzip.
 func bannerVersion(image []byte) (string, error) {
-	if bytes.HasPrefix(image, []byte{0x1f, 0x8b}) {
+	if compress.Detect(image) == compress.Gzip {
 		r, err := gzip.NewReader(bytes.NewReader(image))
 		if err != nil {
 			return "", err

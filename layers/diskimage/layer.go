@@ -77,7 +77,7 @@ func (l Layer) unpacked(ctx context.Context, env *layers.Env) (string, error) {
 func (l Layer) published(ctx context.Context, env *layers.Env) (*os.File, error) {
 	name := l.Source
 	if !strings.Contains(name, "://") {
-		return openVerified(layers.Locate(env.Dir, name), l.SHA256)
+		return openVerified(ctx, layers.Locate(env.Dir, name), l.SHA256)
 	}
 	name = l.download(env)
 	err := atomicfile.Produce(ctx, name, func(f *os.File) error {

@@ -3,8 +3,6 @@ package diskimage
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,32 +11,27 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/PlanktoScope/pkbuild/internal/compress"
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
 // openVerified opens a file that must have a digest.
-func openVerified(name, digest string) (*os.File, error) {
+func openVerified(ctx context.Context, name, digest string) (*os.File, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return nil, errors.Join(fmt.Errorf("read %s: %w", name, err), f.Close())
+	sum, _, err := sha256sum.Reader(ctx, f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != digest {
-		return nil, errors.Join(fmt.Errorf("the SHA-256 of %s is %s, not %s", name, got, digest), f.Close())
+	if sum != digest {
+		return nil, errors.Join(fmt.Errorf("the SHA-256 of %s is %s, not %s", name, sum, digest), f.Close())
 	}
 	return f, nil
 }
-
-// The beginnings of files, by which their form is known.
-const (
-	magicXz   = "\xfd7zXZ\x00"
-	magicZstd = "\x28\xb5\x2f\xfd"
-	magicZip  = "PK\x03\x04"
-	magicGzip = "\x1f\x8b"
-)
 
 // unpack writes an image, which may be compressed, to an empty place of a file. Blocks of zeroes become holes.
 func unpack(ctx context.Context, from, to *os.File, progress func(done, total int64)) error {
@@ -46,24 +39,24 @@ func unpack(ctx context.Context, from, to *os.File, progress func(done, total in
 	if err != nil {
 		return err
 	}
-	head := make([]byte, len(magicXz))
-	if _, err := from.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+	format, err := compress.DetectAt(from)
+	if err != nil {
 		return err
 	}
 	if err := to.Truncate(0); err != nil {
 		return err
 	}
-	in := &counter{ctx: ctx, r: io.NewSectionReader(from, 0, info.Size()), total: info.Size(), progress: progress}
+	in := &counter{r: ctxio.Reader(ctx, io.NewSectionReader(from, 0, info.Size())), total: info.Size(), progress: progress}
 	out := &sparse{f: to}
-	switch {
-	case bytes.HasPrefix(head, []byte(magicXz)):
+	switch format {
+	case compress.Xz:
 		err = unxz(ctx, in, out)
-	case bytes.HasPrefix(head, []byte(magicZstd)):
+	case compress.Zstd:
 		err = unzstd(in, out)
-	case bytes.HasPrefix(head, []byte(magicZip)), bytes.HasPrefix(head, []byte(magicGzip)):
-		return errors.New("it is compressed in a form that is not supported: unpack it, or compress it with xz or zstd")
-	default:
+	case compress.None:
 		_, err = io.Copy(out, in)
+	default:
+		return fmt.Errorf("disk image %s is compressed with %s: want xz, zstd or none", from.Name(), format)
 	}
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", from.Name(), err)
@@ -92,18 +85,14 @@ func unzstd(in io.Reader, out io.Writer) error {
 	return err
 }
 
-// counter tells how far a reader is, and ends with the context.
+// counter reports the progress of a reader.
 type counter struct {
-	ctx         context.Context
 	r           io.Reader
 	done, total int64
 	progress    func(done, total int64)
 }
 
 func (c *counter) Read(b []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
 	n, err := c.r.Read(b)
 	c.done += int64(n)
 	c.progress(c.done, c.total)

@@ -1,9 +1,6 @@
 package tree
 
 import (
-	"bufio"
-	"compress/bzip2"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -12,20 +9,9 @@ import (
 	"path"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/PlanktoScope/pkbuild/internal/compress"
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 )
-
-// The compressions of archives, by the bytes that they begin with.
-var compressions = []struct {
-	magic string
-	open  func(io.Reader) (io.Reader, error)
-}{
-	{"\x1f\x8b", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
-	{"\x28\xb5\x2f\xfd", func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r, zstd.WithDecoderConcurrency(1)) }},
-	{"\xfd7zXZ\x00", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
-	{"BZh", func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
-}
 
 // ReadArchive reads a tar as ReadTar does, that may be compressed with gzip, zstd, xz or bzip2. What is compressed, or
 // is no file in which one can go back, is unpacked to a file without a name in dir. The contents lie in the file that
@@ -38,13 +24,13 @@ func ReadArchive(ctx context.Context, archive *os.File, dir string) (t *Tree, co
 	if info.IsDir() {
 		return nil, nil, fmt.Errorf("%s is a directory", archive.Name())
 	}
-	buffered := bufio.NewReaderSize(endingReader{ctx, archive}, 1<<20)
-	in, err := decompress(buffered)
+	in, format, err := compress.NewReader(ctxio.Reader(ctx, archive), compress.Gzip, compress.Zstd, compress.Xz, compress.Bzip2)
 	if err != nil {
 		return nil, nil, fmt.Errorf("unpack %s: %w", archive.Name(), err)
 	}
+	defer in.Close()
 	contents = archive
-	if in != buffered || !info.Mode().IsRegular() {
+	if format != compress.None || !info.Mode().IsRegular() {
 		if contents, err = spool(in, dir); err != nil {
 			return nil, nil, fmt.Errorf("unpack %s: %w", archive.Name(), err)
 		}
@@ -56,21 +42,6 @@ func ReadArchive(ctx context.Context, archive *os.File, dir string) (t *Tree, co
 		err = errors.Join(err, contents.Close())
 	}
 	return t, contents, err
-}
-
-// decompress returns the reader itself where nothing is compressed.
-func decompress(r *bufio.Reader) (io.Reader, error) {
-	const longest = 6
-	head, err := r.Peek(longest)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	for _, c := range compressions {
-		if strings.HasPrefix(string(head), c.magic) {
-			return c.open(r)
-		}
-	}
-	return r, nil
 }
 
 // spool copies to a file that is gone when it is closed, even if the process is killed.
@@ -86,19 +57,6 @@ func spool(r io.Reader, dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// endingReader ends with a context.
-type endingReader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r endingReader) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(b)
 }
 
 // A layer of a container names by this prefix what of the layers below it is deleted, and by the whole a directory of

@@ -2,17 +2,19 @@ package override
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 )
 
 // Change is what the user did to a file.
@@ -231,14 +233,8 @@ func sameContent(path string, is fs.FileInfo, below string, was fs.FileInfo) (bo
 func content(path string, is fs.FileInfo) (string, error) {
 	switch is.Mode().Type() {
 	case 0:
-		f, err := os.Open(path)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		h := sha256.New()
-		_, err = io.Copy(h, f)
-		return "file " + hex.EncodeToString(h.Sum(nil)), err
+		sum, err := sha256sum.File(context.Background(), path)
+		return "file " + sum, err
 	case fs.ModeSymlink:
 		target, err := os.Readlink(path)
 		return "symlink " + target, err

@@ -1,16 +1,18 @@
 package store
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 )
 
 // DigestFile is the file of a bundle that lists all its files as they were staged.
@@ -154,21 +156,10 @@ func readEntry(bundle fs.FS, name string, d fs.DirEntry) (Entry, error) {
 		target, err := fs.ReadLink(bundle, name)
 		return Entry{Path: name, Type: Symlink, Target: target}, err
 	case 0:
-		sum, err := digest(bundle, name)
-		return regular(name, info.Mode(), sum), err
+		sum, err := sha256sum.FileIn(context.Background(), bundle, name)
+		return NewEntry(name, info.Mode().Perm(), sum, ""), err
 	}
 	return Entry{Path: name, Type: Type(info.Mode().Type().String())}, nil
-}
-
-func digest(bundle fs.FS, name string) (sum [sha256.Size]byte, err error) {
-	f, err := bundle.Open(name)
-	if err != nil {
-		return sum, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
 // changes returns a message for each difference between the staged and the present state of a file.

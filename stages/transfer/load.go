@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
@@ -100,7 +101,7 @@ func (p *Plan) sendLayer(ctx context.Context, w *tar.Writer, diff digest.Digest)
 		if l.DiffID != diff {
 			continue
 		}
-		content, end, err := opened(canceled{ctx, p.file.open(l.Member)}, l)
+		content, end, err := opened(ctxio.Reader(ctx, p.file.open(l.Member)), l)
 		if err != nil {
 			return err
 		}

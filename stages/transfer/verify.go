@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -52,7 +53,7 @@ func (f *File) verifyMember(ctx context.Context, m Member) error {
 		}
 	}
 	h := digest.SHA256.Hash()
-	if _, err := io.Copy(h, canceled{ctx, f.open(m.Name)}); err != nil {
+	if _, err := io.Copy(h, ctxio.Reader(ctx, f.open(m.Name))); err != nil {
 		return fmt.Errorf("%s: %w", m.Name, err)
 	}
 	return damaged(m.Name, digest.NewDigest(digest.SHA256, h), m.Digest)
@@ -61,7 +62,7 @@ func (f *File) verifyMember(ctx context.Context, m Member) error {
 // verifyLayer reads no more of what is compressed than the index says.
 func (f *File) verifyLayer(ctx context.Context, l Layer, m Member) error {
 	stored, diff := digest.SHA256.Hash(), digest.SHA256.Hash()
-	raw := io.TeeReader(canceled{ctx, f.open(m.Name)}, stored)
+	raw := io.TeeReader(ctxio.Reader(ctx, f.open(m.Name)), stored)
 	content, end, err := opened(raw, l)
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.Name, err)
@@ -101,7 +102,7 @@ func (f *File) verifyBundle(ctx context.Context) (b Bundle, err error) {
 	if err := f.verifyMember(ctx, m); err != nil {
 		return b, err
 	}
-	manifest, digests, size, err := lookAt(canceled{ctx, f.open(bundleMember)})
+	manifest, digests, size, err := lookAt(ctxio.Reader(ctx, f.open(bundleMember)))
 	if err != nil {
 		return b, err
 	}
@@ -129,17 +130,4 @@ func (f *File) verifyConfig(i Needed) error {
 		return fmt.Errorf("it has other layers than %s says", indexMember)
 	}
 	return nil
-}
-
-// canceled reads until its context ends.
-type canceled struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (c canceled) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.Reader.Read(p)
 }

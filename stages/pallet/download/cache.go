@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/newdir"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
@@ -120,12 +121,7 @@ func (c Cache) keep(content io.Reader, want string) (digest string, err error) {
 
 // kept reports whether content of a hash is in the cache as it was stored.
 func (c Cache) kept(digest string) bool {
-	f, err := os.Open(filepath.Join(c.files(), strings.TrimPrefix(digest, "sha256:")))
-	if err != nil {
-		return false
-	}
-	sum := sha256.New()
-	_, err = io.Copy(sum, f)
-	err = errors.Join(err, f.Close())
-	return err == nil && hex.EncodeToString(sum.Sum(nil)) == strings.TrimPrefix(digest, "sha256:")
+	digest = strings.TrimPrefix(digest, "sha256:")
+	sum, err := sha256sum.File(context.Background(), filepath.Join(c.files(), digest))
+	return err == nil && sum == digest
 }

@@ -3,16 +3,15 @@ package download
 import (
 	"archive/tar"
 	"archive/zip"
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
+	"github.com/PlanktoScope/pkbuild/internal/compress"
 )
 
 // member is an entry of an archive.
@@ -46,45 +45,30 @@ func archiveLayer(name string) (layer, error) {
 		return nil, err
 	}
 	start = start[:n]
+	format := compress.Detect(start)
 	switch {
-	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
+	case format == compress.Zip:
 		return zipLayer(name), nil
-	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
-		return tarLayer{name, gunzip}, nil
-	case bytes.HasPrefix(start, []byte("\x28\xb5\x2f\xfd")):
-		return tarLayer{name, unzstd}, nil
-	case n == 512 && (bytes.HasPrefix(start[257:], []byte("ustar")) || bytes.Count(start, []byte{0}) == 512):
-		return tarLayer{name, plain}, nil
+	case slices.Contains(tarFormats, format),
+		n == 512 && (bytes.HasPrefix(start[257:], []byte("ustar")) || bytes.Count(start, []byte{0}) == 512):
+		return tarLayer(name), nil
 	}
 	return nil, errors.New("it is no archive: tar, tar.gz, tar.zst or zip")
 }
 
-// tarLayer is a tar archive in a file, perhaps a compressed one.
-type tarLayer struct {
-	name       string
-	uncompress func(io.Reader) (io.ReadCloser, error)
-}
+// tarFormats are the compressions of tar archives that are read.
+var tarFormats = []compress.Format{compress.Gzip, compress.Zstd}
 
-func plain(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(r), nil }
-func gunzip(r io.Reader) (io.ReadCloser, error) {
-	z, err := gzip.NewReader(r)
-	return io.NopCloser(z), err // closing it says again what reading said
-}
-func unzstd(r io.Reader) (io.ReadCloser, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-	if err != nil {
-		return nil, err
-	}
-	return z.IOReadCloser(), nil
-}
+// tarLayer is the name of a tar archive, which may be compressed.
+type tarLayer string
 
 func (l tarLayer) each(visit func(m member, content io.Reader) error) (err error) {
-	f, err := os.Open(l.name)
+	f, err := os.Open(string(l))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	stream, err := l.uncompress(bufio.NewReader(f))
+	stream, _, err := compress.NewReader(f, tarFormats...)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func open(t *testing.T, dir string, uid int) string {
 func TestSameBytesAnywhere(t *testing.T) {
 	t.Setenv("PKBUILD_TEST_WORD", "a password")
 	p, o := small(t)
-	require.NoError(t, Build(t.Context(), p, o))
+	require.NoError(t, buildImage(t.Context(), p, o))
 	want := sumLine(t, o.Output)
 	open(t, o.Cache, os.Getuid())
 	require.NoError(t, os.WriteFile(filepath.Join(o.Cache, "of-the-owner"), nil, 0o600))

@@ -14,14 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // small is a plan without packages: accounts, a user with a password, and a file below the recipe.
-func small(t *testing.T) (*Plan, Options) {
+func small(t *testing.T) (*Plan, options) {
 	dir := write(t, map[string]string{"motd": "hello\n"})
-	digest, err := Digest(filepath.Join(dir, "motd"))
+	digest, err := sha256sum.File(t.Context(), filepath.Join(dir, "motd"))
 	require.NoError(t, err)
 	file := func(path, content string) layers.File {
 		return layers.File{Path: path, Type: "file", Mode: 0o644, Content: content}
@@ -40,17 +41,17 @@ func small(t *testing.T) (*Plan, Options) {
 		Disk:    disk.Layout{Boot: disk.Boot{Size: 256 << 20}, Root: disk.Root{UUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte("small"))}},
 		Secrets: map[string]Secret{"word": {Env: "PKBUILD_TEST_WORD"}},
 	}
-	return p, Options{Output: filepath.Join(t.TempDir(), "small.img"), Dir: dir, Cache: t.TempDir()}
+	return p, options{Workspace{Dir: dir, Caches: Caches{Cache: t.TempDir()}}, filepath.Join(t.TempDir(), "small.img")}
 }
 
 // run builds and returns how every step ended.
-func run(t *testing.T, ctx context.Context, p *Plan, o Options) (ended []string, err error) {
+func run(t *testing.T, ctx context.Context, p *Plan, o options) (ended []string, err error) {
 	o.Events = func(e Event) {
 		if e.State != Started && e.State != Running {
 			ended = append(ended, e.Step+" "+string(e.State))
 		}
 	}
-	err = Build(ctx, p, o)
+	err = buildImage(ctx, p, o)
 	return ended, err
 }
 
@@ -143,12 +144,12 @@ func TestBuildThatIsInterruptedLeavesTheOldImage(t *testing.T) {
 			cancel()
 		}
 	}
-	require.ErrorIs(t, Build(ctx, p, o), context.Canceled)
+	require.ErrorIs(t, buildImage(ctx, p, o), context.Canceled)
 	requireOnlyOld(t, o)
 }
 
 // requireOnlyOld: beside the image, as it was, and the cache, there is nothing.
-func requireOnlyOld(t *testing.T, o Options) {
+func requireOnlyOld(t *testing.T, o options) {
 	data, err := os.ReadFile(o.Output)
 	require.NoError(t, err)
 	require.Equal(t, "old", string(data))

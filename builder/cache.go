@@ -16,29 +16,29 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// Cache is the directory that outlives builds and that several of them may share.
+// Cache is a directory of layers and downloads that several builds may share.
 type Cache struct {
 	Dir string
 }
 
-// CacheEntry is a part of a cache that is of use, and goes, as a whole.
+// CacheEntry is the smallest part of a cache that is removed on its own.
 type CacheEntry struct {
-	// Kind is "layer", "package", "image" of a vendor, "blob" of a container image, "lists" of packages, "leftover" of a build that was killed or
-	// kept, or the name of another directory of the cache.
+	// Kind is "layer", "package", "image" (a vendor's disk image), "blob" (of a container image), "lists" (of packages),
+	// "leftover" (of a killed or failed build), or the name of another directory of the cache.
 	Kind string    `json:"kind"`
-	Name string    `json:"name"`         // of a layer: as in the recipe's plan
+	Name string    `json:"name"`         // of a layer: as in the plan
 	Of   string    `json:"of,omitempty"` // kind of a layer
-	Size int64     `json:"size"`         // in bytes, as they lie on the disk
-	Made time.Time `json:"made"`         // when it was last changed, else
-	Used time.Time `json:"used"`         // not before
-	File string    `json:"file"`         // relative to the cache; without what belongs to it
-	more []string  // the other files that belong to it
+	Size int64     `json:"size"`         // allocated on the disk, in bytes
+	Made time.Time `json:"made"`         // of the last change
+	Used time.Time `json:"used"`         // of the last access
+	File string    `json:"file"`         // relative to the cache
+	more []string  // further files of the entry
 }
 
-// lockFile is what who uses the cache shares, and who removes what cannot be locked alone has for itself.
+// lockFile is locked shared by builds, and exclusively by Prune to remove entries that have no lock of their own.
 func (c Cache) lockFile() string { return filepath.Join(c.Dir, "lock") }
 
-// use keeps others from removing what this process may be about to open. One that may only be read is used as it is.
+// use keeps Prune of other processes from removing entries until it is released. A read-only cache is used without a lock.
 func (c Cache) use(ctx context.Context) (done func() error, err error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, err
@@ -50,14 +50,14 @@ func (c Cache) use(ctx context.Context) (done func() error, err error) {
 	return done, err
 }
 
-// readOnly tells whether an error comes from a directory that this user, or nobody, may write to.
+// readOnly reports whether an error means that the directory cannot be written.
 func readOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 func (c Cache) store() layers.Store { return layers.Store{Dir: filepath.Join(c.Dir, "layers")} }
 
-// List lists what a cache holds, the least recently used first.
+// List returns the entries of the cache, the least recently used first.
 func (c Cache) List() ([]CacheEntry, error) {
 	dirs, err := os.ReadDir(c.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,12 +89,12 @@ func (c Cache) List() ([]CacheEntry, error) {
 	return out, nil
 }
 
-// kinds of entries by directory.
+// entryKinds are the kinds of entries by directory.
 var entryKinds = map[string]string{
 	"layers": "layer", "debs": "package", "images": "image", "blobs": "blob", "apt": "lists", "scratch": "leftover",
 }
 
-// add adds a file or directory of the cache to the entry to which it belongs.
+// add adds a file or directory of the cache to its entry.
 func (c Cache) add(found map[string]*CacheEntry, dir, name string) error {
 	base, _, _ := strings.Cut(name, ".")
 	group := filepath.Join(dir, base)
@@ -109,7 +109,7 @@ func (c Cache) add(found map[string]*CacheEntry, dir, name string) error {
 	}
 	size, made, used, err := usage(filepath.Join(c.Dir, dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // gone meanwhile
+		return nil // removed in the meantime
 	}
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (c Cache) add(found map[string]*CacheEntry, dir, name string) error {
 	return nil
 }
 
-// describe says what is known of a layer.
+// describe adds the record of a layer to its entry.
 func (c Cache) describe(e *CacheEntry, base string) {
 	key, err := layers.ParseKey(base)
 	if err != nil {
@@ -145,7 +145,7 @@ func (c Cache) describe(e *CacheEntry, base string) {
 	}
 }
 
-// usage is how much room a file or directory takes, and when it was last changed and used.
+// usage returns the allocated size of a file or directory in bytes, and when it was last changed and read.
 func usage(name string) (size int64, made, used time.Time, err error) {
 	err = filepath.WalkDir(name, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -158,7 +158,7 @@ func usage(name string) (size int64, made, used time.Time, err error) {
 		stat := info.Sys().(*syscall.Stat_t)
 		size += stat.Blocks * 512
 		if d.IsDir() {
-			return nil // who reads below it is no use of it
+			return nil // every access below changes its access time
 		}
 		if info.ModTime().After(made) {
 			made = info.ModTime()

@@ -13,7 +13,7 @@ import (
 )
 
 // filled is a cache after a build, with packages and what a killed build left. All is older than the layers.
-func filled(t *testing.T) (*Plan, Options, Cache) {
+func filled(t *testing.T) (*Plan, options, Cache) {
 	t.Helper()
 	p, o := small(t)
 	_, err := run(t, t.Context(), p, o)
@@ -125,7 +125,7 @@ func TestPruneBesideABuild(t *testing.T) {
 		removed = append(removed, names(pruned.Removed)...)
 		kept = names(pruned.InUse)
 	}
-	require.NoError(t, Build(t.Context(), p, o))
+	require.NoError(t, buildImage(t.Context(), p, o))
 	got, err := os.ReadFile(o.Output)
 	require.NoError(t, err)
 	require.Equal(t, want, got)

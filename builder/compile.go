@@ -1,11 +1,9 @@
 package builder
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -14,88 +12,98 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/boot"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 	"github.com/PlanktoScope/pkbuild/recipes"
-	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Inputs are what a plan is compiled from besides the recipe and the sources that it names.
-type Inputs struct {
-	Programs map[string]string // SHA-256 of each of Programs, made for the recipe's architecture
-	Lock     *Lock             // may be nil: the newest packages are taken when the image is built
-	Cache    string            // for what pallets require and download; without it they may do neither
-	Mirrors  mirror.Mirrors    // of this machine, for the same; they win over the recipe's
-}
-
-// Programs are those of this project that go into images: the early-boot helper, and what a recipe installs by name.
+// Programs are the programs of this project that go into images: pkinit into every disk image, pkctl by request.
 var Programs = []string{"pkinit", "pkctl"}
 
-// Compile turns a recipe into a plan. It reads the sources that the recipe names, to record their digests, and what its
-// pallets require and download, which is pinned by them and by the lock and comes from the cache if it is there: the
-// same recipe, sources and lock give the same plan.
-func Compile(ctx context.Context, r *recipes.Recipe, in Inputs) (p *Plan, err error) {
-	date, err := recipes.ParseDate(r.Date)
+// compiler adds the layers of a recipe to a plan.
+type compiler struct {
+	sources  *Sources
+	programs map[string]string // SHA-256 of each of Programs
+	plan     *Plan
+	packages []debian.Layer // package layers that are not in the plan yet
+}
+
+// Compile returns the plan of a recipe. It is pure: the same sources and programs, given by their SHA-256, have the same
+// plan. The error is a lock.StaleError if the lock was made for another state of the recipe.
+func Compile(s *Sources, programs map[string]string) (*Plan, error) {
+	date, err := recipes.ParseDate(s.Recipe.Date)
 	if err != nil {
 		return nil, err
 	}
-	if r.Container != nil {
-		return compileContainer(ctx, r, in, date)
+	stack, err := s.lockedPackages()
+	if err != nil {
+		return nil, err
 	}
+	c := &compiler{sources: s, programs: programs, plan: newPlan(s.Recipe, date), packages: stack}
+	if s.Recipe.Container != nil {
+		return c.plan, c.ociImage()
+	}
+	return c.plan, c.diskImage()
+}
+
+// diskImage compiles the layers and the layout of a disk image.
+func (c *compiler) diskImage() error {
+	r := c.sources.Recipe
 	signature := r.Disk.Signature
 	if signature == "" {
 		signature = fmt.Sprintf("%.4x", derive(r.Name, "disk signature"))
 	}
-	layout, err := diskLayout(r, signature)
-	if err != nil {
-		return nil, err
+	var err error
+	if c.plan.Disk, err = diskLayout(r, signature); err != nil {
+		return err
 	}
-	layout.Time = date
-	p = newPlan(r, date)
-	p.Disk = layout
-	packages, err := packageLayers(r, in.Lock)
-	if err != nil {
-		return nil, err
+	c.plan.Disk.Time = c.plan.Date
+	c.base()
+	if err := c.recipeLayers(); err != nil {
+		return err
 	}
-	if image := r.Base.Image; image != nil {
-		p.add("image", vendorImage(*image))
+	if err := c.containers(); err != nil {
+		return err
 	}
-	if r.Base.Image == nil || len(packages[0].Packages) > 0 {
-		p.add("debian", packages[0])
-	}
-	for _, l := range packages[1:] {
-		p.add("install", l)
-	}
-	sources, err := repositoryEntries(r)
-	if err != nil {
-		return nil, err
-	}
-	if len(sources) > 0 {
-		p.add("repositories", layers.Files{Entries: sources})
-	}
-	fetch := newPallets(r, in)
-	for _, l := range r.Layers {
-		if err := p.addLayer(ctx, r.Dir, l, in.Programs, fetch); err != nil {
-			return nil, err
-		}
-	}
-	if err := fetch.downloads.misfit(); err != nil {
-		return nil, err
-	}
-	if err := p.addContainers(ctx, r, in); err != nil {
-		return nil, err
-	}
-	p.add("boot", boot.Layer{
+	c.plan.add("boot", boot.Layer{
 		Signature: signature,
 		Config:    r.Boot.Config,
 		Cmdline:   cmdline(r),
 		Modules:   r.Boot.Modules,
-		Pkinit:    in.Programs["pkinit"],
+		Pkinit:    c.programs["pkinit"],
 	})
-	return p, nil
+	return nil
 }
 
-// newPlan is a plan that makes nothing yet.
+// base adds the vendor's image and all packages, which lie below the other layers.
+func (c *compiler) base() {
+	if image := c.sources.Recipe.Base.Image; image != nil {
+		c.plan.add("image", vendorImage(*image))
+	}
+	if c.sources.Recipe.Base.Image == nil || len(c.packages[0].Packages) > 0 {
+		c.plan.add("debian", c.packages[0])
+	}
+	for _, l := range c.packages[1:] {
+		c.plan.add("install", l)
+	}
+	c.packages = nil
+}
+
+// recipeLayers adds the configuration of the repositories and the recipe's own layers.
+func (c *compiler) recipeLayers() error {
+	if files := c.sources.repositoryFiles(); len(files) > 0 {
+		c.plan.add("repositories", layers.Files{Entries: files})
+	}
+	for _, l := range c.sources.Recipe.Layers {
+		if err := c.layer(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newPlan returns a plan without layers.
 func newPlan(r *recipes.Recipe, date time.Time) *Plan {
 	p := &Plan{
 		Version:      PlanVersion,
@@ -114,7 +122,7 @@ func vendorImage(i recipes.Image) diskimage.Layer {
 	return diskimage.Layer{Source: i.Source, SHA256: i.SHA256}
 }
 
-// cmdline is the arguments of the kernel that the recipe asks for.
+// cmdline returns the kernel arguments of a recipe.
 func cmdline(r *recipes.Recipe) []string {
 	if r.Disk.Grow {
 		return append([]string{report.GrowArgument}, r.Boot.Cmdline...)
@@ -126,49 +134,10 @@ func (p *Plan) add(name string, l layers.Layer) {
 	p.Layers = append(p.Layers, Layer{Name: name, Layer: l})
 }
 
-func (p *Plan) addLayer(ctx context.Context, dir string, l recipes.Layer, programs map[string]string, fetch *pallets) error {
-	switch {
-	case l.Files != nil:
-		entries, err := fileEntries(dir, l.Files, programs)
-		if err != nil {
-			return err
-		}
-		p.add("files", layers.Files{Entries: entries})
-	case l.Users != nil:
-		p.add("users", layers.Users{Users: users(l.Users)})
-	case l.Run != nil:
-		run, err := p.script(dir, *l.Run)
-		if err != nil {
-			return err
-		}
-		p.add("run", run)
-	case l.Stage != nil:
-		entries, err := stageEntries(ctx, dir, *l.Stage, fetch)
-		if err != nil {
-			return err
-		}
-		p.add("stage", layers.Files{Entries: entries})
-	}
-	return nil
-}
-
-// packages are those of all layers, each once, in alphabetical order: they are installed in one transaction.
-func packages(all []recipes.Layer) []string {
-	var names []string
-	for _, l := range all {
-		names = append(names, l.Packages...)
-	}
-	return sorted(names)
-}
-
-// sorted are names in alphabetical order, each once.
-func sorted(names []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(names)))
-}
-
-func users(in []recipes.User) []layers.User {
+// compileUsers adds users. Those of a container image own files and run programs, and cannot log in.
+func compileUsers(c *compiler, l recipes.Layer) error {
 	var out []layers.User
-	for _, u := range in {
+	for _, u := range l.Users {
 		out = append(out, layers.User{
 			Name:           u.Name,
 			UID:            u.UID,
@@ -177,9 +146,11 @@ func users(in []recipes.User) []layers.User {
 			Groups:         u.Groups,
 			Password:       u.Password,
 			AuthorizedKeys: u.AuthorizedKeys,
+			Locked:         c.plan.Container != nil,
 		})
 	}
-	return out
+	c.plan.add("users", layers.Users{Users: out})
+	return nil
 }
 
 func diskLayout(r *recipes.Recipe, signature string) (disk.Layout, error) {
@@ -211,7 +182,7 @@ func diskLayout(r *recipes.Recipe, signature string) (disk.Layout, error) {
 	}, nil
 }
 
-// derive makes the numbers of an image that must differ between images and be equal between builds of one.
+// derive returns a number that differs between images and is the same in every build of one image.
 func derive(name, purpose string) [sha256.Size]byte {
 	return sha256.Sum256([]byte("pkbuild " + purpose + " of " + name))
 }

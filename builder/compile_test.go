@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
@@ -24,7 +25,7 @@ var programs = map[string]string{"pkinit": "0000", "pkctl": "1111"}
 func compileShipped(t *testing.T, name string) *Plan {
 	r, err := recipes.Load(filepath.Join("../recipes", name+".yml"), recipes.Options{})
 	require.NoError(t, err)
-	p, err := Compile(t.Context(), r, Inputs{Programs: programs})
+	p, err := compile(t, r, GatherOptions{})
 	require.NoError(t, err)
 	return p
 }
@@ -71,7 +72,7 @@ func TestRaspiosDiffersInItsBaseOnly(t *testing.T) {
 func TestAbsolutePaths(t *testing.T) {
 	dir := loaded(t).Dir
 	t.Chdir(dir)
-	compiled := func(name, at string) (*Plan, []LockedPallet) {
+	compiled := func(name, at string) (*Plan, []lock.Pallet) {
 		t.Helper()
 		text := strings.NewReplacer("AT", at).Replace(`name: buoy
 base: {debian: {suite: trixie}}
@@ -85,17 +86,15 @@ layers:
 		require.NoError(t, os.WriteFile("outer.yml", []byte("include: ["+at+"inner.yml]\n"), 0o600))
 		r, err := recipes.Load(name, recipes.Options{})
 		require.NoError(t, err)
-		p, err := Compile(t.Context(), r, Inputs{Programs: programs})
+		p, err := compile(t, r, GatherOptions{})
 		require.NoError(t, err)
-		pallets, err := lockedPallets(r)
-		require.NoError(t, err)
-		return p, pallets
+		return p, request(t, r).Pallets
 	}
-	want, locked := compiled("outer.yml", "")
+	want, pinned := compiled("outer.yml", "")
 	for _, name := range []string{"outer.yml", dir + "/outer.yml"} {
 		got, pallets := compiled(name, dir+"/")
 		require.Equal(t, want.Layers[2:], got.Layers[2:], "but for where the keys of repositories lie")
-		require.Equal(t, locked[0].SHA256, pallets[0].SHA256)
+		require.Equal(t, pinned[0].SHA256, pallets[0].SHA256)
 	}
 }
 
@@ -106,7 +105,7 @@ func TestPlanReadsBack(t *testing.T) {
 	var got Plan
 	require.NoError(t, json.Unmarshal(data, &got))
 	require.Equal(t, want, &got)
-	require.EqualError(t, json.Unmarshal([]byte(`{"layers":[{"name":"x","kind":"y"}]}`), &got), `layer x: unknown kind "y"`)
+	require.EqualError(t, json.Unmarshal([]byte(`{"layers":[{"name":"x","kind":"y"}]}`), &got), `layer x: unknown layer kind "y"`)
 }
 
 // write makes files below a new directory and returns it.
@@ -124,7 +123,7 @@ func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
 	dir := write(t, map[string]string{"src/bin/run": "#!/bin/sh\n", "src/etc/conf": "x\n"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "src/bin/run"), 0o700))
 	require.NoError(t, os.Symlink("../bin/run", filepath.Join(dir, "src/etc/link")))
-	got, err := fileEntries(dir, []recipes.File{
+	files := []recipes.File{
 		{Target: "/", Source: "src"},
 		{Target: "/etc/single", Source: "src/etc/conf", Mode: "0600", UID: 7},
 		{Target: "/etc/text", Content: "text\n"},
@@ -132,7 +131,9 @@ func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
 		{Target: "/home", Source: "src", UID: 7, GID: 7},
 		{Target: "/usr/bin/pkctl", Program: "pkctl"},
 		{Target: "/opt/pkctl", Program: "pkctl", Mode: "0700"},
-	}, programs)
+	}
+	c := compiler{sources: gather(t, &recipes.Recipe{Dir: dir, Layers: []recipes.Layer{{Files: files}}}), programs: programs}
+	got, err := c.fileEntries(files)
 	require.NoError(t, err)
 	const conf, run = "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac", "a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf"
 	require.Equal(t, []layers.File{

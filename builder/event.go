@@ -2,7 +2,7 @@ package builder
 
 import "time"
 
-// State is what an Event says of its step.
+// State is the state of a step of a build.
 type State string
 
 // The states of a step.
@@ -10,19 +10,19 @@ const (
 	Started  State = "started"
 	Running  State = "running" // Done of Total, or a line of a program's output
 	Warning  State = "warning"
-	Cached   State = "cached" // it was there already
+	Cached   State = "cached" // the result was in the cache
 	Finished State = "done"
 	Failed   State = "failed"
 )
 
-// Event tells of the progress of a build, in the order in which things happen.
+// Event is a report of a build's progress. Events come in order.
 type Event struct {
 	Time    time.Time `json:"time"`
-	Step    string    `json:"step"` // name of the layer, or "disk"
+	Step    string    `json:"step"` // name of the layer, "disk" or "container"
 	State   State     `json:"state"`
 	Message string    `json:"message,omitempty"`
-	Done    int64     `json:"done,omitempty"`    // in units of the step's own
-	Total   int64     `json:"total,omitempty"`   // 0: unknown
-	Seconds float64   `json:"seconds,omitempty"` // how long it took, when it is over
-	Key     string    `json:"key,omitempty"`     // of the layer
+	Done    int64     `json:"done,omitempty"`    // in a unit of the step's own
+	Total   int64     `json:"total,omitempty"`   // likewise; 0 if unknown
+	Seconds float64   `json:"seconds,omitempty"` // duration, once the step has ended
+	Key     string    `json:"key,omitempty"`     // cache key of the layer
 }

@@ -34,21 +34,21 @@ func TestFailedLayerIsKeptIfAsked(t *testing.T) {
 	p.Layers = append(p.Layers, Layer{"broken", broken{}})
 	scratch := filepath.Join(o.Cache, "scratch")
 
-	require.EqualError(t, Build(t.Context(), p, o), "layer broken: script of vim: exit status 1")
+	require.EqualError(t, buildImage(t.Context(), p, o), "layer broken: script of vim: exit status 1")
 	left, err := os.ReadDir(scratch)
 	require.NoError(t, err)
 	require.Empty(t, left)
 
-	o.Keep = true
-	err = Build(t.Context(), p, o)
-	text, dir, ok := strings.Cut(err.Error(), "\nwhat it left is kept in ")
+	o.KeepFailed = true
+	err = buildImage(t.Context(), p, o)
+	text, dir, ok := strings.Cut(err.Error(), "\nscratch directory kept: ")
 	require.True(t, ok, err)
 	require.Equal(t, "layer broken: script of vim: exit status 1", text)
 	require.Equal(t, scratch, filepath.Dir(dir))
 	require.FileExists(t, filepath.Join(dir, "kept"))
 
-	o.Keep = false
-	require.Error(t, Build(t.Context(), p, o))
+	o.KeepFailed = false
+	require.Error(t, buildImage(t.Context(), p, o))
 	require.NoDirExists(t, dir, "the next build cleans up")
 }
 
@@ -59,7 +59,7 @@ func TestFullDiskBelowTheCache(t *testing.T) {
 	p.Layers = append(p.Layers, oneFile("big", "/big", strings.Repeat("0123456789abcdef", 1<<16)))
 	require.NoError(t, syscall.Mount("tmpfs", o.Cache, "tmpfs", 0, "size=512k"))
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(o.Cache, 0)) })
-	err := Build(t.Context(), p, o)
+	err := buildImage(t.Context(), p, o)
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	require.ErrorContains(t, err, "layer big: write layer "+filepath.Join(o.Cache, "layers"))
 	require.NoFileExists(t, o.Output)
@@ -93,7 +93,7 @@ func TestInterruptedBuild(t *testing.T) {
 					cancel()
 				}
 			}
-			require.ErrorIs(t, Build(ctx, p, o), context.Canceled)
+			require.ErrorIs(t, buildImage(ctx, p, o), context.Canceled)
 			beside, err := os.ReadDir(filepath.Dir(o.Output))
 			require.NoError(t, err)
 			require.Empty(t, beside)

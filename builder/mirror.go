@@ -9,8 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
-// Mirror is the Debian archive to fetch packages from where the recipe names none: the environment's PKBUILD_MIRROR,
-// else the mirror of Debian that this machine's apt uses, else Debian's own.
+// Mirror returns the URL of the Debian archive for recipes that name none: $PKBUILD_MIRROR, else the mirror that this
+// machine's apt uses, else Debian's own.
 func Mirror(ctx context.Context) string {
 	if m := os.Getenv("PKBUILD_MIRROR"); m != "" {
 		return m
@@ -23,8 +23,8 @@ func Mirror(ctx context.Context) string {
 	return aptMirror(string(out))
 }
 
-// aptMirror picks the archive of Debian itself out of lines of origin, label and URL; that of its security updates has
-// another label.
+// aptMirror returns the URL of Debian's main archive from lines of origin, label and URL. The archive of security updates
+// has another label.
 func aptMirror(targets string) string {
 	for line := range strings.Lines(targets) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == "Debian" && f[1] == "Debian" {

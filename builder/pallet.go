@@ -2,46 +2,59 @@ package builder
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/PlanktoScope/pkbuild/builder/lock"
+	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
-	"github.com/PlanktoScope/pkbuild/stages/pallet/compose"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/download"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
 )
 
-// palletsDir is the directory of the cache with what pallets require and download. It is the one that the commands for
-// pallets use.
+// palletsDir is the directory of the cache for required pallets and downloads. `pkbuild pallet` uses the same one.
 const palletsDir = "pallets"
 
-// pallets reads and bundles the pallets of a recipe.
-type pallets struct {
-	cache     string // "": pallets may require and download nothing
-	reader    pallet.Reader
-	downloads *downloads
+// stagedPallet is a pallet that a recipe stages.
+type stagedPallet struct {
+	lock   lock.Pallet
+	bundle []layers.File // paths are relative to the bundle; nil if bundles are skipped
+	apps   []apply.App   // in the order in which the device starts them
 }
 
-// newPallets are the pallets of a recipe with what is pinned for them.
-func newPallets(r *recipes.Recipe, in Inputs) *pallets {
+// palletReader reads and bundles the pallets of a recipe.
+type palletReader struct {
+	dir         string // of the recipe
+	cache       string // empty: a pallet must require and download nothing
+	skipBundles bool
+	digests     *digests
+	reader      pallet.Reader
+	downloads   *downloads
+}
+
+func newPalletReader(r *recipes.Recipe, digests *digests, o GatherOptions) *palletReader {
 	mirrors := mirror.Mirrors{}
 	maps.Copy(mirrors, r.Mirrors)
-	maps.Copy(mirrors, in.Mirrors)
-	p := &pallets{cache: in.Cache, downloads: &downloads{}}
-	if in.Lock != nil {
-		p.downloads.pins, p.downloads.locked = in.Lock.Downloads, true
+	maps.Copy(mirrors, o.Mirrors)
+	p := &palletReader{dir: r.Dir, cache: o.Cache, skipBundles: o.SkipBundles, digests: digests, downloads: &downloads{}}
+	if o.Lock != nil {
+		p.downloads.pins, p.downloads.locked = o.Lock.Downloads, true
 	}
-	if in.Cache == "" {
+	if o.Cache == "" {
 		return p
 	}
-	dir := filepath.Join(in.Cache, palletsDir)
+	dir := filepath.Join(o.Cache, palletsDir)
 	p.reader.Resolver = source.Source{Cache: filepath.Join(dir, "git"), Mirrors: mirrors}
 	p.downloads.Cache = download.Cache{
 		Dir: filepath.Join(dir, "downloads"), Mirrors: mirrors, Platform: "linux/" + r.Architecture,
@@ -49,70 +62,51 @@ func newPallets(r *recipes.Recipe, in Inputs) *pallets {
 	return p
 }
 
-// use keeps others from removing what is read from the cache.
-func (p *pallets) use(ctx context.Context) (done func() error, err error) {
-	if p.cache == "" {
-		return func() error { return nil }, nil
+// read reads the pallet in a directory, which is relative to the recipe.
+func (p *palletReader) read(ctx context.Context, dir string) (s stagedPallet, err error) {
+	at := layers.Locate(p.dir, dir)
+	state, err := source.Describe(at)
+	if err != nil {
+		return s, err
 	}
-	return Cache{p.cache}.use(ctx)
+	s.lock.Path = filepath.ToSlash(dir)
+	if state.Clean {
+		s.lock.Commit = state.Commit
+	}
+	if s.lock.SHA256, err = digestDir(at, p.digests); err != nil {
+		return s, err
+	}
+	read, err := p.reader.Read(ctx, at)
+	if err != nil {
+		return s, err
+	}
+	if !p.skipBundles {
+		if s.bundle, err = p.bundle(ctx, read, state); err != nil {
+			return s, err
+		}
+	}
+	apps, err := apply.AppsOf(ctx, read, overlays.CurrentStage)
+	s.apps = startOrder(apps)
+	return s, err
 }
 
-// read reads the pallet in a directory. What it is read from stays in the cache until do has ended.
-func (p *pallets) read(ctx context.Context, dir string, do func(*pallet.Pallet) error) (err error) {
-	done, err := p.use(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	read, err := p.reader.Read(ctx, dir)
-	if err != nil {
-		return err
-	}
-	return do(read)
-}
-
-// bundle makes the bundle of the pallet in a directory.
-func (p *pallets) bundle(ctx context.Context, dir string) (b *pallet.Bundle, err error) {
-	state, err := source.Describe(dir)
-	if err != nil {
-		return nil, err
-	}
+// bundle makes the bundle of a pallet.
+func (p *palletReader) bundle(ctx context.Context, read *pallet.Pallet, state source.State) ([]layers.File, error) {
 	o := pallet.Options{Version: state.Version, Commit: state.Commit, Clean: state.Clean}
 	if p.cache != "" {
 		o.Downloads = p.downloads
 	}
-	err = p.read(ctx, dir, func(read *pallet.Pallet) (err error) {
-		b, err = read.Bundle(ctx, o)
-		return err
-	})
-	if missing := p.downloads.missing; len(missing) > 0 {
-		return nil, &MisfitError{missing}
+	b, err := read.Bundle(ctx, o)
+	if len(p.downloads.missing) > 0 {
+		return nil, &lock.StaleError{Changes: p.downloads.missing}
 	}
-	return b, err
-}
-
-// apps are the apps of the pallet in a directory, by deployment.
-func (p *pallets) apps(ctx context.Context, dir string) (apps map[string]*compose.App, err error) {
-	err = p.read(ctx, dir, func(read *pallet.Pallet) (err error) {
-		apps, err = read.Apps(ctx)
-		return err
-	})
-	return apps, err
-}
-
-// ordered are the apps of the pallet in a directory as the device finds them, each after those that it comes after.
-func (p *pallets) ordered(ctx context.Context, dir string) (apps []apply.App, err error) {
-	err = p.read(ctx, dir, func(read *pallet.Pallet) (err error) {
-		apps, err = apply.AppsOf(ctx, read, overlays.CurrentStage)
-		return err
-	})
 	if err != nil {
 		return nil, err
 	}
-	return startOrder(apps), nil
+	return p.bundleFiles(b)
 }
 
-// startOrder puts each app after those that it comes after. There are no cycles.
+// startOrder sorts apps so that each comes after those that it depends on. There must be no cycle.
 func startOrder(apps []apply.App) []apply.App {
 	var out []apply.App
 	done := map[string]bool{}
@@ -127,77 +121,41 @@ func startOrder(apps []apply.App) []apply.App {
 	return out
 }
 
-// LockedDownload is what a pallet downloads without a checksum of its own, as it was when the lock was made.
-type LockedDownload struct {
-	Type   string `json:"type"` // of the export's source, such as http
-	URL    string `json:"url"`
-	SHA256 string `json:"sha256"` // of the file, or of the image's manifest
-}
-
-// downloads downloads for pallets. What nothing pins is pinned by what it is now, unless a lock should have done so.
-type downloads struct {
-	download.Cache
-	pins    []LockedDownload // of the lock
-	locked  bool             // what the pins lack is an error
-	used    []LockedDownload
-	missing []string // changes that the lock would need
-}
-
-// Fetch implements pallet.Downloader.
-func (d *downloads) Fetch(ctx context.Context, want pallet.Download) (dir, name string, err error) {
-	if !fixed(want) {
-		pin, err := d.pin(ctx, want)
+// digestDir returns a SHA-256, in hexadecimal, over the files of a directory except .git: their names, whether their
+// owner may execute them, and their contents or symlink targets.
+func digestDir(dir string, digests *digests) (string, error) {
+	h := sha256.New()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return "", "", err
+			return err
 		}
-		want.Checksum = "sha256:" + pin.SHA256
-	}
-	return d.Cache.Fetch(ctx, want)
+		if d.Name() == ".git" && name != dir {
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		below, err := filepath.Rel(dir, name)
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return digestEntry(h, name, filepath.ToSlash(below), digests)
+	})
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
-// fixed tells whether a download says itself what it has to be.
-func fixed(want pallet.Download) bool {
-	return want.Checksum != "" || want.Type == pallet.SourceOCIImage && strings.Contains(want.URL, "@")
-}
-
-// pin is what a download was when it was locked, or else is now.
-func (d *downloads) pin(ctx context.Context, want pallet.Download) (LockedDownload, error) {
-	same := func(p LockedDownload) bool { return p.Type == want.Type && p.URL == want.URL }
-	if i := slices.IndexFunc(d.used, same); i >= 0 {
-		return d.used[i], nil
+// digestEntry adds a file or a symlink to a hash.
+func digestEntry(h hash.Hash, name, below string, digests *digests) error {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return err
 	}
-	pin := LockedDownload{Type: want.Type, URL: want.URL}
-	i := slices.IndexFunc(d.pins, same)
-	switch {
-	case i >= 0:
-		pin = d.pins[i]
-	case d.locked:
-		d.missing = append(d.missing, pin.String()+" was added")
-		return pin, errors.New("it is not in the lock")
-	default:
-		checksum, err := d.Checksum(ctx, want)
-		if err != nil {
-			return pin, err
-		}
-		pin.SHA256 = strings.TrimPrefix(checksum, "sha256:")
+	if info.Mode()&fs.ModeSymlink != 0 {
+		target, err := os.Readlink(name)
+		fmt.Fprintf(h, "link %q %q\n", below, target)
+		return err
 	}
-	d.used = append(d.used, pin)
-	return pin, nil
-}
-
-// String names the download.
-func (l LockedDownload) String() string { return "download " + l.Type + " " + l.URL }
-
-// misfit names the downloads that the lock has and nothing asks for.
-func (d *downloads) misfit() error {
-	var changes []string
-	for _, p := range d.pins {
-		if !slices.Contains(d.used, p) {
-			changes = append(changes, p.String()+" was removed")
-		}
-	}
-	if len(changes) > 0 {
-		return &MisfitError{changes}
-	}
-	return nil
+	sum, err := digests.of(name)
+	fmt.Fprintf(h, "file %q %t %s\n", below, info.Mode()&0o100 != 0, sum)
+	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages"
@@ -143,29 +144,26 @@ func put(t *testing.T, dir string, files map[string]string) {
 }
 
 // lock is that of the recipe as of now, with a package that exists by name only.
-func (u *upstream) lock(t *testing.T, cache string) *Lock {
+func (u *upstream) lock(t *testing.T, cache string) *lock.Lock {
 	t.Helper()
-	stack, err := packageLayers(u.recipe, nil)
+	s, err := Gather(t.Context(), u.recipe, GatherOptions{Cache: cache})
 	require.NoError(t, err)
-	lock := &Lock{For: wanted(stack)}
-	lock.Debian.Packages = lockOf(t, loaded(t)).Debian.Packages
-	lock.Pallets, err = lockedPallets(u.recipe)
+	asked, err := s.Request()
 	require.NoError(t, err)
-	lock.Downloads, err = lockedDownloads(t.Context(), u.recipe, Options{Cache: cache})
-	require.NoError(t, err)
-	return lock
+	l := &lock.Lock{For: asked.For, Pallets: asked.Pallets, Downloads: s.pins}
+	l.Debian.Packages = lockOf(t, loaded(t)).Debian.Packages
+	return l
 }
 
 // staged compiles the recipe, makes its stage's layer and returns the content of some files below the exports, and the
 // plan as text.
-func (u *upstream) staged(t *testing.T, in Inputs) (contents []string, plan string) {
+func (u *upstream) staged(t *testing.T, o GatherOptions) (contents []string, plan string) {
 	t.Helper()
-	in.Programs = programs
-	p, err := Compile(t.Context(), u.recipe, in)
+	p, err := compile(t, u.recipe, o)
 	require.NoError(t, err)
 	data, err := json.Marshal(p)
 	require.NoError(t, err)
-	tree, err := p.Layers[1].Layer.Make(t.Context(), &layers.Env{Dir: u.recipe.Dir, Cache: in.Cache}, nil)
+	tree, err := p.Layers[1].Layer.Make(t.Context(), &layers.Env{Dir: u.recipe.Dir, Cache: o.Cache}, nil)
 	require.NoError(t, err)
 	for _, name := range []string{"etc/motd", "usr/share/file", "usr/bin/name"} {
 		data, err := tree.ReadFile(stages.Dir + "/1/exports/overlays/" + name)
@@ -178,67 +176,67 @@ func (u *upstream) staged(t *testing.T, in Inputs) (contents []string, plan stri
 func TestPalletThatRequiresAndDownloads(t *testing.T) {
 	u := newUpstream(t)
 	here, there := t.TempDir(), t.TempDir()
-	contents, plan := u.staged(t, Inputs{Cache: here})
+	contents, plan := u.staged(t, GatherOptions{Cache: here})
 	require.Equal(t, []string{"hello\n", "one\n", "#!/bin/sh\n"}, contents)
-	_, same := u.staged(t, Inputs{Cache: there})
+	_, same := u.staged(t, GatherOptions{Cache: there})
 	require.Equal(t, plan, same, "the plan does not depend on the cache")
 	require.NotContains(t, plan, here)
 
 	u.change(t)
-	contents, _ = u.staged(t, Inputs{Cache: here})
+	contents, _ = u.staged(t, GatherOptions{Cache: here})
 	require.Equal(t, []string{"hello\n", "two\n", "#!/bin/bash\n"}, contents, "without a lock it is what is there now")
 }
 
 func TestLockPinsWhatPalletsDownload(t *testing.T) {
 	u := newUpstream(t)
 	cache := t.TempDir()
-	lock := u.lock(t, cache)
+	l := u.lock(t, cache)
 	require.Equal(t, []string{"download http https://example.org/file", "download oci-image ghcr.io/example/name:1"},
-		[]string{lock.Downloads[0].String(), lock.Downloads[1].String()})
-	text := lock.Format("pi.yml")
+		[]string{l.Downloads[0].String(), l.Downloads[1].String()})
+	text := l.Format("pi.yml")
 	require.Contains(t, string(text), "\ndownload "+sum("one\n")+" http https://example.org/file\n")
-	read, err := ParseLock("x", text)
+	read, err := lock.Parse("x", text)
 	require.NoError(t, err)
-	require.Equal(t, lock, read)
+	require.Equal(t, l, read)
 
-	_, plan := u.staged(t, Inputs{Cache: cache, Lock: lock})
+	_, plan := u.staged(t, GatherOptions{Cache: cache, Lock: l})
 	u.change(t)
 	later := u.lock(t, cache)
-	contents, same := u.staged(t, Inputs{Cache: cache, Lock: lock})
+	contents, same := u.staged(t, GatherOptions{Cache: cache, Lock: l})
 	require.Equal(t, []string{"hello\n", "one\n", "#!/bin/sh\n"}, contents, "what is locked is what is built")
 	require.Equal(t, plan, same)
-	_, err = Compile(t.Context(), u.recipe, Inputs{Programs: programs, Lock: lock, Cache: t.TempDir()})
+	_, err = compile(t, u.recipe, GatherOptions{Lock: l, Cache: t.TempDir()})
 	require.ErrorContains(t, err, "it has the checksum sha256:"+sum("two\n")+", not sha256:"+sum("one\n"))
 	require.ErrorContains(t, err, "it has the digest sha256:")
 
 	var changes []string
-	for _, c := range lock.Diff(later) {
+	for _, c := range l.Diff(later) {
 		changes = append(changes, c.String())
 	}
 	require.Equal(t, []string{
 		"download http https://example.org/file: " + sum("one\n")[:12] + " → " + sum("two\n")[:12],
-		"download oci-image ghcr.io/example/name:1: " + lock.Downloads[1].SHA256[:12] + " → " + later.Downloads[1].SHA256[:12],
+		"download oci-image ghcr.io/example/name:1: " + l.Downloads[1].SHA256[:12] + " → " + later.Downloads[1].SHA256[:12],
 	}, changes)
 
 	u.gone(t)
-	_, same = u.staged(t, Inputs{Cache: cache, Lock: lock})
+	_, same = u.staged(t, GatherOptions{Cache: cache, Lock: l})
 	require.Equal(t, plan, same, "the cache is all that is needed")
 }
 
 func TestDownloadsThatTheLockDoesNotFit(t *testing.T) {
 	u := newUpstream(t)
 	cache := t.TempDir()
-	lock := u.lock(t, cache)
-	lock.Downloads[0].URL = "https://example.org/other"
-	_, err := Compile(t.Context(), u.recipe, Inputs{Programs: programs, Lock: lock, Cache: cache})
-	misfit := &MisfitError{}
-	require.ErrorAs(t, err, &misfit)
-	require.Equal(t, []string{"download http https://example.org/file was added"}, misfit.Changes)
-	lock = u.lock(t, cache)
-	lock.Downloads = append(lock.Downloads, LockedDownload{"http", "https://example.org/old", sha1})
-	_, err = Compile(t.Context(), u.recipe, Inputs{Programs: programs, Lock: lock, Cache: cache})
-	require.ErrorAs(t, err, &misfit)
-	require.Equal(t, []string{"download http https://example.org/old was removed"}, misfit.Changes)
+	l := u.lock(t, cache)
+	l.Downloads[0].URL = "https://example.org/other"
+	_, err := compile(t, u.recipe, GatherOptions{Lock: l, Cache: cache})
+	stale := &lock.StaleError{}
+	require.ErrorAs(t, err, &stale)
+	require.Equal(t, []string{"download http https://example.org/file was added"}, stale.Changes)
+	l = u.lock(t, cache)
+	l.Downloads = append(l.Downloads, lock.Download{Type: "http", URL: "https://example.org/old", SHA256: sha1})
+	_, err = compile(t, u.recipe, GatherOptions{Lock: l, Cache: cache})
+	require.ErrorAs(t, err, &stale)
+	require.Equal(t, []string{"download http https://example.org/old was removed"}, stale.Changes)
 }
 
 // TestMirrorsOfTheMachineWin: what the environment says wins over the recipe.
@@ -246,24 +244,24 @@ func TestMirrorsOfTheMachineWin(t *testing.T) {
 	u := newUpstream(t)
 	name := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(name, []byte("mine\n"), 0o600))
-	contents, _ := u.staged(t, Inputs{Cache: t.TempDir(), Mirrors: mirror.Mirrors{"example.org/file": name}})
+	contents, _ := u.staged(t, GatherOptions{Cache: t.TempDir(), Mirrors: mirror.Mirrors{"example.org/file": name}})
 	require.Equal(t, "mine\n", contents[1])
 }
 
 func TestPalletOfARepositorySaysItsCommit(t *testing.T) {
 	u := newUpstream(t)
 	commit := commitAll(t, filepath.Join(u.recipe.Dir, "mine"))
-	_, plan := u.staged(t, Inputs{Cache: t.TempDir()})
+	_, plan := u.staged(t, GatherOptions{Cache: t.TempDir()})
 	require.Contains(t, plan, `commit: `+commit)
 	require.Contains(t, plan, `version: v0.0.0-20260102030405-`+commit[:12])
-	before, err := lockedPallets(u.recipe)
-	require.NoError(t, err)
-	require.Equal(t, commit, before[0].Commit)
-	require.Len(t, diff("pallet", []LockedPallet{{Path: "mine", SHA256: before[0].SHA256}}, before, LockedPallet.line), 1, "the bundle names the commit")
+	before := u.lock(t, t.TempDir())
+	require.Equal(t, commit, before.Pallets[0].Commit)
+	uncommitted := lock.Request{For: before.For, Pallets: []lock.Pallet{{Path: "mine", SHA256: before.Pallets[0].SHA256}}}
+	require.Error(t, before.Check(uncommitted), "the bundle names the commit")
 }
 
 func TestPalletWithoutACache(t *testing.T) {
 	u := newUpstream(t)
-	_, err := Compile(t.Context(), u.recipe, Inputs{Programs: programs})
+	_, err := compile(t, u.recipe, GatherOptions{})
 	require.ErrorContains(t, err, "example.org/base")
 }

@@ -26,7 +26,7 @@ func TestImageWithTheStandardPallet(t *testing.T) {
 	r, err := recipes.Load(filepath.Join(dir, "pi.yml"), recipes.Options{})
 	require.NoError(t, err)
 	cache := t.TempDir()
-	p, err := Compile(t.Context(), r, Inputs{Programs: programs, Cache: cache})
+	p, err := compile(t, r, GatherOptions{Cache: cache})
 	require.NoError(t, err)
 	tree, err := p.Layers[1].Layer.Make(t.Context(), &layers.Env{Dir: r.Dir, Cache: cache}, nil)
 	require.NoError(t, err)

@@ -3,36 +3,31 @@ package builder
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
-	"github.com/PlanktoScope/pkbuild/images/docker/create"
 	"github.com/PlanktoScope/pkbuild/layers"
-	"github.com/PlanktoScope/pkbuild/layers/boot"
-	"github.com/PlanktoScope/pkbuild/layers/debian"
-	"github.com/PlanktoScope/pkbuild/layers/diskimage"
-	"github.com/PlanktoScope/pkbuild/layers/script"
 )
 
 // PlanVersion is the version of the plan's format.
 const PlanVersion = 1
 
-// Plan is all that a build obeys. Its JSON is what `pkbuild plan` prints.
+// Plan is the complete description of an image, and the only input of a build besides the files that it names by digest.
+// `pkbuild plan` prints its JSON.
 type Plan struct {
 	Version      int               `json:"version"`
 	Name         string            `json:"name"`
 	Architecture string            `json:"architecture"`
-	Date         time.Time         `json:"date"` // the time of the image: no file is younger
+	Date         time.Time         `json:"date"` // of the image: no file is younger
 	Layers       []Layer           `json:"layers"`
 	Disk         disk.Layout       `json:"disk,omitzero"`
-	Container    *v1.ImageConfig   `json:"container,omitempty"` // of a container, which has no disk
+	Container    *v1.ImageConfig   `json:"container,omitempty"` // of a container image, which has no disk
 	Secrets      map[string]Secret `json:"secrets,omitempty"`
 }
 
-// Secret is where the value of a secret is found, never the value. One field is set.
+// Secret is the location of a secret's value, never the value itself. One field is set.
 type Secret struct {
 	Env  string `json:"env,omitempty"`  // environment variable
 	File string `json:"file,omitempty"` // relative to the recipe's directory
@@ -40,19 +35,12 @@ type Secret struct {
 
 // Layer is one layer of a plan, lowest first.
 type Layer struct {
-	Name  string // what the maintainer sees
+	Name  string // for people
 	Layer layers.Layer
 }
 
-// kinds lists every kind of layer that a plan can hold.
-func kinds() []layers.Layer {
-	return []layers.Layer{
-		diskimage.Layer{}, debian.Layer{}, layers.Files{}, layers.Users{}, script.Layer{}, create.Layer{}, boot.Layer{},
-	}
-}
-
-// stored tells of each layer whether the store keeps it. It does not keep what is made in no time, what holds secrets,
-// nor what copies from a tree with secrets.
+// stored reports for each layer whether the cache keeps it. Layers that are quick to make, hold secrets, or copy from a
+// tree with secrets are not kept.
 func (p *Plan) stored() []bool {
 	secret := false
 	var out []bool
@@ -85,16 +73,13 @@ func (l *Layer) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return err
 	}
-	for _, kind := range kinds() {
-		if kind.Kind().Name != raw.Kind {
-			continue
-		}
-		spec := reflect.New(reflect.TypeOf(kind))
-		if err := json.Unmarshal(raw.Spec, spec.Interface()); err != nil {
-			return fmt.Errorf("layer %s: %w", raw.Name, err)
-		}
-		l.Name, l.Layer = raw.Name, spec.Elem().Interface().(layers.Layer)
-		return nil
+	spec, err := newLayer(raw.Kind)
+	if err == nil {
+		err = json.Unmarshal(raw.Spec, spec.Interface())
 	}
-	return fmt.Errorf("layer %s: unknown kind %q", raw.Name, raw.Kind)
+	if err != nil {
+		return fmt.Errorf("layer %s: %w", raw.Name, err)
+	}
+	l.Name, l.Layer = raw.Name, spec.Elem().Interface().(layers.Layer)
+	return nil
 }

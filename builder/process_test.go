@@ -33,17 +33,17 @@ func TestProcess(t *testing.T) {
 	if b.Umask != nil {
 		syscall.Umask(*b.Umask)
 	}
-	o := Options{Output: b.Output, Dir: b.Dir, Cache: b.Cache, Shared: b.Shared}
+	o := options{Workspace{Dir: b.Dir, Caches: Caches{b.Cache, b.Shared}}, b.Output}
 	o.Events = func(e Event) {
 		fmt.Println("event", e.Step, e.State)
 		if e.Step+" "+string(e.State) == os.Getenv(process+"_HOLD") {
 			select {} // to be killed
 		}
 	}
-	require.NoError(t, Build(t.Context(), b.Plan, o))
+	require.NoError(t, buildImage(t.Context(), b.Plan, o))
 }
 
-func start(t *testing.T, p *Plan, o Options, hold string) (*exec.Cmd, *bufio.Scanner) {
+func start(t *testing.T, p *Plan, o options, hold string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	spec, err := json.Marshal(map[string]any{"Plan": p, "Output": o.Output, "Dir": o.Dir, "Cache": o.Cache})
 	require.NoError(t, err)

@@ -11,17 +11,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// Pruned is what Prune did.
+// Pruned is the result of Prune.
 type Pruned struct {
 	Removed []CacheEntry `json:"removed"`
-	InUse   []CacheEntry `json:"in_use"` // what would have gone but for a build that runs
+	InUse   []CacheEntry `json:"in_use"` // not removed because of a running build
 	Freed   int64        `json:"freed"`  // in bytes
 	Left    int64        `json:"left"`   // likewise
 }
 
-// Prune removes what builds that were killed left behind, and then, the least recently used first, as much as it takes
-// to leave at most a number of bytes; keep < 0 leaves all that is of use. It is safe beside running builds: they go on
-// with the layers that they have opened, make others anew, and keep their downloads. With dry nothing is removed.
+// Prune removes leftovers of killed builds and then the least recently used entries, until at most keep bytes are left;
+// keep < 0 removes leftovers only. It is safe beside running builds: they keep open layers and all downloads, and rebuild
+// other layers. A dry run removes nothing.
 func (c Cache) Prune(ctx context.Context, keep int64, dry bool) (p *Pruned, err error) {
 	p = &Pruned{Removed: []CacheEntry{}, InUse: []CacheEntry{}}
 	if _, err := os.Stat(c.Dir); errors.Is(err, os.ErrNotExist) {
@@ -32,7 +32,7 @@ func (c Cache) Prune(ctx context.Context, keep int64, dry bool) (p *Pruned, err 
 	switch {
 	case alone:
 		defer func() { err = errors.Join(err, unlock()) }()
-	case !errors.Is(err, atomicfile.ErrLocked): // a build runs
+	case !errors.Is(err, atomicfile.ErrLocked): // a build is running
 		return nil, err
 	}
 	entries, err := c.List()
@@ -50,11 +50,11 @@ func (c Cache) Prune(ctx context.Context, keep int64, dry bool) (p *Pruned, err 
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			gone, err := c.remove(e, alone, dry)
+			removed, err := c.remove(e, alone, dry)
 			if err != nil {
 				return nil, err
 			}
-			p.count(e, gone)
+			p.count(e, removed)
 		}
 	}
 	if alone && !dry {
@@ -63,8 +63,8 @@ func (c Cache) Prune(ctx context.Context, keep int64, dry bool) (p *Pruned, err 
 	return p, nil
 }
 
-func (p *Pruned) count(e CacheEntry, gone bool) {
-	if !gone {
+func (p *Pruned) count(e CacheEntry, removed bool) {
+	if !removed {
 		p.InUse = append(p.InUse, e)
 		return
 	}
@@ -73,7 +73,7 @@ func (p *Pruned) count(e CacheEntry, gone bool) {
 	p.Left -= e.Size
 }
 
-// remove removes an entry unless somebody uses it, and tells whether it did.
+// remove removes an entry unless it is in use, and reports whether it did.
 func (c Cache) remove(e CacheEntry, alone, dry bool) (bool, error) {
 	key, err := layers.ParseKey(strings.SplitN(filepath.Base(e.File), ".", 2)[0])
 	dir := filepath.Dir(e.File)
@@ -89,7 +89,7 @@ func (c Cache) remove(e CacheEntry, alone, dry bool) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		defer func() { _ = unlock() }() // of a file that is only read
+		defer func() { _ = unlock() }() // the lock file is only read
 	}
 	if dry {
 		return true, nil
@@ -101,7 +101,7 @@ func (c Cache) remove(e CacheEntry, alone, dry bool) (bool, error) {
 	return true, errors.Join(errs...)
 }
 
-// removeLocks removes the lock files of layers, which nobody holds while this process has the cache for itself.
+// removeLocks removes the lock files of layers. The cache must be locked exclusively.
 func (c Cache) removeLocks() error {
 	names, err := filepath.Glob(filepath.Join(c.store().Dir, "*.lock"))
 	if err != nil {

@@ -1,64 +1,45 @@
 package builder
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
-// repositories are those that the packages of an image are looked for in, besides that of its suite.
-func repositories(r *recipes.Recipe) ([]debian.Repository, error) {
+// repositories returns the repositories that the build takes packages from, besides the suite's own archive.
+func (s *Sources) repositories() []debian.Repository {
 	var out []debian.Repository
-	for _, from := range r.Repositories {
-		if from.Use == "device" {
-			continue
+	for _, from := range s.Recipe.Repositories {
+		if from.Use != "device" {
+			out = append(out, s.repository(from))
 		}
-		to, err := repository(r.Dir, from)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, to)
 	}
-	return out, nil
+	return out
 }
 
-func repository(dir string, from recipes.Repository) (debian.Repository, error) {
+func (s *Sources) repository(from recipes.Repository) debian.Repository {
 	to := debian.Repository{Name: from.Name, URIs: from.URIs, Suites: from.Suites, Components: from.Components, Key: from.SignedBy}
-	if from.SignedBy == "" {
-		return to, nil
+	if from.SignedBy != "" {
+		to.SHA256 = s.files[from.SignedBy][0].sha256
 	}
-	var err error
-	if to.SHA256, err = Digest(layers.Locate(dir, from.SignedBy)); err != nil {
-		return to, fmt.Errorf("keys of the repository %s: %w", from.Name, err)
-	}
-	return to, nil
+	return to
 }
 
-// repositoryEntries are the files that name the repositories to the device, and the keys that sign them.
-func repositoryEntries(r *recipes.Recipe) ([]layers.File, error) {
+// repositoryFiles returns apt's configuration of the repositories on the device, with their signing keys.
+func (s *Sources) repositoryFiles() []layers.File {
 	var out []layers.File
-	for _, from := range r.Repositories {
+	for _, from := range s.Recipe.Repositories {
 		if from.Use == "build" {
 			continue
 		}
-		to, err := repository(r.Dir, from)
-		if err != nil {
-			return nil, err
-		}
+		to := s.repository(from)
 		keyring := debian.Keyring
 		if to.Key != "" {
-			keys, err := os.ReadFile(layers.Locate(r.Dir, to.Key))
-			if err != nil {
-				return nil, fmt.Errorf("keys of the repository %s: %w", from.Name, err)
-			}
-			keyring = "/etc/apt/keyrings/" + to.Name + debian.KeyExtension(keys)
+			keyring = "/etc/apt/keyrings/" + to.Name + debian.KeyExtension([]byte(s.texts[to.Key]))
 			out = append(out, layers.File{Path: keyring, Type: "file", Mode: 0o644, Source: to.Key, SHA256: to.SHA256})
 		}
 		out = append(out, layers.File{Path: "/etc/apt/sources.list.d/" + to.Name + ".sources", Type: "file", Mode: 0o644,
 			Content: to.Sources(keyring)})
 	}
-	return out, nil
+	return out
 }

@@ -13,7 +13,7 @@ func TestRepositoriesOfTheDevice(t *testing.T) {
 		"Types: deb\nURIs: http://security.example\nSuites: trixie-security\nComponents: main\nSigned-By: " +
 			"/usr/share/keyrings/debian-archive-keyring.gpg\n"
 	for key, content := range map[string]string{"asc": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "gpg": "\x99\x01"} {
-		p, err := Compile(t.Context(), loaded(t, "vendor.asc", "vendor."+key), Inputs{Programs: programs})
+		p, err := compile(t, loaded(t, "vendor.asc", "vendor."+key), GatherOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "repositories", p.Layers[1].Name)
 		require.Equal(t, layers.Files{Entries: []layers.File{

@@ -1,22 +1,92 @@
 package builder
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 
-	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/script"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
-// fileEntries turns the files of a recipe into the entries of a layer: directories are listed with all below them, and
-// every source and program gets its digest.
-func fileEntries(dir string, files []recipes.File, programs map[string]string) ([]layers.File, error) {
+// sourceFile is a file of the recipe, or one below a directory of the recipe.
+type sourceFile struct {
+	below      string // path relative to the named file or directory; "." for itself
+	kind       string // "file", "directory" or "symlink"
+	executable bool   // by its owner
+	target     string // of a symlink
+	source     string // path relative to the recipe, of a file
+	sha256     string // of a file
+}
+
+// readFile records a file that the recipe names, or a directory with everything below it. An empty name is ignored.
+func (s *Sources) readFile(name string, digests *digests) error {
+	if _, known := s.files[name]; known || name == "" {
+		return nil
+	}
+	top := s.locate(name)
+	var all []sourceFile
+	err := filepath.WalkDir(top, func(file string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		f, err := readSource(s.Recipe.Dir, top, file, digests)
+		all = append(all, f)
+		return err
+	})
+	s.files[name] = all
+	return err
+}
+
+func readSource(dir, top, name string, digests *digests) (f sourceFile, err error) {
+	if f.below, err = filepath.Rel(top, name); err != nil {
+		return f, err
+	}
+	info, err := os.Lstat(name)
+	if err != nil {
+		return f, err
+	}
+	switch info.Mode().Type() {
+	case fs.ModeDir:
+		f.kind = "directory"
+	case fs.ModeSymlink:
+		f.kind = "symlink"
+		f.target, err = os.Readlink(name)
+	case 0:
+		f.kind, f.executable = "file", info.Mode().Perm()&0o100 != 0
+		if f.source, err = relative(dir, name); err != nil {
+			return f, err
+		}
+		f.sha256, err = digests.of(name)
+	default:
+		err = fmt.Errorf("%s is neither a file, a directory nor a symlink", name)
+	}
+	return f, err
+}
+
+// readText keeps the content of a file that the recipe names. An empty name is ignored.
+func (s *Sources) readText(name string) error {
+	if name == "" {
+		return nil
+	}
+	text, err := os.ReadFile(s.locate(name))
+	s.texts[name] = string(text)
+	return err
+}
+
+// compileFiles adds the files of a recipe's layer.
+func compileFiles(c *compiler, l recipes.Layer) error {
+	entries, err := c.fileEntries(l.Files)
+	c.plan.add("files", layers.Files{Entries: entries})
+	return err
+}
+
+// fileEntries returns the entries of a layer of files: every file below a directory, with the digests of sources and
+// programs.
+func (c *compiler) fileEntries(files []recipes.File) ([]layers.File, error) {
 	var out []layers.File
 	for _, f := range files {
 		base := layers.File{Path: path.Clean(f.Target), UID: f.UID, GID: f.GID, Mode: 0o644}
@@ -32,17 +102,13 @@ func fileEntries(dir string, files []recipes.File, programs map[string]string) (
 			base.Type, base.Target, base.Mode = "symlink", f.Link, 0o777
 			out = append(out, base)
 		case f.Program != "":
-			base.Type, base.Program, base.SHA256 = "file", f.Program, programs[f.Program]
+			base.Type, base.Program, base.SHA256 = "file", f.Program, c.programs[f.Program]
 			if f.Mode == "" {
 				base.Mode = 0o755
 			}
 			out = append(out, base)
 		case f.Source != "":
-			entries, err := sourceEntries(dir, base, f)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, entries...)
+			out = append(out, sourceEntries(base, c.sources.files[f.Source], f.Mode == "")...)
 		default:
 			base.Type, base.Content = "file", f.Content
 			out = append(out, base)
@@ -51,80 +117,47 @@ func fileEntries(dir string, files []recipes.File, programs map[string]string) (
 	return out, nil
 }
 
-// script is the layer of a script, with the digests of what it reads.
-func (p *Plan) script(dir string, r recipes.Run) (script.Layer, error) {
-	l := script.Layer{Architecture: p.Architecture, Date: p.Date, Script: r.Script, Network: r.Network, Secrets: r.Secrets}
-	if r.File != "" {
-		text, err := os.ReadFile(layers.Locate(dir, r.File))
-		if err != nil {
-			return l, err
+// sourceEntries returns the entries of a source file or directory at base.Path. With own modes each is 0644, or 0755 for
+// a file that its owner may execute and for a directory, whatever the umask of the checkout was.
+func sourceEntries(base layers.File, all []sourceFile, ownModes bool) []layers.File {
+	var out []layers.File
+	for _, f := range all {
+		e := base
+		e.Path, e.Type = path.Join(base.Path, filepath.ToSlash(f.below)), f.kind
+		switch f.kind {
+		case "directory":
+			if e.Path == base.Path || e.UID == 0 && e.GID == 0 {
+				continue // an existing directory keeps its owner and mode
+			}
+			e.Mode = 0o755
+		case "symlink":
+			e.Mode, e.Target = 0o777, f.target
+		default:
+			if ownModes && f.executable {
+				e.Mode = 0o755
+			}
+			e.Source, e.SHA256 = f.source, f.sha256
 		}
-		l.Script = string(text)
+		out = append(out, e)
+	}
+	return out
+}
+
+// compileRun adds a script with the digests of its inputs.
+func compileRun(c *compiler, l recipes.Layer) error {
+	r := l.Run
+	out := script.Layer{
+		Architecture: c.plan.Architecture, Date: c.plan.Date, Script: r.Script, Network: r.Network, Secrets: r.Secrets,
+	}
+	if r.File != "" {
+		out.Script = c.sources.texts[r.File]
 	}
 	var inputs []recipes.File
 	for _, source := range r.Inputs {
 		inputs = append(inputs, recipes.File{Target: "/" + filepath.Base(source), Source: source})
 	}
 	var err error
-	l.Inputs, err = fileEntries(dir, inputs, nil)
-	return l, err
+	out.Inputs, err = c.fileEntries(inputs)
+	c.plan.add("run", out)
+	return err
 }
-
-// sourceEntries lists a source, which is a file or a directory. Permissions are 0644, or 0755 for what its owner may
-// execute and for directories, whatever the umask of the checkout was.
-func sourceEntries(dir string, base layers.File, f recipes.File) ([]layers.File, error) {
-	var out []layers.File
-	from := layers.Locate(dir, f.Source)
-	err := filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		below, err := filepath.Rel(from, name)
-		if err != nil {
-			return err
-		}
-		e := base
-		e.Path = path.Join(base.Path, filepath.ToSlash(below))
-		if d.IsDir() && (e.Path == base.Path || e.UID == 0 && e.GID == 0) {
-			return nil // a directory that is there already keeps its owner and mode
-		}
-		if err := describe(dir, name, &e, f.Mode == ""); err != nil {
-			return err
-		}
-		out = append(out, e)
-		return nil
-	})
-	return out, err
-}
-
-// describe fills in what the file at a path is.
-func describe(dir, name string, e *layers.File, mode bool) error {
-	info, err := os.Lstat(name)
-	if err != nil {
-		return err
-	}
-	switch info.Mode().Type() {
-	case fs.ModeDir:
-		e.Type, e.Mode = "directory", 0o755
-	case fs.ModeSymlink:
-		e.Type, e.Mode = "symlink", 0o777
-		e.Target, err = os.Readlink(name)
-		return err
-	case 0:
-		e.Type = "file"
-		if mode {
-			e.Mode = 0o644 | uint32(info.Mode().Perm()&0o100)*0o111/0o100
-		}
-		if e.Source, err = relative(dir, name); err != nil {
-			return err
-		}
-		e.SHA256, err = Digest(name)
-		return err
-	default:
-		return fmt.Errorf("%s is neither a file, a directory nor a symlink", name)
-	}
-	return nil
-}
-
-// Digest returns the SHA-256 of a file in hexadecimal.
-func Digest(name string) (string, error) { return sha256sum.File(context.Background(), name) }

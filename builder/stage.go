@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
@@ -17,95 +16,96 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// bundle is the index of the bundle that an image starts with.
-const bundle = 1
+// factoryStage is the number of the stage that an image starts with.
+const factoryStage = 1
 
-// stageEntries bundles a pallet and lists the bundle and the stage store around it as the entries of a files layer.
-func stageEntries(ctx context.Context, dir string, s recipes.Stage, fetch *pallets) ([]layers.File, error) {
-	b, err := fetch.bundle(ctx, layers.Locate(dir, s.Pallet))
+// factoryBundle is the directory of its bundle on the device.
+func factoryBundle() string { return path.Join(stages.Dir, strconv.Itoa(factoryStage)) }
+
+// compileStage adds a stage store with the bundle of a pallet.
+func compileStage(c *compiler, l recipes.Layer) error {
+	staged, err := c.sources.pallet(l.Stage.Pallet)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	file, err := stages.NewStore(bundle, s.Names...).Marshal()
+	file, err := stages.NewStore(factoryStage, l.Stage.Names...).Marshal()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	entries, err := places{recipe: dir, cache: fetch.cache}.bundle(b)
-	if err != nil {
-		return nil, err
-	}
-	at := path.Join(stages.Dir, strconv.Itoa(bundle))
 	out := []layers.File{
 		{Path: stages.Dir, Type: "directory", Mode: 0o755},
 		{Path: path.Join(stages.Dir, stages.StoreFile), Type: "file", Mode: 0o644, Content: string(file)},
-		{Path: at, Type: "directory", Mode: 0o755},
+		{Path: factoryBundle(), Type: "directory", Mode: 0o755},
 	}
-	for _, e := range entries {
-		e.Path = path.Join(at, e.Path)
-		out = append(out, e)
+	for _, f := range staged.bundle {
+		f.Path = path.Join(factoryBundle(), f.Path)
+		out = append(out, f)
 	}
-	return out, nil
+	c.plan.add("stage", layers.Files{Entries: out})
+	return nil
 }
 
-// bundleEntries are the entries of a bundle, with the digests by which the device can verify it.
-func (p places) bundle(b *pallet.Bundle) ([]layers.File, error) {
-	out := []layers.File{{Path: pallet.ManifestFile, Type: "file", Mode: 0o644, Content: string(b.Manifest)}}
-	digests := []store.Entry{store.NewEntry(pallet.ManifestFile, 0o644, sum(b.Manifest), "")}
+// bundleFiles returns the files of a bundle with the digests by which the device verifies them.
+func (p *palletReader) bundleFiles(b *pallet.Bundle) ([]layers.File, error) {
+	var out []layers.File
+	var entries []store.Entry
 	for _, f := range b.Files {
-		e, err := p.entry(f)
+		to, err := p.bundleFile(f)
 		if err != nil {
 			return nil, err
 		}
-		e.Path = f.Path
-		out = append(out, e)
-		digest := e.SHA256
-		if e.Source == "" {
+		out = append(out, to)
+		digest := to.SHA256
+		if to.Source == "" {
 			digest = sum(f.Content)
 		}
-		digests = append(digests, store.NewEntry(f.Path, f.Mode, digest, f.Target))
+		entries = append(entries, store.NewEntry(f.Path, f.Mode, digest, f.Target))
 	}
-	data, err := store.MarshalDigests(digests)
-	return append(out, layers.File{Path: store.DigestFile, Type: "file", Mode: 0o644, Content: string(data)}), err
+	metadata, err := store.Metadata(b.Manifest, entries)
+	for _, f := range metadata {
+		out = append(out, layers.File{Path: f.Path, Type: "file", Mode: tree.FromFileMode(store.MetadataMode), Content: string(f.Content)})
+	}
+	return out, err
 }
 
-// sum is the SHA-256 of data in hexadecimal.
+// sum returns the SHA-256 of data in hexadecimal.
 func sum[T string | []byte](data T) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(data))) }
 
-func (p places) entry(f pallet.File) (e layers.File, err error) {
+func (p *palletReader) bundleFile(f pallet.File) (to layers.File, err error) {
+	to = layers.File{Path: f.Path, Mode: tree.FromFileMode(f.Mode)}
 	switch f.Mode.Type() {
 	case fs.ModeDir:
-		return layers.File{Type: "directory", Mode: tree.FromFileMode(f.Mode)}, nil
+		to.Type = "directory"
 	case fs.ModeSymlink:
-		return layers.File{Type: "symlink", Mode: 0o777, Target: f.Target}, nil
+		to.Type, to.Mode, to.Target = "symlink", 0o777, f.Target
 	case 0:
-		e = layers.File{Type: "file", Mode: tree.FromFileMode(f.Mode), Content: string(f.Content)}
+		to.Type, to.Content = "file", string(f.Content)
 		if f.Source == "" {
-			return e, nil
+			return to, nil
 		}
-		if e.Source, e.Cached, err = p.find(f.Source); err != nil {
-			return e, err
+		if to.Source, to.Cached, err = p.relative(f.Source); err != nil {
+			return to, err
 		}
-		e.SHA256, err = Digest(f.Source)
-		return e, err
+		to.SHA256, err = p.digests.of(f.Source)
+	default:
+		err = fmt.Errorf("bundle file %s is a %s", f.Path, f.Mode.Type())
 	}
-	return e, fmt.Errorf("bundle: %s is a %s", f.Path, f.Mode.Type())
+	return to, err
 }
 
-// places are the directories to which the sources of a plan are relative, so that it is the same on any machine.
-type places struct{ recipe, cache string }
-
-// find names a file by its path relative to the cache, if it lies there, else to the recipe.
-func (p places) find(name string) (below string, cached bool, err error) {
+// relative returns the path of a file relative to the cache if the file lies there, else relative to the recipe, so that
+// a plan is the same on every machine.
+func (p *palletReader) relative(name string) (below string, cached bool, err error) {
 	if p.cache != "" {
 		if below, err = relative(filepath.Join(p.cache, palletsDir), name); err == nil && filepath.IsLocal(below) {
 			return filepath.Join(palletsDir, below), true, nil
 		}
 	}
-	below, err = relative(p.recipe, name)
+	below, err = relative(p.dir, name)
 	return below, false, err
 }
 
-// relative is the path of a file relative to a directory, both of which may be relative themselves.
+// relative returns the path of a file relative to a directory. Both may be relative to the working directory.
 func relative(dir, name string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

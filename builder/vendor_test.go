@@ -14,6 +14,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
@@ -124,7 +125,7 @@ func TestVendorBase(t *testing.T) {
 	dir := write(t, map[string]string{"vendor.pub": "an input\n"})
 	image := standIn(t, cache, date)
 	require.NoError(t, os.Rename(image, filepath.Join(dir, "vendor.img.xz")))
-	digest, err := Digest(filepath.Join(dir, "vendor.img.xz"))
+	digest, err := sha256sum.File(t.Context(), filepath.Join(dir, "vendor.img.xz"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "pi.yml"), fmt.Appendf(nil, vendorRecipe, digest), 0o644))
 	r, err := recipes.Load(filepath.Join(dir, "pi.yml"), recipes.Options{})
@@ -132,31 +133,33 @@ func TestVendorBase(t *testing.T) {
 
 	helpers := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(helpers, layers.Helper("pkinit", "arm64")), []byte("pkinit"), 0o755))
-	pkinit, err := Digest(filepath.Join(helpers, layers.Helper("pkinit", "arm64")))
+	pkinit, err := sha256sum.File(t.Context(), filepath.Join(helpers, layers.Helper("pkinit", "arm64")))
 	require.NoError(t, err)
 	own := t.TempDir() // what this test makes is of no use to others, but its packages are
 	require.NoError(t, os.MkdirAll(filepath.Join(cache, "debs"), 0o755))
 	require.NoError(t, os.Symlink(filepath.Join(cache, "debs"), filepath.Join(own, "debs")))
-	o := Options{Output: filepath.Join(t.TempDir(), "pi.img"), Dir: dir, Cache: own, Helpers: helpers, Mirror: Mirror(t.Context())}
-	lock, err := Resolve(t.Context(), r, o)
+	o := options{Workspace{Dir: dir, Caches: Caches{Cache: own}, Helpers: helpers, Mirror: Mirror(t.Context())}, filepath.Join(t.TempDir(), "pi.img")}
+	l, err := Resolve(t.Context(), gather(t, r), ResolveOptions{Cache: own, Mirror: o.Mirror})
 	require.NoError(t, err)
-	require.Len(t, lock.Debian.Packages, 3, "what the base has is left alone: %v", lock.Debian.Packages)
-	require.Len(t, lock.Over, 1)
-	require.Equal(t, []string{"fourth", "third"}, []string{lock.Over[0][0].Name, lock.Over[0][1].Name}, "what lies below, too")
-	p, err := Compile(t.Context(), r, Inputs{Programs: map[string]string{"pkinit": pkinit}, Lock: lock})
+	require.Len(t, l.Debian.Packages, 3, "what the base has is left alone: %v", l.Debian.Packages)
+	require.Len(t, l.Over, 1)
+	require.Equal(t, []string{"fourth", "third"}, []string{l.Over[0][0].Name, l.Over[0][1].Name}, "what lies below, too")
+	s, err := Gather(t.Context(), r, locked(l))
+	require.NoError(t, err)
+	p, err := Compile(s, map[string]string{"pkinit": pkinit})
 	require.NoError(t, err)
 
 	ended, err := run(t, t.Context(), p, o)
 	require.NoError(t, err)
 	require.Equal(t, "image done, debian done, install done, run done, users warning, users done, boot done, disk done", strings.Join(ended, ", "))
-	first, err := Digest(o.Output)
+	first, err := sha256sum.File(t.Context(), o.Output)
 	require.NoError(t, err)
 	requireVendorImage(t, o.Output)
 
 	ended, err = run(t, t.Context(), p, o)
 	require.NoError(t, err)
 	require.Equal(t, "image done, debian cached, install cached, run cached, users warning, users done, boot done, disk done", strings.Join(ended, ", "))
-	second, err := Digest(o.Output)
+	second, err := sha256sum.File(t.Context(), o.Output)
 	require.NoError(t, err)
 	require.Equal(t, first, second)
 	requireNowhere(t, own, word)

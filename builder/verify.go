@@ -10,19 +10,24 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 )
 
-// Verification says what two builds of a plan made.
+// Verification is the result of Verify.
 type Verification struct {
 	Same       bool             `json:"same"`
 	SHA256     [2]string        `json:"sha256"`               // of the two images
-	Difference *disk.Difference `json:"difference,omitempty"` // the first
-	Images     []string         `json:"images,omitempty"`     // where the two are kept, if they differ
+	Difference *disk.Difference `json:"difference,omitempty"` // the first one
+	Images     []string         `json:"images,omitempty"`     // paths of the images, kept if they differ
 }
 
-// Verify builds a plan twice, in a new directory beside o.Output, and compares the images, which stay there if they
-// differ. The second build takes nothing from the cache but what was downloaded, which is addressed by its digest; with
-// reuse it takes the layers, too, so that only the writing of the disk is verified.
-func Verify(ctx context.Context, p *Plan, o Options, reuse bool) (v *Verification, err error) {
-	dir, err := os.MkdirTemp(filepath.Dir(o.Output), p.Name+"-verify-")
+// VerifyOptions are the options of Verify.
+type VerifyOptions struct {
+	Dir      string // directory with room for two images and a second cache
+	DiskOnly bool   // reuse the layers, and verify only the writing of the disk
+}
+
+// Verify builds a plan twice and compares the images, which are kept in a new directory below o.Dir if they differ. The
+// second build uses a new cache with the downloads of the first, which are addressed by digest.
+func Verify(ctx context.Context, p *Plan, w Workspace, o VerifyOptions) (v *Verification, err error) {
+	dir, err := os.MkdirTemp(o.Dir, p.Name+"-verify-")
 	if err != nil {
 		return nil, err
 	}
@@ -31,24 +36,22 @@ func Verify(ctx context.Context, p *Plan, o Options, reuse bool) (v *Verificatio
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	o.Compression, o.Output = disk.None, filepath.Join(dir, "first.img")
-	again := o
-	again.Output = filepath.Join(dir, "second.img")
-	if !reuse {
+	again := w
+	if !o.DiskOnly {
 		again.Cache, again.Shared = filepath.Join(dir, "cache"), ""
 		defer func() { err = errors.Join(err, os.RemoveAll(again.Cache)) }()
 	}
-	first, err := startBuild(ctx, p, o)
+	first, err := startBuild(ctx, p, w)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, first.close()) }()
-	a, err := first.written(ctx)
+	a, err := first.write(ctx, filepath.Join(dir, "first.img"))
 	if err != nil {
 		return nil, err
 	}
-	if !reuse {
-		if err := linkDownloads(o.Cache, again.Cache); err != nil {
+	if !o.DiskOnly {
+		if err := linkDownloads(w.Cache, again.Cache); err != nil {
 			return nil, err
 		}
 	}
@@ -57,7 +60,7 @@ func Verify(ctx context.Context, p *Plan, o Options, reuse bool) (v *Verificatio
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, second.close()) }()
-	b, err := second.written(ctx)
+	b, err := second.write(ctx, filepath.Join(dir, "second.img"))
 	if err != nil {
 		return nil, err
 	}
@@ -72,23 +75,24 @@ func Verify(ctx context.Context, p *Plan, o Options, reuse bool) (v *Verificatio
 	return &Verification{SHA256: sums, Difference: d, Images: []string{a.Image, b.Image}}, nil
 }
 
-// written makes the layers and the image.
-func (b *build) written(ctx context.Context) (disk.Written, error) {
+// write builds the layers and writes the image to a file.
+func (b *build) write(ctx context.Context, image string) (disk.Written, error) {
+	b.out = Output{Path: image, Compression: disk.None}
 	if err := b.layers(ctx); err != nil {
 		return disk.Written{}, err
 	}
 	d, err := b.image(ctx)
-	return disk.Written{Disk: d, Image: b.opts.Output}, err
+	return disk.Written{Disk: d, Image: image}, err
 }
 
-// linkDownloads makes a new cache that has of the old one what was downloaded by digest, and nothing else.
+// linkDownloads creates a cache with symlinks to the downloads of another one.
 func linkDownloads(old, cache string) error {
 	if err := os.Mkdir(cache, 0o755); err != nil {
 		return err
 	}
 	for _, dir := range []string{filepath.Join(old, "debs"), diskimage.Dir(old), filepath.Join(old, palletsDir)} {
 		if _, err := os.Stat(dir); err != nil {
-			continue // nothing of the kind was needed
+			continue // the recipe needed none
 		}
 		if err := os.Symlink(dir, filepath.Join(cache, filepath.Base(dir))); err != nil {
 			return err

@@ -15,7 +15,7 @@ func TestVerify(t *testing.T) {
 		p, o := small(t)
 		states := map[string]int{}
 		o.Events = func(e Event) { states[e.Step+" "+string(e.State)]++ }
-		v, err := Verify(t.Context(), p, o, reuse)
+		v, err := Verify(t.Context(), p, o.Workspace, VerifyOptions{filepath.Dir(o.Output), reuse})
 		require.NoError(t, err)
 		require.Equal(t, &Verification{Same: true, SHA256: [2]string{v.SHA256[0], v.SHA256[0]}}, v)
 		require.Len(t, v.SHA256[0], 64)
@@ -40,7 +40,7 @@ func TestVerifyNamesTheDifference(t *testing.T) {
 			t.Setenv("PKBUILD_TEST_WORD", "$6$two$x")
 		}
 	}
-	v, err := Verify(t.Context(), p, o, false)
+	v, err := Verify(t.Context(), p, o.Workspace, VerifyOptions{Dir: filepath.Dir(o.Output)})
 	require.NoError(t, err)
 	require.False(t, v.Same)
 	require.NotEqual(t, v.SHA256[0], v.SHA256[1])
@@ -60,7 +60,7 @@ func TestVerifyThatFailsLeavesNothing(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(o.Dir, "motd"), []byte("changed\n"), 0o644))
 		}
 	}
-	_, err := Verify(t.Context(), p, o, false)
+	_, err := Verify(t.Context(), p, o.Workspace, VerifyOptions{Dir: filepath.Dir(o.Output)})
 	require.ErrorContains(t, err, "changed since the plan was made")
 	entries, err := os.ReadDir(filepath.Dir(o.Output))
 	require.NoError(t, err)

@@ -11,25 +11,25 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
-// Reasons is what Why says of one layer.
+// Reasons are the reasons why a layer is not cached.
 type Reasons struct {
-	Layer   string     `json:"layer"` // its name, with a number where several have it
+	Layer   string     `json:"layer"` // name, with a number from the second layer of that name on
 	Key     string     `json:"key"`
 	Cached  bool       `json:"cached"`
-	Made    *time.Time `json:"made,omitempty"` // if it is cached
-	Reasons []string   `json:"reasons"`        // why it is not cached
+	Made    *time.Time `json:"made,omitempty"` // if cached
+	Reasons []string   `json:"reasons"`        // empty if cached
 	Note    string     `json:"note,omitempty"`
 }
 
-// Why tells which layers of a plan are cached and, of those that are not, what changed since the recipe was last built
-// with this cache. Nothing is made.
-func Why(p *Plan, o Options) ([]Reasons, error) {
-	last, err := recall(p, o)
+// Why returns, for each layer of the plan of a recipe in a directory, whether it is cached and, if not, what changed since
+// the last build with this cache. It builds nothing.
+func Why(p *Plan, dir string, c Caches) ([]Reasons, error) {
+	last, err := readHistory(c.Cache, dir, p.Name)
 	if err != nil {
 		return nil, err
 	}
 	var out []Reasons
-	key, store := layers.Root(p.Date), o.store()
+	key, store := layers.Root(p.Date), c.store()
 	names := labels(p.Layers, func(l Layer) string { return l.Name })
 	changed := "" // the lowest layer that differs from the last build
 	stored := p.stored()
@@ -57,18 +57,18 @@ func Why(p *Plan, o Options) ([]Reasons, error) {
 	return out, nil
 }
 
-// find looks a layer up in the store and says why it is not there: its own changes, or those of a layer below.
+// find looks a layer up in the store. The reasons for a missing layer are its own changes, or those of a layer below.
 func (r *Reasons) find(s layers.Store, key layers.Key, l Layer, stored bool, own []string, below string, same bool) error {
 	record, err := s.Record(key)
 	switch {
 	case l.Layer.Kind().Kept:
-		r.Reasons = append([]string{"it is made anew for every image, in no time"}, own...)
+		r.Reasons = append([]string{"rebuilt for every image: quick to build"}, own...)
 		return nil
 	case !stored:
-		r.Reasons = append([]string{"it is made anew for every image, since it may hold secrets"}, own...)
+		r.Reasons = append([]string{"rebuilt for every image: may hold secrets"}, own...)
 		return nil
 	case err == nil:
-		r.Cached, r.Note = true, unlocked(l, s, key)
+		r.Cached, r.Note = true, unlockedNote(l, s, key)
 		if !record.Made.IsZero() {
 			r.Made = &record.Made
 		}
@@ -77,29 +77,29 @@ func (r *Reasons) find(s layers.Store, key layers.Key, l Layer, stored bool, own
 		return err
 	}
 	if d, ok := l.Layer.(debian.Layer); ok && d.Lock == nil {
-		r.Note = "not locked: the newest packages will be taken"
+		r.Note = "not locked: the newest packages will be installed"
 	}
 	r.Reasons = append(r.Reasons, own...)
 	switch {
 	case same:
-		r.Reasons = append(r.Reasons, "it was pruned from the cache")
+		r.Reasons = append(r.Reasons, "pruned from the cache")
 	case below != "":
-		r.Reasons = append(r.Reasons, "what lies below changed: "+below)
+		r.Reasons = append(r.Reasons, "layer below changed: "+below)
 	case len(own) == 0:
-		r.Reasons = append(r.Reasons, "what lies below changed")
+		r.Reasons = append(r.Reasons, "layer below changed")
 	}
 	return nil
 }
 
-// compare says how a layer differs from the one of the same name in the last build.
+// compare lists the differences of a layer from the one of the same name in the last build.
 func (b *lastBuild) compare(name string, now layers.Record) ([]string, error) {
 	if b == nil {
-		return []string{"no build of this recipe is known to this cache"}, nil
+		return []string{"no earlier build of this recipe in this cache"}, nil
 	}
 	old := b.layer(name)
 	switch {
 	case old == nil:
-		return []string{"it is new"}, nil
+		return []string{"new layer"}, nil
 	case old.Kind != now.Kind:
 		return []string{fmt.Sprintf("kind: %s → %s", old.Kind, now.Kind)}, nil
 	}
@@ -113,8 +113,8 @@ func (b *lastBuild) compare(name string, now layers.Record) ([]string, error) {
 	return changes, err
 }
 
-func (b *lastBuild) layer(name string) *Made {
-	for i, label := range labels(b.Layers, func(m Made) string { return m.Name }) {
+func (b *lastBuild) layer(name string) *builtLayer {
+	for i, label := range labels(b.Layers, func(m builtLayer) string { return m.Name }) {
 		if label == name {
 			return &b.Layers[i]
 		}
@@ -129,7 +129,7 @@ func (b *lastBuild) key(name string) string {
 	return b.layer(name).Key
 }
 
-// labels names layers by their names, with a number from the second of a name on.
+// labels returns the names of layers, with a number from the second layer of a name on.
 func labels[L any](all []L, name func(L) string) []string {
 	count := map[string]int{}
 	var out []string

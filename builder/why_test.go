@@ -22,9 +22,9 @@ func oneFile(name, path, content string) Layer {
 }
 
 // reasons builds nothing: it is what Why says, by layer.
-func reasons(t *testing.T, p *Plan, o Options) map[string][]string {
+func reasons(t *testing.T, p *Plan, o options) map[string][]string {
 	t.Helper()
-	all, err := Why(p, o)
+	all, err := Why(p, o.Dir, o.Caches)
 	require.NoError(t, err)
 	out := map[string][]string{}
 	for _, r := range all {
@@ -38,12 +38,12 @@ func reasons(t *testing.T, p *Plan, o Options) map[string][]string {
 	return out
 }
 
-const secretReason = "it is made anew for every image, since it may hold secrets"
+const secretReason = "rebuilt for every image: may hold secrets"
 
 func TestWhy(t *testing.T) {
 	p, o := small(t)
 	p.Layers = append(p.Layers, oneFile("files", "/etc/hostname", "a\n"))
-	const never = "no build of this recipe is known to this cache"
+	const never = "no earlier build of this recipe in this cache"
 	require.Equal(t, map[string][]string{"base": {never}, "users": {secretReason, never},
 		"files": {never}, "files 2": {never}}, reasons(t, p, o))
 	entries, err := os.ReadDir(o.Cache)
@@ -66,19 +66,19 @@ func TestWhy(t *testing.T) {
 			changed := motd.Layer.(layers.Files).Entries[0]
 			changed.SHA256 = "other"
 			p.Layers[2].Layer = layers.Files{Entries: []layers.File{changed}}
-		}, map[string][]string{"files": {"/etc/motd: content differs"}, "files 2": {"what lies below changed: files"}}},
+		}, map[string][]string{"files": {"/etc/motd: content differs"}, "files 2": {"layer below changed: files"}}},
 		"two files": {func(p *Plan) {
 			p.Layers[3].Layer = layers.Files{Entries: []layers.File{{Path: "/x", Type: "directory", Mode: 0o755}}}
 		}, map[string][]string{"files 2": {"/etc/hostname removed", "/x added"}}},
 		"users": {func(p *Plan) {
 			p.Layers[1].Layer = layers.Users{Users: []layers.User{{Name: "pi", UID: 1001, Shell: "/bin/sh", Password: "word"}}}
-		}, map[string][]string{"users": {secretReason, "users: pi: uid: 1000 → 1001"}, "files": {"what lies below changed: users"}, "files 2": {"what lies below changed: users"}}},
-		"date": {func(p *Plan) { p.Date = p.Date.AddDate(0, 0, 1) }, map[string][]string{"base": {"what lies below changed"},
-			"files": {"what lies below changed"}, "files 2": {"what lies below changed"}}},
+		}, map[string][]string{"users": {secretReason, "users: pi: uid: 1000 → 1001"}, "files": {"layer below changed: users"}, "files 2": {"layer below changed: users"}}},
+		"date": {func(p *Plan) { p.Date = p.Date.AddDate(0, 0, 1) }, map[string][]string{"base": {"layer below changed"},
+			"files": {"layer below changed"}, "files 2": {"layer below changed"}}},
 		"new": {func(p *Plan) { p.Layers = append(p.Layers, oneFile("last", "/y", "")) },
-			map[string][]string{"last": {"it is new"}}},
+			map[string][]string{"last": {"new layer"}}},
 		"kind": {func(p *Plan) { p.Layers[3] = Layer{"files", boot.Layer{}} },
-			map[string][]string{"files 2": {"it is made anew for every image, in no time", "kind: files → boot"}}},
+			map[string][]string{"files 2": {"rebuilt for every image: quick to build", "kind: files → boot"}}},
 		"mode": {func(p *Plan) {
 			e := base.Layer.(layers.Files).Entries[0]
 			e.Mode = 0o600
@@ -100,15 +100,15 @@ func TestWhy(t *testing.T) {
 		})
 	}
 	t.Run("pruned", func(t *testing.T) {
-		all, err := Why(p, o)
+		all, err := Why(p, o.Dir, o.Caches)
 		require.NoError(t, err)
 		require.NoError(t, os.Remove(filepath.Join(o.Cache, "layers", all[3].Key+".tar")))
-		require.Equal(t, []string{"it was pruned from the cache"}, reasons(t, p, o)["files 2"])
+		require.Equal(t, []string{"pruned from the cache"}, reasons(t, p, o)["files 2"])
 	})
 	t.Run("another version of pkbuild", func(t *testing.T) {
-		file, _, err := memoryFile(p.Name, o)
+		file, _, err := historyFile(o.Cache, o.Dir, p.Name)
 		require.NoError(t, err)
-		last, err := recall(p, o)
+		last, err := readHistory(o.Cache, o.Dir, p.Name)
 		require.NoError(t, err)
 		last.Layers[3].Version = 0
 		last.Layers[3].Key = ""
@@ -157,12 +157,12 @@ func TestUnlockedLayerSaysSince(t *testing.T) {
 	s := layers.Store{Dir: t.TempDir()}
 	key := layers.Key{1}
 	l := Layer{"debian", debian.Layer{}}
-	require.Equal(t, "not locked: the packages are those of the day when it was made", unlocked(l, s, key))
+	require.Equal(t, "not locked: packages as of an earlier build", unlockedNote(l, s, key))
 	made := time.Date(2026, 3, 4, 5, 6, 0, 0, time.Local)
 	c, _, err := s.Put(t.Context(), key, layers.Record{Made: made}, made, func(context.Context) (*tree.Tree, error) { return tree.New(), nil })
 	require.NoError(t, err)
 	require.NoError(t, c.Close())
-	require.Equal(t, "not locked: the packages are those of 2026-03-04 05:06", unlocked(l, s, key))
-	require.Empty(t, unlocked(Layer{"debian", debian.Layer{Lock: &debian.Lock{}}}, s, key))
-	require.Empty(t, unlocked(Layer{"files", layers.Files{}}, s, key))
+	require.Equal(t, "not locked: packages as of 2026-03-04 05:06", unlockedNote(l, s, key))
+	require.Empty(t, unlockedNote(Layer{"debian", debian.Layer{Lock: &debian.Lock{}}}, s, key))
+	require.Empty(t, unlockedNote(Layer{"files", layers.Files{}}, s, key))
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// diffJSON lists in what two layers differ, a line each, such as "packages: vim added" or
-// "/etc/hostname: content differs". What identifies the items of a list are their paths or names.
+// diffJSON lists the differences between two layers, such as "packages: vim added" or "/etc/hostname: content differs".
+// The items of a list are identified by their paths or names.
 func diffJSON(before, after []byte) ([]string, error) {
 	var a, b any
 	if err := json.Unmarshal(before, &a); err != nil {
@@ -45,11 +45,11 @@ func diffValues(at string, a, b any) []string {
 	return []string{at + ": " + show(a) + " → " + show(b)}
 }
 
-// telling are fields that stand for others: where one of them differs, the others say nothing more.
-var telling = []struct {
-	field string
-	says  string // what is said; without it the values are shown
-	hides []string
+// summaries are fields whose difference makes the differences of other fields redundant.
+var summaries = []struct {
+	field   string
+	message string // empty: the values are shown
+	hides   []string
 }{
 	{"version", "", []string{"url", "sha256", "size"}},
 	{"sha256", "content differs", []string{"url", "size", "source"}},
@@ -60,7 +60,7 @@ var telling = []struct {
 func diffObjects(at string, a, b map[string]any) []string {
 	hidden := map[string]bool{}
 	var out []string
-	for _, t := range telling {
+	for _, t := range summaries {
 		if a[t.field] == nil || b[t.field] == nil || hidden[t.field] || reflect.DeepEqual(a[t.field], b[t.field]) {
 			continue
 		}
@@ -69,8 +69,8 @@ func diffObjects(at string, a, b map[string]any) []string {
 			hidden[h] = true
 		}
 		switch {
-		case t.says != "":
-			out = append(out, join(at, t.says))
+		case t.message != "":
+			out = append(out, join(at, t.message))
 		default:
 			out = append(out, join(at, show(a[t.field])+" → "+show(b[t.field])))
 		}
@@ -86,7 +86,7 @@ func diffObjects(at string, a, b map[string]any) []string {
 	return out
 }
 
-// octal shows the value of a mode as people write it.
+// octal formats a mode as octal digits, and returns any other value unchanged.
 func octal(key string, v any) any {
 	if n, ok := v.(float64); ok && key == "mode" {
 		return fmt.Sprintf("%04o", int(n))
@@ -94,7 +94,7 @@ func octal(key string, v any) any {
 	return v
 }
 
-// join is a path of two parts. Lists of entries add nothing to those of their items.
+// join joins a key to the path of its object. The list "entries" is left out of paths.
 func join(at, key string) string {
 	if at == "" || at == "entries" {
 		return key
@@ -126,7 +126,7 @@ func diffLists(at string, a, b []any) []string {
 	return out
 }
 
-// items are the items of a list by what identifies them.
+// items returns the items of a list by their paths, names or values.
 func items(list []any) map[string]any {
 	out := map[string]any{}
 	for _, item := range list {
@@ -146,7 +146,7 @@ func items(list []any) map[string]any {
 	return out
 }
 
-// show is a value in a line, cut where it is long.
+// show formats a value as one line of at most 60 characters.
 func show(v any) string {
 	text, ok := v.(string)
 	if !ok {

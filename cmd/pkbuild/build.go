@@ -29,19 +29,19 @@ func (f *buildFlags) addAll(cmd *cobra.Command) {
 }
 
 // build builds with what the flags say, and shows how that goes on.
-func (f *buildFlags) build(cmd *cobra.Command, r *recipes.Recipe, build func(builder.Options) error) error {
+func (f *buildFlags) build(cmd *cobra.Command, r *recipes.Recipe, build func(builder.Workspace) error) error {
 	helpers, err := f.recipe.helperDir()
 	if err != nil {
 		return err
 	}
-	o := builder.Options{Dir: r.Dir, Helpers: helpers, Keep: f.keep}
-	if err := f.cache.set(&o); err != nil {
+	w := builder.Workspace{Dir: r.Dir, Helpers: helpers, KeepFailed: f.keep}
+	if w.Caches, err = f.cache.caches(); err != nil {
 		return err
 	}
 	show := f.face.open(cmd)
 	defer show.close()
-	o.Events = show.event
-	return build(o)
+	w.Events = show.event
+	return build(w)
 }
 
 // cacheFlags are the flags of the commands that make layers.
@@ -52,11 +52,11 @@ func (f *cacheFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.shared, "shared-cache", "", "cache `directory` of somebody else, whose layers are used and which is only read\n(default: $PKBUILD_SHARED_CACHE)")
 }
 
-func (f *cacheFlags) set(o *builder.Options) (err error) {
-	o.Shared = f.shared
-	if o.Shared == "" {
-		o.Shared = os.Getenv("PKBUILD_SHARED_CACHE")
+func (f *cacheFlags) caches() (c builder.Caches, err error) {
+	c.Shared = f.shared
+	if c.Shared == "" {
+		c.Shared = os.Getenv("PKBUILD_SHARED_CACHE")
 	}
-	o.Cache, err = cacheDir(f.own)
-	return err
+	c.Cache, err = cacheDir(f.own)
+	return c, err
 }

@@ -23,7 +23,7 @@ func containerCommand() *cobra.Command {
 			"with the same tag; the others stay. The same recipe gives the same bytes.",
 		Args: cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
-			how := builder.ContainerOptions{Compression: builder.LayerCompression(compress)}
+			how := builder.ContainerOutput{Compression: builder.LayerCompression(compress)}
 			if !slices.Contains(builder.LayerCompressions, how.Compression) {
 				return fmt.Errorf("%w: --compress %q is none of gzip, zstd and none", cli.ErrUsage, compress)
 			}
@@ -41,8 +41,8 @@ func containerCommand() *cobra.Command {
 				return fmt.Errorf("%w: --output: %w", cli.ErrUsage, err)
 			}
 			var sum digest.Digest
-			err = flags.build(cmd, r, func(o builder.Options) (err error) {
-				sum, err = builder.BuildContainer(cmd.Context(), p, o, how)
+			err = flags.build(cmd, r, func(w builder.Workspace) (err error) {
+				sum, err = builder.BuildContainer(cmd.Context(), p, w, how)
 				return err
 			})
 			if err != nil || flags.face.json {

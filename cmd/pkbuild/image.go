@@ -30,9 +30,8 @@ func imageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return flags.build(cmd, r, func(o builder.Options) error {
-				o.Output, o.Compression = name, method
-				return builder.Build(cmd.Context(), p, o)
+			return flags.build(cmd, r, func(w builder.Workspace) error {
+				return builder.Build(cmd.Context(), p, w, builder.Output{Path: name, Compression: method})
 			})
 		}),
 	}

@@ -9,12 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
 // errNoLock is a recipe without a lock where one is needed.
 func errNoLock(recipe string) error {
-	return fmt.Errorf("%s is missing: run pkbuild lock %s", builder.LockName(recipe), recipe)
+	return fmt.Errorf("%s is missing: run pkbuild lock %s", lock.FileName(recipe), recipe)
 }
 
 func lockCommand() *cobra.Command {
@@ -32,17 +33,17 @@ func lockCommand() *cobra.Command {
 			if check {
 				return checkLock(cmd, &flags, args[0], cache)
 			}
-			old, lock, err := relock(cmd, &flags, args[0], cache, diff)
+			old, l, err := relock(cmd, &flags, args[0], cache, diff)
 			if err != nil {
 				return err
 			}
-			changes := old.Diff(lock)
+			changes := old.Diff(l)
 			if asJSON {
-				return printJSON(cmd, append([]builder.Change{}, changes...))
+				return printJSON(cmd, append([]lock.Change{}, changes...))
 			}
 			if old == nil {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d packages, %d tools, %d pallets, %d container images\n", builder.LockName(args[0]),
-					len(lock.Packages()), len(lock.Debian.Tools), len(lock.Pallets), len(lock.Images))
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d packages, %d tools, %d pallets, %d container images\n", lock.FileName(args[0]),
+					len(l.Packages()), len(l.Debian.Tools), len(l.Pallets), len(l.Images))
 				return err
 			}
 			return printChanges(cmd.OutOrStdout(), changes)
@@ -61,8 +62,8 @@ func lockCommand() *cobra.Command {
 
 // relock resolves a recipe anew and, unless only the difference is asked for, writes its lock. The old lock is nil where
 // there is none.
-func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff bool) (old, lock *builder.Lock, err error) {
-	old, err = builder.ReadLock(recipe)
+func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff bool) (old, l *lock.Lock, err error) {
+	old, err = lock.Read(recipe)
 	if err != nil && diff {
 		return nil, nil, err // what is written anew may have been broken
 	}
@@ -73,19 +74,20 @@ func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff b
 	if err != nil {
 		return nil, nil, err
 	}
-	o := builder.Options{Mirror: builder.Mirror(cmd.Context())}
-	if o.Cache, err = cacheDir(cache); err != nil {
-		return nil, nil, err
-	}
-	if o.Mirrors, err = machineMirrors(); err != nil {
+	o, err := gatherOptions(cache)
+	if err != nil {
 		return nil, nil, err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "resolving the packages of %s\n", recipe)
-	lock, err = builder.Resolve(cmd.Context(), r, o)
-	if err != nil || diff {
-		return old, lock, err
+	sources, err := builder.Gather(cmd.Context(), r, o)
+	if err != nil {
+		return nil, nil, err
 	}
-	return old, lock, builder.WriteLock(recipe, lock)
+	l, err = builder.Resolve(cmd.Context(), sources, builder.ResolveOptions{Cache: o.Cache, Mirror: builder.Mirror(cmd.Context())})
+	if err != nil || diff {
+		return old, l, err
+	}
+	return old, l, lock.Write(recipe, l)
 }
 
 // checkLock tells whether a recipe's lock fits it.
@@ -94,31 +96,45 @@ func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string) err
 	if err != nil {
 		return err
 	}
-	lock, err := builder.ReadLock(recipe)
+	l, err := lock.Read(recipe)
 	if err != nil {
 		return err
 	}
-	if lock == nil {
+	if l == nil {
 		return errNoLock(recipe)
 	}
-	in, err := pinnedInputs(cache)
+	o, err := gatherOptions(cache)
 	if err != nil {
 		return err
 	}
-	return misfit(recipe, lock.Check(cmd.Context(), r, in))
+	o.Lock, o.SkipBundles = l, true
+	sources, err := builder.Gather(cmd.Context(), r, o)
+	if err != nil {
+		return err
+	}
+	return stale(recipe, checkRequest(sources, l))
 }
 
-// misfit says what to do about a lock that does not fit its recipe.
-func misfit(recipe string, err error) error {
-	if m := (*builder.MisfitError)(nil); errors.As(err, &m) {
-		return fmt.Errorf("%s was made for another state of the recipe; run pkbuild lock %s:\n  %s",
-			builder.LockName(recipe), recipe, strings.Join(m.Changes, "\n  "))
+// checkRequest compares a lock with what the recipe asks for now.
+func checkRequest(s *builder.Sources, l *lock.Lock) error {
+	request, err := s.Request()
+	if err != nil {
+		return err
+	}
+	return l.Check(request)
+}
+
+// stale adds to a lock.StaleError how to update the lock.
+func stale(recipe string, err error) error {
+	if m := (*lock.StaleError)(nil); errors.As(err, &m) {
+		return fmt.Errorf("%s is out of date; run pkbuild lock %s:\n  %s",
+			lock.FileName(recipe), recipe, strings.Join(m.Changes, "\n  "))
 	}
 	return err
 }
 
 // printChanges prints a line for each change and one for all.
-func printChanges(w io.Writer, changes []builder.Change) error {
+func printChanges(w io.Writer, changes []lock.Change) error {
 	p := &printer{w: w}
 	count := map[string]int{}
 	var delta int64
@@ -131,6 +147,6 @@ func printChanges(w io.Writer, changes []builder.Change) error {
 		p.line("nothing changed")
 		return p.err
 	}
-	p.line("%d changed, %d added, %d removed, %s", count["changed"], count["added"], count["removed"], builder.Delta(delta))
+	p.line("%d changed, %d added, %d removed, %s", count["changed"], count["added"], count["removed"], lock.Delta(delta))
 	return p.err
 }

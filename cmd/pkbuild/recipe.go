@@ -13,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
@@ -63,31 +65,41 @@ func (f *recipeFlags) compile(ctx context.Context, name, cache string) (*recipes
 	if err != nil {
 		return nil, nil, err
 	}
-	in, err := pinnedInputs(cache)
+	o, err := gatherOptions(cache)
 	if err != nil {
 		return nil, nil, err
 	}
-	if in.Lock, err = f.lock(ctx, name, r, in); err != nil {
+	if o.Lock, err = f.readLock(name); err != nil {
 		return nil, nil, err
 	}
 	dir, err := f.helperDir()
 	if err != nil {
 		return nil, nil, err
 	}
-	if in.Programs, err = digests(dir, r.Architecture); err != nil {
+	programs, err := digests(ctx, dir, r.Architecture)
+	if err != nil {
 		return nil, nil, err
 	}
-	p, err := builder.Compile(ctx, r, in)
-	return r, p, misfit(name, err)
+	sources, err := builder.Gather(ctx, r, o)
+	if err != nil {
+		return nil, nil, stale(name, err)
+	}
+	if f.locked {
+		if err := checkRequest(sources, o.Lock); err != nil {
+			return nil, nil, stale(name, err)
+		}
+	}
+	p, err := builder.Compile(sources, programs)
+	return r, p, stale(name, err)
 }
 
-// pinnedInputs are what pallets are read with, with the cache that a flag names.
-func pinnedInputs(cache string) (in builder.Inputs, err error) {
-	if in.Cache, err = cacheDir(cache); err != nil {
-		return in, err
+// gatherOptions are the options for reading what a recipe refers to, with the cache that a flag names.
+func gatherOptions(cache string) (o builder.GatherOptions, err error) {
+	if o.Cache, err = cacheDir(cache); err != nil {
+		return o, err
 	}
-	in.Mirrors, err = machineMirrors()
-	return in, err
+	o.Mirrors, err = machineMirrors()
+	return o, err
 }
 
 // machineMirrors are where this machine looks for what pallets require and download.
@@ -109,11 +121,11 @@ func (f *recipeFlags) compileDisk(ctx context.Context, name, cache string) (*rec
 }
 
 // digests are those of the programs that go into images.
-func digests(dir, architecture string) (map[string]string, error) {
+func digests(ctx context.Context, dir, architecture string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, program := range builder.Programs {
 		helper := filepath.Join(dir, layers.Helper(program, architecture))
-		digest, err := builder.Digest(helper)
+		digest, err := sha256sum.File(ctx, helper)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("the helper program %s is missing: run make build, or name its directory with --helpers", helper)
 		}
@@ -125,19 +137,16 @@ func digests(dir, architecture string) (map[string]string, error) {
 	return out, nil
 }
 
-// lock reads the lock that a recipe is compiled with; nil if there is none.
-func (f *recipeFlags) lock(ctx context.Context, name string, r *recipes.Recipe, in builder.Inputs) (*builder.Lock, error) {
+// readLock reads the lock of a recipe; nil if there is none or it is not wanted.
+func (f *recipeFlags) readLock(recipe string) (*lock.Lock, error) {
 	if f.noLock {
 		return nil, nil
 	}
-	lock, err := builder.ReadLock(name)
-	if err != nil || !f.locked {
-		return lock, err
+	l, err := lock.Read(recipe)
+	if err == nil && l == nil && f.locked {
+		err = errNoLock(recipe)
 	}
-	if lock == nil {
-		return nil, errNoLock(name)
-	}
-	return lock, misfit(name, lock.Check(ctx, r, in))
+	return l, err
 }
 
 func (f *recipeFlags) helperDir() (string, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -30,9 +29,8 @@ func verifyCommand() *cobra.Command {
 				return err
 			}
 			var v *builder.Verification
-			err = flags.build(cmd, r, func(o builder.Options) (err error) {
-				o.Output = filepath.Join(dir, r.Name+".img")
-				v, err = builder.Verify(cmd.Context(), p, o, reuse)
+			err = flags.build(cmd, r, func(w builder.Workspace) (err error) {
+				v, err = builder.Verify(cmd.Context(), p, w, builder.VerifyOptions{Dir: dir, DiskOnly: reuse})
 				return err
 			})
 			if err != nil {

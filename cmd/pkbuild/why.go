@@ -28,11 +28,11 @@ func whyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o := builder.Options{Dir: r.Dir}
-			if err := cache.set(&o); err != nil {
+			caches, err := cache.caches()
+			if err != nil {
 				return err
 			}
-			all, err := builder.Why(p, o)
+			all, err := builder.Why(p, r.Dir, caches)
 			if err != nil {
 				return err
 			}

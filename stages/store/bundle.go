@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 
 	"github.com/PlanktoScope/pkbuild/stages"
@@ -97,20 +98,37 @@ func (w *Writer) check(name string) error {
 	return nil
 }
 
-// finish writes the digest file and, last, the manifest, which marks the bundle as complete, and syncs everything.
+// finish writes the metadata of the bundle, and syncs everything.
 func (w *Writer) finish(manifest []byte) error {
-	w.entries = append(w.entries, regular(stages.ManifestFile, 0o644, sha256.Sum256(manifest)))
-	digests, err := MarshalDigests(w.entries)
+	files, err := Metadata(manifest, w.entries)
 	if err != nil {
 		return err
 	}
-	if err := create(w.sys, path.Join(w.dir, DigestFile), 0o644, bytes.NewReader(digests)); err != nil {
-		return err
-	}
-	if err := create(w.sys, path.Join(w.dir, stages.ManifestFile), 0o644, bytes.NewReader(manifest)); err != nil {
-		return err
+	for _, f := range files {
+		if err := create(w.sys, path.Join(w.dir, f.Path), MetadataMode, bytes.NewReader(f.Content)); err != nil {
+			return err
+		}
 	}
 	return w.sys.SyncAll()
+}
+
+// MetadataMode are the permissions of the files of Metadata.
+const MetadataMode fs.FileMode = 0o644
+
+// MetadataFile is a file of a bundle that describes the bundle.
+type MetadataFile struct {
+	Path    string // relative to the bundle
+	Content []byte
+}
+
+// Metadata returns the files that complete a bundle with these entries, in the order in which they are written: the
+// digest file and, last, the manifest. A bundle without a manifest is incomplete.
+func Metadata(manifest []byte, entries []Entry) ([]MetadataFile, error) {
+	digests, err := MarshalDigests(append(slices.Clone(entries), regular(stages.ManifestFile, MetadataMode, sha256.Sum256(manifest))))
+	if err != nil {
+		return nil, err
+	}
+	return []MetadataFile{{DigestFile, digests}, {stages.ManifestFile, manifest}}, nil
 }
 
 // create writes a file, which must not exist.

@@ -30,8 +30,8 @@ func (o options) defaultTree(ctx context.Context, tar string) error {
 	if err != nil {
 		return err
 	}
-	t, done, err := builder.Tree(ctx, p, builder.Options{Dir: filepath.Dir(o.recipe), Helpers: o.helpers,
-		Cache: filepath.Join(cache, "pkbuild"), Mirror: builder.Mirror(ctx)})
+	t, done, err := builder.Tree(ctx, p, builder.Workspace{Dir: filepath.Dir(o.recipe), Helpers: o.helpers,
+		Caches: builder.Caches{Cache: filepath.Join(cache, "pkbuild")}, Mirror: builder.Mirror(ctx)})
 	if err != nil {
 		return err
 	}

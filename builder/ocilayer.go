@@ -22,10 +22,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// LayerCompression is how the layers of a container's image are compressed.
+// LayerCompression is the compression of the layers of a container image.
 type LayerCompression string
 
-// The compressions of layers. Docker reads zstd since 23.0.
+// The supported compressions. Docker reads zstd since version 23.
 const (
 	Gzip         LayerCompression = "gzip"
 	Zstd         LayerCompression = "zstd"
@@ -39,7 +39,7 @@ var layerTypes = map[LayerCompression]string{
 	Gzip: v1.MediaTypeImageLayerGzip, Zstd: v1.MediaTypeImageLayerZstd, Uncompressed: v1.MediaTypeImageLayer,
 }
 
-// writer compresses to w, in the same way on any machine.
+// writer returns a compressor whose output is the same on every machine.
 func (c LayerCompression) writer(w io.Writer) (io.WriteCloser, error) {
 	switch c {
 	case Gzip:
@@ -49,37 +49,36 @@ func (c LayerCompression) writer(w io.Writer) (io.WriteCloser, error) {
 	case Uncompressed:
 		return nopCloser{w}, nil
 	}
-	return nil, fmt.Errorf("compression %q of layers is none of %v", c, LayerCompressions)
+	return nil, fmt.Errorf("layer compression %q is not supported, want one of %v", c, LayerCompressions)
 }
 
 type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// containerBlob is a layer of a container, as the cache knows it.
+// containerBlob is a layer of a container image in the cache.
 type containerBlob struct {
 	images.Layer
-	Entries int // of the archive: none, where the layer changes nothing
+	Entries int // of the archive: 0 if the layer changes nothing
 	file    string
 }
 
-// blobVersion is to be raised whenever the same trees give another blob.
+// blobVersion must be raised whenever the same trees give another blob.
 const blobVersion = 1
 
-// blob is what a layer makes of the tree below, as a layer of a container. It is kept in the cache under the key of the
-// layer, which decides it.
+// blob returns the layer that turns one tree into another. The cache keeps it under the key of the layer.
 func (k *container) blob(ctx context.Context, key layers.Key, below, now *tree.Tree) (b containerBlob, err error) {
-	dir := filepath.Join(k.opts.Cache, "containers")
+	dir := filepath.Join(k.Cache, "containers")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return b, err
 	}
-	b.file = filepath.Join(dir, fmt.Sprintf("%s.%d.%s", key, blobVersion, k.how.Compression))
+	b.file = filepath.Join(dir, fmt.Sprintf("%s.%d.%s", key, blobVersion, k.out.Compression))
 	unlock, err := atomicfile.Lock(ctx, b.file+".lock")
 	if err != nil {
 		return b, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if known(&b) {
+	if b.read() {
 		return b, nil
 	}
 	if err := atomicfile.Replace(ctx, b.file, func(f *os.File) error { return k.archive(ctx, f, below, now, &b) }); err != nil {
@@ -88,8 +87,8 @@ func (k *container) blob(ctx context.Context, key layers.Key, below, now *tree.T
 	return b, layers.WriteJSON(b.file+".json", b)
 }
 
-// known tells whether the cache has a blob, undamaged, and what it is.
-func known(b *containerBlob) bool {
+// read reads a blob from the cache and reports whether it exists undamaged.
+func (b *containerBlob) read() bool {
 	data, err := os.ReadFile(b.file + ".json")
 	if err != nil || json.Unmarshal(data, b) != nil {
 		return false
@@ -103,11 +102,11 @@ func known(b *containerBlob) bool {
 	return err == nil && got == b.Digest
 }
 
-// archive writes a blob to a file.
+// archive writes the blob to a file.
 func (k *container) archive(ctx context.Context, f *os.File, below, now *tree.Tree, b *containerBlob) error {
 	whole, content := digest.Canonical.Digester(), digest.Canonical.Digester()
 	out := bufio.NewWriterSize(io.MultiWriter(f, whole.Hash()), 1<<20)
-	z, err := k.how.Compression.writer(out)
+	z, err := k.out.Compression.writer(out)
 	if err != nil {
 		return err
 	}
@@ -122,6 +121,6 @@ func (k *container) archive(ctx context.Context, f *os.File, below, now *tree.Tr
 	if err != nil {
 		return err
 	}
-	b.Layer = images.Layer{Digest: whole.Digest(), DiffID: content.Digest(), Size: info.Size(), MediaType: layerTypes[k.how.Compression]}
+	b.Layer = images.Layer{Digest: whole.Digest(), DiffID: content.Digest(), Size: info.Size(), MediaType: layerTypes[k.out.Compression]}
 	return nil
 }

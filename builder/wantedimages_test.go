@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/images/docker/create"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/recipes"
@@ -42,23 +43,17 @@ func TestContainers(t *testing.T) {
 		}}},
 		{Stage: &recipes.Stage{Pallet: "."}},
 	}}
-	listed := []Container{{"docker.io/library/caddy:2.8", "oci:caddy"}, {"quay.io/a/b:1", ""}}
-	got, err := Containers(t.Context(), r, Inputs{})
-	require.NoError(t, err)
-	require.Equal(t, listed, got)
+	listed := []wantedImage{{"docker.io/library/caddy:2.8", "oci:caddy"}, {"quay.io/a/b:1", ""}}
+	require.Equal(t, listed, gather(t, r).images)
 
 	r.Layers = append(r.Layers, recipes.Layer{Containers: &recipes.Containers{Stages: true}})
-	got, err = Containers(t.Context(), r, Inputs{})
-	require.NoError(t, err)
-	require.Equal(t, []Container{
+	require.Equal(t, []wantedImage{
 		listed[0], {"docker.io/library/eclipse-mosquitto:latest", ""},
 		{"ghcr.io/prometheus/node@sha256:" + zeroes, ""}, listed[1],
-	}, got)
+	}, gather(t, r).images)
 
 	r.Layers = r.Layers[1:2]
-	got, err = Containers(t.Context(), r, Inputs{})
-	require.NoError(t, err)
-	require.Empty(t, got, "nobody asked for them")
+	require.Empty(t, gather(t, r).images, "no containers layer asks for them")
 }
 
 // What compiles is a store of the images by digest, above all other layers but that of the boot partition.
@@ -68,29 +63,29 @@ func TestCompileContainers(t *testing.T) {
 	r.Layers = append([]recipes.Layer{{Containers: &recipes.Containers{Stages: true, Images: []recipes.ContainerImage{
 		{Name: "web:1", Source: "oci:web"}, {Name: "quay.io/a/b@sha256:" + sha1},
 	}}}}, r.Layers...)
-	lock := lockOf(t, r)
-	in := Inputs{Lock: lock}
-	_, err := Compile(t.Context(), r, in)
-	require.EqualError(t, err, "the lock does not fit the recipe any more: "+
+	l := lockOf(t, r)
+	l.Images = nil
+	_, err := compile(t, r, locked(l))
+	require.EqualError(t, err, "lock is out of date: "+
 		"container image docker.io/library/web:1 was added, container image quay.io/a/b@sha256:"+sha1+" was added")
-	_, err = Compile(t.Context(), r, Inputs{})
+	_, err = compile(t, r, GatherOptions{})
 	require.EqualError(t, err, "container image docker.io/library/web:1 is not pinned by digest; run pkbuild lock")
 
-	lock.Images = []LockedImage{{"docker.io/library/web:1", web}, {"quay.io/a/b@sha256:" + sha1, "sha256:" + sha1}}
-	p, err := Compile(t.Context(), r, in)
+	l.Images = []lock.Image{{Name: "docker.io/library/web:1", Digest: web}, {Name: "quay.io/a/b@sha256:" + sha1, Digest: "sha256:" + sha1}}
+	p, err := compile(t, r, locked(l))
 	require.NoError(t, err)
-	l := p.Layers[len(p.Layers)-2]
+	got := p.Layers[len(p.Layers)-2]
 	require.Equal(t, Layer{"containers", create.Layer{Platform: "linux/arm64/v8", Images: []create.Image{
 		{Name: "docker.io/library/web:1", Source: "oci:web", Digest: web},
 		{Name: "quay.io/a/b@sha256:" + sha1, Digest: "sha256:" + sha1},
-	}}}, l)
-	text, err := json.Marshal(l)
+	}}}, got)
+	text, err := json.Marshal(got)
 	require.NoError(t, err)
 	var again Layer
 	require.NoError(t, json.Unmarshal(text, &again))
-	require.Equal(t, l, again)
+	require.Equal(t, got, again)
 
-	made := l.Layer.(create.Layer)
+	made := got.Layer.(create.Layer)
 	made.Images = made.Images[:1]
 	env := &layers.Env{Dir: r.Dir, Cache: t.TempDir(), Latest: p.Date}
 	_, err = made.Make(t.Context(), env, nil)
@@ -109,20 +104,21 @@ func TestCompileContainers(t *testing.T) {
 func TestCompileCreatedContainers(t *testing.T) {
 	dir := write(t, appPallet)
 	r := &recipes.Recipe{Dir: dir, Layers: []recipes.Layer{{Containers: &recipes.Containers{Create: true}}}}
-	p := newPlan(r, time.Unix(0, 0).UTC())
-	require.EqualError(t, p.addContainers(t.Context(), r, Inputs{}),
+	c := compiler{sources: gather(t, r), plan: newPlan(r, time.Unix(0, 0).UTC())}
+	require.EqualError(t, c.containers(),
 		"containers.create: no staged pallet has an enabled Compose app; stage one, or remove create")
 
 	r.Layers = append(r.Layers, recipes.Layer{Stage: &recipes.Stage{Pallet: "."}})
-	require.NoError(t, p.addContainers(t.Context(), r, Inputs{}))
+	c.sources = gather(t, r)
+	require.NoError(t, c.containers())
 	const app = "/run/forklift/stages/current/packages/packages/web"
 	require.Equal(t, &create.Create{
-		Date: p.Date, Link: create.Link{Path: "/run/forklift/stages/current", Target: "/var/lib/forklift/stages/1"},
+		Date: c.plan.Date, Link: create.Link{Path: "/run/forklift/stages/current", Target: "/var/lib/forklift/stages/1"},
 		Apps: []create.App{{Name: "web", Compose: []string{
 			"compose", "--progress", "quiet", "--project-name", "web", "--project-directory", app, "--env-file", "/dev/null",
 			"--file", app + "/compose.yml", "--file", app + "/metrics.yml",
 		}}},
-	}, p.Layers[0].Layer.(create.Layer).Create)
+	}, c.plan.Layers[0].Layer.(create.Layer).Create)
 }
 
 func TestStartOrder(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/images/layout"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
@@ -72,7 +73,7 @@ func readJSON[T any](t *testing.T, dir string, d digest.Digest) (v T) {
 func TestContainerConfig(t *testing.T) {
 	dir, p := t.TempDir(), smallContainer(t)
 	to := layout.Target{Path: filepath.Join(dir, "images"), Tag: "1"}
-	d, err := BuildContainer(t.Context(), p, Options{Cache: filepath.Join(dir, "cache")}, ContainerOptions{To: to, Compression: Gzip})
+	d, err := BuildContainer(t.Context(), p, Workspace{Caches: Caches{Cache: filepath.Join(dir, "cache")}}, ContainerOutput{To: to, Compression: Gzip})
 	require.NoError(t, err)
 	manifest := readJSON[v1.Manifest](t, to.Path, d)
 	config := readJSON[v1.Image](t, to.Path, manifest.Config.Digest)
@@ -97,7 +98,7 @@ func TestDamagedBlobIsMadeAgain(t *testing.T) {
 	dir, p := t.TempDir(), smallContainer(t)
 	build := func(tag string) digest.Digest {
 		to := layout.Target{Path: filepath.Join(dir, tag)}
-		d, err := BuildContainer(t.Context(), p, Options{Cache: filepath.Join(dir, "cache")}, ContainerOptions{To: to, Compression: Zstd})
+		d, err := BuildContainer(t.Context(), p, Workspace{Caches: Caches{Cache: filepath.Join(dir, "cache")}}, ContainerOutput{To: to, Compression: Zstd})
 		require.NoError(t, err)
 		return d
 	}
@@ -117,30 +118,29 @@ func TestDamagedBlobIsMadeAgain(t *testing.T) {
 func TestContainerLock(t *testing.T) {
 	r, err := recipes.Load("../recipes/containers/mosquitto.yml", recipes.Options{})
 	require.NoError(t, err)
-	want, err := wantedBy(r)
-	require.NoError(t, err)
+	want := request(t, r).For
 	require.Equal(t, []string{"architecture arm64", "suite trixie", "component main", "slim",
 		"layer 1 package mosquitto", "layer 1 package mosquitto-clients"}, want)
 	pkg := func(name string) debian.Package {
 		return debian.Package{Name: name, Version: "1", Architecture: "arm64", Size: 1, SHA256: sum(name), URL: "x"}
 	}
-	lock := &Lock{For: want, Debian: debian.Lock{Packages: []debian.Package{pkg("dash")}, Tools: []debian.Package{pkg("tar")}},
+	l := &lock.Lock{For: want, Debian: debian.Lock{Packages: []debian.Package{pkg("dash")}, Tools: []debian.Package{pkg("tar")}},
 		Over: [][]debian.Package{{pkg("mosquitto"), pkg("mosquitto-clients")}}}
-	back, err := ParseLock("x", lock.Format("x"))
+	back, err := lock.Parse("x", l.Format("x"))
 	require.NoError(t, err)
-	require.Equal(t, lock, back)
-	require.Len(t, (*Lock)(nil).Diff(lock), 4)
+	require.Equal(t, l, back)
+	require.Len(t, (*lock.Lock)(nil).Diff(l), 4)
 
-	p, err := Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
+	p, err := compile(t, r, locked(l))
 	require.NoError(t, err)
 	base, over := p.Layers[0].Layer.(debian.Layer), p.Layers[1].Layer.(debian.Layer)
-	require.Equal(t, lock.Debian, *base.Lock)
-	require.Equal(t, debian.Lock{Packages: lock.Over[0], Tools: lock.Debian.Tools}, *over.Lock)
+	require.Equal(t, l.Debian, *base.Lock)
+	require.Equal(t, debian.Lock{Packages: l.Over[0], Tools: l.Debian.Tools}, *over.Lock)
 	require.Equal(t, debian.OverLayers, over.Over)
 
 	r.Layers[0].Packages = r.Layers[0].Packages[:1]
-	_, err = Compile(t.Context(), r, Inputs{Programs: programs, Lock: lock})
-	require.EqualError(t, err, "the lock does not fit the recipe any more: layer 1 package mosquitto-clients was removed")
+	_, err = compile(t, r, locked(l))
+	require.EqualError(t, err, "lock is out of date: layer 1 package mosquitto-clients was removed")
 }
 
 // TestServicesHaveTheirImages: each app of the pallet finds its image among those that the recipe takes from our own
@@ -151,12 +151,10 @@ func TestServicesHaveTheirImages(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "out/containers"), 0o755))
 	r, err := recipes.Load(filepath.Join(dir, "recipes/services.yml"), recipes.Options{})
 	require.NoError(t, err)
-	all, err := Containers(t.Context(), r, Inputs{})
-	require.NoError(t, err)
-	var want []Container
+	var want []wantedImage
 	for _, name := range []string{"caddy", "mosquitto", "prometheus-node-exporter", "prometheus"} {
 		require.FileExists(t, "../recipes/containers/"+name+".yml")
-		want = append(want, Container{Name: "localhost/pkbuild/" + name + ":trixie", Source: "oci:../out/containers:" + name})
+		want = append(want, wantedImage{name: "localhost/pkbuild/" + name + ":trixie", source: "oci:../out/containers:" + name})
 	}
-	require.Equal(t, want, all)
+	require.Equal(t, want, gather(t, r).images)
 }

@@ -21,48 +21,48 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// ContainerOptions are how and where an image of a container is written.
-type ContainerOptions struct {
+// ContainerOutput is where and how a container image is written.
+type ContainerOutput struct {
 	To          layout.Target
 	Compression LayerCompression
 }
 
-// BuildContainer makes the image of a container that a plan describes, writes it, and returns the digest of its manifest.
-// Equal plans give equal images; their time is that of the plan. Options.Output plays no part.
-func BuildContainer(ctx context.Context, p *Plan, o Options, c ContainerOptions) (d digest.Digest, err error) {
-	b, err := startBuild(ctx, p, o)
+// BuildContainer writes the container image of a plan and returns the digest of its manifest. Equal plans give equal
+// images.
+func BuildContainer(ctx context.Context, p *Plan, w Workspace, out ContainerOutput) (d digest.Digest, err error) {
+	b, err := startBuild(ctx, p, w)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	k := &container{build: b, how: c, files: map[digest.Digest]string{}, below: []*tree.Tree{b.tree.Clone()}}
+	k := &container{build: b, out: out, files: map[digest.Digest]string{}, below: []*tree.Tree{b.tree.Clone()}}
 	for _, l := range p.Layers {
 		if err := k.layer(ctx, l); err != nil {
 			return "", fmt.Errorf("layer %s: %w", l.Name, err)
 		}
 		k.below = append(k.below, b.tree.Clone())
 	}
-	if err := b.remember(); err != nil {
+	if err := b.saveHistory(); err != nil {
 		return "", err
 	}
 	return k.write(ctx)
 }
 
-// container is the making of an image of a container.
+// container is a build of a container image.
 type container struct {
 	*build
-	how     ContainerOptions
-	below   []*tree.Tree // what lies below each layer, and in the end all of them
+	out     ContainerOutput
+	below   []*tree.Tree // the tree below each layer and, last, the whole tree
 	blobs   []images.Layer
-	files   map[digest.Digest]string // where the blobs lie
+	files   map[digest.Digest]string // of the blobs
 	history []v1.History
 }
 
-// compress makes a blob of each layer that changes anything.
+// compress makes a blob of each layer that is not empty.
 func (k *container) compress(ctx context.Context) error {
 	for i, l := range k.plan.Layers {
 		k.emit(Event{Step: "container", State: Running, Message: "compressing " + l.Name})
-		key, err := layers.ParseKey(k.made[i].Key)
+		key, err := layers.ParseKey(k.built[i].Key)
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (k *container) compress(ctx context.Context) error {
 	return nil
 }
 
-// describeLayer says in a line what a layer is, for who lists those of an image.
+// describeLayer returns the text of a layer in the history of an image.
 func describeLayer(l Layer) string {
 	if d, ok := l.Layer.(debian.Layer); ok {
 		if d.Over == "" {
@@ -92,12 +92,12 @@ func describeLayer(l Layer) string {
 	return l.Name
 }
 
-// describe describes the image in the words of its specification.
+// describe returns the configuration and the manifest of the image.
 func (k *container) describe() (img images.Image, err error) {
 	p := k.plan
 	config := v1.Image{
 		Created:  &p.Date,
-		Platform: v1.Platform{Architecture: p.Architecture, OS: "linux", Variant: variants[p.Architecture]},
+		Platform: v1.Platform{Architecture: p.Architecture, OS: "linux", Variant: imagePlatform(p.Architecture).Variant},
 		Config:   *p.Container,
 		RootFS:   v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{}},
 		History:  k.history,
@@ -118,9 +118,6 @@ func (k *container) describe() (img images.Image, err error) {
 	return img, nil
 }
 
-// variants are those of architectures, as registries name them.
-var variants = map[string]string{"arm64": "v8"}
-
 // write writes the image.
 func (k *container) write(ctx context.Context) (d digest.Digest, err error) {
 	e := k.begin("container")
@@ -137,10 +134,10 @@ func (k *container) write(ctx context.Context) (d digest.Digest, err error) {
 		total += l.Size
 	}
 	open := func(d digest.Digest) (io.ReadCloser, error) { return os.Open(k.files[d]) }
-	err = k.how.To.Write(ctx, img, open, func(n int64) {
+	err = k.out.To.Write(ctx, img, open, func(n int64) {
 		done += n
 		k.emit(Event{Step: "container", State: Running, Done: min(done, total), Total: total})
 	})
-	e.Message = fmt.Sprintf("%s: %d layers, %s, %s", k.how.To, len(k.blobs), humanize.IBytes(uint64(total)), img.Digest)
+	e.Message = fmt.Sprintf("%s: %d layers, %s, %s", k.out.To, len(k.blobs), humanize.IBytes(uint64(total)), img.Digest)
 	return img.Digest, err
 }

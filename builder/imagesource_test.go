@@ -9,6 +9,7 @@ import (
 	godigest "github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -41,42 +42,39 @@ func TestLockPinsContainerImages(t *testing.T) {
 	}}})
 	caddy := emptyImage(t, filepath.Join(r.Dir, "caddy"), "A=1")
 	db := emptyImage(t, filepath.Join(r.Dir, "db"), "A=2")
-	all, err := Containers(t.Context(), r, Inputs{})
+	got, err := resolveImages(t.Context(), imageSource(r, t.TempDir()), gather(t, r).images)
 	require.NoError(t, err)
-	cache := t.TempDir()
-	got, err := lockedImages(t.Context(), imageSource(r, cache), all)
-	require.NoError(t, err)
-	require.Equal(t, []LockedImage{{"docker.io/library/caddy:latest", caddy}, {"example.org/db:1", db}}, got)
+	require.Equal(t, []lock.Image{{Name: "docker.io/library/caddy:latest", Digest: caddy}, {Name: "example.org/db:1", Digest: db}}, got)
 
-	lock := lockOf(t, loaded(t))
-	misfit := &MisfitError{}
-	require.ErrorAs(t, lock.Check(t.Context(), r, Inputs{}), &misfit)
-	require.Equal(t, []string{"container image docker.io/library/caddy:latest was added", "container image example.org/db:1 was added"}, misfit.Changes)
-	lock.Images = got
-	require.NoError(t, lock.Check(t.Context(), r, Inputs{}))
-	text := string(lock.Format("buoy.yml"))
+	l := lockOf(t, loaded(t))
+	stale := &lock.StaleError{}
+	require.ErrorAs(t, l.Check(request(t, r)), &stale)
+	require.Equal(t, []string{"container image docker.io/library/caddy:latest was added", "container image example.org/db:1 was added"}, stale.Changes)
+	l.Images = got
+	require.NoError(t, l.Check(request(t, r)))
+	text := string(l.Format("buoy.yml"))
 	require.Contains(t, text, "\nimage "+caddy.String()+" docker.io/library/caddy:latest\nimage "+db.String()+" example.org/db:1\n")
-	again, err := ParseLock("buoy.yml.lock", []byte(text))
+	again, err := lock.Parse("buoy.yml.lock", []byte(text))
 	require.NoError(t, err)
-	require.Equal(t, lock, again)
+	require.Equal(t, l, again)
 
-	d, err := lock.ImageDigest("example.org/db:1")
+	d, err := l.ImageDigest("example.org/db:1")
 	require.NoError(t, err)
 	require.Equal(t, db, d)
-	_, err = lock.ImageDigest("example.org/db:2")
+	_, err = l.ImageDigest("example.org/db:2")
 	require.EqualError(t, err, "container image example.org/db:2 is not pinned by digest; run pkbuild lock")
-	var none *Lock
+	var none *lock.Lock
 	_, err = none.ImageDigest("example.org/db:1")
 	require.EqualError(t, err, "container image example.org/db:1 is not pinned by digest; run pkbuild lock")
 	d, err = none.ImageDigest(pinned)
 	require.NoError(t, err, "who names a digest needs no lock")
 	require.EqualValues(t, "sha256:"+sha1, d)
 
-	after := *lock
+	after := *l
 	newer := emptyImage(t, filepath.Join(r.Dir, "db"), "A=3")
-	after.Images = []LockedImage{{"example.org/db:1", newer}, {"example.org/new:1", caddy}}
+	after.Images = []lock.Image{{Name: "example.org/db:1", Digest: newer}, {Name: "example.org/new:1", Digest: caddy}}
 	var changes []string
-	for _, c := range lock.Diff(&after) {
+	for _, c := range l.Diff(&after) {
 		changes = append(changes, c.String())
 	}
 	require.Equal(t, []string{
@@ -85,19 +83,19 @@ func TestLockPinsContainerImages(t *testing.T) {
 		"image example.org/new:1: added " + caddy.Encoded()[:12],
 	}, changes)
 	r.Layers = r.Layers[:len(r.Layers)-1]
-	require.EqualError(t, lock.Check(t.Context(), r, Inputs{}), "the lock does not fit the recipe any more: "+
+	require.EqualError(t, l.Check(request(t, r)), "lock is out of date: "+
 		"container image docker.io/library/caddy:latest was removed, container image example.org/db:1 was removed")
 }
 
 func TestLockErrorsOfContainerImages(t *testing.T) {
 	valid := string(lockOf(t, loaded(t)).Format("buoy.yml"))
 	for line, says := range map[string]string{
-		"image caddy": "write image DIGEST REFERENCE",
-		"image sha256:1 docker.io/library/caddy:1":    `"sha256:1" is no digest of SHA-256`,
-		"image sha256:" + sha1 + " caddy":             "write caddy in full: docker.io/library/caddy:latest",
+		"image caddy": "image line is incomplete; want image DIGEST NAME",
+		"image sha256:1 docker.io/library/caddy:1":    `"sha256:1" is not a SHA-256 digest`,
+		"image sha256:" + sha1 + " caddy":             "image name caddy is abbreviated; write docker.io/library/caddy:latest",
 		"image sha256:" + sha1 + " example.org/Caddy": "repository name must be lowercase",
 	} {
-		_, err := ParseLock("x.lock", []byte(valid+line+"\n"))
+		_, err := lock.Parse("x.lock", []byte(valid+line+"\n"))
 		require.ErrorContains(t, err, "x.lock:23: ")
 		require.ErrorContains(t, err, says)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/compose"
 )
 
-// ComposeFiles are the compose files of a deployment, relative to its package, in the order in which they are merged:
-// those of the package, then those of the enabled features in the order of their names. None: it is no Compose app.
+// ComposeFiles returns the compose files of a deployment, relative to its package, in the order of merging: those of the
+// package, then those of the enabled features in the order of their names. Without any the deployment is no Compose app.
 func (d *Deployment) ComposeFiles() []string {
 	var all []string
 	for _, p := range d.parts() {
@@ -19,10 +19,10 @@ func (d *Deployment) ComposeFiles() []string {
 	return all
 }
 
-// AppName is the name of a deployment's Compose app.
+// AppName returns the Compose project name of a deployment.
 func (d *Deployment) AppName() string { return strings.ReplaceAll(d.Name, "/", "_") }
 
-// Apps are the Compose apps of the enabled deployments, by the names of these.
+// Apps returns the Compose apps of the enabled deployments by deployment name. The error joins the errors of all apps.
 func (p *Pallet) Apps(ctx context.Context) (apps map[string]*compose.App, err error) {
 	r := roots{}
 	var all mistakes
@@ -38,7 +38,7 @@ func (p *Pallet) Apps(ctx context.Context) (apps map[string]*compose.App, err er
 	return apps, all.err()
 }
 
-// app reads the compose files of a deployment; nil if it has none.
+// app loads the Compose app of a deployment; nil if it has no compose files.
 func (d *Deployment) app(ctx context.Context, r roots) (*compose.App, error) {
 	s := compose.Source{
 		Name: d.AppName(),
@@ -67,15 +67,15 @@ func (d *Deployment) app(ctx context.Context, r roots) (*compose.App, error) {
 	return app, nil
 }
 
-// composeFile reads a compose file of the package. Its YAML has to be sound before Compose's own library sees it.
+// composeFile reads a compose file of the package and checks its YAML, so that the Compose library gets no hostile input.
 func (d *Deployment) composeFile(r roots, name string) (*file, error) {
-	if text := badPath(path.Clean(name)); text != "" {
+	if text := pathProblem(path.Clean(name)); text != "" {
 		return &file{name: name}, fmt.Errorf("compose file %q %s", name, text)
 	}
 	var ignored any
 	f, err := d.Package.view.read(r, path.Join(d.Package.dir, name), &ignored)
 	if err == nil && strings.Contains(string(f.data), "label_file") {
-		err = fmt.Errorf("%s: label_file is not supported: write the labels into the compose file", f.name)
+		err = fmt.Errorf("%s: label_file is not supported; write the labels into the compose file", f.name)
 	}
 	return f, err
 }

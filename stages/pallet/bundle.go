@@ -8,47 +8,45 @@ import (
 	"strings"
 )
 
-// ManifestFile is the name of a bundle's manifest. Whoever writes a bundle writes it last: without it a bundle is
-// incomplete.
+// ManifestFile is the name of a bundle's manifest. It has to be written last: a bundle without it is incomplete.
 const ManifestFile = "forklift-bundle.yml"
 
-// Version is the version of Forklift's format in which bundles are made.
+// Version is the version of Forklift's bundle format that Bundle writes.
 const Version = "v0.8.0-alpha.6"
 
 // The directories of a bundle.
 const (
 	palletDir   = "pallet"
-	mergedDir   = "merged-pallet" // with all that comes from required pallets
+	mergedDir   = "merged-pallet" // the pallet with its imports
 	packagesDir = "packages"
 	exportsDir  = "exports"
 )
 
-// Bundle is a pallet as a device keeps it, as data: whoever writes it decides where.
+// Bundle is the content of a bundle.
 type Bundle struct {
 	Manifest []byte // content of ManifestFile
-	Files    []File // all others, in the order of their paths: a directory comes before what lies in it
+	Files    []File // all other files, sorted by path: a directory comes before its entries
 }
 
 // File is a regular file, a directory or a symlink of a bundle.
 type File struct {
 	Path    string      // in the bundle, clean, without a leading slash
-	Mode    fs.FileMode // type and permissions, which do not depend on anybody's umask
+	Mode    fs.FileMode // type and permissions; independent of the umask
 	Target  string      // of a symlink
-	Source  string      // where a regular file's content lies: in a pallet's directory or that of a download
+	Source  string      // path of a regular file's content, in a pallet or a download
 	Content []byte      // of a regular file without a Source
 }
 
-// Options are what a bundle says of a pallet and only the version control of the pallet knows, and what it is made
-// with.
+// Options are the inputs of a bundle besides the pallet's files.
 type Options struct {
-	Version   string     // a tag or a pseudo-version
-	Clean     bool       // the pallet is as committed
-	Commit    string     // in full; Forklift puts a copy of the history into the bundle instead
-	Downloads Downloader // nil: a pallet that downloads something is refused
+	Version   string     // tag or pseudo-version of the commit
+	Clean     bool       // the Git tree has no uncommitted changes
+	Commit    string     // 40 hexadecimal digits; Forklift copies the Git directory into the bundle instead
+	Downloads Downloader // nil: a pallet with downloads is an error
 }
 
-// Bundle makes the bundle of a pallet from its files as they are now. The error is all mistakes, one a line: those of
-// Check, and those of the exports.
+// Bundle returns the bundle of a pallet from its files as they are now. The error joins all mistakes that Check and the
+// exports have, one per line.
 func (p *Pallet) Bundle(ctx context.Context, options Options) (*Bundle, error) {
 	b := bundler{ctx: ctx, roots: roots{}, files: tree{}, options: options}
 	if _, err := b.roots.open(p.Dir); err != nil {
@@ -68,7 +66,7 @@ func (p *Pallet) Bundle(ctx context.Context, options Options) (*Bundle, error) {
 	return &Bundle{Manifest: manifest, Files: b.files.list()}, nil
 }
 
-// bundler gathers the files of one bundle and the mistakes on the way.
+// bundler collects the files and the mistakes of one bundle.
 type bundler struct {
 	ctx      context.Context
 	roots    roots
@@ -91,7 +89,7 @@ func (b *bundler) bundle(p *Pallet) {
 		b.mistakes.add(b.copy(d.Package.view, d.Package.dir, d.Package.BundleDir(), 0))
 		for _, e := range d.exports() {
 			if conflicting {
-				b.files = tree{} // nothing comes of it: each is only looked at for mistakes of its own
+				b.files = tree{} // conflicts are reported already: find only the mistakes of single exports
 			}
 			b.mistakes.add(b.export(e))
 			if b.ctx.Err() != nil {
@@ -102,7 +100,7 @@ func (b *bundler) bundle(p *Pallet) {
 	}
 }
 
-// BundleDir is where a bundle has the package, relative to the bundle.
+// BundleDir returns the directory of the package in a bundle, relative to the bundle.
 func (p *Package) BundleDir() string {
 	return path.Join(packagesDir, strings.TrimPrefix(p.Path, "/"))
 }

@@ -7,17 +7,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/resource"
 )
 
-// maxConflicts is how many conflicts are told.
+// maxConflicts is the greatest number of conflicts in a Report.
 const maxConflicts = 200
 
-// Report is what a check of a pallet found.
+// Report is the result of Check.
 type Report struct {
 	Conflicts []resource.Conflict
 	Missing   []resource.Missing
 	Met       []resource.Edge
 }
 
-// Check finds the resources of different deployments that conflict, and the requirements that nothing meets.
+// Check finds resources of different deployments that conflict, and required resources that no deployment provides.
 func (p *Pallet) Check() Report {
 	var provided, required []resource.Resource
 	for _, d := range p.enabled() {
@@ -30,8 +30,8 @@ func (p *Pallet) Check() Report {
 	return r
 }
 
-// Err is nil if nothing was found wrong. Else it is all that was, one a line, and a summary that counts as Forklift
-// does: pairs of deployments that conflict, and deployments that miss something.
+// Err returns nil if there are neither conflicts nor missing resources. Else it joins all of them, one per line, and a
+// summary that counts as Forklift does: conflicting pairs of deployments, and deployments with missing resources.
 func (r Report) Err() error {
 	all := r.errors()
 	if len(all) == 0 {
@@ -63,8 +63,7 @@ func (r Report) errors() []error {
 	return all
 }
 
-// Plan is the order in which the Compose apps of the pallet start: of each deployment that is one, those that it has
-// to come after.
+// Plan returns the start order of the pallet's Compose apps.
 func (p *Pallet) Plan() resource.Order {
 	var names []string
 	for _, d := range p.enabled() {

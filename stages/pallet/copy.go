@@ -9,9 +9,9 @@ import (
 	"path"
 )
 
-// copy puts a file, a symlink or a directory with all below it from a view into the bundle. A regular file at the
-// source itself gets the given permissions, unless they are 0. Symlinks are copied as they are and may point
-// anywhere, but a source that is reached through a symlink out of the pallet is an error.
+// copy adds a file, a symlink or a directory tree of a view to the bundle. If the source is a regular file it gets the
+// given permissions, unless they are 0. Symlinks are copied verbatim and may point anywhere, but a source path that leads
+// through a symlink out of the pallet is an error.
 func (b *bundler) copy(v *view, source, target string, permissions fs.FileMode) error {
 	e, ok := v.entries[source]
 	switch {
@@ -38,7 +38,7 @@ func (b *bundler) copy(v *view, source, target string, permissions fs.FileMode) 
 	return b.files.put(f)
 }
 
-// copyBelow puts a directory of a view into the bundle.
+// copyBelow adds a directory tree of a view to the bundle.
 func (b *bundler) copyBelow(v *view, source, target string) error {
 	if err := b.files.put(File{Path: target, Mode: fs.ModeDir | 0o755}); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (b *bundler) copyBelow(v *view, source, target string) error {
 		if err != nil {
 			return err
 		}
-		f.Path = path.Join(target, below(source, name))
+		f.Path = path.Join(target, relativeTo(source, name))
 		if err := b.files.put(f); err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (b *bundler) copyBelow(v *view, source, target string) error {
 	return nil
 }
 
-// entry is an entry of a view as a bundle has it, but for its path.
+// entry returns an entry of a view as a file of the bundle, without its path.
 func (b *bundler) entry(e entry) (File, error) {
 	if e.mode.IsDir() {
 		return File{Mode: fs.ModeDir | 0o755}, nil
@@ -68,11 +68,11 @@ func (b *bundler) entry(e entry) (File, error) {
 	return lstat(root, e.name)
 }
 
-// copyDir puts a directory into the bundle that is no part of a view.
+// copyDir adds a directory tree that is outside of all views to the bundle.
 func (b *bundler) copyDir(root *os.Root, source, target string) error {
 	return fs.WalkDir(root.FS(), source, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("read %s: %w", located(root, name), pathless(err))
+			return fmt.Errorf("read %s: %w", fullPath(root, name), withoutPath(err))
 		}
 		if d.Name() == gitDir {
 			return skip(d)
@@ -81,25 +81,25 @@ func (b *bundler) copyDir(root *os.Root, source, target string) error {
 		if err != nil {
 			return err
 		}
-		f.Path = path.Join(target, below(source, name))
+		f.Path = path.Join(target, relativeTo(source, name))
 		return b.files.put(f)
 	})
 }
 
-// below is a path relative to one that it lies on or in.
-func below(dir, name string) string {
+// relativeTo returns a path relative to dir, which is the path itself or a directory above it: "" or "/…".
+func relativeTo(dir, name string) string {
 	if dir == "." {
 		return name
 	}
 	return name[len(dir):]
 }
 
-// lstat is an entry of a directory as a bundle has it, but for its path. Of the permissions only that to execute
-// matters, as in Git: the others come from the umask of whoever checked the pallet out.
+// lstat returns an entry of a directory as a file of a bundle, without its path. As in Git, only the execute bit of the
+// permissions counts: the others depend on the umask of the checkout.
 func lstat(root *os.Root, name string) (File, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
-		return File{}, fmt.Errorf("read %s: %w", located(root, name), pathless(err))
+		return File{}, fmt.Errorf("read %s: %w", fullPath(root, name), withoutPath(err))
 	}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
@@ -108,11 +108,12 @@ func lstat(root *os.Root, name string) (File, error) {
 		target, err := root.Readlink(name)
 		return File{Mode: fs.ModeSymlink | 0o777, Target: target}, err
 	case !mode.IsRegular():
-		return File{}, fmt.Errorf("read %s: a %s cannot be bundled", located(root, name), typeName(mode))
+		return File{}, fmt.Errorf("read %s: file is a %s; a bundle has regular files, directories and symlinks only",
+			fullPath(root, name), typeName(mode))
 	case mode&0o100 != 0:
-		return File{Mode: 0o755, Source: located(root, name)}, nil
+		return File{Mode: 0o755, Source: fullPath(root, name)}, nil
 	default:
-		return File{Mode: 0o644, Source: located(root, name)}, nil
+		return File{Mode: 0o644, Source: fullPath(root, name)}, nil
 	}
 }
 
@@ -120,7 +121,7 @@ func lstat(root *os.Root, name string) (File, error) {
 func copyFrom(w io.Writer, root *os.Root, name string) error {
 	f, err := root.Open(name)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", located(root, name), pathless(err))
+		return fmt.Errorf("read %s: %w", fullPath(root, name), withoutPath(err))
 	}
 	_, err = io.Copy(w, f)
 	return errors.Join(err, f.Close())

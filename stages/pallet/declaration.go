@@ -7,41 +7,41 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Pallet is a pallet with all that it takes from required pallets, and the packages of its deployments.
+// Pallet is a pallet with its imports from required pallets and the packages of its deployments.
 type Pallet struct {
 	Dir         string        // as given to Read
 	Path        string        // the pallet's name, such as github.com/PlanktoScope/pallet-standard
 	Description string        // for users
-	Deployments []*Deployment // in the order of their names
-	Notes       []string      // what is allowed, and yet worth knowing, each with its file
+	Deployments []*Deployment // sorted by name
+	Notes       []string      // notices that are no mistakes, each with its file
 
 	layered *layered
 }
 
-// ForkliftVersion is the version of the format that the pallet is in.
+// ForkliftVersion returns the format version that the pallet declares.
 func (p *Pallet) ForkliftVersion() string { return p.layered.declared.ForkliftVersion }
 
-// Deployment is the use of a package by a pallet. Of a disabled one nothing but its own file is looked at.
+// Deployment is the use of a package by a pallet. Of a disabled deployment only its own file is read.
 type Deployment struct {
 	Name     string   // path of its file below deployments, without .deploy.yml
 	Package  *Package // nil if the deployment is disabled
-	Features []string // of the package, in the order of the file
-	Disabled bool     // it is no part of the bundle
+	Features []string // enabled features of the package, in the order of the file
+	Disabled bool     // a disabled deployment is left out of the bundle
 
-	declared string // package as the file names it
+	declared string // path of the package, as in the file
 	file     *file
 }
 
-// Package is what a package's directory declares.
+// Package is the declaration of a package.
 type Package struct {
-	Path        string // as deployments name it: /packages/host/banner if it is the pallet's own, else with its repository
+	Path        string // as in deployments: /packages/host/banner in the pallet itself, else REPOSITORY/DIRECTORY
 	Information Information
-	Host        Feature            // what the host has anyway, where the package is deployed
-	Deployment  Feature            // what every deployment brings
-	Features    map[string]Feature // what a deployment may bring, too
+	Host        Feature            // resources that the host has wherever the package is deployed
+	Deployment  Feature            // resources and compose files of every deployment
+	Features    map[string]Feature // optional ones, which a deployment enables by name
 
 	file *file
-	view *view  // in which it lies
+	view *view  // that contains the package
 	dir  string // in the view
 }
 
@@ -53,7 +53,7 @@ type packageDeclaration struct {
 	Features   map[string]Feature `yaml:"features"`
 }
 
-// Information is what a package says of itself to users.
+// Information is the metadata of a package for users.
 type Information struct {
 	Description string       `yaml:"description" json:"description,omitempty"`
 	Maintainers []Maintainer `yaml:"maintainers" json:"maintainers,omitempty"`
@@ -62,13 +62,13 @@ type Information struct {
 	Sources     []string     `yaml:"sources" json:"sources,omitempty"`
 }
 
-// Maintainer is a person.
+// Maintainer is a maintainer of a package.
 type Maintainer struct {
 	Name  string `yaml:"name" json:"name,omitempty"`
 	Email string `yaml:"email" json:"email,omitempty"`
 }
 
-// Feature is what a deployment brings: always, or with one of the package's features.
+// Feature is the resources and compose files of a package's deployments or of one of its features.
 type Feature struct {
 	Description  string    `yaml:"description"`
 	ComposeFiles []string  `yaml:"compose-files"` // relative to the package
@@ -77,7 +77,7 @@ type Feature struct {
 	Provides     Resources `yaml:"provides"`
 }
 
-// Resources are what is provided or required.
+// Resources are provided or required resources.
 type Resources struct {
 	Listeners   []Resource   `yaml:"listeners"`
 	Networks    []Resource   `yaml:"networks"`
@@ -86,7 +86,7 @@ type Resources struct {
 	FileExports []FileExport `yaml:"file-exports"`
 }
 
-// Resource is a listener, a network, a service or a fileset, each of which has some of these.
+// Resource is a listener, a network, a service or a fileset. Each kind uses some of the fields.
 type Resource struct {
 	Description string   `yaml:"description"`
 	Port        int      `yaml:"port"`
@@ -97,22 +97,22 @@ type Resource struct {
 	Nonblocking bool     `yaml:"nonblocking"`
 }
 
-// FileExport is a file, a symlink or a directory with all below it that a deployment puts into the bundle's exports.
+// FileExport is a file, a symlink or a directory tree that a deployment adds to the exports of the bundle.
 type FileExport struct {
 	Description string      `yaml:"description"`
-	SourceType  string      `yaml:"source-type"` // local if it is empty
-	Source      string      `yaml:"source"`      // in the package or the download; the target if it is empty
+	SourceType  string      `yaml:"source-type"` // "" means local
+	Source      string      `yaml:"source"`      // in the package or the download; "" means the target
 	URL         string      `yaml:"url"`         // of a download
 	Checksum    string      `yaml:"checksum"`    // of a download, such as sha256:…; Forklift ignores it
-	Permissions Permissions `yaml:"permissions"` // of a regular file; as the source is executable if it is 0
+	Permissions Permissions `yaml:"permissions"` // of a regular file; 0 means 0755 or 0644 by the source's execute bit
 	Target      string      `yaml:"target"`      // relative to the bundle's exports
 }
 
 // Permissions are the permissions of a file: 0 to 0777.
 type Permissions fs.FileMode
 
-// UnmarshalYAML reads a number, which with a leading 0 is an octal one. Text is refused: as a number it would mean
-// something else.
+// UnmarshalYAML decodes a number, which is octal with a leading 0. A quoted number is an error: it would mean another
+// value.
 func (p *Permissions) UnmarshalYAML(node ast.Node) error {
 	number, ok := node.(*ast.IntegerNode)
 	if !ok {
@@ -126,28 +126,28 @@ func (p *Permissions) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
-// palletDeclaration is the content of forklift-pallet.yml, and that of forklift-repository.yml but for its name.
+// palletDeclaration is the content of forklift-pallet.yml or forklift-repository.yml.
 type palletDeclaration struct {
 	ForkliftVersion string      `yaml:"forklift-version"`
 	Pallet          description `yaml:"pallet"`
 	Repository      description `yaml:"repository,omitempty"`
 }
 
-// description is what a pallet or a repository says of itself.
+// description is the metadata of a pallet or a repository.
 type description struct {
 	Path        string `yaml:"path"`
 	Description string `yaml:"description,omitempty"`
 	ReadmeFile  string `yaml:"readme-file,omitempty"`
 }
 
-// deploymentDeclaration is the content of a deployment's file, and what a bundle's manifest keeps of it.
+// deploymentDeclaration is the content of a deployment's file, and its entry in a bundle's manifest.
 type deploymentDeclaration struct {
 	Package  string   `yaml:"package"`
 	Features []string `yaml:"features,omitempty"`
 	Disabled bool     `yaml:"disabled,omitempty"`
 }
 
-// importDeclaration is the content of a group of imports or of a feature that a pallet offers to others.
+// importDeclaration is the content of an import group, or of a feature that a pallet offers to other pallets.
 type importDeclaration struct {
 	Description string     `yaml:"description"`
 	Modifiers   []modifier `yaml:"modifiers"`
@@ -155,7 +155,7 @@ type importDeclaration struct {
 	Deprecated  string     `yaml:"deprecated"`
 }
 
-// modifier adds files to what is imported, or removes some.
+// modifier adds files to an import group or removes some.
 type modifier struct {
 	Type            string   `yaml:"type"`
 	Source          string   `yaml:"source"`

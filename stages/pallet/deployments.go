@@ -15,28 +15,28 @@ const (
 	deploymentSuffix = ".deploy.yml"
 )
 
-// Limits of a pallet. Real ones have dozens of deployments and hundreds of resources; comparing them takes time that
-// grows with the square of their number.
+// Limits of a pallet. Real pallets have dozens of deployments and hundreds of resources; the time of a check grows with
+// the square of their number.
 const (
 	maxDeployments = 10_000
 	maxResources   = 20_000
 )
 
-// deployments reads all deployments.
+// deployments reads all deployments of a pallet, sorted by name.
 func (l *loader) deployments(t *layered) []*Deployment {
 	var all []*Deployment
 	if e, ok := t.merged.entries[deploymentsDir]; ok && !e.mode.IsDir() {
-		l.mistakes.add(fmt.Errorf("read %s: it is a %s, not a directory", t.merged.located(deploymentsDir), typeName(e.mode)))
+		l.mistakes.add(fmt.Errorf("read %s: file is a %s, want a directory", t.merged.fullPath(deploymentsDir), typeName(e.mode)))
 	}
 	for name := range t.merged.files(deploymentsDir) {
 		base, ok := strings.CutSuffix(strings.TrimPrefix(name, deploymentsDir+"/"), deploymentSuffix)
 		switch {
 		case !ok:
 		case len(all) == maxDeployments:
-			l.mistakes.add(fmt.Errorf("%s: there are more than %d deployments", t.own.located(deploymentsDir), maxDeployments))
+			l.mistakes.add(fmt.Errorf("%s: pallet has more than %d deployments", t.own.fullPath(deploymentsDir), maxDeployments))
 			return all
 		case path.Base(name) == deploymentSuffix:
-			l.mistakes.add(fmt.Errorf("%s: the deployment has no name", t.merged.located(name)))
+			l.mistakes.add(fmt.Errorf("%s: deployment has no name", t.merged.fullPath(name)))
 		default:
 			all = append(all, l.deployment(t, base, name))
 		}
@@ -56,7 +56,7 @@ func (l *loader) deployment(t *layered, name, fileName string) *Deployment {
 		return d
 	}
 	if d.Disabled {
-		return d // Forklift lets a disabled deployment be of a package that does not exist
+		return d // as in Forklift, its package need not exist
 	}
 	if d.Package, err = l.packageOf(t, d); err != nil {
 		l.mistakes.add(err)
@@ -64,15 +64,15 @@ func (l *loader) deployment(t *layered, name, fileName string) *Deployment {
 	}
 	for i, feature := range d.Features {
 		if _, ok := d.Package.Features[feature]; !ok {
-			l.mistakes.add(f.errorf(steps{"features", i}, "package %s has no feature %q; %s",
-				d.Package.Path, feature, has(d.Package)))
+			l.mistakes.add(f.errorf(keyPath{"features", i}, "package %s has no feature %q; its features are: %s",
+				d.Package.Path, feature, featureList(d.Package)))
 		}
 	}
 	l.limit(t, d)
 	return d
 }
 
-// limit checks the exports of a deployment and counts its resources.
+// limit checks the exports of a deployment and adds its resources to the count that maxResources limits.
 func (l *loader) limit(t *layered, d *Deployment) {
 	if l.resources > maxResources {
 		return
@@ -84,33 +84,33 @@ func (l *loader) limit(t *layered, d *Deployment) {
 		l.resources += r.Size()
 	}
 	if l.resources > maxResources {
-		l.mistakes.add(fmt.Errorf("%s: the deployments have more than %d resources", t.own.located(deploymentsDir), maxResources))
+		l.mistakes.add(fmt.Errorf("%s: deployments have more than %d resources", t.own.fullPath(deploymentsDir), maxResources))
 	}
 }
 
-// has says which features there are to choose from.
-func has(p *Package) string {
+// featureList returns the names of a package's features, sorted, or "none".
+func featureList(p *Package) string {
 	if len(p.Features) == 0 {
-		return "it has none"
+		return "none"
 	}
-	return "it has " + strings.Join(slices.Sorted(maps.Keys(p.Features)), ", ")
+	return strings.Join(slices.Sorted(maps.Keys(p.Features)), ", ")
 }
 
-// packageKey tells packages apart.
+// packageKey identifies a package.
 type packageKey struct {
 	view *view
 	dir  string
 }
 
-// packageOf finds and reads the package that a deployment is of.
+// packageOf returns the package of a deployment.
 func (l *loader) packageOf(t *layered, d *Deployment) (*Package, error) {
-	at := steps{"package"}
+	at := keyPath{"package"}
 	name, local := strings.CutPrefix(d.declared, "/")
 	switch {
 	case d.declared == "":
-		return nil, d.file.errorf(at, "the deployment has no package")
-	case badPath(name) != "":
-		return nil, d.file.errorf(at, "package %q %s", d.declared, badPath(name))
+		return nil, d.file.errorf(at, "deployment has no package")
+	case pathProblem(name) != "":
+		return nil, d.file.errorf(at, "package %q %s", d.declared, pathProblem(name))
 	case local:
 		return l.readPackage(d, t.merged, name)
 	}
@@ -119,19 +119,19 @@ func (l *loader) packageOf(t *layered, d *Deployment) (*Package, error) {
 	case err != nil:
 		return nil, err
 	case req == nil:
-		return nil, d.file.errorf(at, "no repository or pallet that is required has package %s; if it is this pallet's "+
-			"own, its path begins with /", d.declared)
+		return nil, d.file.errorf(at, "package %s is in no required repository or pallet; the path of one of this "+
+			"pallet's own packages begins with /", d.declared)
 	case v == nil:
 		return nil, nil // said already
 	}
 	return l.readPackage(d, v, strings.TrimPrefix(name, req.Path+"/"))
 }
 
-// readPackage reads a package, once however many deployments are of it.
+// readPackage reads a package. Deployments of the same package share the result.
 func (l *loader) readPackage(d *Deployment, v *view, dir string) (*Package, error) {
-	at := steps{"package"}
+	at := keyPath{"package"}
 	if e, ok := v.entries[dir]; ok && e.mode.Type() == fs.ModeSymlink {
-		return nil, d.file.errorf(at, "package %s is a symlink; deploy what it leads to", d.declared)
+		return nil, d.file.errorf(at, "package %s is a symlink; deploy its target", d.declared)
 	}
 	key := packageKey{v, dir}
 	if p, ok := l.packages[key]; ok {
@@ -140,7 +140,7 @@ func (l *loader) readPackage(d *Deployment, v *view, dir string) (*Package, erro
 	var declared packageDeclaration
 	f, err := v.read(l.roots, path.Join(dir, packageFile), &declared)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, d.file.errorf(at, "package %s does not exist: there is no %s", d.declared, f.name)
+		return nil, d.file.errorf(at, "package %s does not exist: %s is missing", d.declared, f.name)
 	}
 	if err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func (l *loader) readPackage(d *Deployment, v *view, dir string) (*Package, erro
 	return p, nil
 }
 
-// enabled are the deployments that are part of the bundle.
+// enabled returns the deployments that are not disabled.
 func (p *Pallet) enabled() []*Deployment {
 	var on []*Deployment
 	for _, d := range p.Deployments {
@@ -164,7 +164,7 @@ func (p *Pallet) enabled() []*Deployment {
 	return on
 }
 
-// features are the names of the enabled features in the order in which they take effect: that of their names.
+// features returns the names of the enabled features in the order in which they take effect: sorted.
 func (d *Deployment) features() []string {
 	return slices.Compact(slices.Sorted(slices.Values(d.Features)))
 }

@@ -1,14 +1,14 @@
-// Package pallet reads Forklift pallets and bundles them: what a device keeps of a pallet as one of its stages.
+// Package pallet reads, checks, edits and bundles Forklift pallets. A bundle is a pallet as a stage store keeps it.
 //
-// Forklift (https://github.com/forklift-run/forklift) sets the formats; its specification of packages is
+// Forklift (https://github.com/forklift-run/forklift) defines the formats; its package specification is
 // https://github.com/forklift-run/forklift/blob/main/docs/specs/00-package.md. As in Forklift, unknown keys are
-// ignored. Unlike in Forklift, no export can leave the bundle, and nothing is read from outside the pallet.
+// ignored. Unlike in Forklift, no export can leave the bundle, and no file outside the pallet is read.
 //
-// A pallet that requires others is read with all that it takes from them: the files of its groups of imports, laid below
-// its own, and packages. Where those lie is the Resolver's business (package source has one for Git), what exports
-// download is the Downloader's (package download). A Bundle is pure data, which Write writes; the same pallet gives the
-// same bundle, byte for byte. Check has the verdicts of package resource, with the places of what is declared.
+// A pallet is read together with its imports from required pallets, merged below its own files, and with the packages of
+// required repositories. A Resolver finds requirements (package source implements one with Git), a Downloader fetches
+// the downloads of exports (package download). A Bundle is data; Bundle.Write writes it. The same pallet gives the same
+// bundle, byte for byte.
 //
-// The package starts nothing and mounts nothing, and it does not read stage stores. What a hostile pallet can cost is
-// limited: see the constants whose names begin with max.
+// The package starts no process, mounts nothing, and does not read stage stores. The constants whose names begin with
+// max limit the time and memory that a hostile pallet can take.
 package pallet

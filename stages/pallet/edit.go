@@ -14,20 +14,20 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// Edit changes a pallet in its directory. In the files of deployments comments and the order of keys stay; those of
-// requirements are written anew.
+// Edit changes the files of a pallet. Changes of deployments keep comments and the order of keys; files of requirements
+// are rewritten.
 type Edit struct {
 	Dir string // of the pallet
 }
 
-// AddDeployment adds the deployment of a package, which may be disabled.
+// AddDeployment adds a deployment of a package. It fails if the pallet has a deployment of the name.
 func (e Edit) AddDeployment(name, of string, features []string, disabled bool) error {
 	file, err := deploymentFile(name)
 	if err != nil {
 		return err
 	}
 	if _, err := os.Lstat(filepath.Join(e.Dir, file)); err == nil {
-		return fmt.Errorf("add deployment %s: %s is there already", name, filepath.Join(e.Dir, file))
+		return fmt.Errorf("add deployment %s: %s exists", name, filepath.Join(e.Dir, file))
 	}
 	return e.write(file, deploymentDeclaration{Package: of, Features: features, Disabled: disabled})
 }
@@ -48,7 +48,7 @@ func (e Edit) DeleteDeployment(name string) error {
 	return nil
 }
 
-// SetDisabled disables a deployment, or enables it.
+// SetDisabled disables or enables a deployment.
 func (e Edit) SetDisabled(name string, disabled bool) error {
 	return e.change(name, func(d *deploymentDeclaration) error {
 		d.Disabled = disabled
@@ -56,7 +56,7 @@ func (e Edit) SetDisabled(name string, disabled bool) error {
 	})
 }
 
-// SetPackage changes the package that a deployment is of.
+// SetPackage changes the package of a deployment.
 func (e Edit) SetPackage(name, of string) error {
 	return e.change(name, func(d *deploymentDeclaration) error {
 		d.Package = of
@@ -64,7 +64,7 @@ func (e Edit) SetPackage(name, of string) error {
 	})
 }
 
-// EnableFeatures enables features of a deployment's package that are not yet enabled.
+// EnableFeatures enables features of a deployment. Those that are enabled already stay so.
 func (e Edit) EnableFeatures(name string, features ...string) error {
 	return e.change(name, func(d *deploymentDeclaration) error {
 		for _, feature := range features {
@@ -76,13 +76,13 @@ func (e Edit) EnableFeatures(name string, features ...string) error {
 	})
 }
 
-// DisableFeatures disables features that are enabled.
+// DisableFeatures disables features of a deployment. It fails if one of them is not enabled.
 func (e Edit) DisableFeatures(name string, features ...string) error {
 	return e.change(name, func(d *deploymentDeclaration) error {
 		for _, feature := range features {
 			i := slices.Index(d.Features, feature)
 			if i < 0 {
-				return fmt.Errorf("feature %q is not enabled; enabled are: %s", feature, strings.Join(d.Features, ", "))
+				return fmt.Errorf("feature %q is not enabled; the enabled features are: %s", feature, strings.Join(d.Features, ", "))
 			}
 			d.Features = slices.Delete(d.Features, i, i+1)
 		}
@@ -107,7 +107,7 @@ func (e Edit) change(name string, change func(*deploymentDeclaration) error) err
 	}
 	var text []byte
 	if err == nil {
-		text, err = redeclare(old.data, declared)
+		text, err = updateDeclaration(old.data, declared)
 	}
 	if err != nil {
 		return fmt.Errorf("change deployment %s: %w", name, err)
@@ -116,25 +116,25 @@ func (e Edit) change(name string, change func(*deploymentDeclaration) error) err
 }
 
 func deploymentFile(name string) (string, error) {
-	if text := badPath(name); text != "" || name == "" {
+	if text := pathProblem(name); text != "" || name == "" {
 		return "", fmt.Errorf("deployment %q %s", name, text)
 	}
 	return path.Join(deploymentsDir, name) + deploymentSuffix, nil
 }
 
-// SetRequirement locks a required pallet at a version. The sum may be ""; then a sum that there is is removed, since it
-// is of another version.
+// SetRequirement requires a pallet, or changes the version of a required one, and writes its sum file. If the sum is "",
+// it deletes the sum file, which is of another version.
 func (e Edit) SetRequirement(r Requirement, sum string) error {
 	return e.lock(requiredPallets, r, sum)
 }
 
-// SetRepository does the same for a required repository.
+// SetRepository is SetRequirement for a repository.
 func (e Edit) SetRepository(r Requirement, sum string) error {
 	return e.lock(requiredRepositories, r, sum)
 }
 
 func (e Edit) lock(dir string, r Requirement, sum string) error {
-	if text := badPath(r.Path); text != "" {
+	if text := pathProblem(r.Path); text != "" {
 		return fmt.Errorf("requirement %q %s", r.Path, text)
 	}
 	dir = path.Join(dir, r.Path)
@@ -151,12 +151,12 @@ func (e Edit) lock(dir string, r Requirement, sum string) error {
 	return err
 }
 
-// sumLine is what a sum file consists of: as in go.sum, what the hash is of, in which version, and the hash.
+// sumLine returns the content of a sum file: as in go.sum, a path, a version and a hash.
 func sumLine(r Requirement, sum string) string {
 	return r.Path + " " + r.Lock.Version() + " " + sum + "\n"
 }
 
-// WriteSums writes sum files: contents by paths in the pallet.
+// WriteSums writes sum files, given as contents by paths in the pallet.
 func (e Edit) WriteSums(sums map[string]string) error {
 	for name, content := range sums {
 		if err := e.writeFile(name, []byte(content)); err != nil {
@@ -166,7 +166,7 @@ func (e Edit) WriteSums(sums map[string]string) error {
 	return nil
 }
 
-// Sums are the sum files of all that a pallet itself requires, as they should be: contents by paths in the pallet.
+// Sums computes the sum files of the direct requirements of a pallet: contents by paths in the pallet.
 func (r Reader) Sums(ctx context.Context, dir string) (sums map[string]string, err error) {
 	l := r.loader(ctx)
 	defer func() { err = errors.Join(err, l.roots.close()) }()
@@ -190,7 +190,7 @@ func (r Reader) Sums(ctx context.Context, dir string) (sums map[string]string, e
 	return sums, l.mistakes.err()
 }
 
-// write writes a file of YAML as Forklift does.
+// write encodes a YAML file as Forklift does and writes it.
 func (e Edit) write(name string, declared any) error {
 	text, err := encode(declared)
 	if err != nil {
@@ -199,7 +199,7 @@ func (e Edit) write(name string, declared any) error {
 	return e.writeFile(name, text)
 }
 
-// writeFile makes a file appear under its name once it is whole and on the disk. No symlink leads out of the pallet.
+// writeFile replaces a file of the pallet atomically and durably. It follows no symlink out of the pallet.
 func (e Edit) writeFile(name string, content []byte) (err error) {
 	root, err := os.OpenRoot(e.Dir)
 	if err != nil {
@@ -207,10 +207,10 @@ func (e Edit) writeFile(name string, content []byte) (err error) {
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", located(root, name), err)
+		return fmt.Errorf("write %s: %w", fullPath(root, name), err)
 	}
 	if err := atomicfile.WriteIn(root, name, content, 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", located(root, name), err)
+		return fmt.Errorf("write %s: %w", fullPath(root, name), err)
 	}
 	return nil
 }

@@ -92,104 +92,104 @@ func TestMistakes(t *testing.T) {
 		"no pallet": {declaration + "-\n", "read P/forklift-pallet.yml: no such file or directory"},
 		"empty": {declaration,
 			"P/forklift-pallet.yml:1:1: forklift-version \"\" is not a version such as v0.4.0\n" +
-				"P/forklift-pallet.yml:1:1: the pallet has no path"},
+				"P/forklift-pallet.yml:1:1: pallet has no path"},
 		"tab": {declaration + "forklift-version: v0.8.0\npallet:\n\tpath: x\n",
 			"P/forklift-pallet.yml:3:1: found character '\t' that cannot start any token"},
 		"key twice": {declaration + "pallet: {path: x}\npallet: {path: y}\n",
 			`P/forklift-pallet.yml:2:1: mapping key "pallet" already defined at [1:1]`},
 		"wrong type": {declaration + "forklift-version: v0.8.0\npallet: [path]\n",
 			"P/forklift-pallet.yml:2:9: sequence was used where mapping is expected"},
-		"no text": {declaration + "forklift-version: [v0.8.0]\n", "P/forklift-pallet.yml:1:19: text is expected here"},
+		"no text": {declaration + "forklift-version: [v0.8.0]\n", "P/forklift-pallet.yml:1:19: value has the wrong type, want text"},
 		"no version": {declaration + "forklift-version: 0.8.0\npallet: {path: x}\n",
 			`P/forklift-pallet.yml:1:19: forklift-version "0.8.0" is not a version such as v0.4.0`},
 		"old version": {declaration + "forklift-version: v0.3.1\npallet: {path: x}\n",
 			"P/forklift-pallet.yml:1:19: forklift-version v0.3.1 is older than v0.4.0"},
 		"no path": {declaration + "forklift-version: v0.8.0\npallet:\n  description: x\n",
-			"P/forklift-pallet.yml:3:3: the pallet has no path"},
+			"P/forklift-pallet.yml:3:3: pallet has no path"},
 		"too large": {declaration + strings.Repeat("#", maxSize),
-			"read P/forklift-pallet.yml: it has more than 65536 bytes"},
+			"read P/forklift-pallet.yml: file has more than 65536 bytes"},
 		"broken repository": {repository + "forklift-version: [\n",
 			"P/forklift-repository.yml:1:19: sequence end token ']' not found"},
 		"repository without version": {repository + "repository: {path: x}\n",
 			`P/forklift-repository.yml:1:1: forklift-version "" is not a version such as v0.4.0`},
 		"required pallet": {lock + "type: version\n",
 			"P/requirements/pallets/example.org/other/forklift-version-lock.yml:1:1: " +
-				`commit "" is not 40 hexadecimal digits`},
+				`commit "" is invalid, want 40 hexadecimal digits`},
 		"lock of another type": {lock + "type: tag\n",
 			"P/requirements/pallets/example.org/other/forklift-version-lock.yml:1:7: " +
-				`unknown type "tag"; known are version, pseudoversion`},
+				`type "tag" is unknown, want version or pseudoversion`},
 		"format of the future": {declaration + "forklift-version: v1.0.0\npallet: {path: x}\n",
-			"P/forklift-pallet.yml:1:19: forklift-version v1.0.0 is newer than v0.9, the newest format that is known; " +
-				"read it anyway with --ignore-tool-version"},
+			"P/forklift-pallet.yml:1:19: forklift-version v1.0.0 is newer than v0.9, the newest supported version; " +
+				"try it anyway with --ignore-tool-version"},
 
 		"broken deployment": {deployment + "package: {\n",
 			"D:1:10: could not find flow mapping end token '}'"},
 		"deployment without name": {"-- deployments/b/.deploy.yml --\npackage: /packages/a\n",
-			"P/deployments/b/.deploy.yml: the deployment has no name"},
-		"no package": {deployment + "features: []\n", "D:1:1: the deployment has no package"},
+			"P/deployments/b/.deploy.yml: deployment has no name"},
+		"no package": {deployment + "features: []\n", "D:1:1: deployment has no package"},
 		"missing package": {deployment + "package: /packages/missing\n",
-			"D:1:10: package /packages/missing does not exist: there is no P/packages/missing/forklift-package.yml"},
+			"D:1:10: package /packages/missing does not exist: P/packages/missing/forklift-package.yml is missing"},
 		"package elsewhere": {deployment + "package: example.org/other/packages/a\n",
-			"D:1:10: no repository or pallet that is required has package example.org/other/packages/a; " +
-				"if it is this pallet's own, its path begins with /"},
+			"D:1:10: package example.org/other/packages/a is in no required repository or pallet; " +
+				"the path of one of this pallet's own packages begins with /"},
 		"package outside": {deployment + "package: /packages/../../a\n",
 			`D:1:10: package "/packages/../../a" contains ".."`},
 		"unclean package": {deployment + "package: /packages//a/\n",
-			`D:1:10: package "/packages//a/" is not clean: it has a needless "/" or "."`},
+			`D:1:10: package "/packages//a/" has a superfluous "/" or "."`},
 		"the pallet as package": {deployment + "package: /\n",
-			`D:1:10: package "/" is no path below the directory`},
+			`D:1:10: package "/" is the directory itself`},
 		"no boolean": {deployment + "package: /packages/a\ndisabled: yes\n",
-			"D:2:11: true or false is expected here"},
+			"D:2:11: value has the wrong type, want true or false"},
 		"unknown feature": {deployment + "package: /packages/a\nfeatures:\n  - x\n",
-			`D:3:5: package /packages/a has no feature "x"; it has none`},
+			`D:3:5: package /packages/a has no feature "x"; its features are: none`},
 		"unknown feature of two": {deployment + "package: /packages/a\nfeatures: [y, x]\n" + features,
-			`D:2:15: package /packages/a has no feature "x"; it has y, z`},
+			`D:2:15: package /packages/a has no feature "x"; its features are: y, z`},
 		"disabled deployment of nothing": {deployment + "package: /missing\nfeatures: [x]\ndisabled: true\n", ""},
 		"broken package": {"-- packages/a/forklift-package.yml --\nfeatures: {a: [1]}\n",
 			"A:1:15: sequence was used where mapping is expected"},
 
-		"no target": {exporting("source: x"), "A:4:9: the export has no target"},
+		"no target": {exporting("source: x"), "A:4:9: export has no target"},
 		"absolute target": {exporting("source: x", "target: /etc/a"),
 			`A:5:17: export target "/etc/a" is absolute`},
 		"target outside": {exporting("target: overlays/../../a"),
 			`A:4:17: export target "overlays/../../a" contains ".."`},
 		"unclean target": {exporting("target: overlays//etc/./a"),
-			`A:4:17: export target "overlays//etc/./a" is not clean: it has a needless "/" or "."`},
+			`A:4:17: export target "overlays//etc/./a" has a superfluous "/" or "."`},
 		"all as target": {exporting("target: ."),
-			`A:4:17: export target "." is no path below the directory`},
+			`A:4:17: export target "." is the directory itself`},
 		"Git's target": {exporting("target: overlays/.git/config"),
-			`A:4:17: export target "overlays/.git/config" is Git's own`},
+			`A:4:17: export target "overlays/.git/config" is inside of .git`},
 		"NUL in target": {exporting(`target: "a\0b"`),
-			"A:4:17: export target \"a\\x00b\" has characters that cannot be printed"},
+			"A:4:17: export target \"a\\x00b\" contains control characters or invalid UTF-8"},
 		"source outside": {exporting("source: ../b/x", "target: x"),
 			`A:4:17: export source "../b/x" contains ".."`},
 		"unclean source": {exporting("source: x/", "target: x"),
-			`A:4:17: export source "x/" is not clean: it has a needless "/" or "."`},
+			`A:4:17: export source "x/" has a superfluous "/" or "."`},
 		"missing source": {exporting("target: overlays/etc/b"),
 			"A:4:9: export overlays/etc/b of deployment a: read P/packages/a/overlays/etc/b: no such file or directory"},
 		"source in a file": {exporting("source: overlays/etc/a/b", "target: b"),
 			"A:4:17: export b of deployment a: read P/packages/a/overlays/etc/a/b: not a directory"},
 		"unknown source type": {exporting("source-type: git", "target: x"),
-			`A:4:22: unknown source-type "git"; known are local, http, http-archive, oci-image`},
+			`A:4:22: source-type "git" is unknown, want local, http, http-archive, oci-image`},
 		"file to download": {exporting("source-type: http", "url: https://example.org/x", "target: x"),
-			"A:4:22: deployment a needs the export x from a download (https://example.org/x), " +
-				"and nothing can be downloaded here"},
+			"A:4:22: export x of deployment a is from a download (https://example.org/x): " +
+				"downloads are not available here"},
 		"archive to download": {exporting("source-type: http-archive", "url: https://example.org/x.tar", "target: x"),
-			"A:4:22: deployment a needs the export x from a downloaded archive (https://example.org/x.tar), " +
-				"and nothing can be downloaded here"},
+			"A:4:22: export x of deployment a is from a downloaded archive (https://example.org/x.tar): " +
+				"downloads are not available here"},
 		"image to download": {exporting("source-type: oci-image", "url: example.org/x:1", "target: x"),
-			"A:4:22: deployment a needs the export x from a container image (example.org/x:1), " +
-				"and nothing can be downloaded here"},
+			"A:4:22: export x of deployment a is from a container image (example.org/x:1): " +
+				"downloads are not available here"},
 		"too many permissions": {exporting("permissions: 04755", "target: overlays/etc/a"),
 			"A:4:22: permissions are 0 to 0777"},
 		"quoted permissions": {exporting("permissions: '0755'", "target: overlays/etc/a"),
 			"A:4:22: permissions are a number such as 0644, not quoted"},
 		"target in a file": {
 			exporting("source: overlays/etc/a", "target: x\n      - source: overlays/etc/a", "target: x/y"),
-			"A:6:17: export x/y of deployment a: exports/x is to be a regular file and a directory"},
+			"A:6:17: export x/y of deployment a: path exports/x is both a regular file and a directory"},
 		"directory over a file": {
 			exporting("source: overlays", "target: x\n      - source: overlays/etc/a", "target: x/etc"),
-			"A:6:17: export x/etc of deployment a: exports/x/etc is to be a directory and a regular file"},
+			"A:6:17: export x/etc of deployment a: path exports/x/etc is both a directory and a regular file"},
 
 		"same target": {beside("overlays/etc/a"),
 			"A:4:17: file-export overlays/etc/a of deployment a conflicts with " +
@@ -212,11 +212,11 @@ func TestMistakes(t *testing.T) {
 				"file-export overlays/etc/a of deployment b (A:4:17): same path 'overlays/etc/a'"},
 		"all in one run": {deployment + "package: /packages/a\nfeatures: [x, y]\n" + exporting("target: /a") +
 			"-- deployments/b.deploy.yml --\npackage: /packages/a\n-- deployments/c.deploy.yml --\npackage: c\n",
-			"D:2:12: package /packages/a has no feature \"x\"; it has none\n" +
-				"D:2:15: package /packages/a has no feature \"y\"; it has none\n" +
+			"D:2:12: package /packages/a has no feature \"x\"; its features are: none\n" +
+				"D:2:15: package /packages/a has no feature \"y\"; its features are: none\n" +
 				"A:4:17: export target \"/a\" is absolute\n" +
-				"P/deployments/c.deploy.yml:1:10: no repository or pallet that is required has package c; " +
-				"if it is this pallet's own, its path begins with /"},
+				"P/deployments/c.deploy.yml:1:10: package c is in no required repository or pallet; " +
+				"the path of one of this pallet's own packages begins with /"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, test.want, bundleErr(write(t, sound, test.files)))

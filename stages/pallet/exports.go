@@ -19,11 +19,11 @@ import (
 type export struct {
 	FileExport
 	deployment *Deployment
-	at         steps // in the package's file
+	at         keyPath // in the package's file
 }
 
-// exports are the file exports of a deployment in the order of their targets. Of two with the same target the later
-// one wins: the deployment's own come first, then those of its features in the order of their names.
+// exports returns the file exports of a deployment, sorted by target. Of two with the same target the later one wins:
+// the package's own come first, then those of the features in the order of their names.
 func (d *Deployment) exports() []export {
 	var all []export
 	for _, p := range d.parts() {
@@ -36,80 +36,81 @@ func (d *Deployment) exports() []export {
 	return all
 }
 
-// errorf is a mistake in a key of the export.
+// errorf returns an error with the position of a key of the export.
 func (e export) errorf(key, format string, args ...any) error {
 	return e.deployment.Package.file.errorf(append(slices.Clone(e.at), key), format, args...)
 }
 
-// The types of sources of exports.
+// The source types of exports.
 const (
 	SourceLocal       = "local"        // a file of the package
 	SourceHTTP        = "http"         // a download
-	SourceHTTPArchive = "http-archive" // a file or directory in a downloaded archive
-	SourceOCIImage    = "oci-image"    // a file or directory in a container image
+	SourceHTTPArchive = "http-archive" // a file or directory tree in a downloaded archive
+	SourceOCIImage    = "oci-image"    // a file or directory tree in a container image
 )
 
-// downloads has the types of sources that are no files of the package.
+// downloads has the source types of downloads, with their names in messages.
 var downloads = map[string]string{
 	SourceHTTP:        "a download",
 	SourceHTTPArchive: "a downloaded archive",
 	SourceOCIImage:    "a container image",
 }
 
-// check returns the first mistake in what the export says.
+// check returns the first mistake in the declaration of the export.
 func (e export) check() error {
 	_, download := downloads[e.SourceType]
 	switch {
 	case e.Target == "":
-		return e.errorf("target", "the export has no target")
-	case badPath(e.Target) != "":
-		return e.errorf("target", "export target %q %s", e.Target, badPath(e.Target))
+		return e.errorf("target", "export has no target")
+	case pathProblem(e.Target) != "":
+		return e.errorf("target", "export target %q %s", e.Target, pathProblem(e.Target))
 	case e.SourceType != "" && e.SourceType != SourceLocal && !download:
-		return e.errorf("source-type", "unknown source-type %q; known are local, %s", e.SourceType,
+		return e.errorf("source-type", "source-type %q is unknown, want local, %s", e.SourceType,
 			strings.Join(slices.Sorted(maps.Keys(downloads)), ", "))
-	case e.SourceType != SourceHTTP && e.Source != "." && badPath(e.Source) != "":
-		return e.errorf("source", "export source %q %s", e.Source, badPath(e.Source))
+	case e.SourceType != SourceHTTP && e.Source != "." && pathProblem(e.Source) != "":
+		return e.errorf("source", "export source %q %s", e.Source, pathProblem(e.Source))
 	case download && e.URL == "":
-		return e.errorf("url", "the export from %s has no url", downloads[e.SourceType])
+		return e.errorf("url", "export from %s has no url", downloads[e.SourceType])
 	case !download && e.Checksum != "":
-		return e.errorf("checksum", "a checksum is for downloads; this is a file of the package")
+		return e.errorf("checksum", "export of a file of the package has a checksum, which only downloads may have")
 	case e.Checksum != "" && !checksumPattern.MatchString(e.Checksum):
-		return e.errorf("checksum", "checksum %q is not sha256: and 64 hexadecimal digits", e.Checksum)
+		return e.errorf("checksum", "checksum %q is invalid, want sha256: and 64 hexadecimal digits", e.Checksum)
 	}
 	return nil
 }
 
-// badPath says what is wrong with a path that has to be clean and below something.
-func badPath(name string) string {
+// pathProblem returns why a path is not a clean path below a directory, as a predicate such as "is absolute"; "" if it is
+// one.
+func pathProblem(name string) string {
 	switch parts := strings.Split(name, "/"); {
 	case strings.HasPrefix(name, "/"):
 		return "is absolute"
 	case slices.Contains(parts, ".."):
 		return `contains ".."`
 	case slices.Contains(parts, gitDir):
-		return "is Git's own"
+		return "is inside of " + gitDir
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return "has characters that cannot be printed"
+		return "contains control characters or invalid UTF-8"
 	case path.Clean(name) == ".":
-		return "is no path below the directory"
+		return "is the directory itself"
 	case path.Clean(name) != name:
-		return `is not clean: it has a needless "/" or "."`
+		return `has a superfluous "/" or "."`
 	}
 	return ""
 }
 
-// Download is what an export downloads.
+// Download is the download of an export.
 type Download struct {
 	Type     string // SourceHTTP, SourceHTTPArchive or SourceOCIImage
-	URL      string // of a file, or an image's name
-	Checksum string // sha256:… of the file or of the image's manifest; "" if it is not known
+	URL      string // of a file, or the reference of an image
+	Checksum string // sha256:… of the file or of the image's manifest; "" if unknown
 	Source   string // path in the archive or image; "" for a file
 }
 
-// Downloader downloads.
+// Downloader fetches the downloads of exports.
 type Downloader interface {
-	// Fetch downloads something, unpacks it if it is an archive or an image, and returns where it lies: a directory, and
-	// the path of a file, symlink or directory below it. Nothing there changes as long as the bundle is in use.
+	// Fetch downloads a file, archive or image, unpacks the latter two, and returns a directory and the path of a file,
+	// symlink or directory below it. The content must not change while the bundle is in use.
 	Fetch(ctx context.Context, d Download) (dir, name string, err error)
 }
 
@@ -121,7 +122,7 @@ func (e export) download() Download {
 	return d
 }
 
-// export puts one export into the bundle.
+// export adds an export to the bundle.
 func (b *bundler) export(e export) error {
 	target := path.Join(exportsDir, e.Target)
 	permissions := fs.FileMode(e.Permissions)
@@ -134,8 +135,8 @@ func (b *bundler) export(e export) error {
 		return nil
 	}
 	if b.options.Downloads == nil {
-		return e.errorf("source-type", "deployment %s needs the export %s from %s (%s), and nothing can be downloaded here",
-			e.deployment.Name, e.Target, source, e.URL)
+		return e.errorf("source-type", "export %s of deployment %s is from %s (%s): downloads are not available here",
+			e.Target, e.deployment.Name, source, e.URL)
 	}
 	dir, name, err := b.options.Downloads.Fetch(b.ctx, e.download())
 	if err == nil {
@@ -147,8 +148,8 @@ func (b *bundler) export(e export) error {
 	return nil
 }
 
-// copyDownload puts what was downloaded into the bundle. Unlike those of a pallet its permissions are somebody's
-// choice.
+// copyDownload adds a downloaded file or directory tree to the bundle. Unlike those of a pallet's files, which come from
+// a umask, all its permissions are kept.
 func (b *bundler) copyDownload(dir, name, target string, permissions fs.FileMode) error {
 	root, err := b.roots.open(dir)
 	if err != nil {
@@ -156,7 +157,7 @@ func (b *bundler) copyDownload(dir, name, target string, permissions fs.FileMode
 	}
 	return fs.WalkDir(root.FS(), name, func(at string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("read %s: %w", located(root, at), pathless(err))
+			return fmt.Errorf("read %s: %w", fullPath(root, at), withoutPath(err))
 		}
 		f, err := lstat(root, at)
 		if err != nil {
@@ -172,12 +173,12 @@ func (b *bundler) copyDownload(dir, name, target string, permissions fs.FileMode
 		if f.Mode.IsRegular() && at == name && permissions != 0 {
 			f.Mode = permissions
 		}
-		f.Path = path.Join(target, filepath.ToSlash(below(name, at)))
+		f.Path = path.Join(target, filepath.ToSlash(relativeTo(name, at)))
 		return b.files.put(f)
 	})
 }
 
-// downloads are what the exports of a deployment download, by type of source, each once.
+// downloads returns the URLs of the exports of a deployment with the given source types, sorted, without duplicates.
 func (d *Deployment) downloads(types ...string) []string {
 	var all []string
 	for _, e := range d.exports() {
@@ -189,5 +190,5 @@ func (d *Deployment) downloads(types ...string) []string {
 	return slices.Compact(all)
 }
 
-// checksumPattern is a digest as those of images are written.
+// checksumPattern matches a digest in OCI's notation.
 var checksumPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)

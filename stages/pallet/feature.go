@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// maxFeatures is how many features may add each other in a row.
+// maxFeatures is the longest chain of features that add each other.
 const maxFeatures = 64
 
-// feature evaluates a feature that the pallet offers, by its path below the pallet's features, or by its full path if
-// it is that of a pallet which this one requires. Each is evaluated once, however many others name it.
+// feature returns the files of a feature that the pallet offers. The name is its path below the pallet's features
+// directory, or PALLET/features/NAME for a feature of a required pallet. Results are cached.
 func (t *layered) feature(l *loader, name string) (mapping, error) {
 	name = strings.TrimPrefix(path.Join("/", name), "/")
 	if m, ok := t.features[name]; ok {
 		return m, nil
 	}
 	if i := slices.Index(t.pending, name); i >= 0 {
-		return nil, fmt.Errorf("features of %s add each other in a circle: %s", t.name(),
+		return nil, fmt.Errorf("dependency cycle between features of %s: %s", t.name(),
 			strings.Join(append(t.pending[i:], name), " adds "))
 	}
 	if len(t.pending) == maxFeatures {
-		return nil, fmt.Errorf("more than %d features of %s add each other in a row", maxFeatures, t.name())
+		return nil, fmt.Errorf("feature %q of %s is the end of a chain of more than %d features", name, t.name(), maxFeatures)
 	}
 	declared, f, err := t.readFeature(l, name)
 	if err != nil {
@@ -58,15 +58,15 @@ func (t *layered) readFeature(l *loader, name string) (importDeclaration, *file,
 		}
 		return declared, f, err
 	}
-	return declared, f, fmt.Errorf("pallet %s has no feature %q: there is no %s", t.name(), name, local)
+	return declared, f, fmt.Errorf("pallet %s has no feature %q: %s is missing", t.name(), name, local)
 }
 
-// featureNames are the names of the features that a pallet offers.
+// featureNames returns the names of the features that the pallet offers.
 func (t *layered) featureNames() []string {
 	return namesOf(t.merged, featuresDir, featureSuffix)
 }
 
-// namesOf are the names of the files with a suffix below a directory, without it.
+// namesOf returns the paths of the files below a directory that have a suffix, without directory and suffix.
 func namesOf(v *view, dir, suffix string) []string {
 	names := []string{}
 	for name := range v.files(dir) {

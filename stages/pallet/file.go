@@ -16,50 +16,50 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/expand"
 )
 
-// file is a file of YAML, kept to tell places in it.
+// file is a YAML file with its syntax tree, which is needed for positions in messages.
 type file struct {
 	name   string // for messages
 	data   []byte
-	parsed *ast.File // nil until a place in it is asked for
+	parsed *ast.File // nil until parse
 }
 
-// place is where a value is in a file.
-type place struct {
+// position is the position of a value in a file.
+type position struct {
 	file *file
-	at   steps
+	at   keyPath
 }
 
-// String is file:line:column.
-func (p place) String() string { return p.file.place(p.at) }
+// String returns file:line:column.
+func (p position) String() string { return p.file.position(p.at) }
 
-// maxSize is the size in bytes of the largest file of YAML that is read, since the parser takes time that grows with
-// the square of the size. Those of real pallets have a few thousand bytes.
+// maxSize is the greatest size of a YAML file in bytes: the time of the parser grows with the square of the size. Files of
+// real pallets have a few thousand bytes.
 const maxSize = 64 << 10
 
-// readFile reads a file of a pallet and decodes its YAML. That there is no such file is fs.ErrNotExist.
+// readFile reads and decodes a YAML file of a pallet. The error is fs.ErrNotExist if there is none.
 func readFile(root *os.Root, name string, into any) (*file, error) {
-	f := &file{name: located(root, name)}
+	f := &file{name: fullPath(root, name)}
 	info, err := root.Stat(name)
 	if err != nil {
-		return f, fmt.Errorf("read %s: %w", f.name, pathless(err))
+		return f, fmt.Errorf("read %s: %w", f.name, withoutPath(err))
 	}
 	if !info.Mode().IsRegular() {
-		return f, fmt.Errorf("read %s: it is a %s, not a regular file", f.name, typeName(info.Mode()))
+		return f, fmt.Errorf("read %s: file is a %s, want a regular file", f.name, typeName(info.Mode()))
 	}
 	if info.Size() > maxSize {
-		return f, fmt.Errorf("read %s: it has more than %d bytes", f.name, maxSize)
+		return f, fmt.Errorf("read %s: file has more than %d bytes", f.name, maxSize)
 	}
 	if f.data, err = root.ReadFile(name); err != nil {
-		return f, fmt.Errorf("read %s: %w", f.name, pathless(err))
+		return f, fmt.Errorf("read %s: %w", f.name, withoutPath(err))
 	}
 	return f, f.decode(into)
 }
 
-// located is where a file of the pallet lies, for messages and for whoever reads it later.
-func located(root *os.Root, name string) string { return filepath.Join(root.Name(), name) }
+// fullPath returns the path of a file below a root, for messages and for File.Source.
+func fullPath(root *os.Root, name string) string { return filepath.Join(root.Name(), name) }
 
-// pathless is an error of os.Root without the path, which is relative to the root and so misleading.
-func pathless(err error) error {
+// withoutPath returns an error of os.Root without its path, which is relative to the root and so misleading.
+func withoutPath(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
 		return at.Err
@@ -67,24 +67,24 @@ func pathless(err error) error {
 	return err
 }
 
-// decode decodes the YAML. Unknown keys are ignored, as in Forklift. Errors have the line and the column.
+// decode decodes the YAML. Unknown keys are ignored, as in Forklift. Errors begin with file:line:column.
 func (f *file) decode(into any) (err error) {
 	defer func() {
 		// The decoder has a history of panics on broken input (goccy/go-yaml#274, #479).
 		if recover() != nil {
-			err = fmt.Errorf("%s:1:1: it cannot be parsed", f.name)
+			err = fmt.Errorf("%s:1:1: YAML parser panicked", f.name)
 		}
 	}()
 	if err := f.parse(); err != nil {
-		return f.explain(err)
+		return f.withPosition(err)
 	}
 	if expand.Size(f.parsed) > maxSize {
-		return fmt.Errorf("%s:1:1: its aliases stand for more than %d values", f.name, maxSize)
+		return fmt.Errorf("%s:1:1: aliases expand to more than %d values", f.name, maxSize)
 	}
-	return f.explain(yaml.Unmarshal(f.data, into))
+	return f.withPosition(yaml.Unmarshal(f.data, into))
 }
 
-// parse fills in what the text means.
+// parse sets f.parsed.
 func (f *file) parse() (err error) {
 	if f.parsed == nil {
 		f.parsed, err = parser.ParseBytes(f.data, 0)
@@ -92,8 +92,8 @@ func (f *file) parse() (err error) {
 	return err
 }
 
-// explain is an error of the decoder with its place in the file.
-func (f *file) explain(err error) error {
+// withPosition returns an error of the decoder with its position in the file.
+func (f *file) withPosition(err error) error {
 	var at yaml.Error
 	if errors.As(err, &at) && at.GetToken() != nil {
 		p := at.GetToken().Position
@@ -105,27 +105,27 @@ func (f *file) explain(err error) error {
 	return nil
 }
 
-// message is what the decoder says, in words of YAML instead of Go where it is about types.
+// message returns the message of a decoder error. Type errors name the types of YAML instead of those of Go.
 func message(err yaml.Error) string {
 	var mismatch *yaml.TypeError
 	switch {
 	case !errors.As(err, &mismatch):
 		return err.GetMessage()
 	case mismatch.DstType.Kind() == reflect.Bool:
-		return "true or false is expected here"
+		return "value has the wrong type, want true or false"
 	case mismatch.DstType.Kind() == reflect.Int:
-		return "a number is expected here"
+		return "value has the wrong type, want a number"
 	default:
-		return "text is expected here"
+		return "value has the wrong type, want text"
 	}
 }
 
-// steps lead from the top of a file to a value: keys and indices.
-type steps []any
+// keyPath is the keys (string) and indices (int) from the top of a file to a value.
+type keyPath []any
 
-func (s steps) path() *yaml.Path {
+func (k keyPath) node() *yaml.Path {
 	b := (&yaml.PathBuilder{}).Root()
-	for _, step := range s {
+	for _, step := range k {
 		switch step := step.(type) {
 		case string:
 			b = b.Child(step)
@@ -136,16 +136,16 @@ func (s steps) path() *yaml.Path {
 	return b.Build()
 }
 
-// errorf is a mistake at a value, or at what comes nearest to it where it is missing.
-func (f *file) errorf(at steps, format string, args ...any) error {
-	return fmt.Errorf("%s: %w", f.place(at), fmt.Errorf(format, args...))
+// errorf returns an error with the position of a value.
+func (f *file) errorf(at keyPath, format string, args ...any) error {
+	return fmt.Errorf("%s: %w", f.position(at), fmt.Errorf(format, args...))
 }
 
-// place is file:line:column of a value, or of the last one on the way to it.
-func (f *file) place(at steps) string {
+// position returns file:line:column of a value, or of the nearest value above it that exists.
+func (f *file) position(at keyPath) string {
 	err := f.parse()
 	for ; err == nil && len(at) > 0; at = at[:len(at)-1] {
-		if node, err := at.path().FilterFile(f.parsed); err == nil {
+		if node, err := at.node().FilterFile(f.parsed); err == nil {
 			p := start(node).Position
 			return fmt.Sprintf("%s:%d:%d", f.name, p.Line, p.Column)
 		}
@@ -153,7 +153,7 @@ func (f *file) place(at steps) string {
 	return f.name + ":1:1"
 }
 
-// start is the first token of a value; a mapping's own is its first colon.
+// start returns the first token of a value. That of a mapping node itself is its first colon.
 func start(node ast.Node) *token.Token {
 	if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 {
 		return m.Values[0].Key.GetToken()
@@ -161,7 +161,7 @@ func start(node ast.Node) *token.Token {
 	return node.GetToken()
 }
 
-// typeName names the type of a file.
+// typeName returns the name of a file type, such as "named pipe".
 func typeName(mode fs.FileMode) string {
 	switch mode.Type() {
 	case 0:

@@ -44,7 +44,7 @@ func FuzzPackage(f *testing.F) {
 			require.LessOrEqual(t, e.Permissions, Permissions(0o777))
 		}
 		for _, r := range append(d.provided(), d.required()...) {
-			require.Regexp(t, `^p\.yml:\d+:\d+$`, r.Place.String())
+			require.Regexp(t, `^p\.yml:\d+:\d+$`, r.Position.String())
 			require.NotEmpty(t, r.String())
 		}
 	})
@@ -66,9 +66,9 @@ func FuzzDeployment(f *testing.F) {
 			return
 		}
 		for i := range declared.Features {
-			require.Regexp(t, `^d\.yml:\d+:\d+$`, source.place(steps{"features", i}))
+			require.Regexp(t, `^d\.yml:\d+:\d+$`, source.position(keyPath{"features", i}))
 		}
-		require.Regexp(t, `^d\.yml:\d+:\d+$`, source.place(steps{"package"}))
+		require.Regexp(t, `^d\.yml:\d+:\d+$`, source.position(keyPath{"package"}))
 	})
 }
 

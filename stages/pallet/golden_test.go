@@ -160,12 +160,12 @@ func TestRealPalletsThatNeedMore(t *testing.T) {
 	require.NoError(t, err)
 	_, err = p.Bundle(t.Context(), Options{})
 	require.EqualError(t, err, pallettest.Shared(t, "pallets/pallet-standard/packages/core/host/machine-name")+
-		"/forklift-package.yml:34:22: deployment host/machine-name needs the export overlays/usr/bin/machine-name "+
-		"from a container image (ghcr.io/planktoscope/machine-name:0.1.3), and nothing can be downloaded here")
+		"/forklift-package.yml:34:22: export overlays/usr/bin/machine-name of deployment "+
+		"host/machine-name is from a container image (ghcr.io/planktoscope/machine-name:0.1.3): downloads are not available here")
 	_, err = Read(pallettest.Shared(t, "pallets/pallet-segmenter"))
 	require.ErrorContains(t, err, "requirements/repositories/github.com/PlanktoScope/device-pkgs/"+
-		"forklift-version-lock.yml:4:9: this pallet requires github.com/PlanktoScope/device-pkgs, and "+
-		"what other pallets and repositories have cannot be read here")
+		"forklift-version-lock.yml:4:9: requirement github.com/PlanktoScope/device-pkgs: "+
+		"requirements cannot be downloaded here")
 }
 
 // goldenText is a file of shared.

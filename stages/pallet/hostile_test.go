@@ -28,7 +28,7 @@ func TestHostileLinks(t *testing.T) {
 		},
 		"package": {
 			"", "packages/a", outside,
-			"D:1:10: package /packages/a is a symlink; deploy what it leads to",
+			"D:1:10: package /packages/a is a symlink; deploy its target",
 		},
 		"package through a link": {
 			"", "packages", outside,
@@ -48,7 +48,7 @@ func TestHostileLinks(t *testing.T) {
 		},
 		"deployments": {
 			"", "deployments", outside,
-			"read P/deployments: it is a symlink, not a directory",
+			"read P/deployments: file is a symlink, want a directory",
 		},
 		"link to itself": {
 			"", "packages/a/overlays", "overlays",
@@ -57,12 +57,12 @@ func TestHostileLinks(t *testing.T) {
 		"export through an exported link": {
 			exporting("source: overlays", "target: x\n      - source: overlays/etc/a", "target: x/out/a"),
 			"packages/a/overlays/out", outside,
-			"A:6:17: export x/out/a of deployment a: exports/x/out is to be a symlink and a directory",
+			"A:6:17: export x/out/a of deployment a: path exports/x/out is both a symlink and a directory",
 		},
 		"export over an exported link": {
 			exporting("source: overlays", "target: x\n      - source: overlays/etc", "target: x/out"),
 			"packages/a/overlays/out", outside,
-			"A:6:17: export x/out of deployment a: exports/x/out is to be a symlink and a directory",
+			"A:6:17: export x/out of deployment a: path exports/x/out is both a symlink and a directory",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,15 +77,15 @@ func TestHostileLinks(t *testing.T) {
 func TestSpecialFiles(t *testing.T) {
 	dir := write(t, sound)
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "packages/a/pipe"), 0o600))
-	require.Equal(t, "read P/packages/a/pipe: a named pipe cannot be bundled", bundleErr(dir))
+	require.Equal(t, "read P/packages/a/pipe: file is a named pipe; a bundle has regular files, directories and symlinks only", bundleErr(dir))
 
 	dir = write(t, sound, "-- forklift-pallet.yml --\n-\n-- forklift-pallet.yml/x --\n")
-	require.Equal(t, "read P/forklift-pallet.yml: it is a directory, not a regular file", bundleErr(dir))
+	require.Equal(t, "read P/forklift-pallet.yml: file is a directory, want a regular file", bundleErr(dir))
 }
 
 // TestShadow has pallets that would write to a device's /etc/shadow, or to that of the machine that bundles them.
 func TestShadow(t *testing.T) {
-	const through = "is to be a symlink and a directory"
+	const through = "is both a symlink and a directory"
 	for name, test := range map[string]struct{ files, link, want string }{
 		"of one deployment": {
 			exporting("source: etc", "target: overlays/etc\n      - source: overlays/etc/a", "target: overlays/etc/shadow"),
@@ -102,11 +102,11 @@ func TestShadow(t *testing.T) {
 		},
 		"the whole overlay": {
 			exporting("source: etc", "target: overlays/etc"),
-			"packages/a/etc", "exports/overlays/etc is to be a directory, and it is a symlink",
+			"packages/a/etc", "path exports/overlays/etc is a symlink, want a directory",
 		},
 		"the overlays": {
 			exporting("source: etc", "target: overlays"),
-			"packages/a/etc", "exports/overlays is to be a directory, and it is a symlink",
+			"packages/a/etc", "path exports/overlays is a symlink, want a directory",
 		},
 		"source": {
 			exporting("source: etc/shadow", "target: overlays/etc/x"),
@@ -132,7 +132,7 @@ func laughs(n int) string {
 
 // TestBillionLaughs has a few lines of YAML that stand for more than any memory holds, in every kind of file.
 func TestBillionLaughs(t *testing.T) {
-	const many = ":1:1: its aliases stand for more than 65536 values"
+	const many = ":1:1: aliases expand to more than 65536 values"
 	for name, want := range map[string]string{
 		"forklift-pallet.yml":                                             "",
 		"forklift-repository.yml":                                         "",
@@ -174,7 +174,7 @@ func TestLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		require.Equal(t, "read pallet: read P: it has more than 100000 files", bundleErr(dir))
+		require.Equal(t, "read pallet: read P: directory has more than 100000 files", bundleErr(dir))
 	})
 	t.Run("deployments", func(t *testing.T) {
 		dir := write(t, sound)
@@ -182,7 +182,7 @@ func TestLimits(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "deployments", fmt.Sprint(i, ".deploy.yml")),
 				[]byte("package: /packages/a\ndisabled: true\n"), 0o644))
 		}
-		require.Equal(t, "P/deployments: there are more than 10000 deployments", bundleErr(dir))
+		require.Equal(t, "P/deployments: pallet has more than 10000 deployments", bundleErr(dir))
 	})
 	t.Run("resources", func(t *testing.T) {
 		files := "-- packages/a/forklift-package.yml --\nhost:\n  provides:\n    services:\n"
@@ -192,7 +192,7 @@ func TestLimits(t *testing.T) {
 		for i := range 30 {
 			files += fmt.Sprintf("-- deployments/%d.deploy.yml --\npackage: /packages/a\n", i)
 		}
-		require.Equal(t, "P/deployments: the deployments have more than 20000 resources", bundleErr(write(t, sound, files)))
+		require.Equal(t, "P/deployments: deployments have more than 20000 resources", bundleErr(write(t, sound, files)))
 	})
 	t.Run("conflicts", func(t *testing.T) {
 		files := "-- packages/a/forklift-package.yml --\nhost: {provides: {listeners: [{port: 1}]}}\n"
@@ -209,13 +209,13 @@ func TestLimits(t *testing.T) {
 			files += fmt.Sprintf("-- deployments/%d.deploy.yml --\n{}\n", i)
 		}
 		_, err := Read(write(t, sound, files))
-		require.ErrorContains(t, err, "\nand more than 200 mistakes")
+		require.ErrorContains(t, err, "\npallet has more than 200 mistakes")
 		require.Equal(t, maxMistakes+1, 1+strings.Count(err.Error(), "\n"))
 	})
 	t.Run("depth", func(t *testing.T) {
 		dir := write(t, sound)
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, strings.Repeat("d/", 150)), 0o755))
-		require.Equal(t, "read pallet: read P: more than 100 directories lie in each other", bundleErr(dir))
+		require.Equal(t, "read pallet: read P: directories are nested more than 100 deep", bundleErr(dir))
 	})
 }
 

@@ -8,8 +8,8 @@ import (
 	"go.podman.io/image/v5/docker/reference"
 )
 
-// FullImages are Images with all that Docker adds to a name, sorted, each once: docker.io/library/caddy:latest for caddy.
-// A bundle that was read by ReadBundle has the same ones as its pallet.
+// FullImages returns the normalized references of Images, such as docker.io/library/caddy:latest for caddy, sorted,
+// without duplicates. A pallet and its bundle, read by ReadBundle, have the same.
 func (p *Pallet) FullImages(ctx context.Context) ([]string, error) {
 	images, err := p.Images(ctx)
 	if err != nil {
@@ -25,8 +25,8 @@ func (p *Pallet) FullImages(ctx context.Context) ([]string, error) {
 	return slices.Compact(full), nil
 }
 
-// FullImage is the name of an image with all that Docker adds to it: the registry, and the tag latest where there is
-// neither a tag nor a digest.
+// FullImage returns the normalized reference of an image: with the registry, and with the tag latest if it has neither
+// tag nor digest.
 func FullImage(name string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

@@ -4,28 +4,27 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 
 	"golang.org/x/mod/semver"
 )
 
-// Init makes a pallet in a directory that is empty or not there yet. One that is based on another pallet requires it
-// and has all that it has, until the group of imports says otherwise; its format is that other one's, which has a
-// version, or else the one in which bundles are made, if that is newer.
+// Init creates a pallet in a directory, which must be missing or empty but for .git. If from is not nil the new pallet
+// requires that pallet and imports everything from it, until the import group is edited. Its format version is the newer
+// one of version, which is that of the required pallet, and Version.
 func Init(dir, as string, from *Requirement, version string) error {
-	if text := badPath(as); text != "" || as == "" {
-		return fmt.Errorf("the name %q of the pallet %s; it is a path such as github.com/PlanktoScope/pallet-standard", as, text)
+	if text := pathProblem(as); text != "" || as == "" {
+		return fmt.Errorf("pallet path %q %s, want a path such as github.com/PlanktoScope/pallet-standard", as, text)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	there, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range there {
+	for _, e := range entries {
 		if e.Name() != gitDir {
-			return fmt.Errorf("%s is not empty: it has %s", dir, filepath.Join(dir, e.Name()))
+			return fmt.Errorf("directory %s is not empty: it contains %s", dir, e.Name())
 		}
 	}
 	e := Edit{Dir: dir}
@@ -52,7 +51,7 @@ func Init(dir, as string, from *Requirement, version string) error {
 	}{version, about})
 }
 
-// initRequirement requires another pallet, and takes all from it that may be taken.
+// initRequirement requires another pallet and imports all of its files that can be imported.
 func (e Edit) initRequirement(from *Requirement) error {
 	if from == nil {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// loader reads a pallet and those that it requires, and gathers mistakes and notes.
+// loader reads a pallet with its requirements and collects mistakes and notes.
 type loader struct {
 	ctx               context.Context
 	resolver          Resolver
@@ -25,32 +25,32 @@ type loader struct {
 	trees             map[string]*layered // by path and version
 	repositories      map[string]*view    // by path
 	packages          map[packageKey]*Package
-	resources         int // that were read so far
+	resources         int // number of resources read so far
 }
 
-// note notes what is worth knowing, once.
+// note adds a note, unless it is there already.
 func (l *loader) note(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); !slices.Contains(l.notes, text) {
 		l.notes = append(l.notes, text)
 	}
 }
 
-// layered is a pallet with what it takes from others.
+// layered is a pallet with its imports from required pallets.
 type layered struct {
 	path         string // of the pallet
-	version      string // "" for the one that was asked for
+	version      string // of a required pallet; "" for the pallet that is read
 	declared     palletDeclaration
 	file         *file
 	own          *view
 	merged       *view
-	required     []*required // pallets
-	repositories []*required
-	features     map[string]mapping     // what was found of features, by name
-	pending      []string               // features that are being found
-	from         map[string]mappedEntry // the imported files by path
+	required     []*required            // pallets
+	repositories []*required            // repositories
+	features     map[string]mapping     // cache of feature, by name
+	pending      []string               // features under evaluation, each added by the one before it
+	from         map[string]mappedEntry // imported files by path
 }
 
-// name is the path with the version.
+// name returns PATH@VERSION, or the path alone if there is no version.
 func (t *layered) name() string {
 	if t.version == "" {
 		return t.path
@@ -58,10 +58,10 @@ func (t *layered) name() string {
 	return t.path + "@" + t.version
 }
 
-// maxDepth is how many pallets may require each other in a row. Real ones have two or three.
+// maxDepth is the longest chain of pallets that require each other. Real chains have two or three.
 const maxDepth = 32
 
-// layer reads the pallet of a view and merges what it imports. Above are the paths of the pallets that require it.
+// layer reads the pallet of a view and merges its imports. Above has the paths of the pallets that require it.
 func (l *loader) layer(v *view, version string, above []string) *layered {
 	t := &layered{version: version, own: v, merged: v, features: map[string]mapping{}}
 	var err error
@@ -72,7 +72,7 @@ func (l *loader) layer(v *view, version string, above []string) *layered {
 	t.path = t.declared.Pallet.Path
 	l.version(t.file, t.declared.ForkliftVersion)
 	if t.path == "" {
-		l.mistakes.add(t.file.errorf(steps{"pallet", "path"}, "the pallet has no path"))
+		l.mistakes.add(t.file.errorf(keyPath{"pallet", "path"}, "pallet has no path"))
 	}
 	t.required = l.requirements(v, requiredPallets)
 	for _, req := range t.required {
@@ -82,19 +82,19 @@ func (l *loader) layer(v *view, version string, above []string) *layered {
 	return t
 }
 
-// load reads a required pallet, unless nothing is taken from it or it is one of those that require it.
+// load reads a required pallet unless all its import groups are disabled. A cycle is a mistake.
 func (l *loader) load(t *layered, req *required, above []string) {
 	if len(req.enabled()) == 0 {
 		return
 	}
 	above = append(slices.Clip(above), t.path)
 	if slices.Contains(above, req.Path) {
-		l.mistakes.add(req.file.errorf(nil, "pallets require each other in a circle: %s",
+		l.mistakes.add(req.file.errorf(nil, "dependency cycle between pallets: %s",
 			strings.Join(append(above[slices.Index(above, req.Path):], req.Path), " requires ")))
 		return
 	}
 	if len(above) == maxDepth {
-		l.mistakes.add(req.file.errorf(nil, "more than %d pallets require each other in a row", maxDepth))
+		l.mistakes.add(req.file.errorf(nil, "pallet %s is the end of a chain of more than %d required pallets", req.Path, maxDepth))
 		return
 	}
 	key := req.key()
@@ -111,15 +111,16 @@ func (l *loader) load(t *layered, req *required, above []string) {
 	l.trees[key] = req.tree
 	l.notOlder(t, req.file, req.Path, req.tree.declared.ForkliftVersion)
 	if p := req.tree.path; p != "" && p != req.Path {
-		l.note("%s: the pallet calls itself %s, and %s is required", req.tree.file.place(steps{"pallet", "path"}), p, req.Path)
+		l.note("%s: pallet path is %s, but it is required as %s", req.tree.file.position(keyPath{"pallet", "path"}), p, req.Path)
 	}
 	req.tree.path = req.Path
 }
 
-// notOlder: who takes files of a later format than its own declares would mislead older tools.
+// notOlder adds a mistake if the pallet declares an older format version than a requirement: an older tool would read
+// files of a format that it does not know.
 func (l *loader) notOlder(t *layered, at *file, path, version string) {
 	if semver.Compare(t.declared.ForkliftVersion, version) < 0 {
-		l.mistakes.add(t.file.errorf(steps{"forklift-version"}, "forklift-version %s is older than the %s of the required %s (%s)",
+		l.mistakes.add(t.file.errorf(keyPath{"forklift-version"}, "forklift-version %s is older than the %s of the required %s (%s)",
 			t.declared.ForkliftVersion, version, path, at.name))
 	}
 }
@@ -127,10 +128,10 @@ func (l *loader) notOlder(t *layered, at *file, path, version string) {
 // mappedEntry is an imported file.
 type mappedEntry struct {
 	entry
-	at place // of the modifier
+	at position // of the modifier that imports it
 }
 
-// merge evaluates the imports and lays the files of the pallet itself over them.
+// merge evaluates the imports and merges them below the pallet's own files.
 func (t *layered) merge(l *loader) {
 	t.from = map[string]mappedEntry{}
 	for _, req := range t.required {
@@ -143,7 +144,7 @@ func (t *layered) merge(l *loader) {
 		}
 	}
 	if len(t.from) > maxEntries {
-		l.mistakes.add(fmt.Errorf("%s: more than %d files are imported", t.own.dir, maxEntries))
+		l.mistakes.add(fmt.Errorf("%s: pallet imports more than %d files", t.own.dir, maxEntries))
 		return
 	}
 	imported := map[string]entry{}
@@ -153,7 +154,7 @@ func (t *layered) merge(l *loader) {
 	t.merged = t.own.with(imported)
 }
 
-// add takes over a file of a required pallet. That of another pallet at the same place has to be the same file.
+// add imports a file of a required pallet. If another required pallet has the same target, the files must be identical.
 func (t *layered) add(l *loader, from *layered, target string, m mapped) {
 	source := strings.TrimPrefix(m.source, "/")
 	e := from.merged.entries[source]
@@ -165,12 +166,12 @@ func (t *layered) add(l *loader, from *layered, target string, m mapped) {
 		return
 	}
 	if difference := l.difference(old.entry, e); difference != "" {
-		l.mistakes.add(m.at.file.errorf(m.at.at, "%s is imported from %s, and from %s (%s), which has %s",
+		l.mistakes.add(m.at.file.errorf(m.at.at, "file %s is imported from %s and from %s (%s), which differs: %s",
 			name, e.provenance()[0], old.provenance()[0], old.at, difference))
 	}
 }
 
-// provenance is where an imported file is from, pallet after pallet, the last being the one that has it.
+// provenance returns the chain of an imported file's sources, PALLET@VERSION/FILE each; the last is the original.
 func (e entry) provenance() []string {
 	var all []string
 	for _, pallet := range e.origin {
@@ -179,7 +180,7 @@ func (e entry) provenance() []string {
 	return all
 }
 
-// difference says in what two files differ, "" if they do not.
+// difference returns in what two files differ, "" if they are identical.
 func (l *loader) difference(a, b entry) string {
 	if a.dir == b.dir && a.name == b.name {
 		return ""
@@ -190,14 +191,14 @@ func (l *loader) difference(a, b entry) string {
 	case err != nil || err2 != nil:
 		return errors.Join(err, err2).Error()
 	case fa.Mode != fb.Mode:
-		return fmt.Sprintf("the mode %v instead of %v", fa.Mode, fb.Mode)
+		return fmt.Sprintf("mode %v, want %v", fa.Mode, fb.Mode)
 	case fa.Target != fb.Target || !bytes.Equal(ca, cb):
-		return "another content"
+		return "content"
 	}
 	return ""
 }
 
-// content is an entry with the bytes of a regular file.
+// content returns an entry, with its bytes if it is a regular file.
 func (l *loader) content(e entry) (File, []byte, error) {
 	root, err := l.roots.open(e.dir)
 	if err != nil {

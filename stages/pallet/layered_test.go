@@ -200,32 +200,32 @@ func TestLayeringMistakes(t *testing.T) {
 		"unknown requirement": {base("{target: /packages}"), nil,
 			"Q/base/forklift-version-lock.yml:4:9: there is no example.org/base"},
 		"unknown type": {base("{type: link}"), features(""),
-			group + `2:4: unknown type "link" of modifier; known are add, remove, add-feature, remove-feature`},
+			group + `2:4: modifier type "link" is unknown, want add, remove, add-feature or remove-feature`},
 		"file at the root": {base("{source: /packages/y/data/a.txt, target: /a}"), features(""),
-			group + "2:4: import target /a is at the root of the pallet, which has only files of its own"},
+			group + "2:4: import target /a is a file at the root of the pallet, which cannot be imported"},
 		"requirements": {base("{source: /packages/y/data, target: /requirements/pallets/x}"), features(""),
-			group + "2:4: import target /requirements/pallets/x/a.txt is below /requirements/pallets, which is the pallet's own\n" +
-				group + "2:4: import target /requirements/pallets/x/b.txt is below /requirements/pallets, which is the pallet's own"},
+			group + "2:4: import target /requirements/pallets/x/a.txt is below /requirements/pallets, which cannot be imported\n" +
+				group + "2:4: import target /requirements/pallets/x/b.txt is below /requirements/pallets, which cannot be imported"},
 		"unknown feature": {base("{type: add-feature, source: z}"), features(""),
-			group + `2:4: pallet example.org/base@v1.2.3 has no feature "z": there is no features/z.feature.yml`},
+			group + `2:4: pallet example.org/base@v1.2.3 has no feature "z": features/z.feature.yml is missing`},
 		"unknown feature of an unknown pallet": {base("{type: add-feature, source: example.org/other/features/z}"), features(""),
 			group + `2:4: pallet example.org/base@v1.2.3 has no feature "example.org/other/features/z": ` +
-				"there is no features/example.org/other/features/z.feature.yml"},
+				"features/example.org/other/features/z.feature.yml is missing"},
 		"feature loop": {base("{type: add-feature, source: p}"),
 			features("-- features/p.feature.yml --\nmodifiers: [{type: add-feature, source: q}]\n" +
 				"-- features/q.feature.yml --\nmodifiers: [{type: remove-feature, source: p}]\n"),
-			"R:base/features/q.feature.yml:1:14: features of example.org/base@v1.2.3 add each other in a circle: p adds q adds p"},
+			"R:base/features/q.feature.yml:1:14: dependency cycle between features of example.org/base@v1.2.3: p adds q adds p"},
 		"bad glob": {base("{target: /packages, only-matching-any: ['[']}"), features(""),
 			group + `2:4: pattern "packages/[": syntax error in pattern`},
 		"two groups": {base("{target: /packages/x}") + "-- requirements/pallets/example.org/base/b.imports.yml --\n" +
 			"modifiers: [{source: /packages/y, target: /packages/x}]\n", features(""),
-			"Q/base/b.imports.yml:1:14: /packages/x/forklift-package.yml is imported from /packages/y/forklift-package.yml, " +
-				"and from /packages/x/forklift-package.yml (" + group + "2:4)"},
+			"Q/base/b.imports.yml:1:14: import target /packages/x/forklift-package.yml has two sources: /packages/y/forklift-package.yml " +
+				"and /packages/x/forklift-package.yml (" + group + "2:4)"},
 		"two pallets": {base("{target: /packages/y}") + requiring(first, "modifiers: [{target: /packages}]\n"),
 			map[string]string{"example.org/base": basePallet, first: declared(first) + "-- packages/y/data/a.txt --\nother\n"},
-			"Q/first/all.imports.yml:1:14: packages/y/data/a.txt is imported from " +
-				"example.org/first@v1.2.3/packages/y/data/a.txt, and from example.org/base@v1.2.3/packages/y/data/a.txt (" +
-				group + "2:4), which has another content"},
+			"Q/first/all.imports.yml:1:14: file packages/y/data/a.txt is imported from " +
+				"example.org/first@v1.2.3/packages/y/data/a.txt and from example.org/base@v1.2.3/packages/y/data/a.txt (" +
+				group + "2:4), which differs: content"},
 		"the same file of two pallets": {base("{target: /packages/y}") + requiring(first, "modifiers: [{target: /packages}]\n"),
 			map[string]string{"example.org/base": basePallet, first: declared(first) + "-- packages/y/data/a.txt --\na\n"}, ""},
 		"circle": {top + requiring(first, "modifiers: [{target: /packages}]\n"),
@@ -233,10 +233,10 @@ func TestLayeringMistakes(t *testing.T) {
 				first:  declared(first) + requiring(second, "modifiers: [{target: /packages}]\n"),
 				second: declared(second) + requiring(first, "modifiers: [{target: /packages}]\n"),
 			},
-			"R:second/requirements/pallets/example.org/first/forklift-version-lock.yml:1:1: pallets require each other " +
-				"in a circle: example.org/first requires example.org/second requires example.org/first"},
+			"R:second/requirements/pallets/example.org/first/forklift-version-lock.yml:1:1: dependency cycle between " +
+				"pallets: example.org/first requires example.org/second requires example.org/first"},
 		"itself": {top + requiring("example.org/top", "modifiers: [{target: /packages}]\n"), nil,
-			"Q/top/forklift-version-lock.yml:1:1: pallets require each other in a circle: " +
+			"Q/top/forklift-version-lock.yml:1:1: dependency cycle between pallets: " +
 				"example.org/top requires example.org/top"},
 		"circle of which nothing is taken": {top + requiring(first, "disabled: true\nmodifiers: [{type: x}]\n"), nil, ""},
 		"older than what it requires": {
@@ -262,8 +262,8 @@ func TestNotes(t *testing.T) {
 		"modifiers: [{target: /missing}, {type: add-feature, source: y}]\n"), map[string]string{"example.org/base": basePallet})
 	require.NoError(t, err)
 	require.Len(t, p.Notes, 3)
-	require.Contains(t, p.Notes[0], "forklift-version-lock.sum: there is no such file")
-	require.Contains(t, p.Notes[1], "all.imports.yml:1:14: nothing in example.org/base@v1.2.3/missing matches")
+	require.Contains(t, p.Notes[0], "forklift-version-lock.sum: file is missing")
+	require.Contains(t, p.Notes[1], "all.imports.yml:1:14: modifier matches no file in example.org/base@v1.2.3/missing")
 	require.Contains(t, p.Notes[2], "features/y.feature.yml: feature y of example.org/base@v1.2.3 is deprecated: use x")
 }
 

@@ -12,7 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/resource"
 )
 
-// Lint finds what is allowed and likely a mistake: what no check of Forklift sees. Each has its place.
+// Lint returns warnings of likely mistakes that Check and Forklift accept, each with its position. The error joins files
+// that cannot be read, such as missing sources of exports.
 func (p *Pallet) Lint() (warnings []string, err error) {
 	l := linter{roots: roots{}, targets: map[string]bool{}, modes: map[string]fs.FileMode{}, links: map[string]bool{}}
 	for _, d := range p.enabled() {
@@ -24,10 +25,10 @@ func (p *Pallet) Lint() (warnings []string, err error) {
 		l.deployment(d)
 	}
 	l.ports(p)
-	l.strangers(p)
-	l.finishUnits()
+	l.similarPaths(p)
+	l.checkUnits()
 	if cycle := p.Plan().Cycle(); cycle != nil {
-		l.warn(p.layered.file.place(nil), "deployments wait for each other in a circle: %s",
+		l.warn(p.layered.file.position(nil), "dependency cycle between deployments: %s",
 			strings.Join(append(cycle, cycle[0]), " waits for "))
 	}
 	l.unused(p)
@@ -35,12 +36,12 @@ func (p *Pallet) Lint() (warnings []string, err error) {
 	return slices.Compact(l.warnings), errors.Join(append(l.errs, l.roots.close())...)
 }
 
-// linter gathers warnings.
+// linter collects the warnings of one pallet.
 type linter struct {
 	roots    roots
 	targets  map[string]bool        // of all exports
-	modes    map[string]fs.FileMode // of exported files of the pallets, by target
-	links    map[string]bool        // units that are enabled, or that another exported unit brings up
+	modes    map[string]fs.FileMode // permissions of exported files, by target; not of downloads
+	links    map[string]bool        // units that are enabled, or that another exported unit starts
 	units    []exportedUnit
 	warnings []string
 	errs     []error
@@ -56,16 +57,17 @@ func (l *linter) deployment(d *Deployment) {
 		l.export(e)
 	}
 	l.labels(d)
-	l.nearMisses(d)
+	l.misspelledPaths(d)
 }
 
-// duplicates finds resources that a deployment provides twice, which Forklift looks for between deployments only, and
-// exports of which the later hides the earlier one.
+// duplicates warns of resources that one deployment provides twice, which Check ignores, and of exports that replace
+// another export.
 func (l *linter) duplicates(d *Deployment) {
 	exports := map[string]export{}
 	for _, e := range d.exports() {
 		if old, ok := exports[e.Target]; ok {
-			l.warn(e.place("target"), "deployment %s exports %s twice, and this one wins (%s)", d.Name, e.Target, old.place("target"))
+			l.warn(e.position("target"), "deployment %s exports %s twice; this export replaces the other (%s)",
+				d.Name, e.Target, old.position("target"))
 		}
 		exports[e.Target] = e
 	}
@@ -74,13 +76,13 @@ func (l *linter) duplicates(d *Deployment) {
 		r.Tags = nil
 		key := r.String()
 		if old, ok := seen[key]; ok && r.Kind != resource.FileExport {
-			l.warn(r.Place.String(), "deployment %s provides %s twice (%s)", d.Name, r, old.Place)
+			l.warn(r.Position.String(), "deployment %s provides %s twice (%s)", d.Name, r, old.Position)
 		}
 		seen[key] = r
 	}
 }
 
-// ports finds listeners on the same port that differ in the name of the protocol only.
+// ports warns of listeners on the same port that differ in the name of the protocol only.
 func (l *linter) ports(p *Pallet) {
 	transport := map[string]bool{"udp": true}
 	byPort := map[int]resource.Resource{}
@@ -90,19 +92,19 @@ func (l *linter) ports(p *Pallet) {
 				continue
 			}
 			if old, ok := byPort[r.Port]; ok && old.Protocol != r.Protocol && old.Deployment != r.Deployment {
-				l.warn(r.Place.String(), "%s of deployment %s may be the same port as %s of deployment %s (%s)",
-					r, r.Deployment, old, old.Deployment, old.Place)
+				l.warn(r.Position.String(), "%s of deployment %s may be the same port as %s of deployment %s (%s)",
+					r, r.Deployment, old, old.Deployment, old.Position)
 			}
 			byPort[r.Port] = r
 			if r.Protocol != "tcp" {
-				l.warn(r.Place.String(), "listener %d/%s of deployment %s does not conflict with one on %d/tcp: name the protocol tcp",
+				l.warn(r.Position.String(), "listener %d/%s of deployment %s cannot conflict with a listener on %d/tcp; name the protocol tcp",
 					r.Port, r.Protocol, d.Name, r.Port)
 			}
 		}
 	}
 }
 
-// export looks at the content of an exported unit or link.
+// export checks an export by its type: download, enablement link, unit or other file.
 func (l *linter) export(e export) {
 	if _, download := downloads[e.SourceType]; download {
 		l.download(e)
@@ -121,9 +123,9 @@ func (l *linter) export(e export) {
 		l.errs = append(l.errs, e.errorf("source", "export %s of deployment %s: %w", e.Target, e.deployment.Name, err))
 	case f.Mode.Type() == fs.ModeSymlink:
 		l.enablement(e, f.Target)
-	case f.Mode.IsRegular() && enables(e.Target):
+	case f.Mode.IsRegular() && isEnablement(e.Target):
 		l.links[path.Base(e.Target)] = true
-		l.warn(e.place("target"), "the export %s is a file, and there systemd takes links alone", e.Target)
+		l.warn(e.position("target"), "export %s is a regular file; systemd accepts only links there", e.Target)
 	case f.Mode.IsRegular() && isUnit(e.Target):
 		l.unit(e, root, at.name)
 	case f.Mode.IsRegular():
@@ -136,17 +138,17 @@ func (l *linter) export(e export) {
 
 func (l *linter) download(e export) {
 	if e.Checksum == "" && !strings.Contains(e.URL, "@sha256:") {
-		l.warn(e.place("url"), "export %s of deployment %s downloads %s, which may become another one: add a checksum",
+		l.warn(e.position("url"), "export %s of deployment %s downloads %s, whose content can change; add a checksum",
 			e.Target, e.deployment.Name, e.URL)
 	}
 }
 
-// place is where a key of the export is.
-func (e export) place(key string) string {
-	return e.deployment.Package.file.place(append(slices.Clone(e.at), key))
+// position returns the position of a key of the export.
+func (e export) position(key string) string {
+	return e.deployment.Package.file.position(append(slices.Clone(e.at), key))
 }
 
-// unused finds packages that are in the pallet and deployed by no deployment, disabled or not.
+// unused warns of packages of the pallet without a deployment, enabled or disabled.
 func (l *linter) unused(p *Pallet) {
 	deployed := map[string]bool{}
 	for _, d := range p.Deployments {
@@ -158,7 +160,7 @@ func (l *linter) unused(p *Pallet) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(paths)) {
 		if strings.HasPrefix(name, "/") && !deployed[name] {
-			l.warn(p.Location(path.Join(name[1:], packageFile))+":1:1", "no deployment is of package %s", name)
+			l.warn(p.Location(path.Join(name[1:], packageFile))+":1:1", "package %s has no deployment", name)
 		}
 	}
 }

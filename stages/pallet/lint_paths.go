@@ -10,10 +10,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/resource"
 )
 
-// handled is what a label of Caddy says that a container serves.
+// handled matches a label of Caddy with a path that a container serves.
 var handled = regexp.MustCompile(`(?m)caddy(?:_\d+)?\.handle(?:_path)?(?:_\d+)?:\s*["']?(/[^\s"']*)`)
 
-// labels compares the paths that a container serves with those that its deployment declares.
+// labels warns of paths in Caddy labels that the deployment does not declare.
 func (l *linter) labels(d *Deployment) {
 	declared := []string{}
 	for _, r := range d.provided() {
@@ -34,38 +34,38 @@ func (l *linter) labels(d *Deployment) {
 					continue
 				}
 				line := 1 + strings.Count(string(f.data[:m[0]]), "\n")
-				l.warn(fmt.Sprintf("%s:%d:1", f.name, line), "it serves %s, which deployment %s does not declare; it declares %s",
+				l.warn(fmt.Sprintf("%s:%d:1", f.name, line), "label serves %s, but the services of deployment %s declare %s",
 					served, d.Name, strings.Join(declared, ", "))
 			}
 		}
 	}
 }
 
-// samePath reports whether a declared path is or contains one that is served.
+// samePath reports whether a declared path equals or covers a served one.
 func samePath(declared, served string) bool {
 	plain := func(p string) string { return strings.TrimSuffix(strings.TrimSuffix(p, "*"), "/") }
 	return plain(declared) == plain(served) || strings.HasSuffix(declared, "*") && strings.HasPrefix(served, plain(declared))
 }
 
-// nearMisses finds paths of filesets that look like targets of exports of the same package and are none.
-func (l *linter) nearMisses(d *Deployment) {
+// misspelledPaths warns of fileset paths that differ from the target of an export by one letter.
+func (l *linter) misspelledPaths(d *Deployment) {
 	for _, r := range d.provided() {
 		if r.Kind != resource.Fileset {
 			continue
 		}
 		for _, declared := range r.Paths {
 			plain := strings.Trim(strings.TrimSuffix(declared, "*"), "/")
-			if near := l.near("overlays/" + plain); near != "" {
-				l.warn(r.Place.String(), "fileset path %s of deployment %s is not what is exported; is /%s meant?",
+			if near := l.nearestTarget("overlays/" + plain); near != "" {
+				l.warn(r.Position.String(), "fileset path %s of deployment %s is not exported; did you mean /%s?",
 					declared, d.Name, strings.TrimPrefix(near, "overlays/"))
 			}
 		}
 	}
 }
 
-// strangers finds paths of files that one deployment alone has, and that are nearly those of another one alone: they
-// may be meant to be the same.
-func (l *linter) strangers(p *Pallet) {
+// similarPaths warns of pairs of similar file paths of different deployments, each of which only one deployment declares:
+// they may be meant to be the same.
+func (l *linter) similarPaths(p *Pallet) {
 	type user struct {
 		resource.Resource
 		path string
@@ -94,33 +94,34 @@ func (l *linter) strangers(p *Pallet) {
 	for i, a := range alone {
 		for _, b := range alone[i+1:] {
 			if a.Deployment != b.Deployment && path.Dir(a.path) == path.Dir(b.path) && similar(path.Base(a.path), path.Base(b.path)) {
-				l.warn(a.Place.String(), "path %s of deployment %s is nearly %s of deployment %s (%s)",
-					a.path, a.Deployment, b.path, b.Deployment, b.Place)
+				l.warn(a.Position.String(), "path %s of deployment %s is similar to %s of deployment %s (%s)",
+					a.path, a.Deployment, b.path, b.Deployment, b.Position)
 			}
 		}
 	}
 }
 
-// similar tells whether one name may be meant where another one is written: one letter differs, or one is the other with
-// a few letters more.
+// similar reports whether one name may be a typo of the other: one letter differs, or one is the other with up to three
+// more letters.
 func similar(a, b string) bool {
 	longer := strings.TrimPrefix(b, a)
 	if len(a) > len(b) {
 		longer = strings.TrimPrefix(a, b)
 	}
 	more := len(a) >= 5 && len(b) >= 5 && len(longer) <= 3 && len(longer) < max(len(a), len(b))
-	return distance(a, b) == 1 || more && strings.Trim(longer, "abcdefghijklmnopqrstuvwxyz") == ""
+	return editDistance(a, b) == 1 || more && strings.Trim(longer, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// near is the target of an export, or a directory above one, that differs from a path by a swapped or missing letter.
-func (l *linter) near(name string) string {
+// nearestTarget returns the target of an export, or a directory above one, at an edit distance of 1; "" if there is none
+// or the path is a target itself.
+func (l *linter) nearestTarget(name string) string {
 	found := ""
 	for target := range l.targets {
 		for at := target; at != "."; at = path.Dir(at) {
 			if at == name {
 				return ""
 			}
-			if path.Dir(at) == path.Dir(name) && distance(path.Base(at), path.Base(name)) == 1 {
+			if path.Dir(at) == path.Dir(name) && editDistance(path.Base(at), path.Base(name)) == 1 {
 				found = at
 			}
 		}
@@ -128,8 +129,9 @@ func (l *linter) near(name string) string {
 	return found
 }
 
-// distance is 1 if two names differ by one letter more, less or other, or by two that are swapped; else 0 or 2.
-func distance(a, b string) int {
+// editDistance returns 0 for equal names, 1 if they differ by an inserted, deleted or replaced letter or by two swapped
+// ones, else 2.
+func editDistance(a, b string) int {
 	if a == b {
 		return 0
 	}

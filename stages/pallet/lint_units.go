@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// enablement looks at links by which units are enabled. Their target is a unit of systemd's directories.
+// enablement checks a link that enables a unit: its target should be in one of systemd's unit directories.
 func (l *linter) enablement(e export, target string) {
-	if !enables(e.Target) {
+	if !isEnablement(e.Target) {
 		return
 	}
 	l.links[path.Base(e.Target)], l.links[path.Base(target)] = true, true
@@ -20,18 +20,18 @@ func (l *linter) enablement(e export, target string) {
 		full = target
 	}
 	if !slices.Contains(unitDirs, path.Dir(full)) {
-		l.warn(e.place("target"), "the link %s leads to %s, where systemd has no units (a link tells systemd the name alone, "+
-			"so that it may work all the same)", e.Target, full)
+		l.warn(e.position("target"), "link %s has the target %s, which is in no unit directory of systemd (systemd uses the "+
+			"link's name only, so the link may still work)", e.Target, full)
 	}
 }
 
-// enables tells whether an export is in a directory whose links enable units.
-func enables(target string) bool {
+// isEnablement reports whether an export is in a .wants or .requires directory, whose links enable units.
+func isEnablement(target string) bool {
 	dir := path.Dir(target)
 	return strings.Contains(dir, "systemd/") && (strings.HasSuffix(dir, ".wants") || strings.HasSuffix(dir, ".requires"))
 }
 
-// unitDirs is where systemd has its units.
+// unitDirs are systemd's unit directories.
 var unitDirs = []string{"/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system", "/run/systemd/system"}
 
 func isUnit(target string) bool {
@@ -39,23 +39,23 @@ func isUnit(target string) bool {
 		slices.Contains([]string{".service", ".target", ".socket", ".timer", ".mount", ".path", ".conf"}, path.Ext(target))
 }
 
-// What is looked at in a unit.
+// Settings of units that are checked.
 var (
-	unitNames  = regexp.MustCompile(`(?m)^(?:After|Before|Wants|Requires|BindsTo|PartOf|Requisite)=(.*)$`)
-	bringsUp   = regexp.MustCompile(`(?m)^(?:Wants|Requires|BindsTo|Upholds|Unit|Service|OnFailure|OnSuccess)=(.*)$`)
-	installed  = regexp.MustCompile(`(?m)^(?:WantedBy|RequiredBy|UpheldBy)=(.*)$`)
-	executable = regexp.MustCompile(`(?m)^Exec[A-Za-z]+=[-@:+!|]*(/[^ \t\r\n]+)`)
+	unitNames   = regexp.MustCompile(`(?m)^(?:After|Before|Wants|Requires|BindsTo|PartOf|Requisite)=(.*)$`)
+	startsUnits = regexp.MustCompile(`(?m)^(?:Wants|Requires|BindsTo|Upholds|Unit|Service|OnFailure|OnSuccess)=(.*)$`)
+	installed   = regexp.MustCompile(`(?m)^(?:WantedBy|RequiredBy|UpheldBy)=(.*)$`)
+	executable  = regexp.MustCompile(`(?m)^Exec[A-Za-z]+=[-@:+!|]*(/[^ \t\r\n]+)`)
 )
 
-// exportedUnit is a unit that a stage brings.
+// exportedUnit is a unit among the exports.
 type exportedUnit struct {
 	name    string // of the unit
-	file    string // where its content lies
+	file    string // path of its source
 	content string
 }
 
-// mistyped has names of units that do not exist, and those that are meant.
-var mistyped = map[string]string{
+// unitTypos maps names of units that do not exist to the ones that are meant.
+var unitTypos = map[string]string{
 	"network-pre.service":    "network-pre.target",
 	"network.service":        "network.target",
 	"network-online.service": "network-online.target",
@@ -70,49 +70,49 @@ var mistyped = map[string]string{
 func (l *linter) unit(e export, root *os.Root, name string) {
 	content, err := readLimited(root.FS(), name, maxSize)
 	if err != nil {
-		l.errs = append(l.errs, fmt.Errorf("read %s: %w", located(root, name), pathless(err)))
+		l.errs = append(l.errs, fmt.Errorf("read %s: %w", fullPath(root, name), withoutPath(err)))
 		return
 	}
 	for _, m := range unitNames.FindAllStringSubmatchIndex(content, -1) {
 		for unit := range strings.FieldsSeq(content[m[2]:m[3]]) {
-			if meant, ok := mistyped[unit]; ok {
-				u := exportedUnit{file: located(root, name), content: content}
-				l.warn(u.place(m[0]), "there is no unit %s; it is %s", unit, meant)
+			if meant, ok := unitTypos[unit]; ok {
+				u := exportedUnit{file: fullPath(root, name), content: content}
+				l.warn(u.position(m[0]), "unit %s does not exist; did you mean %s?", unit, meant)
 			}
 		}
 	}
-	for _, m := range bringsUp.FindAllStringSubmatch(content, -1) {
+	for _, m := range startsUnits.FindAllStringSubmatch(content, -1) {
 		for unit := range strings.FieldsSeq(m[1]) {
 			l.links[unit] = true
 		}
 	}
-	l.units = append(l.units, exportedUnit{path.Base(e.Target), located(root, name), content})
+	l.units = append(l.units, exportedUnit{path.Base(e.Target), fullPath(root, name), content})
 }
 
-// place is the line of an offset in a unit.
-func (u exportedUnit) place(offset int) string {
+// position returns file:line:1 of an offset in a unit.
+func (u exportedUnit) position(offset int) string {
 	return fmt.Sprintf("%s:%d:1", u.file, 1+strings.Count(u.content[:offset], "\n"))
 }
 
-// finishUnits looks at units together with all else that is exported: links say which of them start, since nobody runs
-// systemctl enable, and what they run must be executable.
-func (l *linter) finishUnits() {
+// checkUnits checks units against all other exports: a unit with an [Install] section needs an exported link, since
+// systemctl enable is not run, and an exported program that a unit runs must be executable.
+func (l *linter) checkUnits() {
 	for _, u := range l.units {
 		if m := installed.FindStringSubmatchIndex(u.content); m != nil && !l.started(u.name) {
-			l.warn(u.place(m[0]), "unit %s is to be wanted by %s, and no export is a link in a directory %s.wants: it does not start",
+			l.warn(u.position(m[0]), "unit %s is never started: it is wanted by %s, but no export is a link to it in %s.wants",
 				u.name, strings.TrimSpace(u.content[m[2]:m[3]]), strings.Fields(u.content[m[2]:m[3]] + " x")[0])
 		}
 		for _, m := range executable.FindAllStringSubmatchIndex(u.content, -1) {
 			program := u.content[m[2]:m[3]]
 			if mode, ok := l.modes["overlays"+program]; ok && mode&0o111 == 0 {
-				l.warn(u.place(m[0]), "unit %s runs %s, which is exported with the permissions %04o: nobody may execute it",
+				l.warn(u.position(m[0]), "unit %s runs %s, which is not executable: its permissions are %04o",
 					u.name, program, mode)
 			}
 		}
 	}
 }
 
-// started tells whether a unit, or an instance of it, is enabled or brought up by another one, or by a timer, socket or
+// started reports whether a unit or an instance of it is enabled, or started by another unit or by a timer, socket or
 // path of its name.
 func (l *linter) started(name string) bool {
 	stem, kind := strings.TrimSuffix(name, path.Ext(name)), path.Ext(name)

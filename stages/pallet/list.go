@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// DeploymentNames are the names of all deployments, also of those that are disabled. As in Forklift, of what lies in a
-// directory the files come before the directories.
+// DeploymentNames returns the names of all deployments, disabled ones included, sorted as by Forklift: in a directory
+// files come before directories.
 func (p *Pallet) DeploymentNames() []string {
 	var names []string
 	for _, d := range p.Deployments {
@@ -18,14 +18,14 @@ func (p *Pallet) DeploymentNames() []string {
 	return names
 }
 
-// FeatureNames are the names of the features that the pallet offers to others, in the same order.
+// FeatureNames returns the names of the features that the pallet offers to other pallets, in the same order.
 func (p *Pallet) FeatureNames() []string {
 	names := p.layered.featureNames()
 	slices.SortFunc(names, filesFirst)
 	return names
 }
 
-// filesFirst compares paths of files by the order in which directories are listed that come after the files.
+// filesFirst compares file paths so that in each directory files come before directories.
 func filesFirst(a, b string) int {
 	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
 	for i := 0; i < len(as) && i < len(bs); i++ {
@@ -42,7 +42,7 @@ func filesFirst(a, b string) int {
 	return len(as) - len(bs)
 }
 
-// PackagePaths are the paths of the packages that the pallet has itself, and of those of others that are deployed.
+// PackagePaths returns the paths of the pallet's own packages, and of the deployed packages of repositories.
 func (p *Pallet) PackagePaths() []string {
 	var paths []string
 	for name := range p.layered.merged.files(".") {
@@ -59,20 +59,21 @@ func (p *Pallet) PackagePaths() []string {
 	return slices.Compact(paths)
 }
 
-// Files are the paths of all files, with those from required pallets.
+// Files returns the paths of all files of the pallet, imported ones included.
 func (p *Pallet) Files() []string {
 	return slices.Collect(p.layered.merged.files("."))
 }
 
-// Origin is where an imported file is from, pallet after pallet; nil if it is the pallet's own.
+// Origin returns the chain of an imported file's sources, PALLET@VERSION/FILE each, the original last; nil for a file of
+// the pallet itself.
 func (p *Pallet) Origin(file string) []string {
 	return p.layered.merged.entries[file].provenance()
 }
 
-// Location is where a file of the pallet lies.
-func (p *Pallet) Location(file string) string { return p.layered.merged.located(file) }
+// Location returns the path of a file of the pallet in the file system.
+func (p *Pallet) Location(file string) string { return p.layered.merged.fullPath(file) }
 
-// Downloads are what exports of enabled deployments download: files, then images.
+// Downloads returns the URLs of files, then the references of images, that the exports of enabled deployments download.
 func (p *Pallet) Downloads() []string {
 	var files, images []string
 	for _, d := range p.enabled() {
@@ -82,7 +83,7 @@ func (p *Pallet) Downloads() []string {
 	return append(files, images...)
 }
 
-// Images are the container images that the Compose apps of enabled deployments need.
+// Images returns the container images of the Compose apps of enabled deployments.
 func (p *Pallet) Images(ctx context.Context) ([]string, error) {
 	apps, err := p.Apps(ctx)
 	var all []string
@@ -92,7 +93,7 @@ func (p *Pallet) Images(ctx context.Context) ([]string, error) {
 	return all, err
 }
 
-// Requirements are the pallets and the repositories that the pallet requires itself.
+// Requirements returns the direct requirements of the pallet.
 func (p *Pallet) Requirements() (pallets, repositories []Requirement) {
 	for _, req := range p.layered.required {
 		pallets = append(pallets, req.Requirement)

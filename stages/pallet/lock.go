@@ -8,10 +8,10 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Lock is the version of a pallet or a repository that another pallet requires: a commit, and what makes it readable.
+// Lock is the locked version of a required pallet or repository.
 type Lock struct {
 	Type      string `yaml:"type" json:"type"`                   // LockVersion or LockPseudoversion
-	Tag       string `yaml:"tag,omitempty" json:"tag,omitempty"` // on the commit or before it
+	Tag       string `yaml:"tag,omitempty" json:"tag,omitempty"` // of the commit or its nearest tagged ancestor
 	Timestamp string `yaml:"timestamp" json:"timestamp"`         // of the commit: 14 digits, in UTC
 	Commit    string `yaml:"commit" json:"commit"`               // 40 hexadecimal digits
 }
@@ -27,11 +27,9 @@ var (
 	timestampPattern = regexp.MustCompile(`^[0-9]{14}$`)
 )
 
-// Version is the version in one word: the tag, or what Go calls a pseudo-version
-// (https://go.dev/ref/mod#pseudo-versions).
+// Version returns the tag, or a pseudo-version as in Go modules (https://go.dev/ref/mod#pseudo-versions).
 func (l Lock) Version() string {
-	base, build, _ := strings.Cut(l.Tag, "+")
-	_ = build
+	base, _, _ := strings.Cut(l.Tag, "+")
 	suffix := l.Timestamp + "-" + l.Commit[:min(12, len(l.Commit))]
 	switch {
 	case l.Type == LockVersion:
@@ -44,7 +42,7 @@ func (l Lock) Version() string {
 	return nextPatch(base) + "-0." + suffix
 }
 
-// nextPatch is the version after a release.
+// nextPatch returns a version with its patch number increased by one.
 func nextPatch(version string) string {
 	var major, minor, patch int64
 	if _, err := fmt.Sscanf(version, "v%d.%d.%d", &major, &minor, &patch); err != nil {
@@ -53,24 +51,24 @@ func nextPatch(version string) string {
 	return fmt.Sprintf("v%d.%d.%d", major, minor, patch+1)
 }
 
-// mistake is the first thing wrong with a lock, and with which key of it.
+// mistake returns the first mistake of a lock and its key; both are "" if there is none.
 func (l Lock) mistake() (key, text string) {
 	switch {
 	case l.Type != LockVersion && l.Type != LockPseudoversion:
-		return "type", fmt.Sprintf("unknown type %q; known are %s, %s", l.Type, LockVersion, LockPseudoversion)
+		return "type", fmt.Sprintf("type %q is unknown, want %s or %s", l.Type, LockVersion, LockPseudoversion)
 	case !commitPattern.MatchString(l.Commit):
-		return "commit", fmt.Sprintf("commit %q is not 40 hexadecimal digits", l.Commit)
+		return "commit", fmt.Sprintf("commit %q is invalid, want 40 hexadecimal digits", l.Commit)
 	case !timestampPattern.MatchString(l.Timestamp):
-		return "timestamp", fmt.Sprintf("timestamp %q is not 14 digits", l.Timestamp)
+		return "timestamp", fmt.Sprintf("timestamp %q is invalid, want 14 digits", l.Timestamp)
 	case l.Type == LockVersion && l.Tag == "":
-		return "type", "a version needs a tag"
+		return "type", fmt.Sprintf("lock of type %s has no tag", LockVersion)
 	case l.Tag != "" && !canonical(l.Tag):
 		return "tag", fmt.Sprintf("tag %q is not a version such as v1.2.3", l.Tag)
 	}
 	return "", ""
 }
 
-// canonical reports whether a tag is a version with all its three numbers.
+// canonical reports whether a tag is a semantic version with all three numbers.
 func canonical(tag string) bool {
 	plain, _, _ := strings.Cut(tag, "+")
 	return semver.Canonical(tag) == plain && plain != ""

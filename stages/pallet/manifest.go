@@ -16,22 +16,22 @@ type Manifest struct {
 	ForkliftVersion string                           `yaml:"forklift-version"`
 	Pallet          ManifestPallet                   `yaml:"pallet"`
 	Includes        ManifestIncludes                 `yaml:"includes,omitempty"`
-	Imports         map[string][]string              `yaml:"imports,omitempty"` // of each imported file: where it is from
+	Imports         map[string][]string              `yaml:"imports,omitempty"` // provenance of each imported file
 	Deploys         map[string]deploymentDeclaration `yaml:"deploys,omitempty"`
 	Downloads       map[string]ManifestDownloads     `yaml:"downloads,omitempty"` // by deployment
 	Exports         map[string]ManifestExports       `yaml:"exports,omitempty"`   // by deployment
 }
 
-// ManifestPallet is what a manifest says of the pallet itself.
+// ManifestPallet describes the pallet of a bundle.
 type ManifestPallet struct {
 	Path        string `yaml:"path"`
 	Version     string `yaml:"version"`
 	Clean       bool   `yaml:"clean"`
-	Commit      string `yaml:"commit,omitempty"` // ours
+	Commit      string `yaml:"commit,omitempty"` // not in Forklift's format
 	Description string `yaml:"description,omitempty"`
 }
 
-// ManifestIncludes is what the pallet requires.
+// ManifestIncludes are the requirements of the pallet.
 type ManifestIncludes struct {
 	Pallets      map[string]ManifestInclusion `yaml:"pallets,omitempty"`
 	Repositories map[string]ManifestInclusion `yaml:"repositories,omitempty"`
@@ -42,41 +42,41 @@ type ManifestInclusion struct {
 	VersionLock Lock                         `yaml:"version-lock"`
 	Override    ManifestOverride             `yaml:"override,omitempty"`
 	Includes    map[string]ManifestInclusion `yaml:"includes,omitempty"`
-	Imports     map[string]map[string]string `yaml:"imports,omitempty"` // of each group: sources by target
+	Imports     map[string]map[string]string `yaml:"imports,omitempty"` // by import group: sources by target
 }
 
-// ManifestOverride is a directory that was used in place of what is required. Only Forklift has them.
+// ManifestOverride is a directory that Forklift used in place of the required version. This package writes none.
 type ManifestOverride struct {
 	Path    string `yaml:"path"`
 	Version string `yaml:"version"`
 	Clean   bool   `yaml:"clean"`
 }
 
-// ManifestDownloads is what was downloaded for a deployment, or is to be.
+// ManifestDownloads are the downloads of a deployment: files, and images of exports and of containers.
 type ManifestDownloads struct {
 	HTTP     []string `yaml:"http,omitempty"`
 	OCIImage []string `yaml:"oci-image,omitempty"`
 }
 
-// UnmarshalYAML reads the list of a bundle from before v0.8.0-alpha.6, which tells no files from images, too.
+// UnmarshalYAML also accepts the list of a bundle before v0.8.0-alpha.6, which does not distinguish files from images.
 func (m *ManifestDownloads) UnmarshalYAML(node *yaml.Node) error {
 	type plain ManifestDownloads
-	return eitherList(node, &m.OCIImage, (*plain)(m))
+	return decodeEither(node, &m.OCIImage, (*plain)(m))
 }
 
-// ManifestExports is what a deployment brings.
+// ManifestExports are the exports and the Compose app of a deployment.
 type ManifestExports struct {
 	File       []string     `yaml:"file,omitempty"`
 	ComposeApp *compose.App `yaml:"compose-app,omitempty"`
 }
 
-// UnmarshalYAML reads the list of a bundle from before v0.8.0-alpha.6, which has files only, too.
+// UnmarshalYAML also accepts the list of a bundle before v0.8.0-alpha.6, which has files only.
 func (m *ManifestExports) UnmarshalYAML(node *yaml.Node) error {
 	type plain ManifestExports
-	return eitherList(node, &m.File, (*plain)(m))
+	return decodeEither(node, &m.File, (*plain)(m))
 }
 
-// repository is the declaration of the packages in a bundle. They are no repository, but Forklift wants one.
+// repository is the content of the bundle's packages/forklift-repository.yml, which Forklift requires.
 const repository = "forklift-version: " + Version + `
 repository:
     path: ""
@@ -84,7 +84,7 @@ repository:
     readme-file: ""
 `
 
-// manifest is the manifest of the pallet's bundle, in YAML.
+// manifest returns the encoded manifest of the pallet's bundle.
 func (b *bundler) manifest(p *Pallet) ([]byte, error) {
 	o := b.options
 	m := Manifest{
@@ -111,7 +111,7 @@ func (b *bundler) manifest(p *Pallet) ([]byte, error) {
 	return m.marshal()
 }
 
-// inclusions are the requirements of a pallet. Only those of the pallet itself say what is imported.
+// inclusions returns the requirements of a pallet, with the imported files if imports is true.
 func inclusions(required []*required, imports bool) map[string]ManifestInclusion {
 	all := map[string]ManifestInclusion{}
 	for _, req := range required {
@@ -127,7 +127,7 @@ func inclusions(required []*required, imports bool) map[string]ManifestInclusion
 	return all
 }
 
-// deployment adds what a deployment is, downloads and brings.
+// deployment adds the entries of a deployment.
 func (m *Manifest) deployment(b *bundler, d *Deployment) error {
 	m.Deploys[d.Name] = deploymentDeclaration{Package: d.Package.Path, Features: d.Features}
 	exports := ManifestExports{File: d.targets()}
@@ -151,7 +151,7 @@ func (m *Manifest) deployment(b *bundler, d *Deployment) error {
 	return nil
 }
 
-// union is all that is in one of two lists, sorted.
+// union returns the elements of two lists, sorted, without duplicates.
 func union(a, b []string) []string {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
@@ -160,15 +160,15 @@ func union(a, b []string) []string {
 
 func (m *Manifest) marshal() ([]byte, error) {
 	var out bytes.Buffer
-	w := yaml.NewEncoder(&out) // Forklift's own library, so that the bytes are Forklift's too
+	w := yaml.NewEncoder(&out) // Forklift's library, for the same bytes
 	w.SetIndent(2)
 	if err := errors.Join(w.Encode(m), w.Close()); err != nil {
-		return nil, fmt.Errorf("write manifest of pallet %s: %w", m.Pallet.Path, err)
+		return nil, fmt.Errorf("encode manifest of pallet %s: %w", m.Pallet.Path, err)
 	}
 	return out.Bytes(), nil
 }
 
-// targets are the targets of the deployment's exports, each once.
+// targets returns the targets of the deployment's exports, without duplicates.
 func (d *Deployment) targets() []string {
 	var targets []string
 	for _, e := range d.exports() {

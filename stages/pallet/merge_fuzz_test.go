@@ -44,7 +44,7 @@ func FuzzMerge(f *testing.F) {
 		declared.Disabled = false
 		req := &required{groups: []group{{name: "g", declared: declared, file: g}}}
 		for target, chosen := range tree.consolidate(l, req) {
-			require.Empty(t, forbidden(target))
+			require.Empty(t, targetProblem(target))
 			require.Contains(t, base.entries, chosen.source[1:])
 			require.True(t, filepath.IsLocal(target[1:]), target)
 		}

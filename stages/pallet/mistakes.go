@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// maxMistakes is how many mistakes are told. A pallet with more of them is not repaired by reading on.
+// maxMistakes is the greatest number of mistakes in one error.
 const maxMistakes = 200
 
-// mistakes are what is found wrong in one run, in the order of finding.
+// mistakes are the mistakes of a pallet, in the order of their discovery.
 type mistakes []error
 
-// add notes a mistake, unless it is nil or known: a file that is bundled twice is not wrong twice.
+// add appends an error unless it is nil or there already: a file that is bundled twice has its mistakes once.
 func (m *mistakes) add(err error) {
 	known := func(other error) bool { return other.Error() == err.Error() }
 	if err != nil && len(*m) <= maxMistakes && !slices.ContainsFunc(*m, known) {
@@ -20,10 +20,10 @@ func (m *mistakes) add(err error) {
 	}
 }
 
-// err is all mistakes, one a line.
+// err joins all mistakes, one per line; nil without any.
 func (m mistakes) err() error {
 	if len(m) > maxMistakes {
-		return errors.Join(errors.Join(m[:maxMistakes]...), fmt.Errorf("and more than %d mistakes", maxMistakes))
+		return errors.Join(errors.Join(m[:maxMistakes]...), fmt.Errorf("pallet has more than %d mistakes", maxMistakes))
 	}
 	return errors.Join(m...)
 }

@@ -19,16 +19,17 @@ const (
 	typeRemoveFeature = "remove-feature"
 )
 
-// mapping is which files of a pallet are imported: targets with what they are. Paths begin with a slash.
+// mapping maps targets of imports to their sources in a required pallet. Paths begin with a slash.
 type mapping map[string]mapped
 
-// mapped is the source of an imported file, and the modifier that chose it.
+// mapped is the source of an imported file, and the modifier that imports it.
 type mapped struct {
 	source string
-	at     place
+	at     position
 }
 
-// consolidate evaluates the groups of imports of this pallet in another one. Two groups may import the same file.
+// consolidate returns the files that the import groups of another pallet import from this one. Two groups may have the
+// same target if the source is the same.
 func (t *layered) consolidate(l *loader, req *required) mapping {
 	union := mapping{}
 	req.mapped = map[string]map[string]string{}
@@ -38,11 +39,11 @@ func (t *layered) consolidate(l *loader, req *required) mapping {
 		for _, target := range slices.Sorted(maps.Keys(m)) {
 			chosen := m[target]
 			old, ok := union[target]
-			switch text := forbidden(target); {
+			switch text := targetProblem(target); {
 			case text != "":
 				l.mistakes.add(chosen.at.file.errorf(chosen.at.at, "import target %s %s", target, text))
 			case ok && old.source != chosen.source:
-				l.mistakes.add(chosen.at.file.errorf(chosen.at.at, "%s is imported from %s, and from %s (%s)",
+				l.mistakes.add(chosen.at.file.errorf(chosen.at.at, "import target %s has two sources: %s and %s (%s)",
 					target, chosen.source, old.source, old.at))
 			default:
 				union[target] = chosen
@@ -60,24 +61,24 @@ func sources(m mapping) map[string]string {
 	return all
 }
 
-// forbidden says why a file may not be imported to a path.
-func forbidden(target string) string {
+// targetProblem returns why a path cannot be the target of an import, as a predicate; "" if it can.
+func targetProblem(target string) string {
 	switch {
 	case strings.HasPrefix(target, "/"+requiredPallets):
-		return "is below /" + requiredPallets + ", which is the pallet's own"
+		return "is below /" + requiredPallets + ", which cannot be imported"
 	case path.Dir(target) == "/":
-		return "is at the root of the pallet, which has only files of its own"
-	case badPath(target[1:]) != "":
-		return badPath(target[1:])
+		return "is a file at the root of the pallet, which cannot be imported"
+	case pathProblem(target[1:]) != "":
+		return pathProblem(target[1:])
 	}
 	return ""
 }
 
-// evaluate applies the modifiers of a group or a feature in their order.
+// evaluate returns the mapping of a group or a feature: the result of its modifiers in their order.
 func (t *layered) evaluate(l *loader, declared importDeclaration, f *file) mapping {
 	m := mapping{}
 	for i, mod := range declared.Modifiers {
-		at := place{f, steps{"modifiers", i}}
+		at := position{f, keyPath{"modifiers", i}}
 		mod.Target = cmp.Or(mod.Target, "/")
 		mod.Source = cmp.Or(mod.Source, mod.Target)
 		if err := t.apply(l, m, mod, at); err != nil {
@@ -87,7 +88,7 @@ func (t *layered) evaluate(l *loader, declared importDeclaration, f *file) mappi
 	return m
 }
 
-func (t *layered) apply(l *loader, m mapping, mod modifier, at place) error {
+func (t *layered) apply(l *loader, m mapping, mod modifier, at position) error {
 	switch mod.Type {
 	case typeAdd, "":
 		return t.applyAdd(l, m, mod, at)
@@ -104,11 +105,11 @@ func (t *layered) apply(l *loader, m mapping, mod modifier, at place) error {
 		maps.DeleteFunc(m, func(target string, _ mapped) bool { _, ok := feature[target]; return ok })
 		return err
 	}
-	return fmt.Errorf("unknown type %q of modifier; known are %s, %s, %s, %s", mod.Type,
+	return fmt.Errorf("modifier type %q is unknown, want %s, %s, %s or %s", mod.Type,
 		typeAdd, typeRemove, typeAddFeature, typeRemoveFeature)
 }
 
-// globs are the patterns of a modifier below a directory; the directory and all in it if it has none.
+// globs returns the patterns of a modifier, joined to a directory; the directory itself if it has none.
 func (mod modifier) globs(dir string) []string {
 	if len(mod.OnlyMatchingAny) == 0 {
 		return []string{dir}
@@ -120,7 +121,7 @@ func (mod modifier) globs(dir string) []string {
 	return all
 }
 
-func (t *layered) applyAdd(l *loader, m mapping, mod modifier, at place) error {
+func (t *layered) applyAdd(l *loader, m mapping, mod modifier, at position) error {
 	found := false
 	source := path.Join("/", mod.Source)
 	for _, glob := range mod.globs(source) {
@@ -135,12 +136,12 @@ func (t *layered) applyAdd(l *loader, m mapping, mod modifier, at place) error {
 		}
 	}
 	if !found {
-		l.note("%s: nothing in %s matches", at, path.Join(t.name(), source))
+		l.note("%s: modifier matches no file in %s", at, path.Join(t.name(), source))
 	}
 	return nil
 }
 
-// glob is the files that match a pattern, or lie in a directory that does.
+// glob returns the files that match a pattern, or lie below a directory that does.
 func (v *view) glob(pattern string) ([]string, error) {
 	if !strings.ContainsAny(pattern, `*?[{\`) {
 		return v.literal(cmp.Or(pattern, ".")), nil
@@ -158,7 +159,7 @@ func (v *view) glob(pattern string) ([]string, error) {
 	return all, nil
 }
 
-// literal is a file, or the files in a directory.
+// literal returns a file, or the files below a directory.
 func (v *view) literal(name string) []string {
 	if e, ok := v.entries[name]; ok && !e.mode.IsDir() {
 		return []string{name}
@@ -166,13 +167,13 @@ func (v *view) literal(name string) []string {
 	return slices.Collect(v.files(name))
 }
 
-// maxGlob is the length of the longest pattern: matching takes time that grows with it.
+// maxGlob is the greatest length of a pattern in bytes: the time of matching grows with it.
 const maxGlob = 1024
 
-// matches reports whether a path, or a directory above it, matches a pattern.
+// matches reports whether a path or a directory above it matches a pattern.
 func matches(pattern, name string) (bool, error) {
 	if len(pattern) > maxGlob {
-		return false, fmt.Errorf("the pattern %.20q… has more than %d bytes", pattern, maxGlob)
+		return false, fmt.Errorf("pattern %.20q… has more than %d bytes", pattern, maxGlob)
 	}
 	ok, err := doublestar.Match(pattern, name)
 	if ok || err != nil {
@@ -189,7 +190,7 @@ func wrapGlob(pattern string, err error) error {
 	return nil
 }
 
-// remove takes out what matches.
+// remove deletes the targets that match a modifier.
 func (m mapping) remove(mod modifier) error {
 	for _, glob := range mod.globs(path.Join("/", mod.Target)) {
 		for target := range m {

@@ -8,17 +8,16 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// minBundleVersion is the oldest version of bundles that Forklift still reads.
+// minBundleVersion is the oldest bundle version that Forklift reads.
 const minBundleVersion = "v0.7.0"
 
-// maxManifest is the size in bytes of the largest manifest that is read: that of a pallet with a thousand exports has
-// some 100 kB.
+// maxManifest is the greatest size of a manifest in bytes. That of a pallet with a thousand exports has about 100 kB.
 const maxManifest = 4 << 20
 
-// ParseManifest reads the manifest of a bundle of Forklift's or of ours.
+// ParseManifest decodes the manifest of a bundle that Forklift or this package wrote.
 func ParseManifest(data []byte) (Manifest, error) {
 	if len(data) > maxManifest {
-		return Manifest{}, fmt.Errorf("%s: it has more than %d bytes", ManifestFile, maxManifest)
+		return Manifest{}, fmt.Errorf("%s: file has more than %d bytes", ManifestFile, maxManifest)
 	}
 	m, err := decodeManifest(data)
 	if err != nil {
@@ -35,18 +34,18 @@ func ParseManifest(data []byte) (Manifest, error) {
 	return m, err
 }
 
-// decodeManifest uses the library that writes manifests: it is fast with large files, and limits aliases itself.
+// decodeManifest uses the library that also encodes manifests: it is fast with large files and limits aliases.
 func decodeManifest(data []byte) (m Manifest, err error) {
 	defer func() {
 		if recover() != nil {
-			err = errors.New("it cannot be parsed")
+			err = errors.New("YAML parser panicked")
 		}
 	}()
 	return m, yaml.Unmarshal(data, &m)
 }
 
-// eitherList decodes a list into one value, and all else into another.
-func eitherList(node *yaml.Node, list *[]string, other any) error {
+// decodeEither decodes a sequence into list and any other node into other.
+func decodeEither(node *yaml.Node, list *[]string, other any) error {
 	if node.Kind == yaml.SequenceNode {
 		return node.Decode(list)
 	}

@@ -149,9 +149,9 @@ deployment:
 	require.EqualError(t, err, strings.ReplaceAll(
 		"P/b/forklift-package.yml:8:10: listener 80/tcp of deployment b conflicts with listener 80/tcp of deployment c "+
 			"(P/c/forklift-package.yml:5:10): same port/protocol '80/tcp'\n"+
-			"P/b/forklift-package.yml:5:10: deployment b requires service 80/http at /x tagged t, and no deployment "+
-			"provides it; deployment c provides service 80/http at /x/*, /y (P/c/forklift-package.yml:7:10)\n"+
-			"P/b/forklift-package.yml:5:10: deployment b requires service 80/http at /y tagged t, and no deployment "+
-			"provides it; deployment c provides service 80/http at /x/*, /y (P/c/forklift-package.yml:7:10)\n"+
+			"P/b/forklift-package.yml:5:10: deployment b requires service 80/http at /x tagged t, which no deployment "+
+			"provides; deployment c provides service 80/http at /x/*, /y (P/c/forklift-package.yml:7:10)\n"+
+			"P/b/forklift-package.yml:5:10: deployment b requires service 80/http at /y tagged t, which no deployment "+
+			"provides; deployment c provides service 80/http at /x/*, /y (P/c/forklift-package.yml:7:10)\n"+
 			"resource constraint checks failed (1 conflicts, 1 missing dependencies)", "P", dir+"/packages"))
 }

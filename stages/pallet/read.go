@@ -10,7 +10,7 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// The files that make a directory a pallet, a repository, a package or a requirement.
+// The files that mark a directory as a pallet, a repository, a package or a requirement.
 const (
 	palletFile      = "forklift-pallet.yml"
 	repositoryFile  = "forklift-repository.yml"
@@ -18,7 +18,7 @@ const (
 	versionLockFile = "forklift-version-lock.yml"
 )
 
-// The oldest version of the formats that Forklift still reads, and the newest series that is known here.
+// The oldest format version that Forklift reads, and the newest minor version that this package reads.
 const (
 	minVersion = "v0.4.0"
 	maxSeries  = "v0.9"
@@ -26,16 +26,16 @@ const (
 
 // Reader reads pallets.
 type Reader struct {
-	Resolver          Resolver // of what pallets require; nil: those that require something are refused
-	IgnoreToolVersion bool     // read formats that are later than those known, too
+	Resolver          Resolver // nil: a pallet with requirements is an error
+	IgnoreToolVersion bool     // accept format versions newer than maxSeries
 }
 
-// Read reads the pallet in a directory, as Reader does that has no Resolver.
+// Read reads the pallet in a directory with the zero Reader.
 func Read(dir string) (*Pallet, error) { return Reader{}.Read(context.Background(), dir) }
 
-// Read reads the pallet in a directory: its declaration, what it takes from the pallets that it requires, its
-// deployments and the packages of those that are enabled. The error is all mistakes, one a line, each with its file
-// and, where it has one, its place. Nothing is read through a symlink that leaves the directory.
+// Read reads the pallet in a directory: its declaration, its imports from required pallets, its deployments, and the
+// packages of the enabled ones. The error joins all mistakes, one per line, each with its file and position. Symlinks out
+// of the directory are not followed.
 func (r Reader) Read(ctx context.Context, dir string) (*Pallet, error) {
 	l := r.loader(ctx)
 	v, err := scan(l.roots, dir)
@@ -75,21 +75,21 @@ func (l *loader) pallet(v *view) *Pallet {
 	return p
 }
 
+// version checks a format version.
 func (l *loader) version(f *file, version string) {
-	at := steps{"forklift-version"}
+	at := keyPath{"forklift-version"}
 	switch {
 	case !semver.IsValid(version):
 		l.mistakes.add(f.errorf(at, "forklift-version %q is not a version such as %s", version, minVersion))
 	case semver.Compare(version, minVersion) < 0:
 		l.mistakes.add(f.errorf(at, "forklift-version %s is older than %s", version, minVersion))
 	case semver.Compare(semver.MajorMinor(version), maxSeries) > 0 && !l.ignoreToolVersion:
-		l.mistakes.add(f.errorf(at, "forklift-version %s is newer than %s, the newest format that is known; "+
-			"read it anyway with --ignore-tool-version", version, maxSeries))
+		l.mistakes.add(f.errorf(at, "forklift-version %s is newer than %s, the newest supported version; "+
+			"try it anyway with --ignore-tool-version", version, maxSeries))
 	}
 }
 
-// repository reads the declaration by which other pallets know the packages. Forklift does without it, and a bundle
-// does not depend on it.
+// repository checks the optional forklift-repository.yml, by which other pallets can require the pallet as a repository.
 func (l *loader) repository(v *view) {
 	var declared palletDeclaration
 	f, err := v.read(l.roots, repositoryFile, &declared)
@@ -102,8 +102,8 @@ func (l *loader) repository(v *view) {
 	}
 }
 
-// repositoryView finds the repository that a package is of, by the paths of those that the pallet requires. Since
-// Forklift v0.8 a required pallet is one, too.
+// repositoryView returns the required repository that has a package, and its files. Since Forklift v0.8 a required pallet
+// is a repository, too.
 func (l *loader) repositoryView(t *layered, packagePath string) (*required, *view, error) {
 	for _, req := range append(t.repositories, t.required...) {
 		if !strings.HasPrefix(packagePath, req.Path+"/") {
@@ -126,7 +126,7 @@ func (l *loader) repositoryView(t *layered, packagePath string) (*required, *vie
 	return nil, nil, nil
 }
 
-// required checks the declaration of a repository.
+// required checks the declaration of a required repository.
 func (l *loader) required(t *layered, req *required, v *view) {
 	var declared palletDeclaration
 	f, err := v.read(l.roots, repositoryFile, &declared)
@@ -134,7 +134,7 @@ func (l *loader) required(t *layered, req *required, v *view) {
 		f, err = v.read(l.roots, palletFile, &declared)
 	}
 	if err != nil {
-		l.mistakes.add(req.file.errorf(nil, "%s %s is no repository: %w", req.Path, req.Lock.Version(), err))
+		l.mistakes.add(req.file.errorf(nil, "requirement %s %s is not a repository: %w", req.Path, req.Lock.Version(), err))
 		return
 	}
 	l.version(f, declared.ForkliftVersion)

@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// Requirement is another pallet or repository that a pallet takes files or packages from.
+// Requirement is a required pallet or repository.
 type Requirement struct {
 	Path string // such as github.com/PlanktoScope/pallet-standard
 	Lock Lock
 }
 
-// Resolver finds what a pallet requires. The directory that it returns has the files of the commit and stays as it is
-// while the pallet is in use.
+// Resolver provides the files of requirements. Resolve returns a directory with the files of the locked commit, which must
+// not change while the pallet is in use.
 type Resolver interface {
 	Resolve(ctx context.Context, r Requirement) (dir string, err error)
 }
 
-// The directories of requirements, and the suffixes of files that declare groups of imports and features.
+// The directories of requirements, and the suffixes of import groups and features.
 const (
 	requiredPallets      = "requirements/pallets"
 	requiredRepositories = "requirements/repositories"
@@ -31,28 +31,28 @@ const (
 	featureSuffix        = ".feature.yml"
 )
 
-// required is a requirement with where it is declared and what was found.
+// required is a requirement with its declaration and its content.
 type required struct {
 	Requirement
 	dir    string // of the declaration in the view
 	file   *file
 	groups []group
-	tree   *layered                     // nil unless something is taken from it
+	tree   *layered                     // nil for repositories and if nothing is imported
 	sum    string                       // content of the sum file; "" if there is none
-	mapped map[string]map[string]string // of each group: sources by target, both with a leading slash
+	mapped map[string]map[string]string // by import group: sources by target, both with a leading slash
 }
 
-// key tells what is required from all else that may be: a tag may be said to be on two commits.
+// key identifies the requirement. It includes the commit, since two locks may claim the same tag.
 func (r *required) key() string { return r.Path + "@" + r.Lock.Version() + "+" + r.Lock.Commit }
 
-// group is a group of imports.
+// group is an import group.
 type group struct {
 	name     string
 	declared importDeclaration
 	file     *file
 }
 
-// requirements reads the requirements below a directory of a view, in the order of their paths.
+// requirements reads the requirements below a directory of a view, sorted by path.
 func (l *loader) requirements(v *view, dir string) []*required {
 	var all []*required
 	for name := range v.files(dir) {
@@ -65,7 +65,7 @@ func (l *loader) requirements(v *view, dir string) []*required {
 		req.file, err = v.read(l.roots, name, &req.Lock)
 		if err == nil {
 			if key, text := req.Lock.mistake(); key != "" {
-				err = req.file.errorf(steps{key}, "%s", text)
+				err = req.file.errorf(keyPath{key}, "%s", text)
 			}
 		}
 		if err != nil {
@@ -79,7 +79,7 @@ func (l *loader) requirements(v *view, dir string) []*required {
 	return all
 }
 
-// sumFile is the content of a sum file, "" if there is none.
+// sumFile returns the content of a sum file, "" if there is none.
 func (l *loader) sumFile(v *view, name string) string {
 	if _, ok := v.entries[name]; !ok {
 		return ""
@@ -92,11 +92,12 @@ func (l *loader) sumFile(v *view, name string) string {
 	}
 	content, err := readLimited(root.FS(), e.name, 4096)
 	if err != nil {
-		l.mistakes.add(fmt.Errorf("read %s: %w", v.located(name), pathless(err)))
+		l.mistakes.add(fmt.Errorf("read %s: %w", v.fullPath(name), withoutPath(err)))
 	}
 	return content
 }
 
+// readLimited reads a file of at most so many bytes.
 func readLimited(from fs.FS, name string, most int64) (string, error) {
 	f, err := from.Open(name)
 	if err != nil {
@@ -104,12 +105,12 @@ func readLimited(from fs.FS, name string, most int64) (string, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(f, most+1))
 	if int64(len(content)) > most {
-		err = fmt.Errorf("it has more than %d bytes", most)
+		err = fmt.Errorf("file has more than %d bytes", most)
 	}
 	return string(content), errors.Join(err, f.Close())
 }
 
-// groups reads the groups of imports of a requirement.
+// groups reads the import groups of a requirement.
 func (l *loader) groups(v *view, dir string) []group {
 	var all []group
 	for name := range v.files(dir) {
@@ -128,7 +129,7 @@ func (l *loader) groups(v *view, dir string) []group {
 	return all
 }
 
-// enabled are the groups that are in use.
+// enabled returns the groups that are not disabled.
 func (r *required) enabled() []group {
 	var on []group
 	for _, g := range r.groups {
@@ -139,14 +140,14 @@ func (r *required) enabled() []group {
 	return on
 }
 
-// errNoResolver is why a requirement cannot be had.
-var errNoResolver = errors.New("what other pallets and repositories have cannot be read here")
+// errNoResolver is the error of a Reader without a Resolver.
+var errNoResolver = errors.New("requirements cannot be downloaded here")
 
-// resolve finds the files of a requirement, and checks them against the sum beside its lock.
+// resolve returns the files of a requirement after comparing them with its sum file.
 func (l *loader) resolve(req *required) (*view, error) {
-	at := steps{"commit"}
+	at := keyPath{"commit"}
 	if l.resolver == nil {
-		return nil, req.file.errorf(at, "this pallet requires %s, and %w", req.Path, errNoResolver)
+		return nil, req.file.errorf(at, "requirement %s: %w", req.Path, errNoResolver)
 	}
 	dir, err := l.resolver.Resolve(l.ctx, req.Requirement)
 	if err != nil {
@@ -162,8 +163,7 @@ func (l *loader) resolve(req *required) (*view, error) {
 func (l *loader) verify(req *required, v *view) error {
 	name := path.Join(path.Dir(req.file.name), SumFile)
 	if req.sum == "" {
-		l.note("%s: there is no such file, so that only the commit of %s is checked; write it with: pkctl pallet sum",
-			name, req.Path)
+		l.note("%s: file is missing, so only the commit of %s is verified; write it with: pkctl pallet sum", name, req.Path)
 		return nil
 	}
 	sum, err := v.sum(l.roots)

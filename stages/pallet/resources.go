@@ -6,41 +6,41 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/resource"
 )
 
-// part is something that a deployment brings, and where the package declares it.
+// part is a section of a package that a deployment enables, with its position.
 type part struct {
 	Feature
-	at steps
+	at keyPath
 }
 
-// parts are all that a deployment brings, without what the host has anyway.
+// parts returns the enabled sections of the deployment's package: its deployment section, then its features by name.
 func (d *Deployment) parts() []part {
-	all := []part{{d.Package.Deployment, steps{"deployment"}}}
+	all := []part{{d.Package.Deployment, keyPath{"deployment"}}}
 	for _, name := range d.features() {
-		all = append(all, part{d.Package.Features[name], steps{"features", name}})
+		all = append(all, part{d.Package.Features[name], keyPath{"features", name}})
 	}
 	return all
 }
 
-// provided are the resources that a deployment provides, with those that the host has where its package is deployed.
+// provided returns the resources that a deployment provides, those of the package's host section included.
 func (d *Deployment) provided() []resource.Resource {
-	all := d.resources(d.Package.Host.Provides, steps{"host", "provides"})
+	all := d.resources(d.Package.Host.Provides, keyPath{"host", "provides"})
 	for _, p := range d.parts() {
 		all = append(all, d.resources(p.Provides, append(slices.Clone(p.at), "provides"))...)
 	}
 	return all
 }
 
-// required are the resources that a deployment requires.
+// required returns the resources that a deployment requires.
 func (d *Deployment) required() []resource.Resource {
 	var all []resource.Resource
 	for _, p := range d.parts() {
-		p.Requires.Listeners, p.Requires.FileExports = nil, nil // these are provided only
+		p.Requires.Listeners, p.Requires.FileExports = nil, nil // the format has no such requirements
 		all = append(all, d.resources(p.Requires, append(slices.Clone(p.at), "requires"))...)
 	}
 	return all
 }
 
-func (d *Deployment) resources(declared Resources, at steps) []resource.Resource {
+func (d *Deployment) resources(declared Resources, at keyPath) []resource.Resource {
 	var all []resource.Resource
 	for _, list := range []struct {
 		kind resource.Kind
@@ -57,17 +57,17 @@ func (d *Deployment) resources(declared Resources, at steps) []resource.Resource
 				Kind: list.kind, Port: r.Port, Protocol: r.Protocol, Name: r.Name, Tags: r.Tags, Paths: r.Paths,
 				Nonblocking: r.Nonblocking,
 			}
-			all = append(all, d.placed(r, at, list.key, i))
+			all = append(all, d.newResource(r, at, list.key, i))
 		}
 	}
 	for i, e := range declared.FileExports {
-		all = append(all, d.placed(resource.Resource{Kind: resource.FileExport, Name: e.Target}, at, "file-exports", i))
+		all = append(all, d.newResource(resource.Resource{Kind: resource.FileExport, Name: e.Target}, at, "file-exports", i))
 	}
 	return all
 }
 
-// placed is a resource with the fields that its kind has, and its place.
-func (d *Deployment) placed(r resource.Resource, at steps, key string, i int) resource.Resource {
+// newResource returns a resource with the fields of its kind and its position.
+func (d *Deployment) newResource(r resource.Resource, at keyPath, key string, i int) resource.Resource {
 	switch r.Kind {
 	case resource.Listener:
 		r.Name, r.Tags, r.Paths = "", nil, nil
@@ -83,6 +83,6 @@ func (d *Deployment) placed(r resource.Resource, at steps, key string, i int) re
 	if r.Kind == resource.FileExport {
 		at = append(at, "target")
 	}
-	r.Place = place{d.Package.file, at}
+	r.Position = position{d.Package.file, at}
 	return r
 }

@@ -8,9 +8,8 @@ import (
 	"slices"
 )
 
-// ReadBundle reads a bundle, of Forklift's or of ours: its manifest, and its deployments with their packages as if they
-// were those of a pallet, so that Check, Plan and Apps say of the bundle what they say of a pallet. The paths of packages
-// in the bundle are their BundleDirs.
+// ReadBundle reads a bundle that Forklift or this package wrote: its manifest, and its deployments and packages as a
+// Pallet, for which Check, Plan and Apps have the same results as for the original. Packages are in their BundleDirs.
 func ReadBundle(ctx context.Context, dir string) (m Manifest, p *Pallet, err error) {
 	l := Reader{}.loader(ctx)
 	defer func() { err = errors.Join(err, l.roots.close()) }()
@@ -24,12 +23,12 @@ func ReadBundle(ctx context.Context, dir string) (m Manifest, p *Pallet, err err
 	}
 	data, err := readLimited(root.FS(), ManifestFile, maxManifest)
 	if err != nil {
-		return m, nil, fmt.Errorf("read %s: %w", v.located(ManifestFile), pathless(err))
+		return m, nil, fmt.Errorf("read %s: %w", v.fullPath(ManifestFile), withoutPath(err))
 	}
 	if m, err = ParseManifest([]byte(data)); err != nil {
 		return m, nil, fmt.Errorf("read bundle %s: %w", dir, err)
 	}
-	t := &layered{path: m.Pallet.Path, own: v, merged: v, file: &file{name: v.located(ManifestFile)}}
+	t := &layered{path: m.Pallet.Path, own: v, merged: v, file: &file{name: v.fullPath(ManifestFile)}}
 	p = &Pallet{Dir: dir, Path: m.Pallet.Path, Description: m.Pallet.Description, layered: t}
 	for _, name := range slices.Sorted(maps.Keys(m.Deploys)) {
 		p.Deployments = append(p.Deployments, l.staged(t, name, m.Deploys[name]))
@@ -37,7 +36,7 @@ func ReadBundle(ctx context.Context, dir string) (m Manifest, p *Pallet, err err
 	return m, p, l.mistakes.err()
 }
 
-// staged is a deployment of a bundle.
+// staged returns a deployment of a bundle.
 func (l *loader) staged(t *layered, name string, declared deploymentDeclaration) *Deployment {
 	d := &Deployment{
 		Name: name, Features: declared.Features, Disabled: declared.Disabled, declared: declared.Package, file: t.file,
@@ -47,7 +46,7 @@ func (l *loader) staged(t *layered, name string, declared deploymentDeclaration)
 	}
 	dir := (&Package{Path: declared.Package}).BundleDir()
 	var err error
-	if text := badPath(dir); text != "" {
+	if text := pathProblem(dir); text != "" {
 		err = t.file.errorf(nil, "package %q of deployment %s %s", declared.Package, name, text)
 	} else {
 		d.Package, err = l.readPackage(d, t.merged, dir)

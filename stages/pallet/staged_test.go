@@ -75,7 +75,7 @@ func TestWriteLeavesNothingHalf(t *testing.T) {
 func TestReadBundleMistakes(t *testing.T) {
 	for name, test := range map[string]struct{ manifest, want string }{
 		"no package": {"deploys: {a: {package: /packages/x}}\n",
-			"M:1:1: package /packages/x does not exist: there is no P/packages/packages/x/forklift-package.yml"},
+			"M:1:1: package /packages/x does not exist: P/packages/packages/x/forklift-package.yml is missing"},
 		"outside": {"deploys: {a: {package: /../../x}}\n", `M:1:1: package "/../../x" of deployment a `},
 		"broken":  {"deploys: [", "read bundle P: forklift-bundle.yml: yaml: "},
 	} {

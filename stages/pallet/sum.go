@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// SumFile is the name of the file beside a version lock that has the hash of what the lock stands for. It is ours:
-// Forklift trusts the commit alone, whose hash is SHA-1.
+// SumFile is the name of the file beside a version lock with the hash of the locked files. Forklift has no such file: it
+// trusts the commit, whose hash is SHA-1.
 const SumFile = "forklift-version-lock.sum"
 
-// sumPrefix names the way in which hashes are made, so that there can be another one.
+// sumPrefix is the prefix of hashes of Sum; another algorithm would have another prefix.
 const sumPrefix = "p1:"
 
-// Sum is the hash of the files in a directory as they would be committed: their paths, contents, links, and whether
-// they can be executed. Directories and what Git keeps do not count.
+// Sum returns the hash of the files in a directory as Git would commit them: paths, contents, symlinks and execute bits.
+// Directories and .git do not count.
 func Sum(dir string) (sum string, err error) {
 	r := roots{}
 	defer func() { err = errors.Join(err, r.close()) }()
@@ -43,7 +43,7 @@ func (v *view) sum(r roots) (string, error) {
 	return sumPrefix + base64.StdEncoding.EncodeToString(all.Sum(nil)), nil
 }
 
-// fileSum is the mode as Git has it, the hash of the content and the path of a file.
+// fileSum returns the line of a file: its mode in Git, the hash of its content, and its path.
 func (v *view) fileSum(r roots, name string) (string, error) {
 	root, err := r.open(v.entries[name].dir)
 	if err != nil {
@@ -68,19 +68,19 @@ func (v *view) fileSum(r roots, name string) (string, error) {
 	return fmt.Sprintf("%s %x %q\n", mode, content.Sum(nil), name), err
 }
 
-// checkSumFile compares a sum file with what it should have in it.
+// checkSumFile compares the content of a sum file with the path, version and hash of a requirement.
 func checkSumFile(content, path, version, sum string) error {
 	fields := strings.Fields(content)
 	switch {
 	case len(fields) != 3:
-		return errors.New("it is not of the form: path version hash")
+		return errors.New("sum file is malformed, want: path version hash")
 	case fields[0] != path || fields[1] != version:
-		return fmt.Errorf("it is of %s %s, not of %s %s; write it anew with: pkctl pallet sum",
+		return fmt.Errorf("sum file is of %s %s, want %s %s; rewrite it with: pkctl pallet sum",
 			fields[0], fields[1], path, version)
 	case !strings.HasPrefix(fields[2], sumPrefix):
-		return fmt.Errorf("its hash does not begin with %s", sumPrefix)
+		return fmt.Errorf("hash %q does not begin with %s", fields[2], sumPrefix)
 	case fields[2] != sum:
-		return fmt.Errorf("%s %s has the hash %s, and the sum says %s: what is there now is not what was locked",
+		return fmt.Errorf("hash of %s %s is %s, want %s: the files are not those that were locked",
 			path, version, sum, fields[2])
 	}
 	return nil

@@ -12,15 +12,16 @@ import (
 // tree is the files of a bundle by path.
 type tree map[string]File
 
-// put adds a file with the directories on the way to it. A later file replaces an earlier one, as an export of a
-// feature does that of its deployment; a directory is neither replaced nor replaces. Nothing is put through a symlink.
+// put adds a file and the directories above it. A file or symlink replaces an earlier one, as exports of features replace
+// those of their deployment. Putting a directory over a file, or the reverse, is an error, and so is a symlink among the
+// directories above.
 func (t tree) put(f File) error {
 	old, ok := t[f.Path]
 	switch {
 	case ok && old.Mode.IsDir() && f.Mode.IsDir():
 		return nil
 	case ok && (old.Mode.IsDir() || f.Mode.IsDir()):
-		return fmt.Errorf("%s is to be a %s and a %s", f.Path, typeName(old.Mode), typeName(f.Mode))
+		return fmt.Errorf("path %s is both a %s and a %s", f.Path, typeName(old.Mode), typeName(f.Mode))
 	}
 	if dir := path.Dir(f.Path); dir != "." {
 		if err := t.put(File{Path: dir, Mode: fs.ModeDir | 0o755}); err != nil {
@@ -31,20 +32,21 @@ func (t tree) put(f File) error {
 	return nil
 }
 
-// list is the files in the order of their paths' bytes.
+// list returns the files sorted by path.
 func (t tree) list() []File {
 	return slices.SortedFunc(maps.Values(t), func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 }
 
-// overlaid are the directories that a device lays over its own. A link in their place would lay over something else.
+// overlaid are the directories that a device uses as lowerdirs or extensions. A symlink in their place would mount
+// something else.
 var overlaid = []string{"overlays", "overlays/etc", "overlays/usr", "extensions"}
 
-// check says what a device could not use, or would use wrongly.
+// check returns an error if one of the overlaid directories is no directory.
 func (t tree) check() error {
 	for _, name := range overlaid {
 		f, ok := t[path.Join(exportsDir, name)]
 		if ok && !f.Mode.IsDir() {
-			return fmt.Errorf("%s is to be a directory, and it is a %s", f.Path, typeName(f.Mode))
+			return fmt.Errorf("path %s is a %s, want a directory", f.Path, typeName(f.Mode))
 		}
 	}
 	return nil

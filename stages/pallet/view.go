@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// maxEntries is the number of files and directories of the largest pallet that is read. Real ones have hundreds.
+// maxEntries is the greatest number of files and directories in a pallet. Real pallets have hundreds.
 const maxEntries = 100_000
 
-// view is what a pallet consists of: the files of its own directory, and those that it takes from required pallets.
+// view is the files of a pallet: those of its directory, and imported ones.
 type view struct {
 	dir     string // of the pallet itself
 	entries map[string]entry
@@ -25,13 +25,13 @@ type view struct {
 
 // entry is a file, a symlink or a directory of a view.
 type entry struct {
-	dir    string // in which it lies
-	name   string // below dir
+	dir    string // root directory that contains it
+	name   string // path below dir
 	mode   fs.FileMode
-	origin []string // of an imported one: the pallets that it came through, the last being the one that has it
+	origin []string // of an imported entry: the chain of pallets, PATH@VERSION each, the original last
 }
 
-// roots are the directories that are open. Nothing is read in another way, so that no symlink leads out.
+// roots are the open directories by path. All reads go through them, so that no symlink leads out.
 type roots map[string]*os.Root
 
 func (r roots) open(dir string) (*os.Root, error) {
@@ -45,7 +45,7 @@ func (r roots) open(dir string) (*os.Root, error) {
 	return root, err
 }
 
-// close closes all.
+// close closes all roots.
 func (r roots) close() error {
 	var errs []error
 	for _, root := range r {
@@ -55,7 +55,7 @@ func (r roots) close() error {
 	return errors.Join(errs...)
 }
 
-// scan is the view of a directory alone. What Git keeps in it is left out.
+// scan returns the view of a directory without imports. It leaves .git out.
 func scan(r roots, dir string) (*view, error) {
 	root, err := r.open(dir)
 	if err != nil {
@@ -69,14 +69,15 @@ func scan(r roots, dir string) (*view, error) {
 	return v, nil
 }
 
-// maxNesting is how deep directories may lie in each other.
+// maxNesting is the greatest depth of directories.
 const maxNesting = 100
 
-// scan adds what is in a directory. It reads a piece at a time: a directory may have more entries than fit in memory.
+// scan adds the entries of a directory tree. It reads directories in pieces, since one may have more entries than fit in
+// memory.
 func (v *view) scan(root *os.Root, dir string) (err error) {
 	d, err := root.Open(dir)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", located(root, dir), pathless(err))
+		return fmt.Errorf("read %s: %w", fullPath(root, dir), withoutPath(err))
 	}
 	var below []string
 	for err == nil {
@@ -88,9 +89,9 @@ func (v *view) scan(root *os.Root, dir string) (err error) {
 			case e.Name() == gitDir:
 				continue
 			case len(v.entries) == maxEntries:
-				return errors.Join(fmt.Errorf("read %s: it has more than %d files", v.dir, maxEntries), d.Close())
+				return errors.Join(fmt.Errorf("read %s: directory has more than %d files", v.dir, maxEntries), d.Close())
 			case strings.Count(name, "/") > maxNesting:
-				return errors.Join(fmt.Errorf("read %s: more than %d directories lie in each other", v.dir, maxNesting), d.Close())
+				return errors.Join(fmt.Errorf("read %s: directories are nested more than %d deep", v.dir, maxNesting), d.Close())
 			case e.IsDir():
 				below = append(below, name)
 			}
@@ -98,7 +99,7 @@ func (v *view) scan(root *os.Root, dir string) (err error) {
 		}
 	}
 	if err = errors.Join(ignoreEOF(err), d.Close()); err != nil {
-		return fmt.Errorf("read %s: %w", located(root, dir), pathless(err))
+		return fmt.Errorf("read %s: %w", fullPath(root, dir), withoutPath(err))
 	}
 	for _, name := range below {
 		if err := v.scan(root, name); err != nil {
@@ -115,10 +116,10 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// gitDir is what Git keeps in a checkout. It is left out of bundles, where Forklift puts it twice.
+// gitDir is Git's directory (or file) in a checkout. Forklift copies it into bundles twice; this package leaves it out.
 const gitDir = ".git"
 
-// skip leaves out an entry, and what lies below it.
+// skip makes fs.WalkDir skip an entry and everything below it.
 func skip(d fs.DirEntry) error {
 	if d.IsDir() {
 		return fs.SkipDir
@@ -126,8 +127,8 @@ func skip(d fs.DirEntry) error {
 	return nil
 }
 
-// find is where a path of the view lies. What lies behind a symlink to a directory is looked for where the symlink
-// lies; all that is not in the view is looked for in the pallet's own directory, to be found missing.
+// find returns the entry of a path. A path below a symlink to a directory resolves in the symlink's root directory; any
+// other missing path resolves in the pallet's own directory, where reading it fails with fs.ErrNotExist.
 func (v *view) find(name string) entry {
 	if e, ok := v.entries[name]; ok {
 		return e
@@ -140,7 +141,7 @@ func (v *view) find(name string) entry {
 	return entry{dir: v.dir, name: name}
 }
 
-// below are the paths of all entries below a directory, sorted.
+// below returns the paths of all entries below a directory, sorted.
 func (v *view) below(dir string) []string {
 	if dir == "." {
 		return v.sorted
@@ -161,23 +162,23 @@ func (v *view) files(dir string) iter.Seq[string] {
 	}
 }
 
-// located is where a path of the view lies, for messages.
-func (v *view) located(name string) string {
+// fullPath returns the path of a file of the view in the file system, for messages.
+func (v *view) fullPath(name string) string {
 	e := v.find(name)
 	return path.Join(e.dir, e.name)
 }
 
-// read reads a file of YAML of the view.
+// read reads and decodes a YAML file of the view.
 func (v *view) read(r roots, name string, into any) (*file, error) {
 	e := v.find(name)
 	root, err := r.open(e.dir)
 	if err != nil {
-		return &file{name: v.located(name)}, err
+		return &file{name: v.fullPath(name)}, err
 	}
 	return readFile(root, e.name, into)
 }
 
-// with is the view with files laid below its own: where both have something, its own stays.
+// with returns the view with imported entries. An entry of the view hides an imported one of the same path.
 func (v *view) with(imported map[string]entry) *view {
 	merged := &view{dir: v.dir, entries: maps.Clone(v.entries)}
 	for name, e := range imported {

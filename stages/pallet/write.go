@@ -21,11 +21,10 @@ func (f File) Open() (io.ReadCloser, error) {
 	return os.Open(f.Source)
 }
 
-// Write writes the bundle to a directory that does not exist yet. It appears under its name once all of it is on the
-// disk.
+// Write writes the bundle to a directory, which must not exist. The directory appears once all of it is synced.
 func (b *Bundle) Write(ctx context.Context, dir string) error {
 	if _, err := os.Lstat(dir); err == nil {
-		return fmt.Errorf("write bundle: %s is there already", dir)
+		return fmt.Errorf("write bundle: %s exists", dir)
 	}
 	err := newdir.Make(dir, func(tmp string) error {
 		for _, f := range append(b.Files, File{Path: ManifestFile, Mode: 0o644, Content: b.Manifest}) {
@@ -41,7 +40,7 @@ func (b *Bundle) Write(ctx context.Context, dir string) error {
 	return nil
 }
 
-// write writes a file of a bundle, of which no path leads through a symlink.
+// write writes a file of a bundle. No path of a bundle leads through a symlink.
 func (f File) write(name string) (err error) {
 	switch f.Mode.Type() {
 	case fs.ModeDir:

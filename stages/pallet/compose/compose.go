@@ -1,7 +1,7 @@
-// Package compose says what a Compose app consists of: which containers, volumes and networks it needs and makes.
+// Package compose loads Compose apps and lists their services, images, mounts, volumes and networks.
 //
-// Compose's own library (https://github.com/compose-spec/compose-go) reads the files, with an empty environment, since
-// a deployment means the same on every machine. The package starts nothing and reads no file on its own.
+// It parses files with Compose's library (https://github.com/compose-spec/compose-go) and an empty environment, since a
+// deployment has the same meaning on every machine. It starts no containers, and opens only files that Source.Find names.
 package compose
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/expand"
 )
 
-// App is what a Compose app consists of, as a bundle's manifest has it. All lists are sorted.
+// App is a Compose app as in a bundle's manifest. All lists are sorted.
 type App struct {
 	Name               string   `yaml:"name,omitempty" json:"name"`
 	Services           []string `yaml:"services,omitempty" json:"services,omitempty"`
@@ -36,33 +36,33 @@ type App struct {
 
 // File is a compose file.
 type File struct {
-	Name    string // as the package names it
+	Name    string // for messages
 	Content []byte
 }
 
-// Source is where the files of an app are from.
+// Source is the input of Load.
 type Source struct {
 	Name  string // of the app
-	Dir   string // of the files, below that of the bundle
-	Files []File // in the order in which they are merged, the last winning
+	Dir   string // of the files, relative to the bundle
+	Files []File // in the order of merging: the last one wins
 
-	// Find is where a file lies that another one includes or extends.
+	// Find returns the path of a file that another one includes or extends.
 	Find func(name string) (string, error)
 }
 
-// bundle stands for the directory of the bundle, which may be anywhere.
+// bundle is a placeholder for the directory of the bundle.
 const bundle = "/bundle"
 
-// maxValues is how many values a file may have, with aliases replaced by what they stand for: the library takes time
-// that grows with the square of it. Real files have hundreds.
+// maxValues is the greatest number of values in a file after the expansion of aliases: the time of the library grows with
+// its square. Real files have hundreds.
 const maxValues = 10_000
 
-// Load reads the files of an app.
+// Load parses and merges the files of an app.
 func Load(ctx context.Context, s Source) (app *App, err error) {
 	defer func() {
 		// The library panics on some broken input.
 		if cause := recover(); cause != nil {
-			err = fmt.Errorf("read compose files of %s: they cannot be parsed (%v)", s.Name, cause)
+			err = fmt.Errorf("read compose files of %s: compose-go panicked: %v", s.Name, cause)
 		}
 	}()
 	details := types.ConfigDetails{WorkingDir: path.Join(bundle, s.Dir), Environment: types.Mapping{}}
@@ -74,7 +74,7 @@ func Load(ctx context.Context, s Source) (app *App, err error) {
 	}
 	project, err := loader.LoadWithContext(ctx, details, func(o *loader.Options) {
 		o.SetProjectName(s.Name, true)
-		o.SkipResolveEnvironment = true // reading files of variables, which change nothing of what is asked here
+		o.SkipResolveEnvironment = true // do not read env files: App has nothing from them
 		o.MaxNodeVisits = 10 * maxValues
 		o.ResourceLoaders = []loader.ResourceLoader{included{s.Find}}
 	})
@@ -84,31 +84,31 @@ func Load(ctx context.Context, s Source) (app *App, err error) {
 	return summary(project), nil
 }
 
-// check refuses a file that stands for more than it says.
+// check returns an error for YAML that does not parse or expands to too many values.
 func (f File) check() error {
 	parsed, err := parser.ParseBytes(f.Content, 0)
 	if err != nil {
-		first, _, _ := strings.Cut(err.Error(), "\n") // the others draw the place
+		first, _, _ := strings.Cut(err.Error(), "\n") // the other lines quote the text
 		return fmt.Errorf("%s: %s", f.Name, first)
 	}
 	if expand.Size(parsed) > maxValues {
-		return fmt.Errorf("%s:1:1: it stands for more than %d values", f.Name, maxValues)
+		return fmt.Errorf("%s:1:1: file expands to more than %d values", f.Name, maxValues)
 	}
 	return nil
 }
 
-// included finds files that others include or extend.
+// included is the loader.ResourceLoader of files that others include or extend.
 type included struct {
 	find func(name string) (string, error)
 }
 
-// Accept takes all files: none is looked for elsewhere.
+// Accept implements loader.ResourceLoader: no other loader is used.
 func (included) Accept(string) bool { return true }
 
-// Load is where a file lies.
+// Load implements loader.ResourceLoader: it returns the path of a file.
 func (s included) Load(_ context.Context, name string) (string, error) { return s.find(name) }
 
-// Dir is the directory of a file, below that of the app.
+// Dir implements loader.ResourceLoader: it returns the directory of a file, relative to the app's.
 func (included) Dir(name string) string { return filepath.Dir(name) }
 
 func summary(p *types.Project) *App {
@@ -130,7 +130,7 @@ func summary(p *types.Project) *App {
 	}
 	for name, n := range p.Networks {
 		if n.External && name == "default" && n.Name == "none" {
-			continue // Docker's own, by which an app says that it wants none
+			continue // the app has no network
 		}
 		networks.add(cmp.Or(n.Name, name), bool(n.External))
 	}
@@ -152,7 +152,7 @@ func (s set) add(name string) {
 
 func (s set) sorted() []string { return slices.Sorted(maps.Keys(s)) }
 
-// split is what an app makes itself, and what has to be there.
+// split separates resources that the app creates from those that must exist.
 type split struct{ created, required set }
 
 func (s split) add(name string, required bool) {
@@ -163,7 +163,7 @@ func (s split) add(name string, required bool) {
 	}
 }
 
-// onlyCreated is what no service needs to be there.
+// onlyCreated returns the created resources that no service requires to exist.
 func (s split) onlyCreated() []string {
 	created := maps.Clone(s.created)
 	for name := range s.required {

@@ -59,7 +59,7 @@ func TestMistakes(t *testing.T) {
 		"include: [/etc/shadow]":                                            "there is no /etc/shadow",
 		"services: {x: {extends: {file: ../../../etc/passwd, service: x}}}": "there is no ../../../etc/passwd",
 		"services: {x: {}}":                                                 `service "x" has neither an image nor a build context specified`,
-		"services: {x: {image: x}}\nx-a: &x {<<: *x}":                       "compose.yml:1:1: it stands for more than 10000 values",
+		"services: {x: {image: x}}\nx-a: &x {<<: *x}":                       "compose.yml:1:1: file expands to more than 10000 values",
 		"{": "compose.yml: [1:1] could not find flow mapping end token",
 	} {
 		_, err := load(t, text)

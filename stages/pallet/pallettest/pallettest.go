@@ -1,5 +1,5 @@
-// Package pallettest gives tests the real pallets, and what Forklift made of them, which lie beside the repository in
-// ../shared: nothing of them is in it.
+// Package pallettest gives tests access to real pallets and to Forklift's output for them, which are in ../shared beside
+// the repository.
 package pallettest
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// Shared is the absolute path of a file or directory of ../shared. Without it a test is skipped, or fails where
+// Shared returns the absolute path of a file or directory of ../shared. If it is missing, the test is skipped, or fails if
 // PKBUILD_TEST_STRICT is set.
 func Shared(t *testing.T, name string) string {
 	t.Helper()
@@ -29,7 +29,7 @@ func Shared(t *testing.T, name string) string {
 	return name
 }
 
-// Entry is a line of a listing of a bundle that Forklift made: what find -printf '%y %m %s %p\t%l\n' printed.
+// Entry is a line of the listing of a bundle by find -printf '%y %m %s %p\t%l\n'.
 type Entry struct {
 	Kind   string // f, d or l
 	Mode   string // octal
@@ -37,7 +37,7 @@ type Entry struct {
 	Target string // of a link
 }
 
-// Listing is a listing of Shared, by path below its directory. Sizes may differ, since some contents are placeholders.
+// Listing reads a listing in ../shared, by path. Sizes may differ from the files, some of which are placeholders.
 func Listing(t *testing.T, name string) map[string]Entry {
 	t.Helper()
 	data, err := os.ReadFile(Shared(t, name))
@@ -55,7 +55,7 @@ func Listing(t *testing.T, name string) map[string]Entry {
 	return all
 }
 
-// Standard copies the PlanktoScope's own pallet to a directory, with links where the copy in Shared has their text.
+// Standard copies PlanktoScope's pallet-standard to a directory, with symlinks where the copy in ../shared has text files.
 func Standard(t *testing.T, dir string) {
 	t.Helper()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(Shared(t, "pallets/pallet-standard"))))

@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// Conflict is two resources of different deployments that cannot both be there.
+// Conflict is two resources of different deployments that exclude each other.
 type Conflict struct {
 	First, Second Resource
 	Reasons       []string // such as: same port/protocol '80/tcp'
 }
 
-// String says which resources of which deployments conflict, where they are declared, and why.
+// String returns a message with both resources, deployments and positions, and the reasons.
 func (c Conflict) String() string {
-	return fmt.Sprintf("%s: %s of deployment %s conflicts with %s of deployment %s (%s): %s", c.First.Place,
-		c.First, c.First.Deployment, c.Second, c.Second.Deployment, c.Second.Place, joined(c.Reasons))
+	return fmt.Sprintf("%s: %s of deployment %s conflicts with %s of deployment %s (%s): %s", c.First.Position,
+		c.First, c.First.Deployment, c.Second, c.Second.Deployment, c.Second.Position, joined(c.Reasons))
 }
 
 func joined(reasons []string) string {
@@ -34,8 +34,8 @@ func joined(reasons []string) string {
 	return text
 }
 
-// Conflicts finds the conflicts between the resources that different deployments provide: at most so many, in the
-// order of the deployments' names, kind after kind.
+// Conflicts returns the conflicts between provided resources of different deployments, at most so many, sorted by the
+// names of the deployments.
 func Conflicts(provided []Resource, most int) []Conflict {
 	f := finder{most: most}
 	for _, bucket := range buckets(provided) {
@@ -49,7 +49,7 @@ func Conflicts(provided []Resource, most int) []Conflict {
 	return f.found
 }
 
-// bucketKey is what two resources have in common if they conflict. Those of a file export are found otherwise.
+// bucketKey has the fields that are equal in conflicting resources other than file exports.
 type bucketKey struct {
 	kind     Kind
 	port     int
@@ -76,7 +76,7 @@ func buckets(provided []Resource) [][]Resource {
 	return all
 }
 
-// finder gathers conflicts.
+// finder collects conflicts.
 type finder struct {
 	found []Conflict
 	most  int
@@ -105,7 +105,7 @@ func (f *finder) add(a, b Resource, reasons []string) {
 	f.found = append(f.found, Conflict{a, b, reasons})
 }
 
-// reasons says why two resources of one bucket conflict.
+// reasons returns why two resources of one bucket conflict; nil if they do not.
 func reasons(a, b Resource) []string {
 	switch {
 	case a.Kind == Listener:
@@ -120,7 +120,7 @@ func reasons(a, b Resource) []string {
 	return overlaps(a.Paths, b.Paths)
 }
 
-// overlaps says which paths of two lists stand for the same.
+// overlaps returns a message for each pair of overlapping paths of two lists.
 func overlaps(as, bs []string) []string {
 	var all []string
 	for _, a := range as {
@@ -137,7 +137,7 @@ func overlaps(as, bs []string) []string {
 	return slices.Compact(all)
 }
 
-// exports finds the file exports of which one is to lie on another or below it.
+// exports adds conflicts of file exports with the same target, or with one target below the other.
 func (f *finder) exports(provided []Resource) {
 	byTarget := map[string][]Resource{}
 	for _, r := range provided {
@@ -160,7 +160,7 @@ func (f *finder) exports(provided []Resource) {
 	}
 }
 
-// export notes the conflict of an export with one at the same target or below it.
+// export adds the conflict of an export with one at the same target or below it, unless they are of one deployment.
 func (f *finder) export(a, b Resource) {
 	switch {
 	case a.Deployment == b.Deployment:
@@ -171,7 +171,7 @@ func (f *finder) export(a, b Resource) {
 	}
 }
 
-// parents yields a path and those above it, literally: "/" and "." end it.
+// parents yields a path and the directories above it without "/" and ".". The path is not cleaned.
 func parents(name string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for yield(name) {

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Order is, of each deployment by its name, the names of those that it has to come after, sorted.
+// Order maps the name of each deployment to the sorted names of the deployments that have to start before it.
 type Order map[string][]string
 
-// NewOrder is the order of deployments that follows from which requirements are met by what. Requirements that do
-// not block, those that a deployment meets itself, and all of deployments that take no part are left out.
+// NewOrder returns the order of the named deployments that follows from met requirements. Nonblocking requirements, those
+// that a deployment meets itself, and those of or met by other deployments do not count.
 func NewOrder(deployments []string, met []Edge) Order {
 	order := Order{}
 	for _, name := range deployments {
@@ -30,8 +30,8 @@ func NewOrder(deployments []string, met []Edge) Order {
 	return order
 }
 
-// Cycle finds deployments each of which has to come after the next, and the last after the first; nil if there are
-// none.
+// Cycle returns a dependency cycle: deployments each of which depends on the next one, and the last on the first; nil if
+// there is none.
 func (o Order) Cycle() []string {
 	done := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(o)) {
@@ -42,7 +42,7 @@ func (o Order) Cycle() []string {
 	return nil
 }
 
-// cycleFrom searches what a deployment has to come after, without recursion: chains may be long.
+// cycleFrom is a depth-first search from a deployment. It does not recurse, since chains may be long.
 func (o Order) cycleFrom(start string, done map[string]bool) []string {
 	path := []string{start}
 	on := map[string]int{start: 0}
@@ -68,8 +68,8 @@ func (o Order) cycleFrom(start string, done map[string]bool) []string {
 	return nil
 }
 
-// Waves are the deployments in the order in which they can come, those of one wave at the same time. Those of a cycle
-// come last, together.
+// Waves returns the deployments in their start order. Those of one wave can start at the same time. The last wave has all
+// deployments that are in or depend on a cycle.
 func (o Order) Waves() [][]string {
 	var waves [][]string
 	done := map[string]bool{}

@@ -5,30 +5,30 @@ import (
 	"slices"
 )
 
-// Edge is a requirement, cut down to one path, and what meets it.
+// Edge is a requirement for one path, and the resource that meets it.
 type Edge struct{ Required, Provided Resource }
 
-// Missing is a requirement, cut down to one path, that nothing meets.
+// Missing is a requirement for one path that no resource meets.
 type Missing struct {
 	Required Resource
-	Nearest  []Resource // what comes near: all but tags or paths are right
+	Nearest  []Resource // resources that differ in tags or paths only
 }
 
-// String says who requires what, where it is declared, and what comes near.
+// String returns a message with the requirement, its position, and up to three of the nearest resources.
 func (m Missing) String() string {
-	text := fmt.Sprintf("%s: deployment %s requires %s, and no deployment provides it",
-		m.Required.Place, m.Required.Deployment, m.Required)
+	text := fmt.Sprintf("%s: deployment %s requires %s, which no deployment provides",
+		m.Required.Position, m.Required.Deployment, m.Required)
 	for i, n := range m.Nearest {
 		if i == 3 {
 			return fmt.Sprintf("%s, and %d others", text, len(m.Nearest)-i)
 		}
-		text += fmt.Sprintf("; deployment %s provides %s (%s)", n.Deployment, n, n.Place)
+		text += fmt.Sprintf("; deployment %s provides %s (%s)", n.Deployment, n, n.Position)
 	}
 	return text
 }
 
-// Match finds what meets each requirement. Each path of a requirement is one of its own, which one provided resource
-// meets as a whole; of several that do, the first is taken. A deployment may meet its own requirements.
+// Match finds the resource that meets each requirement. Each path of a requirement is matched on its own and has to be met
+// by one resource; of several the first is taken. A deployment may meet its own requirements.
 func Match(required, provided []Resource) (met []Edge, missing []Missing) {
 	index := map[bucketKey][]Resource{}
 	for _, p := range provided {
@@ -49,7 +49,7 @@ func Match(required, provided []Resource) (met []Edge, missing []Missing) {
 	return met, missing
 }
 
-// split cuts a requirement into one for each of its paths.
+// split returns a requirement for each path of a requirement.
 func split(r Resource) []Resource {
 	if len(r.Paths) == 0 {
 		return []Resource{r}
@@ -62,7 +62,7 @@ func split(r Resource) []Resource {
 	return all
 }
 
-// meets reports whether a resource of the same kind, port, protocol and name has the tags and the path required.
+// meets reports whether a resource of the same kind, port, protocol and name has the required tags and path.
 func meets(provided, required Resource) bool {
 	for _, tag := range required.Tags {
 		if !slices.Contains(provided.Tags, tag) {

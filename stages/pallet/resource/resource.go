@@ -5,32 +5,32 @@ import (
 	"strings"
 )
 
-// Kind is what a resource is.
+// Kind is the kind of a resource.
 type Kind string
 
 // The kinds of resources.
 const (
 	Listener   Kind = "listener"    // on a port of the host
-	Network    Kind = "network"     // of containers
-	Service    Kind = "service"     // that others call
-	Fileset    Kind = "fileset"     // files that others use
-	FileExport Kind = "file-export" // a file that the deployment puts into its stage
+	Network    Kind = "network"     // Docker network
+	Service    Kind = "service"     // network service that other deployments use
+	Fileset    Kind = "fileset"     // files that other deployments use
+	FileExport Kind = "file-export" // file in the exports of the bundle
 )
 
-// Resource is something that a deployment provides or requires. Of the fields below Place, each kind has its own.
+// Resource is a provided or required resource of a deployment. The fields below Position depend on the kind.
 type Resource struct {
 	Kind        Kind
-	Deployment  string       // that provides or requires it
-	Place       fmt.Stringer // of its declaration, such as file:line:column
+	Deployment  string
+	Position    fmt.Stringer // of its declaration, such as file:line:column
 	Port        int          // of a listener or service; 0 if it has none
 	Protocol    string       // of a listener or service: any text
 	Name        string       // of a network; target of a file export
 	Tags        []string     // of a service or fileset
 	Paths       []string     // of a service or fileset: exact, or prefixes, which end in "*"
-	Nonblocking bool         // of a requirement: who requires it starts without waiting for it
+	Nonblocking bool         // of a requirement: the deployment does not wait for it
 }
 
-// String says what the resource is, such as "service 80/http at /a, /b/* tagged x".
+// String returns a description such as "service 80/http at /a, /b/* tagged x".
 func (r Resource) String() string {
 	var b strings.Builder
 	b.WriteString(string(r.Kind))
@@ -49,13 +49,13 @@ func (r Resource) String() string {
 	return b.String()
 }
 
-// Size is by how much the resource makes checks longer: 1, or the number of its paths.
+// Size returns the number of paths, at least 1: a measure of the time of checks.
 func (r Resource) Size() int { return max(1, len(r.Paths)) }
 
-// prefix is what all paths begin with that a path stands for, and whether it stands for more than itself.
+// prefix returns a path without its final "*", and whether it had one.
 func prefix(path string) (string, bool) { return strings.CutSuffix(path, "*") }
 
-// covers reports whether a prefix stands for all that a path stands for.
+// covers reports whether a pattern that ends in "*" covers a path or pattern.
 func covers(pattern, path string) bool {
 	before, ok := prefix(pattern)
 	return ok && strings.HasPrefix(strings.TrimSuffix(path, "*"), before)

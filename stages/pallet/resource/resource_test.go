@@ -13,7 +13,7 @@ type at string
 func (a at) String() string { return string(a) }
 
 func service(deployment string, paths ...string) Resource {
-	return Resource{Kind: Service, Deployment: deployment, Place: at(deployment + ":1:1"), Port: 80, Protocol: "http", Paths: paths}
+	return Resource{Kind: Service, Deployment: deployment, Position: at(deployment + ":1:1"), Port: 80, Protocol: "http", Paths: paths}
 }
 
 // TestPaths has the rules for paths, of which golden probes have some.
@@ -48,7 +48,7 @@ func TestConflictsAreOfDifferentDeploymentsAndLimited(t *testing.T) {
 
 func TestExportsOnEachOther(t *testing.T) {
 	export := func(deployment, target string) Resource {
-		return Resource{Kind: FileExport, Deployment: deployment, Place: at(deployment), Name: target}
+		return Resource{Kind: FileExport, Deployment: deployment, Position: at(deployment), Name: target}
 	}
 	for _, c := range []struct {
 		a, b, reason string
@@ -72,7 +72,7 @@ func TestMatch(t *testing.T) {
 	require.Len(t, met, 2)
 	require.Equal(t, []string{"p", "q"}, []string{met[0].Provided.Deployment, met[1].Provided.Deployment})
 	require.Len(t, missing, 1)
-	require.Equal(t, "r:1:1: deployment r requires service 80/http at /c, and no deployment provides it; "+
+	require.Equal(t, "r:1:1: deployment r requires service 80/http at /c, which no deployment provides; "+
 		"deployment p provides service 80/http at /a/* (p:1:1); deployment q provides service 80/http at /b (q:1:1)", missing[0].String())
 	met, missing = Match([]Resource{service("r")}, provided)
 	require.Empty(t, missing)

@@ -1,4 +1,4 @@
-// Package expand tells how much a few lines of YAML stand for.
+// Package expand computes the size of YAML files after the expansion of aliases.
 package expand
 
 import (
@@ -7,8 +7,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Size is how many values a file stands for once its aliases are replaced by what they stand for: a few lines of
-// aliases of aliases can stand for more than any memory holds. It is the largest number there is if one contains itself.
+// Size returns the number of values of a file after the expansion of aliases, which can be exponential in the size of the
+// file. It is math.MaxInt if an alias contains itself.
 func Size(f *ast.File) int {
 	e := expander{anchors: map[string]int{}}
 	total := 0
@@ -18,13 +18,13 @@ func Size(f *ast.File) int {
 	return total
 }
 
-// expander knows the sizes of the anchors before a value.
+// expander has the sizes of the anchors before a node.
 type expander struct{ anchors map[string]int }
 
 func (e expander) size(node ast.Node) int {
 	switch n := node.(type) {
 	case *ast.AnchorNode:
-		e.anchors[n.Name.GetToken().Value] = math.MaxInt // what contains itself stands for no end of values
+		e.anchors[n.Name.GetToken().Value] = math.MaxInt // until its size is known: the size of one that contains itself
 		size := e.size(n.Value)
 		e.anchors[n.Name.GetToken().Value] = size
 		return size

@@ -1,4 +1,4 @@
-// Package newdir makes directories that are either whole or not there.
+// Package newdir creates directories atomically.
 package newdir
 
 import (
@@ -10,12 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// prefix begins the names of directories that are not whole.
+// prefix is the prefix of temporary names.
 const prefix = ".new-"
 
-// Make makes a directory appear under its name once fill has filled it and all of it is on the disk. Until then it has
-// a name of its own in the same directory, where nothing is left if it fails. That there is such a directory already is
-// fs.ErrExist.
+// Make creates a directory: fill writes its content under a temporary name beside it, and Make syncs and renames it. If
+// fill fails nothing is left. If the directory exists the error is fs.ErrExist.
 func Make(dir string, fill func(tmp string) error) (err error) {
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -42,7 +41,7 @@ func Make(dir string, fill func(tmp string) error) (err error) {
 	return sync(parent)
 }
 
-// sync puts all of a directory's file system on the disk, which is faster than file after file.
+// sync syncs the file system of a directory, which is faster than a sync of each file.
 func sync(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

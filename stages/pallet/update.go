@@ -9,9 +9,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// redeclare is the text of a deployment's file with another content. Comments, the order of keys, and keys that nobody
-// knows stay; blank lines may not.
-func redeclare(text []byte, d deploymentDeclaration) ([]byte, error) {
+// updateDeclaration returns the text of a deployment's file with another content. It keeps comments, the order of keys and
+// unknown keys, but not all blank lines.
+func updateDeclaration(text []byte, d deploymentDeclaration) ([]byte, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, err
@@ -26,13 +26,13 @@ func redeclare(text []byte, d deploymentDeclaration) ([]byte, error) {
 	return encode(&doc)
 }
 
-// setKey sets the value of a key, which is added if it is needed. One that is there stays, with the comments on it.
+// setKey sets the value of a key and keeps its comments. A missing key is added only if needed.
 func setKey(mapping *yaml.Node, key string, value any, needed bool) {
 	var k, v yaml.Node
-	_, _ = k.Encode(key), v.Encode(value) // texts, lists of texts and truth values can be
+	_, _ = k.Encode(key), v.Encode(value) // never fail for strings, lists of strings and booleans
 	for i := 0; i < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
-			mapping.Content[i+1] = revalued(mapping.Content[i+1], &v)
+			mapping.Content[i+1] = mergeNode(mapping.Content[i+1], &v)
 			return
 		}
 	}
@@ -41,8 +41,8 @@ func setKey(mapping *yaml.Node, key string, value any, needed bool) {
 	}
 }
 
-// revalued is a value in place of an old one, with the form and the comments of what stays the same.
-func revalued(old, value *yaml.Node) *yaml.Node {
+// mergeNode returns a new value with the style and the comments of the old one, as far as they agree.
+func mergeNode(old, value *yaml.Node) *yaml.Node {
 	if old.Kind != value.Kind {
 		return value
 	}
@@ -60,7 +60,7 @@ func revalued(old, value *yaml.Node) *yaml.Node {
 	return old
 }
 
-// encode is YAML as Forklift writes it.
+// encode encodes YAML with Forklift's indentation.
 func encode(declared any) ([]byte, error) {
 	var out bytes.Buffer
 	w := yaml.NewEncoder(&out)

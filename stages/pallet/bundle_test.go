@@ -21,7 +21,7 @@ func bundleOf(t *testing.T, dir string, options Options) *Bundle {
 	return b
 }
 
-// pathsBelow are the paths of what lies below a directory of a bundle, relative to it.
+// pathsBelow returns the paths of a bundle below a directory, relative to it.
 func pathsBelow(b *Bundle, dir string) []string {
 	paths := []string{}
 	for _, f := range b.Files {
@@ -32,7 +32,7 @@ func pathsBelow(b *Bundle, dir string) []string {
 	return paths
 }
 
-// exportsOf are the exports of a bundle but for directories: mode, path, and content or target.
+// exportsOf returns the exports of a bundle without directories: mode, path, and content or link target.
 func exportsOf(t *testing.T, b *Bundle) []string {
 	t.Helper()
 	all := []string{}
@@ -118,7 +118,7 @@ features:
 	}
 }
 
-// TestManifestListsTargetsOnce has a feature that exports anew what its deployment exports.
+// TestManifestListsTargetsOnce has a feature that exports a target of its deployment again.
 func TestManifestListsTargetsOnce(t *testing.T) {
 	b := bundleOf(t, write(t, sound, `
 -- deployments/a.deploy.yml --
@@ -146,7 +146,7 @@ exports:
 `, string(b.Manifest))
 }
 
-// TestModesAndLinks has what only a file system can say.
+// TestModesAndLinks has modes and symlinks, which txtar archives cannot have.
 func TestModesAndLinks(t *testing.T) {
 	dir := write(t, sound, exporting("target: overlays"))
 	etc := filepath.Join(dir, "packages/a/overlays/etc")
@@ -176,7 +176,7 @@ func TestModesAndLinks(t *testing.T) {
 	}
 }
 
-// TestLinkAsSource has links that are the source of an export themselves.
+// TestLinkAsSource exports symlinks.
 func TestLinkAsSource(t *testing.T) {
 	for _, target := range []string{"/etc/passwd", "nowhere", "etc", "../../../../out", "link"} {
 		dir := write(t, sound, exporting("target: link", "source: overlays/link", "permissions: 0600"))
@@ -216,7 +216,7 @@ func TestLayout(t *testing.T) {
 	require.True(t, slices.IsSortedFunc(b.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) }))
 }
 
-// TestEmptyPallet has the directories that a bundle always has.
+// TestEmptyPallet checks the directories that every bundle has.
 func TestEmptyPallet(t *testing.T) {
 	b := bundleOf(t, write(t, "-- forklift-pallet.yml --\nforklift-version: v0.4.0\npallet: {path: x}\n"), Options{})
 	var paths []string
@@ -235,7 +235,7 @@ pallet:
 `, string(b.Manifest))
 }
 
-// TestBundleOfChangedPallet bundles a pallet that is no longer as it was read.
+// TestBundleOfChangedPallet bundles a pallet whose files changed after Read.
 func TestBundleOfChangedPallet(t *testing.T) {
 	dir := write(t, sound)
 	p, err := Read(dir)

@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
-// TestEditKeepsComments: a change of a deployment leaves the rest of its file as somebody wrote it.
+// TestEditKeepsComments checks that a change of a deployment keeps the rest of its file.
 func TestEditKeepsComments(t *testing.T) {
 	const before = `# The pump.
 package: /packages/pump # ours

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sound is a pallet without mistakes. Tests lay files over it.
+// sound is a pallet without mistakes, to which tests add files.
 const sound = `
 -- forklift-pallet.yml --
 forklift-version: v0.8.0
@@ -29,7 +29,7 @@ deployment:
 a
 `
 
-// write makes a pallet of txtar archives, of which the later ones win. A file of the content "-" is removed.
+// write writes a pallet from txtar archives, of which the later ones win. A file with the content "-" is removed.
 func write(t *testing.T, archives ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -47,8 +47,8 @@ func write(t *testing.T, archives ...string) string {
 	return dir
 }
 
-// bundleErr reads and bundles a pallet, and returns the error of either, with short names: P for the pallet, D for the
-// declaration of deployment a, A and B for those of packages a and b.
+// bundleErr returns the error of reading or bundling a pallet, with short names: P for its directory, D for the file of
+// deployment a, A and B for the files of packages a and b.
 func bundleErr(dir string) string {
 	p, err := Read(dir)
 	if err == nil {
@@ -65,13 +65,13 @@ func bundleErr(dir string) string {
 	).Replace(err.Error())
 }
 
-// exporting is a package of the sound pallet with one export.
+// exporting returns package a of the sound pallet with one export.
 func exporting(lines ...string) string {
 	return "-- packages/a/forklift-package.yml --\ndeployment:\n  provides:\n    file-exports:\n      - " +
 		strings.Join(lines, "\n        ") + "\n"
 }
 
-// beside is a second package and its deployment, with one export.
+// beside returns a second package and its deployment, with one export.
 func beside(target string) string {
 	return "-- deployments/b.deploy.yml --\npackage: /packages/b\n-- packages/b/x --\n" +
 		"-- packages/b/forklift-package.yml --\n" +
@@ -224,7 +224,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// shortened is an error with P for a directory and M for the manifest in it.
+// shortened returns an error with P for a directory and M for the manifest in it.
 func shortened(dir string, err error) error {
 	return errors.New(strings.NewReplacer(dir+"/"+ManifestFile, "M", dir, "P").Replace(err.Error()))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzPackage reads declarations of packages: whatever they say, each export of theirs that passes stays inside, and
-// each mistake has a place.
+// FuzzPackage decodes package declarations: exports that pass the check stay inside of the bundle, and mistakes have
+// positions.
 func FuzzPackage(f *testing.F) {
 	for _, seed := range []string{
 		"", "null", "- x", "{", "features: &a {b: *a}", "features: {a: {provides: {file-exports: [{target: ../x}]}}}",
@@ -50,7 +50,7 @@ func FuzzPackage(f *testing.F) {
 	})
 }
 
-// FuzzDeployment reads declarations of deployments.
+// FuzzDeployment decodes deployment declarations: mistakes have positions.
 func FuzzDeployment(f *testing.F) {
 	for _, seed := range []string{
 		"", "package: /packages/a\nfeatures:\n  - x\ndisabled: false\n", "package: &a /x\nfeatures: [*a]", "features: null",
@@ -72,7 +72,7 @@ func FuzzDeployment(f *testing.F) {
 	})
 }
 
-// FuzzManifest writes manifests and has another library read them.
+// FuzzManifest encodes manifests and decodes them with another library.
 func FuzzManifest(f *testing.F) {
 	f.Add("host/banner", "feature", "overlays/etc/motd", "v1.2.3", "Text: with # signs")
 	f.Add("1", "true", "a: b", "null", "- x")

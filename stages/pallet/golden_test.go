@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
-// goldenTree is the listing of a bundle of Forklift's. Directories have no size.
+// goldenTree returns the listing of a bundle that Forklift wrote. Directories have no size.
 func goldenTree(t *testing.T, name string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -33,7 +33,7 @@ func describe(kind, mode, size, target string) string {
 	return strings.Join([]string{kind, mode, size, target}, " ")
 }
 
-// treeOf is the same of one of our bundles.
+// treeOf returns the same listing of a Bundle.
 func treeOf(t *testing.T, b *Bundle) map[string]string {
 	t.Helper()
 	all := map[string]string{ManifestFile: "f 644 - "}
@@ -44,7 +44,7 @@ func treeOf(t *testing.T, b *Bundle) map[string]string {
 	return all
 }
 
-// contentOf is what the file will have in it.
+// contentOf returns the content of a file.
 func contentOf(t *testing.T, f File) string {
 	t.Helper()
 	if f.Source == "" {
@@ -55,14 +55,14 @@ func contentOf(t *testing.T, f File) string {
 	return string(data)
 }
 
-// without leaves out entries.
+// without returns a listing without some entries.
 func without(tree map[string]string, out func(name string) bool) map[string]string {
 	tree = maps.Clone(tree)
 	maps.DeleteFunc(tree, func(name, _ string) bool { return out(name) })
 	return tree
 }
 
-// goldenManifest is a manifest of Forklift's, as it is and as it is read.
+// goldenManifest returns a manifest that Forklift wrote, as text and decoded.
 func goldenManifest(t *testing.T, name string) (string, Manifest) {
 	t.Helper()
 	data, err := os.ReadFile(pallettest.Shared(t, name))
@@ -90,15 +90,15 @@ func TestMinimalExampleIsAsForkliftBundlesIt(t *testing.T) {
 	require.Equal(t, goldenText(t, "golden/minimal/plan.txt"), planText(t, dir))
 }
 
-// standIn is what takes the place of downloads: a program.
+// standIn is a Downloader that returns the same file for every download.
 type standIn string
 
 func (s standIn) Fetch(_ context.Context, d Download) (dir, name string, err error) {
 	return string(s), d.Source, nil
 }
 
-// TestStandardPalletIsAsForkliftBundlesIt bundles a large pallet. Its one export from a container image is a stand-in,
-// links are restored where the copy has their text instead, and sizes differ in the placeholders.
+// TestStandardPalletIsAsForkliftBundlesIt compares the bundle of a large pallet with Forklift's. Its export from a
+// container image is a stand-in, symlinks are restored, and sizes differ for placeholders.
 func TestStandardPalletIsAsForkliftBundlesIt(t *testing.T) {
 	text, want := goldenManifest(t, "golden/pallet-standard/forklift-bundle.yml")
 	golden := goldenTree(t, "golden/pallet-standard/bundle-tree.txt")
@@ -154,7 +154,7 @@ func TestOverlaysExample(t *testing.T) {
 	}, manifestOf(t, b).Exports)
 }
 
-// TestRealPalletsThatNeedMore has what is said of pallets that need more than is at hand.
+// TestRealPalletsThatNeedMore checks the errors for pallets with downloads and requirements that are not available.
 func TestRealPalletsThatNeedMore(t *testing.T) {
 	p, err := Read(pallettest.Shared(t, "pallets/pallet-standard"))
 	require.NoError(t, err)
@@ -168,7 +168,7 @@ func TestRealPalletsThatNeedMore(t *testing.T) {
 		"requirements cannot be downloaded here")
 }
 
-// goldenText is a file of shared.
+// goldenText returns the content of a file in ../shared.
 func goldenText(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(pallettest.Shared(t, name))
@@ -176,7 +176,7 @@ func goldenText(t *testing.T, name string) string {
 	return string(data)
 }
 
-// planText is the plan of a pallet as Forklift prints it.
+// planText returns the plan of a pallet as Forklift prints it.
 func planText(t *testing.T, dir string) string {
 	t.Helper()
 	p, err := Read(dir)

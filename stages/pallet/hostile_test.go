@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHostileLinks has links that lead out of the pallet, or out of the bundle.
+// TestHostileLinks has symlinks out of the pallet and out of the bundle.
 func TestHostileLinks(t *testing.T) {
 	outside := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(outside, "a"), []byte("secret\n"), 0o600))
@@ -83,7 +83,7 @@ func TestSpecialFiles(t *testing.T) {
 	require.Equal(t, "read P/forklift-pallet.yml: file is a directory, want a regular file", bundleErr(dir))
 }
 
-// TestShadow has pallets that would write to a device's /etc/shadow, or to that of the machine that bundles them.
+// TestShadow has pallets that try to write to /etc/shadow of the device or of the machine that bundles them.
 func TestShadow(t *testing.T) {
 	const through = "is both a symlink and a directory"
 	for name, test := range map[string]struct{ files, link, want string }{
@@ -121,7 +121,7 @@ func TestShadow(t *testing.T) {
 	}
 }
 
-// laughs is a list that doubles with every line.
+// laughs returns YAML whose size doubles with every line after the expansion of aliases.
 func laughs(n int) string {
 	text := "x0: &x0 [a, b]\n"
 	for i := range n {
@@ -130,7 +130,7 @@ func laughs(n int) string {
 	return text
 }
 
-// TestBillionLaughs has a few lines of YAML that stand for more than any memory holds, in every kind of file.
+// TestBillionLaughs has aliases that expand beyond any memory in every kind of file.
 func TestBillionLaughs(t *testing.T) {
 	const many = ":1:1: aliases expand to more than 65536 values"
 	for name, want := range map[string]string{
@@ -162,7 +162,7 @@ func TestBillionLaughs(t *testing.T) {
 	require.ErrorContains(t, err, "forklift-bundle.yml: yaml: ")
 }
 
-// TestLimits has pallets that are larger than any real one.
+// TestLimits has pallets that exceed each limit.
 func TestLimits(t *testing.T) {
 	t.Run("files", func(t *testing.T) {
 		dir := inMemory(t)
@@ -219,7 +219,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// inMemory is a directory for very many files, in memory if the machine has a file system there.
+// inMemory returns a temporary directory for very many files, on /dev/shm if possible.
 func inMemory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "pallet-")

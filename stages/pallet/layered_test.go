@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
-// others are the pallets that tests require, by path.
+// others is a Resolver with directories by path.
 type others map[string]string
 
 func (o others) Resolve(_ context.Context, r Requirement) (string, error) {
@@ -28,7 +28,7 @@ func (o others) Resolve(_ context.Context, r Requirement) (string, error) {
 
 const commit = "0123456789012345678901234567890123456789"
 
-// requiring is a lock and a group of imports named all.
+// requiring returns a lock and an import group named all.
 func requiring(path, modifiers string) string {
 	return "-- requirements/pallets/" + path + "/forklift-version-lock.yml --\n" +
 		"type: version\ntag: v1.2.3\ntimestamp: \"20260101000000\"\ncommit: " + commit + "\n" +
@@ -112,7 +112,7 @@ func TestModifiers(t *testing.T) {
 	}
 }
 
-// read reads a pallet that requires others, and names places shortly: P for the pallet, R for what is required.
+// read reads a pallet with requirements and shortens paths: P for the pallet, R for requirements.
 func readLayered(t *testing.T, top string, required map[string]string) (*Pallet, error) {
 	t.Helper()
 	dirs := others{}
@@ -165,7 +165,7 @@ func TestLayering(t *testing.T) {
 	require.NotContains(t, m.Imports, "packages/x/forklift-package.yml", "the pallet's own")
 }
 
-// TestRepository has packages of a required repository, as before Forklift v0.8.
+// TestRepository deploys packages of a required repository, as before Forklift v0.8.
 func TestRepository(t *testing.T) {
 	required := strings.ReplaceAll(requiring("example.org/base", ""), "requirements/pallets", "requirements/repositories")
 	p, err := readLayered(t,
@@ -256,7 +256,7 @@ func TestLayeringMistakes(t *testing.T) {
 	}
 }
 
-// TestNotes has what is allowed, and yet worth knowing.
+// TestNotes checks notices that are no mistakes.
 func TestNotes(t *testing.T) {
 	p, err := readLayered(t, declared("example.org/top")+requiring("example.org/base",
 		"modifiers: [{target: /missing}, {type: add-feature, source: y}]\n"), map[string]string{"example.org/base": basePallet})
@@ -280,7 +280,7 @@ func TestFeaturesOfFeatures(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestVersions has the words for locks.
+// TestVersions checks tags and pseudo-versions of locks.
 func TestVersions(t *testing.T) {
 	for want, lock := range map[string]Lock{
 		"v1.2.3":                               {Type: LockVersion, Tag: "v1.2.3"},
@@ -313,7 +313,7 @@ func TestSegmenterPallet(t *testing.T) {
 	require.Contains(t, pathsBelow(b, packagesDir), "deployments/segmenter/forklift-package.yml")
 }
 
-// TestLayeringRealPallets layers a pallet over a real one by one of its features.
+// TestLayeringRealPallets imports a feature of a real pallet.
 func TestLayeringRealPallets(t *testing.T) {
 	standard := pallettest.Shared(t, "pallets/pallet-standard")
 	const path = "github.com/PlanktoScope/pallet-standard"

@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
-// linted is what the linter says of a pallet, with P for its directory.
+// linted returns the warnings of Lint, with P for the pallet's directory.
 func linted(t *testing.T, dir string) []string {
 	t.Helper()
 	p, err := Read(dir)
@@ -49,12 +49,12 @@ func TestLintOfRealPallet(t *testing.T) {
 	}
 }
 
-// twoPackages is a pallet whose deployments are of packages a and b.
+// twoPackages is a pallet with deployments of packages a and b.
 const twoPackages = "-- forklift-pallet.yml --\nforklift-version: v0.7.0\npallet: {path: example.org/p}\n" +
 	"-- deployments/a.deploy.yml --\npackage: /a\n-- deployments/b.deploy.yml --\npackage: /b\n" +
 	"-- a/forklift-package.yml --\n{}\n-- b/forklift-package.yml --\n{}\n"
 
-// exportingAll is package a with exports of its own files.
+// exportingAll returns package a with exports of its own files.
 func exportingAll(targets ...string) string {
 	text := "-- a/forklift-package.yml --\ndeployment:\n  provides:\n    file-exports:\n"
 	for _, target := range targets {

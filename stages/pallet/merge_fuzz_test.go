@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzMerge evaluates groups of imports and features: whatever they say, what is imported is a file of the required
-// pallet, no target is forbidden, and each mistake has a place.
+// FuzzMerge evaluates import groups and features: sources are files of the required pallet, targets are allowed, and
+// mistakes have positions.
 func FuzzMerge(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"modifiers: [{target: /packages}]", ""},
@@ -54,7 +54,7 @@ func FuzzMerge(f *testing.F) {
 	})
 }
 
-// FuzzLock reads version locks and sums.
+// FuzzLock decodes version locks and sum files.
 func FuzzLock(f *testing.F) {
 	f.Add("type: version\ntag: v1.2.3\ntimestamp: \"20260101000000\"\ncommit: "+commit, "example.org/x v1.2.3 p1:abc=")
 	f.Add("type: pseudoversion\ntimestamp: 20260101000000\ncommit: "+commit, "")
@@ -78,7 +78,7 @@ func FuzzLock(f *testing.F) {
 	})
 }
 
-// FuzzPallet reads the declarations of a pallet and a repository.
+// FuzzPallet decodes declarations of pallets and repositories.
 func FuzzPallet(f *testing.F) {
 	f.Add("forklift-version: v0.8.0\npallet: {path: example.org/x, description: |\n  x\n}")
 	f.Add("forklift-version: &v v0.4.0-alpha.1\nrepository: {path: *v}")
@@ -98,7 +98,7 @@ func FuzzPallet(f *testing.F) {
 	})
 }
 
-// FuzzParseManifest reads manifests, and reads again what was written of them.
+// FuzzParseManifest decodes manifests, encodes them and decodes the result.
 func FuzzParseManifest(f *testing.F) {
 	f.Add([]byte("forklift-version: v0.8.0-alpha.6\npallet: {path: x, version: v1, clean: true}\nexports: {a: {file: [x]}}\n"))
 	f.Add([]byte("forklift-version: v0.7.0\ndownloads: {a: [x, y]}\nexports: {a: [x]}\n"))
@@ -116,7 +116,7 @@ func FuzzParseManifest(f *testing.F) {
 	})
 }
 
-// TestOldManifest has the lists of bundles from before v0.8.0-alpha.6.
+// TestOldManifest decodes the lists of bundles before v0.8.0-alpha.6.
 func TestOldManifest(t *testing.T) {
 	m, err := ParseManifest([]byte("forklift-version: v0.7.0\npallet: {path: example.org/x, version: v1.0.0, clean: true}\n" +
 		"deploys:\n  a: {package: /packages/a}\ndownloads:\n  a: [docker.io/library/alpine:3]\nexports:\n  a: [overlays/etc/x]\n"))

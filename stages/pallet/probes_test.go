@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// probe is what Forklift said of a pallet with two deployments, a and b.
+// probe is Forklift's verdict on a pallet with two deployments, a and b.
 type probe struct{ question, title, a, b, verdict, reason string }
 
 func probes(t *testing.T) []probe {
@@ -23,7 +23,7 @@ func probes(t *testing.T) []probe {
 	return all
 }
 
-// lists is which list of resources a probe is of: what it says does not always tell.
+// lists maps titles of probes to the kinds of their resources, which some titles do not mention.
 var lists = map[string]string{
 	"same port+proto":                                "listeners",
 	"protocol string is free-form":                   "listeners",
@@ -45,7 +45,7 @@ var lists = map[string]string{
 	"fileset child required, dir (no star) provided": "filesets",
 }
 
-// declares is a package with its deployment of the same name.
+// declares returns a package and a deployment of the same name.
 func declares(name, declaration string) string {
 	return fmt.Sprintf("-- deployments/%s.deploy.yml --\npackage: /packages/%s\n"+
 		"-- packages/%s/forklift-package.yml --\n%s\n-- packages/%s/x --\n", name, name, name, declaration, name)
@@ -55,7 +55,7 @@ func provides(list, resources string) string {
 	return "deployment: {provides: {" + list + ": " + resources + "}}"
 }
 
-// pallet is the pallet that was probed.
+// pallet returns the pallet of the probe.
 func (p probe) pallet(t *testing.T) string {
 	t.Helper()
 	const nothing = "-- deployments/a.deploy.yml --\n-\n"
@@ -90,8 +90,7 @@ func (p probe) pallet(t *testing.T) string {
 	return files
 }
 
-// TestProbes asks of each pallet what Forklift was asked. That a target leaves the bundle is an error here, which has
-// nothing to do with conflicts.
+// TestProbes compares Check with Forklift's verdicts. A target outside of the bundle is an error here, unlike in Forklift.
 func TestProbes(t *testing.T) {
 	leaves := map[string]string{
 		"file-export leading slash differs": `export target "/overlays/etc/x" is absolute`,
@@ -127,7 +126,7 @@ func TestProbes(t *testing.T) {
 	require.Equal(t, map[string]int{"CONFLICT": 9, "MISSING": 6, "error": 1, "ok": 7, "satisfied": 3}, asked)
 }
 
-// TestReport has what a report says: the places and the count.
+// TestReport checks the positions and the counts in a report.
 func TestReport(t *testing.T) {
 	dir := write(t, sound, declares("b", `
 deployment:

@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/compose"
 )
 
-// TestWriteAndReadBundle writes the bundle of a real pallet twice and reads it back.
+// TestWriteAndReadBundle writes the bundle of a real pallet twice, compares, and reads it.
 func TestWriteAndReadBundle(t *testing.T) {
 	p, err := Read(pallettest.Shared(t, "pallets/pallet-standard"))
 	require.NoError(t, err)

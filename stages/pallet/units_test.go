@@ -19,7 +19,7 @@ const (
 	unitsDir       = "usr/lib/systemd/system"
 )
 
-// standIns are what the units of the pallet and of the base files expect from the base system.
+// standIns are the programs and units of the base system that the pallet's units refer to.
 var standIns = map[string]string{
 	"basic.target":             "[Unit]\nDescription=Stand-in\n",
 	"mosquitto.service":        "[Service]\nExecStart=/usr/bin/stand-in\n",
@@ -31,7 +31,7 @@ var standIns = map[string]string{
 	"systemd-networkd.service": "[Service]\nExecStart=/usr/bin/stand-in\n",
 }
 
-// device makes a root file system as a device sees it, in so far as units depend on it, and returns its units.
+// device builds the part of a device's root file system that units depend on, and returns the paths of the units.
 func device(t *testing.T) (root string, units []string) {
 	t.Helper()
 	root = t.TempDir()
@@ -55,7 +55,7 @@ func device(t *testing.T) (root string, units []string) {
 	return root, units
 }
 
-// lay puts a file of a bundle in place.
+// lay writes a file of a bundle to the root file system.
 func lay(t *testing.T, root string, f File) {
 	t.Helper()
 	name := filepath.Join(root, f.Path)
@@ -67,7 +67,7 @@ func lay(t *testing.T, root string, f File) {
 	require.NoError(t, os.WriteFile(name, []byte(contentOf(t, f)), f.Mode))
 }
 
-// verify is what systemd says of units: nothing, if it likes them.
+// verify returns the complaints of systemd-analyze verify; "" without any.
 func verify(t *testing.T, root string, units []string) string {
 	t.Helper()
 	arguments := append([]string{"verify", "--man=no", "--root=" + root}, units...)
@@ -85,7 +85,7 @@ func TestUnitsOfStandardPallet(t *testing.T) {
 	require.Empty(t, verify(t, root, units))
 }
 
-// TestMistakesInUnits shows that a mistake in any file of TestUnitsOfStandardPallet is found.
+// TestMistakesInUnits checks that TestUnitsOfStandardPallet finds a mistake in any of its files.
 func TestMistakesInUnits(t *testing.T) {
 	const unit = "planktoscope-org.device-backend.controller-simulator.service"
 	for name, test := range map[string]struct{ file, old, new, want string }{

@@ -67,14 +67,14 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// TestManyAliases has a file that stands for as much as may be.
+// TestManyAliases loads a file that expands to maxValues values.
 func TestManyAliases(t *testing.T) {
 	text := "x-a: &a [" + strings.Repeat("1, ", 96) + "1]\nx-b: [" + strings.Repeat("*a, ", 99) + "*a]\nservices: {x: {image: x}}\n"
 	_, err := load(t, text)
 	require.NoError(t, err)
 }
 
-// FuzzLoad reads compose files: it ends, and does not panic.
+// FuzzLoad checks that Load terminates without a panic.
 func FuzzLoad(f *testing.F) {
 	f.Add("services: {web: {image: web, volumes: ['./a:/b'], networks: [x]}}\nnetworks: {x: {external: true}}")
 	f.Add("services: {a: &a {image: x}, b: *a}\nvolumes: {v: null}")

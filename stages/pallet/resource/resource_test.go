@@ -16,7 +16,7 @@ func service(deployment string, paths ...string) Resource {
 	return Resource{Kind: Service, Deployment: deployment, Position: at(deployment + ":1:1"), Port: 80, Protocol: "http", Paths: paths}
 }
 
-// TestPaths has the rules for paths, of which golden probes have some.
+// TestPaths checks the rules for paths.
 func TestPaths(t *testing.T) {
 	for _, c := range []struct {
 		a, b     string
@@ -95,7 +95,7 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, [][]string{{"d"}, {"a", "b", "c"}}, o.Waves())
 }
 
-// FuzzConflicts compares the verdict on two services with that on their order and with a simple rule.
+// FuzzConflicts compares the conflicts of two services with those of their reverse and with a simple rule.
 func FuzzConflicts(f *testing.F) {
 	f.Add("/a /b/*", "/b/c")
 	f.Add("", "/*")

@@ -138,20 +138,42 @@ func Parse(data, config []byte, p Platform) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	blobs := m.LayerInfos()
-	if len(blobs) != len(diffs) {
-		return Image{}, fmt.Errorf("manifest has %d layers, configuration has %d", len(blobs), len(diffs))
+	found, err := layersOf(m)
+	if err != nil {
+		return Image{}, err
 	}
-	if len(blobs) > MaxLayers {
-		return Image{}, fmt.Errorf("image has %d layers: Docker mounts at most %d", len(blobs), MaxLayers)
+	if len(found) != len(diffs) {
+		return Image{}, fmt.Errorf("manifest has %d layers, configuration has %d", len(found), len(diffs))
 	}
-	out := Image{Digest: digest.FromBytes(data), Manifest: data, Config: config}
-	for i, blob := range blobs {
-		l := Layer{Digest: blob.Digest, DiffID: diffs[i], Size: blob.Size, MediaType: blob.MediaType}
-		if err := l.check(); err != nil {
-			return Image{}, fmt.Errorf("layer %d of %d: %w", i+1, len(blobs), err)
+	for i, d := range diffs {
+		if found[i].DiffID = d; Valid(d) != nil {
+			return Image{}, fmt.Errorf("layer %d of %d: diff ID %w", i+1, len(diffs), Valid(d))
 		}
-		out.Layers = append(out.Layers, l)
+	}
+	return Image{Digest: digest.FromBytes(data), Manifest: data, Config: config, Layers: found}, nil
+}
+
+// ParseLayers returns the layers in a manifest, without their diff IDs, which are in the configuration.
+func ParseLayers(data []byte) ([]Layer, error) {
+	m, err := parseManifest(data)
+	if err != nil {
+		return nil, err
+	}
+	return layersOf(m)
+}
+
+func layersOf(m manifest.Manifest) ([]Layer, error) {
+	blobs := m.LayerInfos()
+	if len(blobs) > MaxLayers {
+		return nil, fmt.Errorf("image has %d layers: Docker mounts at most %d", len(blobs), MaxLayers)
+	}
+	var out []Layer
+	for i, blob := range blobs {
+		l := Layer{Digest: blob.Digest, Size: blob.Size, MediaType: blob.MediaType}
+		if err := l.check(); err != nil {
+			return nil, fmt.Errorf("layer %d of %d: %w", i+1, len(blobs), err)
+		}
+		out = append(out, l)
 	}
 	return out, nil
 }
@@ -165,7 +187,7 @@ func (l Layer) check() error {
 	case strings.Contains(l.MediaType, "foreign"):
 		return fmt.Errorf("layer is not in the registry (%.100s): foreign layers, as Windows images have, are not supported", l.MediaType)
 	}
-	return errors.Join(Valid(l.Digest), Valid(l.DiffID))
+	return Valid(l.Digest)
 }
 
 // diffIDs returns the diff IDs in a configuration, which must be for a platform.

@@ -48,7 +48,7 @@ func (c Client) Resolve(ctx context.Context, ref Reference) (_ digest.Digest, er
 		return "", err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	m, err := s.metadata(ctx)
+	m, err := fromAny(ctx, s, s.readMetadata)
 	return m.image.Digest, err
 }
 
@@ -58,8 +58,7 @@ const parallel = 4
 // FetchAll downloads images with their layers into the blob store and returns them in the order given. It skips blobs
 // that the store has, and uses no network for an image that is complete.
 func (c Client) FetchAll(ctx context.Context, all []Pinned) ([]images.Image, error) {
-	c.Progress = serialize(c.Progress)
-	c.slots = make(chan struct{}, parallel)
+	c = c.started()
 	out := make([]images.Image, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
@@ -70,6 +69,13 @@ func (c Client) FetchAll(ctx context.Context, all []Pinned) ([]images.Image, err
 		})
 	}
 	return out, group.Wait()
+}
+
+// started returns the client with what the downloads of one call share.
+func (c Client) started() Client {
+	c.Progress = serialize(c.Progress)
+	c.slots = make(chan struct{}, parallel)
+	return c
 }
 
 // Fetch downloads one image, as FetchAll does.
@@ -95,6 +101,9 @@ func (c Client) fetch(ctx context.Context, ref Pinned) (images.Image, error) {
 	image, err := c.load(ref)
 	if errors.Is(err, fs.ErrNotExist) {
 		image, err = c.download(ctx, ref)
+	}
+	if ref.IsLocal() && errors.As(err, new(*manifestDigestError)) {
+		err = fmt.Errorf("%w: the image changed since the lock was made; run pkbuild lock", err)
 	}
 	if err != nil {
 		return images.Image{}, fmt.Errorf("image %s: %w", ref.Reference, err)
@@ -123,20 +132,20 @@ func (c Client) download(ctx context.Context, ref Pinned) (image images.Image, e
 		return image, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	m, err := s.metadata(ctx)
+	m, err := fromAny(ctx, s, s.readMetadata)
 	if err != nil {
 		return image, err
 	}
-	if err := s.layers(ctx, m.image); err != nil {
+	if err := s.layers(ctx, m.image.Layers, s.add); err != nil {
 		return image, err
 	}
 	return m.image, c.Blobs.Save(ctx, m.image, m.index)
 }
 
-// layers downloads the layers that the blob store lacks.
-func (s *session) layers(ctx context.Context, image images.Image) error {
+// layers calls get for each layer, several at a time.
+func (s *session) layers(ctx context.Context, all []images.Layer, get func(context.Context, images.Layer) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, l := range image.Layers {
+	for _, l := range all {
 		group.Go(func() error {
 			select {
 			case s.slots <- struct{}{}:
@@ -144,7 +153,7 @@ func (s *session) layers(ctx context.Context, image images.Image) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if err := s.add(ctx, l); err != nil {
+			if err := get(ctx, l); err != nil {
 				return fmt.Errorf("layer %s: %w", l.Digest, err)
 			}
 			return nil
@@ -153,6 +162,7 @@ func (s *session) layers(ctx context.Context, image images.Image) error {
 	return group.Wait()
 }
 
+// add stores a layer that the blob store lacks.
 func (s *session) add(ctx context.Context, l images.Layer) error {
 	err := s.Blobs.Add(ctx, l, func(to *images.Partial) error { return s.layer(ctx, l, to) })
 	if err != nil || s.Added == nil {
@@ -161,6 +171,7 @@ func (s *session) add(ctx context.Context, l images.Layer) error {
 	return s.Added(ctx, l)
 }
 
+// layer downloads the blob of a layer.
 func (s *session) layer(ctx context.Context, l images.Layer, to *images.Partial) error {
 	info := types.BlobInfo{Digest: l.Digest, Size: l.Size, MediaType: l.MediaType}
 	reported := int64(-1)

@@ -106,9 +106,6 @@ func (e *policyError) Unwrap() error { return e.error }
 
 // explain adds a way out to an error of an endpoint.
 func (s *session) explain(ctx context.Context, e endpoint, err error) error {
-	if e.local && errors.As(err, new(*manifestDigestError)) {
-		return fmt.Errorf("%w: the image changed since the lock was made; run pkbuild lock", err)
-	}
 	if errors.As(err, new(*policyError)) {
 		return fmt.Errorf("this machine's policy.json rejects the image: %w", err)
 	}

@@ -13,24 +13,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// metadata is an image without its layers, each part verified against the digest in the part before.
-type metadata struct {
-	index []byte // from which the manifest was chosen; nil: none
-	image images.Image
+// chosen is the manifest for the platform and the index from which it was chosen, both verified.
+type chosen struct {
+	digest   digest.Digest // of the index or, without one, of the manifest
+	index    []byte        // nil: none
+	manifest []byte
 }
 
-// metadata reads the image's metadata from the first endpoint that has them.
-func (s *session) metadata(ctx context.Context) (m metadata, err error) {
-	err = s.try(ctx, func() int64 { return 0 }, func(ctx context.Context, c *connection, _ func(int)) (err error) {
-		if m, err = s.readMetadata(ctx, c); err != nil {
-			return errors.Join(err, c.closeSource()) // which keeps the manifest
-		}
-		return nil
-	})
-	return m, err
-}
-
-func (s *session) readMetadata(ctx context.Context, c *connection) (m metadata, err error) {
+// readManifest reads the manifest at an endpoint and checks the signature policy.
+func (s *session) readManifest(ctx context.Context, c *connection) (m chosen, err error) {
 	src, err := c.openSource(ctx)
 	if err != nil {
 		return m, err
@@ -39,53 +30,76 @@ func (s *session) readMetadata(ctx context.Context, c *connection) (m metadata, 
 	if err != nil {
 		return m, err
 	}
-	got := digest.FromBytes(top)
-	if s.want != "" && got != s.want {
-		return m, &manifestDigestError{got, s.want}
+	m = chosen{digest: digest.FromBytes(top), manifest: top}
+	if s.want != "" && m.digest != s.want {
+		return m, &manifestDigestError{m.digest, s.want}
 	}
 	isIndex, err := images.IsIndex(top)
 	if err != nil {
 		return m, permanentError{err}
 	}
-	manifest, instance := top, (*digest.Digest)(nil)
+	instance := (*digest.Digest)(nil)
 	if isIndex {
 		m.index = top
-		if instance, manifest, err = s.readInstance(ctx, src, top); err != nil {
+		if instance, m.manifest, err = s.readInstance(ctx, src, top); err != nil {
 			return m, err
 		}
 	}
-	if err := checkPolicy(ctx, c.sys, src, instance); err != nil {
+	return m, checkPolicy(ctx, c.sys, src, instance)
+}
+
+// metadata is an image without its layers, each part verified against the digest in the part before.
+type metadata struct {
+	index []byte // from which the manifest was chosen; nil: none
+	image images.Image
+}
+
+func (s *session) readMetadata(ctx context.Context, c *connection) (m metadata, err error) {
+	manifest, err := s.readManifest(ctx, c)
+	if err != nil {
 		return m, err
 	}
-	info, err := images.ConfigOf(manifest)
+	info, err := images.ConfigOf(manifest.manifest)
 	if err != nil {
 		return m, permanentError{err}
 	}
-	config, err := readConfig(ctx, src, info)
+	config, err := readConfig(ctx, c, info)
 	if err != nil {
 		return m, fmt.Errorf("configuration %s: %w", info.Digest, err)
 	}
-	if m.image, err = images.Parse(manifest, config, s.Platform); err != nil {
+	m = metadata{index: manifest.index}
+	if m.image, err = images.Parse(manifest.manifest, config, s.Platform); err != nil {
 		return m, permanentError{err}
 	}
-	m.image.Digest = got
+	m.image.Digest = manifest.digest
 	return m, nil
+}
+
+// fromAny returns what read returns for the first endpoint where it succeeds.
+func fromAny[T any](ctx context.Context, s *session, read func(context.Context, *connection) (T, error)) (out T, err error) {
+	err = s.try(ctx, func() int64 { return 0 }, func(ctx context.Context, c *connection, _ func(int)) (err error) {
+		if out, err = read(ctx, c); err != nil {
+			return errors.Join(err, c.closeSource()) // which keeps the manifest
+		}
+		return nil
+	})
+	return out, err
 }
 
 // readInstance reads the manifest for the platform.
 func (s *session) readInstance(ctx context.Context, src types.ImageSource, index []byte) (*digest.Digest, []byte, error) {
-	chosen, err := images.Choose(index, s.Platform)
+	want, err := images.Choose(index, s.Platform)
 	if err != nil {
 		return nil, nil, permanentError{err}
 	}
-	data, _, err := src.GetManifest(ctx, &chosen)
+	data, _, err := src.GetManifest(ctx, &want)
 	if err != nil {
 		return nil, nil, err
 	}
-	if got := digest.FromBytes(data); got != chosen {
-		return nil, nil, &manifestDigestError{got, chosen}
+	if got := digest.FromBytes(data); got != want {
+		return nil, nil, &manifestDigestError{got, want}
 	}
-	return &chosen, data, nil
+	return &want, data, nil
 }
 
 // manifestDigestError is a manifest with another digest than requested.
@@ -98,9 +112,13 @@ func (e *manifestDigestError) Error() string {
 // maxConfig is how many bytes of a configuration are read: one more than the registry may send.
 const maxConfig = images.MaxMetadata + 1
 
-func readConfig(ctx context.Context, src types.ImageSource, info types.BlobInfo) (_ []byte, err error) {
+func readConfig(ctx context.Context, c *connection, info types.BlobInfo) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	src, err := c.openSource(ctx)
+	if err != nil {
+		return nil, err
+	}
 	body, _, err := src.GetBlob(ctx, info, none.NoCache)
 	if err != nil {
 		return nil, err

@@ -44,11 +44,14 @@ func (r Reference) String() string {
 	return fmt.Sprintf("%s (%s)", r.Name, r.From)
 }
 
+// IsLocal reports whether the source is a directory or an archive.
+func (r Reference) IsLocal() bool { return r.From != "" && !strings.HasPrefix(r.From, "docker:") }
+
 // localReference returns a reference to a file or a directory, relative to dir, or nil for an image in a registry.
 func (r Reference) localReference(dir string) (types.ImageReference, error) {
 	transport, rest, ok := strings.Cut(r.From, ":")
 	switch {
-	case r.From == "" || transport == "docker":
+	case !r.IsLocal():
 		return nil, nil
 	case !ok || localTransports[transport] == nil:
 		return nil, fmt.Errorf("%q is not the source of an image; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY", r.From)

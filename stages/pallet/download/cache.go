@@ -6,32 +6,35 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
+	"go.podman.io/image/v5/types"
+
+	"github.com/PlanktoScope/pkbuild/internal/download"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/newdir"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
-// Cache is where downloads are kept.
+// Cache is a directory with downloads, which several processes may share.
 type Cache struct {
-	Dir      string // it is made if it is missing
+	Dir      string // created if it does not exist
 	Mirrors  mirror.Mirrors
-	Platform string       // of images: os/architecture[/variant], such as linux/arm64, which is the default
-	Offline  bool         // nothing but the cache and mirrors in the file system is asked
-	Client   *http.Client // of files; nil: http.DefaultClient
+	Platform string               // of images: os/architecture[/variant]; empty: linux/arm64
+	Offline  bool                 // use the cache and mirrors in the file system only
+	Client   *http.Client         // for files; nil: http.DefaultClient
+	Retry    download.Retry       // the zero value: download.DefaultRetry
+	System   *types.SystemContext // for images: see source.Client
 }
 
-// MaxBytes is the size of the largest file that is downloaded, and of the largest tree that is unpacked.
+// MaxBytes is the largest size of a downloaded file, and of an unpacked tree, in bytes.
 const MaxBytes = 4 << 30
 
-// Fetch is where a download lies, unpacked if it is an archive or an image: it implements pallet.Downloader.
+// Fetch downloads a file, an archive or an image, unpacks the latter two, and returns the directory and the name in it. It
+// implements pallet.Downloader.
 func (c Cache) Fetch(ctx context.Context, d pallet.Download) (dir, name string, err error) {
 	switch d.Type {
 	case pallet.SourceHTTP:
@@ -42,11 +45,11 @@ func (c Cache) Fetch(ctx context.Context, d pallet.Download) (dir, name string, 
 	case pallet.SourceOCIImage:
 		return c.image(ctx, d)
 	}
-	return "", "", fmt.Errorf("unknown type of download %q", d.Type)
+	return "", "", fmt.Errorf("download type %q is unknown", d.Type)
 }
 
-// Checksum is that of a download as it is now, with which the download stays what it is: of the file, or of the image's
-// manifest. A file is kept.
+// Checksum returns the checksum that pins a download to its current content: of the file, which it downloads, or of the
+// image's manifest.
 func (c Cache) Checksum(ctx context.Context, d pallet.Download) (string, error) {
 	if d.Type == pallet.SourceOCIImage {
 		return c.imageDigest(ctx, d)
@@ -55,8 +58,15 @@ func (c Cache) Checksum(ctx context.Context, d pallet.Download) (string, error) 
 	return "sha256:" + digest, err
 }
 
-// files is the directory of the files, each of which has the hash of its content as its name.
+// files returns the directory of the files and image layers, whose names are the hashes of their contents.
 func (c Cache) files() string { return filepath.Join(c.Dir, "files") }
+
+func (c Cache) retry() download.Retry {
+	if c.Retry.Attempts == 0 {
+		return download.DefaultRetry()
+	}
+	return c.Retry
+}
 
 // archive downloads and unpacks an archive.
 func (c Cache) archive(ctx context.Context, d pallet.Download) (dir, name string, err error) {
@@ -64,13 +74,18 @@ func (c Cache) archive(ctx context.Context, d pallet.Download) (dir, name string
 	if err != nil {
 		return "", "", err
 	}
-	return c.unpacked(d, digest, func() (unpacker, error) {
-		l, err := archiveLayer(filepath.Join(c.files(), digest))
+	dir, name, err = c.unpacked(d, digest, func() (unpacker, error) {
+		l, err := archiveLayer(c.path(digest))
 		return unpacker{layers: []layer{l}}, err
 	})
+	if err != nil {
+		return "", "", fmt.Errorf("unpack %s: %w", d.URL, err)
+	}
+	return dir, name, nil
 }
 
-// unpacked is where the source of a download lies, which it is unpacked to if it is not there.
+// unpacked returns the directory into which the source of a download was unpacked, and unpacks it the first time. The key
+// identifies the content that open opens.
 func (c Cache) unpacked(d pallet.Download, key string, open func() (unpacker, error)) (dir, name string, err error) {
 	sum := sha256.Sum256([]byte(d.Type + "\n" + key + "\n" + d.Source))
 	dir = filepath.Join(c.Dir, "unpacked", hex.EncodeToString(sum[:]))
@@ -87,41 +102,5 @@ func (c Cache) unpacked(d pallet.Download, key string, open func() (unpacker, er
 	return dir, d.Source, nil
 }
 
-// errOffline is why nothing is downloaded.
-var errOffline = errors.New("it is not in the cache, and --offline forbids to download it")
-
-// keep stores content under its hash, if that is the expected one, and returns the hash.
-func (c Cache) keep(content io.Reader, want string) (digest string, err error) {
-	if err := os.MkdirAll(c.files(), 0o755); err != nil {
-		return "", err
-	}
-	f, err := os.CreateTemp(c.files(), ".new-")
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	sum := sha256.New()
-	size, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(content, MaxBytes+1))
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return "", err
-	}
-	digest = hex.EncodeToString(sum.Sum(nil))
-	switch want := strings.TrimPrefix(want, "sha256:"); {
-	case size > MaxBytes:
-		return "", fmt.Errorf("it has more than %d bytes", int64(MaxBytes))
-	case want != "" && want != digest:
-		return "", fmt.Errorf("it has the checksum sha256:%s, not sha256:%s", digest, want)
-	}
-	return digest, os.Rename(f.Name(), filepath.Join(c.files(), digest))
-}
-
-// kept reports whether content of a hash is in the cache as it was stored.
-func (c Cache) kept(digest string) bool {
-	digest = strings.TrimPrefix(digest, "sha256:")
-	sum, err := sha256sum.File(context.Background(), filepath.Join(c.files(), digest))
-	return err == nil && sum == digest
-}
+// errOffline is returned for what would have to be downloaded.
+var errOffline = errors.New("not in the cache, and --offline forbids the download")

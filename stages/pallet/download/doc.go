@@ -1,7 +1,7 @@
-// Package download gets what the exports of deployments are made of from elsewhere: files and archives over HTTP, and
-// the file systems of container images.
+// Package download downloads what the exports of deployments consist of: files and archives over HTTP, and the file systems
+// of container images.
 //
-// All has its place in a cache by the hash of its content, and is unpacked below os.Root: no name in an archive leads
-// out of its directory. The package knows nothing of pallets beyond what is to be downloaded, runs nothing, and does
-// not ask who signed an image: what matters is its digest (https://github.com/opencontainers/image-spec).
+// Downloads are cached by the hash of their content. Archives are unpacked below os.Root, so that no name in them leads
+// out of their directory. internal/download and images/source download: they retry, resume and verify, and obey
+// registries.conf, policy.json and the machine's credentials. The package runs nothing.
 package download

@@ -14,16 +14,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
+	retry "github.com/PlanktoScope/pkbuild/internal/download"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
-// tarOf is a tar archive of headers whose Gname is the content of a file.
+// tarOf returns a tar archive of headers whose Gname is the content of a file.
 func tarOf(t *testing.T, headers ...tar.Header) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -89,7 +91,7 @@ func zipOf(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// listed is what lies at or below a path: type and permissions, path, and content or target.
+// listed returns a line for each file at or below a path: type and permissions, path, and content or target.
 func listed(t *testing.T, dir, name string) []string {
 	t.Helper()
 	all := []string{}
@@ -132,12 +134,17 @@ func server(t *testing.T, files map[string][]byte) (url string) {
 	return s.URL
 }
 
+// quick retries without waiting.
+var quick = retry.Retry{Attempts: 3, Backoff: time.Millisecond, StallTimeout: 5 * time.Second}
+
+func newCache(t *testing.T) Cache { return Cache{Dir: t.TempDir(), Retry: quick} }
+
 func checksum(data []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(data)) }
 
 func TestFile(t *testing.T) {
 	files := map[string][]byte{"/x": []byte("one\n")}
 	url := server(t, files)
-	c := Cache{Dir: t.TempDir()}
+	c := newCache(t)
 	fetch := func(c Cache, name, sum string) (string, error) {
 		dir, file, err := c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTP, URL: url + name, Checksum: sum})
 		if err != nil {
@@ -153,26 +160,26 @@ func TestFile(t *testing.T) {
 	files["/x"] = []byte("two\n")
 	got, err = fetch(c, "/x", "")
 	require.NoError(t, err)
-	require.Equal(t, "two\n", got, "what has no checksum is downloaded anew")
+	require.Equal(t, "two\n", got, "a file without a checksum is downloaded again")
 	got, err = fetch(c, "/x", checksum([]byte("one\n")))
 	require.NoError(t, err)
-	require.Equal(t, "one\n", got, "what has one is in the cache")
-	_, err = fetch(Cache{Dir: t.TempDir()}, "/x", checksum([]byte("one\n")))
-	require.EqualError(t, err, "download "+url+"/x: it has the checksum "+checksum([]byte("two\n"))+
-		", not "+checksum([]byte("one\n")))
+	require.Equal(t, "one\n", got, "a file with a checksum is cached")
+	_, err = fetch(newCache(t), "/x", checksum([]byte("one\n")))
+	require.EqualError(t, err, "download "+url+"/x: SHA-256 is "+checksum([]byte("two\n"))[7:]+
+		", want "+checksum([]byte("one\n"))[7:]+" (3 attempts)")
 	_, err = fetch(c, "/missing", "")
-	require.EqualError(t, err, "download "+url+"/missing: the server answers 404 Not Found")
-	_, err = fetch(Cache{Dir: t.TempDir(), Offline: true}, "/x", "")
-	require.EqualError(t, err, "download "+url+"/x: it is not in the cache, and --offline forbids to download it")
+	require.EqualError(t, err, "download "+url+"/missing: server answered 404 Not Found")
+	_, err = fetch(Cache{Dir: t.TempDir(), Retry: quick, Offline: true}, "/x", "")
+	require.EqualError(t, err, "download "+url+"/x: not in the cache, and --offline forbids the download")
 	_, _, err = c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTP, URL: "file:///etc/shadow"})
-	require.EqualError(t, err, "download file:///etc/shadow: it is no http or https URL")
+	require.EqualError(t, err, "download file:///etc/shadow: not an http or https URL")
 
 	left, err := filepath.Glob(filepath.Join(c.Dir, "files/.new-*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
 
-// TestShortened has a server that promises more than it sends.
+// TestShortened has a server that sends less than the length that it announced.
 func TestShortened(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
@@ -180,13 +187,13 @@ func TestShortened(t *testing.T) {
 		require.NoError(t, err)
 	}))
 	defer s.Close()
-	_, _, err := Cache{Dir: t.TempDir()}.Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTP, URL: s.URL})
-	require.EqualError(t, err, "download "+s.URL+": unexpected EOF")
+	_, _, err := newCache(t).Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTP, URL: s.URL})
+	require.EqualError(t, err, "download "+s.URL+": unexpected EOF (3 attempts)")
 }
 
 func TestDamagedCache(t *testing.T) {
 	url := server(t, map[string][]byte{"/x": []byte("one\n")})
-	c := Cache{Dir: t.TempDir()}
+	c := newCache(t)
 	d := pallet.Download{Type: pallet.SourceHTTP, URL: url + "/x", Checksum: checksum([]byte("one\n"))}
 	dir, name, err := c.Fetch(t.Context(), d)
 	require.NoError(t, err)
@@ -199,7 +206,7 @@ func TestDamagedCache(t *testing.T) {
 func TestMirroredFile(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o644))
-	c := Cache{Dir: t.TempDir(), Mirrors: mirror.Mirrors{"example.org/": "file://" + dir + "/"}, Offline: true}
+	c := Cache{Dir: t.TempDir(), Retry: quick, Mirrors: mirror.Mirrors{"example.org/": "file://" + dir + "/"}, Offline: true}
 	_, name, err := c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTP, URL: "https://example.org/x"})
 	require.NoError(t, err)
 	require.Equal(t, checksum([]byte("x")), "sha256:"+name)
@@ -213,7 +220,7 @@ func TestArchives(t *testing.T) {
 	})
 	want := []string{"drwxr-xr-x d", "Lrwxrwxrwx d/link run", "-rwxr-xr-x d/run run"}
 	for _, name := range []string{"/tar", "/gz", "/zst", "/zip"} {
-		c := Cache{Dir: t.TempDir()}
+		c := newCache(t)
 		for range 2 {
 			dir, at, err := c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTPArchive, URL: url + name, Source: "d"})
 			require.NoError(t, err, name)
@@ -223,38 +230,38 @@ func TestArchives(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Equal(t, want[2:], listed(t, dir, at), name)
 		_, _, err = c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTPArchive, URL: url + name, Source: "z"})
-		require.EqualError(t, err, "there is no z in it")
+		require.EqualError(t, err, "unpack "+url+name+": source z is not in the archive")
 	}
 }
 
-// TestHostileArchives has what leads out of an archive's directory, or what cannot be in a bundle.
+// TestHostileArchives has entries that lead out of the archive's directory, or that a bundle cannot have.
 func TestHostileArchives(t *testing.T) {
 	outside := t.TempDir()
 	for what, c := range map[string]struct {
 		archive []byte
 		message string
 	}{
-		"parent":          {tarOf(t, file("../x", "x")), `the entry "../x" leaves the archive's directory`},
-		"parent inside":   {tarOf(t, file("a/../../x", "x")), `the entry "a/../../x" leaves the archive's directory`},
-		"absolute":        {tarOf(t, file("/etc/x", "x")), `the entry "/etc/x" leaves the archive's directory`},
-		"through a link":  {tarOf(t, link("d", outside), file("d/x", "x")), `the entry "d/x" lies behind "d", which is no directory`},
-		"in a file":       {tarOf(t, file("d", ""), file("d/x", "x")), `the entry "d/x" lies behind "d", which is no directory`},
-		"hard link out":   {tarOf(t, hard("d", "../../etc/shadow")), `the entry "../../etc/shadow" leaves the archive's directory`},
-		"hard link ahead": {tarOf(t, hard("d", "x"), file("x", "")), `the entry "d" is a link to "x", and there is no such file before it`},
+		"parent":          {tarOf(t, file("../x", "x")), `entry "../x" leads out of the archive's directory`},
+		"parent inside":   {tarOf(t, file("a/../../x", "x")), `entry "a/../../x" leads out of the archive's directory`},
+		"absolute":        {tarOf(t, file("/etc/x", "x")), `entry "/etc/x" leads out of the archive's directory`},
+		"through a link":  {tarOf(t, link("d", outside), file("d/x", "x")), `entry "d/x" is below "d", which is not a directory`},
+		"in a file":       {tarOf(t, file("d", ""), file("d/x", "x")), `entry "d/x" is below "d", which is not a directory`},
+		"hard link out":   {tarOf(t, hard("d", "../../etc/shadow")), `entry "../../etc/shadow" leads out of the archive's directory`},
+		"hard link ahead": {tarOf(t, hard("d", "x"), file("x", "")), `entry "d" is a hard link to "x", which is not an earlier file`},
 		"device": {tarOf(t, tar.Header{Name: "d/null", Typeflag: tar.TypeChar}),
-			"d/null is a device, a pipe or a socket, which cannot be unpacked"},
-		"no archive":   {[]byte("<html>"), "it is no archive: tar, tar.gz, tar.zst or zip"},
-		"empty":        {nil, "it is no archive: tar, tar.gz, tar.zst or zip"},
+			"d/null is a device, a pipe or a socket: only files, directories and links are unpacked"},
+		"no archive":   {[]byte("<html>"), "not an archive: want tar, tar.gz, tar.zst or zip"},
+		"empty":        {nil, "not an archive: want tar, tar.gz, tar.zst or zip"},
 		"cut":          {tarOf(t, file("d", "xxx"))[:513], "read archive: unexpected EOF"},
 		"cut gzip":     {gzipOf(t, tarOf(t, file("d", "xxx")))[:20], "read archive: unexpected EOF"},
 		"cut zip":      {zipOf(t)[:40], "read archive: zip: not a valid zip file"},
-		"endless name": {tarOf(t, file(strings.Repeat("a/", 3000)+"x", "x")), `the entry "a/a/a/a/a/a/a/a/a/a/"… has a name of 6001 bytes`},
+		"endless name": {tarOf(t, file(strings.Repeat("a/", 3000)+"x", "x")), `entry "a/a/a/a/a/a/a/a/a/a/"… has a name of 6001 bytes`},
 	} {
 		t.Run(what, func(t *testing.T) {
-			cache := Cache{Dir: t.TempDir()}
+			cache := newCache(t)
 			url := server(t, map[string][]byte{"/x": c.archive})
 			_, _, err := cache.Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTPArchive, URL: url + "/x", Source: "d"})
-			require.EqualError(t, err, c.message)
+			require.EqualError(t, err, "unpack "+url+"/x: "+c.message)
 			left, err := filepath.Glob(filepath.Join(cache.Dir, "unpacked/*"))
 			require.NoError(t, err)
 			require.Empty(t, left)
@@ -265,7 +272,7 @@ func TestHostileArchives(t *testing.T) {
 	}
 }
 
-// imageOf is a directory with an OCI image of layers.
+// imageOf returns an OCI layout with an image of layers, and the digest of its index.
 func imageOf(t *testing.T, layers ...[]byte) (dir, digest string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -306,7 +313,7 @@ func TestImage(t *testing.T) {
 		zstdOf(t, tarOf(t, file("bin/.wh.old", ""), file("bin/sub/y", "y"), file("bin/sub/.wh..wh..opq", ""),
 			hard("bin/b", "bin/a"), file(".wh.gone", ""), file("lib/z", "z"))),
 	)
-	c := Cache{Dir: t.TempDir(), Offline: true, Mirrors: mirror.Mirrors{"ghcr.io/x/y": "oci:" + layout}}
+	c := Cache{Dir: t.TempDir(), Retry: quick, Offline: true, Mirrors: mirror.Mirrors{"ghcr.io/x/y": "oci:" + layout}}
 	fetch := func(url, source string) ([]string, error) {
 		dir, name, err := c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceOCIImage, URL: url, Source: source})
 		if err != nil {
@@ -326,16 +333,16 @@ func TestImage(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"drwxr-xr-x lib", "-rw-r--r-- lib/z z"}, got, "a directory takes the place of a link of a lower layer")
 	_, err = fetch("ghcr.io/x/y:1", "gone")
-	require.EqualError(t, err, "pull ghcr.io/x/y:1: there is no gone in it")
+	require.EqualError(t, err, "pull ghcr.io/x/y:1: source gone is not in the archive")
 	_, err = fetch("ghcr.io/x/y:1@"+checksum(nil), "bin")
-	require.EqualError(t, err, "pull ghcr.io/x/y:1@"+checksum(nil)+": it has the digest "+digest+", not "+checksum(nil))
+	require.EqualError(t, err, "pull ghcr.io/x/y:1@"+checksum(nil)+": oci:"+layout+": manifest has the digest "+digest+", want "+checksum(nil))
 	_, err = fetch("alpine", "bin")
-	require.EqualError(t, err, "pull alpine: it is not in the cache, and --offline forbids to download it")
+	require.EqualError(t, err, "pull alpine: not in the cache, and --offline forbids the download")
 	_, err = fetch("UPPER", "bin")
-	require.ErrorContains(t, err, "pull UPPER: invalid reference format")
+	require.ErrorContains(t, err, "pull UPPER: image name \"UPPER\": invalid reference format")
 	require.NoError(t, os.RemoveAll(layout))
 	got, err = fetch("ghcr.io/x/y:1@"+digest, "bin")
-	require.NoError(t, err, "what is pinned is in the cache")
+	require.NoError(t, err, "a pinned image is cached")
 	require.Equal(t, want, got)
 
 	c.Platform = "arm64"
@@ -343,18 +350,18 @@ func TestImage(t *testing.T) {
 	require.EqualError(t, err, `pull ghcr.io/x/y:1: platform "arm64" is not of the form os/architecture[/variant], such as linux/arm64`)
 }
 
-// TestDamagedImage has a layer that is not what the manifest says.
+// TestDamagedImage has a layer with another digest than the manifest says.
 func TestDamagedImage(t *testing.T) {
 	layer := gzipOf(t, tarOf(t, file("x", "x")))
 	layout, _ := imageOf(t, layer)
 	require.NoError(t, os.WriteFile(filepath.Join(layout, "blobs", strings.Replace(checksum(layer), ":", "/", 1)), nil, 0o644))
-	c := Cache{Dir: t.TempDir(), Offline: true, Mirrors: mirror.Mirrors{"ghcr.io/x": "oci:" + layout}}
+	c := Cache{Dir: t.TempDir(), Retry: quick, Offline: true, Mirrors: mirror.Mirrors{"ghcr.io/x": "oci:" + layout}}
 	c.Mirrors["ghcr.io/x:latest"] = "oci:" + layout
 	_, _, err := c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceOCIImage, URL: "ghcr.io/x:latest", Source: "x"})
-	require.ErrorContains(t, err, "layer "+checksum(layer)+": it has the checksum "+checksum(nil)+", not "+checksum(layer))
+	require.ErrorContains(t, err, "layer "+checksum(layer)+": oci:"+layout+": the connection ended: unexpected EOF after 0 of")
 }
 
-// FuzzUnpack unpacks archives: whatever is in them, nothing is written outside.
+// FuzzUnpack unpacks arbitrary archives: nothing is written outside the directory.
 func FuzzUnpack(f *testing.F) {
 	f.Add([]byte("d/x"), []byte("x"), byte(tar.TypeReg))
 	f.Add([]byte("d"), []byte("/etc"), byte(tar.TypeSymlink))

@@ -4,23 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/download"
+	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 )
 
-// file downloads a file and returns its hash, by which it lies among the files. One whose checksum is known is
-// downloaded once; any other each time, since it may have become another one.
+// file downloads a file into the cache and returns its hash. One with a checksum is downloaded once; any other is
+// downloaded each time, since it may have changed.
 func (c Cache) file(ctx context.Context, address, checksum string) (digest string, err error) {
-	if checksum != "" && c.kept(checksum) {
-		return strings.TrimPrefix(checksum, "sha256:"), nil
+	checksum = strings.TrimPrefix(checksum, "sha256:")
+	if checksum != "" && c.verified(ctx, checksum) {
+		return checksum, nil
 	}
-	content, err := c.open(ctx, address)
+	place, err := c.place(address)
 	if err == nil {
-		digest, err = c.keep(content, checksum)
-		err = errors.Join(err, content.Close())
+		digest, err = c.fetch(ctx, download.File{URL: place, SHA256: checksum})
 	}
 	if err != nil {
 		return "", fmt.Errorf("download %s: %w", address, err)
@@ -28,41 +31,59 @@ func (c Cache) file(ctx context.Context, address, checksum string) (digest strin
 	return digest, nil
 }
 
-// open opens a file on a server or in a mirror.
-func (c Cache) open(ctx context.Context, address string) (io.ReadCloser, error) {
+// place returns the URL from which to download a file: its own, or that of a mirror.
+func (c Cache) place(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("it is no http or https URL")
+		return "", errors.New("not an http or https URL")
 	}
-	if place, ok := c.Mirrors.Find(strings.TrimPrefix(address, u.Scheme+"://")); ok {
-		if u, err = url.Parse(place); err != nil {
-			return nil, err
+	if mirror, ok := c.Mirrors.Find(strings.TrimPrefix(address, u.Scheme+"://")); ok {
+		if u, err = url.Parse(mirror); err != nil {
+			return "", err
 		}
 	}
 	if u.Scheme == "file" || u.Scheme == "" {
-		return os.Open(u.Path)
+		return (&url.URL{Scheme: "file", Path: u.Path}).String(), nil
 	}
 	if c.Offline {
-		return nil, errOffline
+		return "", errOffline
 	}
-	return c.get(ctx, u.String())
+	return u.String(), nil
 }
 
-func (c Cache) get(ctx context.Context, address string) (io.ReadCloser, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+// fetch downloads a file into the cache. The download of a file with a known hash resumes where an earlier one ended.
+func (c Cache) fetch(ctx context.Context, file download.File) (digest string, err error) {
+	options := download.Options{Retry: c.retry(), Client: c.Client, MaxSize: MaxBytes}
+	if file.SHA256 != "" {
+		return file.SHA256, atomicfile.Produce(ctx, c.path(file.SHA256), func(f *os.File) error {
+			return download.Fetch(ctx, file, f, options)
+		})
+	}
+	if err := os.MkdirAll(c.files(), 0o755); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(c.files(), ".new-")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	client := c.Client
-	if client == nil {
-		client = http.DefaultClient
+	defer func() { err = errors.Join(err, f.Close(), os.RemoveAll(f.Name())) }() // unless it was renamed
+	if err := errors.Join(download.Fetch(ctx, file, f, options), f.Chmod(0o644)); err != nil {
+		return "", err
 	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, err
+	if digest, err = sha256sum.File(ctx, f.Name()); err != nil {
+		return "", err
 	}
-	if response.StatusCode != http.StatusOK {
-		return nil, errors.Join(fmt.Errorf("the server answers %s", response.Status), response.Body.Close())
+	return digest, atomicfile.Rename(f.Name(), c.path(digest))
+}
+
+// path returns the path of a file in the cache.
+func (c Cache) path(digest string) string { return filepath.Join(c.files(), digest) }
+
+// verified reports whether the cache has a file undamaged. It deletes a damaged one.
+func (c Cache) verified(ctx context.Context, digest string) bool {
+	sum, err := sha256sum.File(ctx, c.path(digest))
+	if err == nil && sum != digest {
+		err = os.Remove(c.path(digest))
 	}
-	return response.Body, nil
+	return err == nil && sum == digest
 }

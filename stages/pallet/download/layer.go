@@ -3,13 +3,13 @@ package download
 import (
 	"archive/tar"
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 
 	"github.com/PlanktoScope/pkbuild/internal/compress"
 )
@@ -19,18 +19,18 @@ type member struct {
 	name string
 	mode fs.FileMode // type and permissions
 	link string      // target of a symlink
-	hard string      // name of the member that this is another name of
+	hard string      // for a hard link: the name of the earlier member
 }
 
-// layer is an archive that is read more than once, always in the same order.
+// layer is an archive that can be read several times, always in the same order.
 type layer interface {
 	each(visit func(m member, content io.Reader) error) error
 }
 
-// maxStream is the number of bytes that an archive may have once it is uncompressed.
+// maxStream is the largest size of an uncompressed archive, in bytes.
 const maxStream = 16 << 30
 
-// archiveLayer is the archive in a file, of the kind that its first bytes say.
+// archiveLayer returns the archive in a file, whose format it detects.
 func archiveLayer(name string) (layer, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -45,30 +45,30 @@ func archiveLayer(name string) (layer, error) {
 		return nil, err
 	}
 	start = start[:n]
-	format := compress.Detect(start)
-	switch {
+	switch format := compress.Detect(start); {
 	case format == compress.Zip:
 		return zipLayer(name), nil
-	case slices.Contains(tarFormats, format),
-		n == 512 && (bytes.HasPrefix(start[257:], []byte("ustar")) || bytes.Count(start, []byte{0}) == 512):
-		return tarLayer(name), nil
+	case format == compress.Gzip || format == compress.Zstd:
+		return tarLayer{name, format}, nil
+	case n == 512 && (bytes.HasPrefix(start[257:], []byte("ustar")) || bytes.Count(start, []byte{0}) == 512):
+		return tarLayer{name, compress.None}, nil
 	}
-	return nil, errors.New("it is no archive: tar, tar.gz, tar.zst or zip")
+	return nil, errors.New("not an archive: want tar, tar.gz, tar.zst or zip")
 }
 
-// tarFormats are the compressions of tar archives that are read.
-var tarFormats = []compress.Format{compress.Gzip, compress.Zstd}
-
-// tarLayer is the name of a tar archive, which may be compressed.
-type tarLayer string
+// tarLayer is a tar archive in a file.
+type tarLayer struct {
+	name   string
+	format compress.Format
+}
 
 func (l tarLayer) each(visit func(m member, content io.Reader) error) (err error) {
-	f, err := os.Open(string(l))
+	f, err := os.Open(l.name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	stream, _, err := compress.NewReader(f, tarFormats...)
+	stream, err := l.format.NewReader(bufio.NewReader(f))
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (l tarLayer) each(visit func(m member, content io.Reader) error) (err error
 	}
 }
 
-// tarMember is the entry of a header.
+// tarMember returns the member that a header describes.
 func tarMember(h *tar.Header) member {
 	m := member{name: h.Name, mode: h.FileInfo().Mode()}
 	switch h.Typeflag {
@@ -100,7 +100,7 @@ func tarMember(h *tar.Header) member {
 	return m
 }
 
-// bounded is a reader that fails where it has given all that it may.
+// bounded is a reader that fails after a number of bytes.
 type bounded struct {
 	io.Reader
 	left int64
@@ -109,12 +109,12 @@ type bounded struct {
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fmt.Errorf("it has more than %d bytes uncompressed", int64(maxStream))
+		return 0, fmt.Errorf("archive has more than %d bytes uncompressed", int64(maxStream))
 	}
 	return n, err
 }
 
-// zipLayer is the name of a zip archive.
+// zipLayer is the path of a zip archive.
 type zipLayer string
 
 func (l zipLayer) each(visit func(m member, content io.Reader) error) (err error) {

@@ -10,22 +10,22 @@ import (
 	"strings"
 )
 
-// unpacker unpacks a part of what layers have in them together, of which later ones win.
+// unpacker unpacks a part of the merged content of layers, of which later ones win.
 type unpacker struct {
 	layers    []layer
-	whiteouts bool // as images have them: https://github.com/opencontainers/image-spec/blob/main/layer.md
-	written   int64
+	whiteouts bool  // apply those of https://github.com/opencontainers/image-spec/blob/main/layer.md
+	written   int64 // bytes
 }
 
-// maxMembers is the number of entries that archives may have.
+// maxMembers is the largest number of entries in an archive.
 const maxMembers = 500_000
 
-// node is a file of all layers together. Where its content lies is the layer and the number of its member there.
+// node is a file in the merged content. Its content is that of a member of a layer.
 type node struct {
 	mode     fs.FileMode
 	link     string
 	layer    int
-	number   int
+	number   int              // of the member, from 0
 	children map[string]*node // of a directory
 }
 
@@ -39,7 +39,7 @@ func (u *unpacker) unpack(source, dir string) error {
 	}
 	found := top.find(source)
 	if found == nil {
-		return fmt.Errorf("there is no %s in it", source)
+		return fmt.Errorf("source %s is not in the archive", source)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -55,7 +55,7 @@ func (u *unpacker) unpack(source, dir string) error {
 	return errors.Join(err, root.Close())
 }
 
-// contentKey is where a content lies, and placed where it is to be.
+// contentKey identifies a member, and placed is a file to write its content to.
 type contentKey struct{ layer, number int }
 
 type placed struct {
@@ -63,13 +63,13 @@ type placed struct {
 	mode fs.FileMode
 }
 
-// maxName is the length of the longest path, as Linux has it.
+// maxName is the length of the longest path of Linux.
 const maxName = 4096
 
-// clean is the path of a member; "." is the top. None leads out of the archive's directory.
+// clean returns the path of a member, "." for the top. It fails if the name leads out of the archive's directory.
 func clean(name string, slash bool) (string, error) {
 	if len(name) > maxName {
-		return "", fmt.Errorf("the entry %.20q… has a name of %d bytes", name, len(name))
+		return "", fmt.Errorf("entry %.20q… has a name of %d bytes", name, len(name))
 	}
 	trimmed := name
 	if slash {
@@ -78,13 +78,13 @@ func clean(name string, slash bool) (string, error) {
 	cleaned := path.Clean(strings.TrimSuffix(trimmed, "/"))
 	if path.IsAbs(trimmed) || cleaned == ".." || strings.HasPrefix(cleaned, "../") || strings.Contains("/"+trimmed+"/", "/../") ||
 		strings.ContainsRune(trimmed, 0) {
-		return "", fmt.Errorf("the entry %q leaves the archive's directory", name)
+		return "", fmt.Errorf("entry %q leads out of the archive's directory", name)
 	}
 	return cleaned, nil
 }
 
-// index adds the members of a layer to the tree. What the layer takes away of lower ones goes first: it may be said
-// anywhere in it.
+// index adds the members of a layer to the tree. It applies all whiteouts first, since they may be anywhere in the layer and
+// concern lower ones only.
 func (u *unpacker) index(top *node, at int, l layer) error {
 	if u.whiteouts {
 		err := u.members(l, func(name string, _ member, _ int) error {
@@ -118,7 +118,7 @@ func (u *unpacker) members(l layer, visit func(name string, m member, number int
 	return l.each(func(m member, _ io.Reader) error {
 		number++
 		if number == maxMembers {
-			return fmt.Errorf("it has more than %d entries", maxMembers)
+			return fmt.Errorf("archive has more than %d entries", maxMembers)
 		}
 		name, err := clean(m.name, u.whiteouts)
 		if err != nil || name == "." {
@@ -132,7 +132,7 @@ const whiteoutPrefix = ".wh."
 
 func isWhiteout(name string) bool { return strings.HasPrefix(path.Base(name), whiteoutPrefix) }
 
-// hardlink is another name of a file that came before.
+// hardlink returns the node for another name of an earlier file.
 func (u *unpacker) hardlink(top *node, m member) (*node, error) {
 	name, err := clean(m.hard, u.whiteouts)
 	if err != nil {
@@ -140,13 +140,13 @@ func (u *unpacker) hardlink(top *node, m member) (*node, error) {
 	}
 	target := top.find(name)
 	if target == nil || target.mode.IsDir() {
-		return nil, fmt.Errorf("the entry %q is a link to %q, and there is no such file before it", m.name, m.hard)
+		return nil, fmt.Errorf("entry %q is a hard link to %q, which is not an earlier file", m.name, m.hard)
 	}
 	linked := *target
 	return &linked, nil
 }
 
-// find is the node at a path, nil if there is none.
+// find returns the node at a path, or nil.
 func (n *node) find(name string) *node {
 	if name == "." {
 		return n
@@ -159,14 +159,14 @@ func (n *node) find(name string) *node {
 	return n
 }
 
-// put puts a node at a path. A directory keeps what is in it if it comes again; what lies where a directory is needed
-// gives way, unless it is of the same layer: then the archive would write through a symlink.
+// put puts a node at a path. A directory that exists keeps its children. A file that is in the way of a directory is
+// replaced, unless it is of the same layer: then the archive would write through a symlink.
 func (n *node) put(name string, child *node, at int) error {
 	parts := strings.Split(name, "/")
 	for _, part := range parts[:len(parts)-1] {
 		next := n.children[part]
 		if next != nil && !next.mode.IsDir() && next.layer == at {
-			return fmt.Errorf("the entry %q lies behind %q, which is no directory", name, part)
+			return fmt.Errorf("entry %q is below %q, which is not a directory", name, part)
 		}
 		if next == nil || !next.mode.IsDir() {
 			next = &node{mode: fs.ModeDir | 0o755, layer: at, children: map[string]*node{}}
@@ -186,7 +186,7 @@ func (n *node) put(name string, child *node, at int) error {
 	return nil
 }
 
-// whiteout takes away a file, or all in a directory.
+// whiteout removes a file, or all children of a directory.
 func (n *node) whiteout(name string) {
 	dir := n.find(path.Dir(name))
 	if dir == nil {
@@ -200,7 +200,7 @@ func (n *node) whiteout(name string) {
 	delete(dir.children, hidden)
 }
 
-// place makes the directories and symlinks, and notes which contents are wanted.
+// place creates the directories and symlinks, and records which contents are wanted.
 func (u *unpacker) place(root *os.Root, n *node, name string, wanted map[contentKey][]placed) error {
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
@@ -213,7 +213,7 @@ func (u *unpacker) place(root *os.Root, n *node, name string, wanted map[content
 		wanted[key] = append(wanted[key], placed{name, n.mode.Perm()})
 		return nil
 	case !n.mode.IsDir():
-		return fmt.Errorf("%s is a device, a pipe or a socket, which cannot be unpacked", name)
+		return fmt.Errorf("%s is a device, a pipe or a socket: only files, directories and links are unpacked", name)
 	}
 	if name != "." {
 		if err := root.MkdirAll(name, 0o755); err != nil {
@@ -257,7 +257,7 @@ func (u *unpacker) file(root *os.Root, p placed, content io.Reader) error {
 	n, err := io.Copy(f, io.LimitReader(content, MaxBytes+1-u.written))
 	u.written += n
 	if u.written > MaxBytes {
-		err = fmt.Errorf("it has more than %d bytes unpacked", int64(MaxBytes))
+		err = fmt.Errorf("content has more than %d bytes unpacked", int64(MaxBytes))
 	}
 	return errors.Join(err, f.Chmod(p.mode|0o400), f.Close())
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/diskfs/go-diskfs/partition/mbr"
 
 	"github.com/PlanktoScope/pkbuild/layers/boot"
-	"github.com/PlanktoScope/pkbuild/layers/diskimage/ext4"
+	"github.com/PlanktoScope/pkbuild/layers/ext4"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 

@@ -211,7 +211,7 @@ func TestErrors(t *testing.T) {
 		"no root":        {image: change(entry+16+4, 0x82), err: "read SOURCE: partition 2 is not of type Linux (0x83)"},
 		"too short": {image: func() []byte { return data[:len(data)-1] },
 			err: "read SOURCE: it ends after 62914559 bytes, within partition 2, which ends at 62914560"},
-		"no ext4": {image: change((bootStart+bootSize)*sector+1024+0x38, 0), err: "read SOURCE: partition 2: no ext4 file system"},
+		"no ext4": {image: change((bootStart+bootSize)*sector+1024+0x38, 0), err: "read SOURCE: partition 2: no ext4 superblock at byte 46138368: magic number is 0xef00, want 0xef53"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			source := filepath.Join(t.TempDir(), "source")

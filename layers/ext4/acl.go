@@ -1,10 +1,10 @@
 package ext4
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 )
 
 const (
@@ -12,19 +12,23 @@ const (
 	aclDiskVersion  = 1
 	aclUser         = 0x02
 	aclGroup        = 0x08
-	aclTags         = 0x3f // all tags; each is one bit
+	aclTags         = 0x3f      // all tags; each is one bit
+	aclNoID         = 1<<32 - 1 // of an entry without a named user or group
 )
 
-// diskACL turns an access control list as system calls have it (a header, then entries of 8 bytes, see
-// linux/posix_acl_xattr.h) into the form that ext4 stores: only entries for named users and groups have an id.
+// isACL reports whether a prefix of namespaces is the whole name of an access control list.
+func isACL(prefix string) bool { return !strings.HasSuffix(prefix, ".") }
+
+// diskACL converts an access control list from the form of system calls (a header, then entries of 8 bytes, see
+// linux/posix_acl_xattr.h) to that of the disk, where only entries of named users and groups have an ID.
 func diskACL(value string) (string, error) {
 	v := []byte(value)
-	if len(v) < 4 || len(v)%8 != 4 || binary.LittleEndian.Uint32(v) != aclXattrVersion {
+	if len(v) < 4 || len(v)%8 != 4 || le.Uint32(v) != aclXattrVersion {
 		return "", errors.New("not an access control list of version 2")
 	}
-	b := binary.LittleEndian.AppendUint32(nil, aclDiskVersion)
+	b := le.AppendUint32(nil, aclDiskVersion)
 	for e := v[4:]; len(e) > 0; e = e[8:] {
-		tag := binary.LittleEndian.Uint16(e)
+		tag := le.Uint16(e)
 		if tag > aclTags || bits.OnesCount16(tag) != 1 {
 			return "", fmt.Errorf("access control list with an entry of type %#x", tag)
 		}
@@ -34,4 +38,28 @@ func diskACL(value string) (string, error) {
 		}
 	}
 	return string(b), nil
+}
+
+// systemACL is the inverse of diskACL.
+func systemACL(disk string) (string, error) {
+	b := []byte(disk)
+	if len(b) < 4 || le.Uint32(b) != aclDiskVersion {
+		return "", errors.New("not an access control list of version 1 on the disk")
+	}
+	out := le.AppendUint32(nil, aclXattrVersion)
+	for b = b[4:]; len(b) >= 4; {
+		tag, id := le.Uint16(b), uint32(aclNoID)
+		out, b = append(out, b[:4]...), b[4:]
+		if tag == aclUser || tag == aclGroup {
+			if len(b) < 4 {
+				break
+			}
+			id, b = le.Uint32(b), b[4:]
+		}
+		out = le.AppendUint32(out, id)
+	}
+	if len(b) > 0 {
+		return "", errors.New("access control list is damaged")
+	}
+	return string(out), nil
 }

@@ -1,14 +1,14 @@
 package ext4
 
-// run is a number of blocks from start up to, without, end.
+// run is a range of blocks; end is not part of it.
 type run struct {
 	start, end uint64
 }
 
-// allocator hands out blocks in ascending order, around those that are fixed. It knows no end of the disk: a layout
-// that is too large for its size runs over, and so tells by how much.
+// allocator allocates blocks in ascending order, skipping the fixed ones. It has no limit: how far a layout exceeds the
+// file system tells how much larger it must be.
 type allocator struct {
-	fixed []run  // in ascending order, those before next left out
+	fixed []run  // in ascending order, from next on
 	next  uint64 // never a fixed block
 }
 
@@ -25,7 +25,7 @@ func (a *allocator) skip() {
 	}
 }
 
-// take hands out up to n contiguous blocks.
+// take allocates up to n contiguous blocks.
 func (a *allocator) take(n uint64) run {
 	r := run{a.next, a.next + n}
 	if len(a.fixed) > 0 {

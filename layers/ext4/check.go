@@ -10,13 +10,14 @@ import (
 
 const (
 	maxName     = 255
-	maxTarget   = blockSize - 1
-	maxFileSize = (1<<32 - 1) * blockSize // the last block number is not a valid one
+	maxPath     = 4096                    // bytes, as in the kernel
+	maxTarget   = blockSize - 1           // of a symlink that is written
+	maxFileSize = (1<<32 - 1) * blockSize // the last logical block number is not valid
 	maxMajor    = 1<<12 - 1
 	maxMinor    = 1<<20 - 1
 )
 
-// check tells what of a node ext4 cannot hold, except for its extended attributes.
+// check returns an error if ext4 cannot hold a node. It does not look at extended attributes.
 func check(n *tree.Node) error {
 	if n.Mode > 0o7777 {
 		return fmt.Errorf("mode %#o has more than permission bits", n.Mode)
@@ -41,7 +42,7 @@ func check(n *tree.Node) error {
 func checkName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("name %q is not one for an entry", name)
+		return fmt.Errorf("%q is not a file name", name)
 	case len(name) > maxName:
 		return fmt.Errorf("name %.40q… is longer than %d bytes", name, maxName)
 	case strings.ContainsAny(name, "/\x00"):
@@ -57,7 +58,7 @@ func (o *Options) check() error {
 	case o.ReservedPercent < 0 || o.ReservedPercent > 50:
 		return fmt.Errorf("%d%% reserved for root is not between 0 and 50", o.ReservedPercent)
 	case o.UUID == [16]byte{}:
-		return errors.New("the UUID is missing")
+		return errors.New("UUID is missing")
 	case o.Size > maxSize:
 		return fmt.Errorf("size %d is above 16 TiB", o.Size)
 	}

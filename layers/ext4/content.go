@@ -11,22 +11,21 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// A SparseReaderAt is the reader of a layers.Content that knows where it has data.
+// SparseReaderAt is a reader of a tree.Content that knows where it has data.
 type SparseReaderAt interface {
 	io.ReaderAt
-	// NextData is the next range of data that ends behind an offset. It begins at the size of the whole, or behind
-	// it, if there is none.
+	// NextData returns the next range of data that ends behind an offset. Without one, start is the size or more.
 	NextData(offset int64) (start, end int64, err error)
 }
 
-// minSparse is the size below which nobody looks for holes.
+// minSparse is the size in bytes below which holes are not looked for.
 const minSparse = 64 << 10
 
-// dataFinder remembers where the last data of each file was found: a file that holds many contents, as the tar of a
-// layer, is one range of data, and a kernel may take long to find the end of it.
+// dataFinder caches the last range of data of each file: the tar of a layer holds many contents in one range, whose end
+// the kernel may take long to find.
 type dataFinder map[*os.File]struct{ start, end int64 }
 
-// find tells which blocks of a content are worth storing: nil for all of them.
+// find returns the blocks of a content that have data, or nil for all of them.
 func (d dataFinder) find(c tree.Content) ([]span, error) {
 	if c.Size < minSparse {
 		return nil, nil
@@ -39,7 +38,7 @@ func (d dataFinder) find(c tree.Content) ([]span, error) {
 		if err != nil {
 			return nil, err
 		}
-		if end := st.Size() - c.Offset; st.Mode().IsRegular() && end < c.Size { // its end is not a hole
+		if end := st.Size() - c.Offset; st.Mode().IsRegular() && end < c.Size { // not a hole at the end
 			return nil, shortContent(end, c.Size)
 		}
 		return dataSpans(func(offset int64) (int64, int64, error) { return d.next(r, offset) }, c)
@@ -47,7 +46,7 @@ func (d dataFinder) find(c tree.Content) ([]span, error) {
 	return nil, nil
 }
 
-// dataSpans collects the blocks that data touches, those that follow each other in one span.
+// dataSpans returns the blocks that have data, contiguous ones in one span.
 func dataSpans(next func(int64) (int64, int64, error), c tree.Content) ([]span, error) {
 	spans := []span{}
 	for at := c.Offset; at < c.Offset+c.Size; {
@@ -76,7 +75,7 @@ func dataSpans(next func(int64) (int64, int64, error), c tree.Content) ([]span, 
 	return spans, nil
 }
 
-// next is the next range of data of a file.
+// next returns the next range of data of a file.
 func (d dataFinder) next(f *os.File, offset int64) (start, end int64, err error) {
 	if last := d[f]; last.start <= offset && offset < last.end {
 		return offset, last.end, nil
@@ -86,7 +85,7 @@ func (d dataFinder) next(f *os.File, offset int64) (start, end int64, err error)
 	return start, end, err
 }
 
-// seekData finds the next data of a file. One that cannot tell has data everywhere.
+// seekData returns the next range of data of a file. A file system that does not know of holes has data everywhere.
 func seekData(f *os.File, offset int64) (start, end int64, err error) {
 	start, err = f.Seek(offset, unix.SEEK_DATA)
 	if errors.Is(err, syscall.ENXIO) {

@@ -1,13 +1,20 @@
 package ext4
 
-import "encoding/binary"
-
 const (
 	entryHeader = 8
 	tailSize    = 12
 	dirSpace    = blockSize - tailSize // of a block of entries
 	tailType    = 0xde
 )
+
+// diskEntry is struct ext4_dir_entry_2; the name follows.
+// https://docs.kernel.org/filesystems/ext4/directory.html
+type diskEntry struct {
+	Inode    uint32
+	RecLen   uint16
+	NameLen  uint8
+	FileType uint8
+}
 
 // entry is a name in a directory.
 type entry struct {
@@ -16,16 +23,16 @@ type entry struct {
 	fileType uint8
 }
 
-// recLen is the room that an entry takes.
+// recLen is the size of an entry on disk.
 func (e entry) recLen() int { return (entryHeader + len(e.name) + 3) &^ 3 }
 
-// directory is what a directory contains, apart from "." and "..".
+// directory holds the entries of a directory, without "." and "..".
 type directory struct {
 	parent  uint32
 	entries []entry
 }
 
-// indexed tells whether the directory is an htree: whether it needs more than one block.
+// indexed reports whether the directory is an htree: whether it needs more than one block.
 func (d *directory) indexed() bool {
 	used := entry{name: "."}.recLen() + entry{name: ".."}.recLen()
 	for _, e := range d.entries {
@@ -34,7 +41,7 @@ func (d *directory) indexed() bool {
 	return used > dirSpace
 }
 
-// measure is the size of the directory in bytes.
+// measure returns the size of the directory in bytes.
 func (d *directory) measure(hashSeed [16]byte) (int64, error) {
 	if !d.indexed() {
 		return blockSize, nil
@@ -42,8 +49,7 @@ func (d *directory) measure(hashSeed [16]byte) (int64, error) {
 	return treeSize(len(d.leaves(hashSeed)))
 }
 
-// directoryBlocks are the blocks of a directory, one after the other.
-// https://docs.kernel.org/filesystems/ext4/directory.html
+// directoryBlocks encodes the content of a directory.
 func (p *plan) directoryBlocks(number uint32) []byte {
 	in := p.inodes[number]
 	seed := inodeSeed(p.seed, number)
@@ -58,39 +64,35 @@ func (p *plan) directoryBlocks(number uint32) []byte {
 	return b
 }
 
-// dots are the entries that every directory begins with.
+// dots returns the entries that every directory begins with.
 func (d *directory) dots(number uint32) []entry {
 	const directory = 2
 	return []entry{{".", number, directory}, {"..", d.parent, directory}}
 }
 
-// appendLeaf appends a block of entries. The last one takes all the room that is left, and behind it lies what looks
-// like an entry to those who do not know of the checksum that it holds.
+// appendLeaf appends a block of entries. The last one takes all the space that is left; the checksum behind it has the
+// form of an unused entry.
 func appendLeaf(b []byte, entries []entry, seed uint32) []byte {
 	start := len(b)
 	if len(entries) == 0 {
 		entries = []entry{{}}
 	}
 	for i, e := range entries {
-		room := e.recLen()
+		size := e.recLen()
 		if i == len(entries)-1 {
-			room = start + dirSpace - len(b)
+			size = start + dirSpace - len(b)
 		}
-		b = appendEntry(b, e, room)
+		b = appendEntry(b, e, size)
 	}
 	sum := crc32c(seed, b[start:])
-	b = binary.LittleEndian.AppendUint32(b, 0)
-	b = binary.LittleEndian.AppendUint16(b, tailSize)
-	b = append(b, 0, tailType)
-	return binary.LittleEndian.AppendUint32(b, sum)
+	b = encode(b, &diskEntry{RecLen: tailSize, FileType: tailType})
+	return le.AppendUint32(b, sum)
 }
 
-// appendEntry appends a struct ext4_dir_entry_2 that takes the room given.
-func appendEntry(b []byte, e entry, room int) []byte {
-	end := len(b) + room
-	b = binary.LittleEndian.AppendUint32(b, e.inode)
-	b = binary.LittleEndian.AppendUint16(b, uint16(room))
-	b = append(b, uint8(len(e.name)), e.fileType)
+// appendEntry appends an entry of a size in bytes, padded with zeroes.
+func appendEntry(b []byte, e entry, size int) []byte {
+	end := len(b) + size
+	b = encode(b, &diskEntry{e.inode, uint16(size), uint8(len(e.name)), e.fileType})
 	b = append(b, e.name...)
 	return append(b, make([]byte, end-len(b))...)
 }

@@ -1,16 +1,14 @@
 package ext4
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "slices"
 
 const (
 	extentMagic     = 0xf30a
 	extentEntrySize = 12
 	extentsInInode  = 4
 	extentsInBlock  = (blockSize - extentEntrySize - 4) / extentEntrySize
-	maxExtent       = 32768 // blocks; longer ones would be read as unwritten
+	maxExtent       = 32768 // blocks; a longer one is unwritten and this much shorter
+	maxExtentDepth  = 5     // levels of an extent tree, the root included
 )
 
 // span is a part of a file, in blocks.
@@ -18,11 +16,14 @@ type span struct {
 	start, length uint32
 }
 
-// extent is where a part of a file lies.
+// extent is a part of a file and the block it starts at.
 type extent struct {
 	logical, length uint32
 	start           uint64
 }
+
+// logicalEnd is the first block of the file behind the extent.
+func (e extent) logicalEnd() uint64 { return uint64(e.logical) + uint64(e.length) }
 
 // allocate appends the extents that a span gets.
 func (s span) allocate(to []extent, a *allocator) []extent {
@@ -58,7 +59,7 @@ type diskExtentIndex struct {
 	_      uint16
 }
 
-// treeBlocks is the number of blocks that so many extents need outside of their inode.
+// treeBlocks returns the number of blocks that a number of extents needs outside of their inode.
 func treeBlocks(extents int) int {
 	blocks := 0
 	for n := extents; n > extentsInInode; {
@@ -68,8 +69,7 @@ func treeBlocks(extents int) int {
 	return blocks
 }
 
-// extentTree is the tree of an inode's extents: first the root, which lies in the inode, then its blocks in the order
-// of inode.tree.
+// extentTree encodes the extent tree of an inode: the root, which lies in the inode, then the blocks of inode.tree.
 func (p *plan) extentTree(number uint32) [][]byte {
 	in := p.inodes[number]
 	nodes := [][]byte{nil}
@@ -80,8 +80,7 @@ func (p *plan) extentTree(number uint32) [][]byte {
 		for part := range slices.Chunk(level, extentsInBlock*extentEntrySize) {
 			at := in.tree[len(nodes)-1]
 			nodes = append(nodes, p.extentBlock(part, depth, number))
-			above = encode(above, &diskExtentIndex{
-				Block: binary.LittleEndian.Uint32(part), LeafLo: lo32(at), LeafHi: uint16(at >> 32)})
+			above = encode(above, &diskExtentIndex{Block: le.Uint32(part), LeafLo: lo32(at), LeafHi: uint16(at >> 32)})
 		}
 		level = above
 		depth++
@@ -104,11 +103,11 @@ func extentNode(entries []byte, most, depth uint16) []byte {
 	return append(encode(nil, &header), entries...)
 }
 
-// extentBlock is a node in a block of its own, which ends with a checksum.
+// extentBlock encodes a node outside of the inode, which ends with a checksum.
 func (p *plan) extentBlock(entries []byte, depth uint16, number uint32) []byte {
 	b := make([]byte, blockSize)
 	copy(b, extentNode(entries, extentsInBlock, depth))
 	tail := extentEntrySize * (1 + extentsInBlock)
-	binary.LittleEndian.PutUint32(b[tail:], crc32c(inodeSeed(p.seed, number), b[:tail]))
+	le.PutUint32(b[tail:], crc32c(inodeSeed(p.seed, number), b[:tail]))
 	return b
 }

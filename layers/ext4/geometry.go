@@ -2,17 +2,17 @@ package ext4
 
 const (
 	blockSize       = 4096
-	blocksPerGroup  = 8 * blockSize // as many as one block of bitmap has bits
-	maxInodes       = 8 * blockSize // of a group, for the same reason
+	blocksPerGroup  = 8 * blockSize // a bitmap is one block
+	maxInodes       = 8 * blockSize // of a group, as above
 	inodeSize       = 256
 	inodesPerBlock  = blockSize / inodeSize
 	descriptorSize  = 64
 	descriptors     = blockSize / descriptorSize // in a block
-	bytesPerInode   = 16384                      // as mke2fs has it
+	bytesPerInode   = 16384                      // as in mke2fs
 	groupsPerFlex   = 1 << logGroupsPerFlex
-	minLastGroup    = 50 // blocks of use that a last, partial group must have
+	minLastGroup    = 50 // usable blocks that a last, partial group must have
 	minSpareInodes  = 256
-	spareInodeShare = 8 // one inode in so many of those in use is spare
+	spareInodeShare = 8 // one spare inode for so many in use
 	growthBlocks    = 2 << 40 / blockSize
 
 	logGroupsPerFlex = 4
@@ -25,17 +25,17 @@ type geometry struct {
 	groups         uint32
 	inodesPerGroup uint32
 	gdt            uint32 // blocks of group descriptors
-	reserved       uint32 // blocks kept free behind them, for growth
+	reserved       uint32 // blocks behind them for growth
 }
 
-// newGeometry divides a number of blocks. The inodes are a lower bound, which maxInodes may cut short.
+// newGeometry divides a number of blocks into groups with at least so many inodes in all, as far as maxInodes allows.
 func newGeometry(blocks uint64, inodes uint32) geometry {
 	g := geometry{blocks: blocks, groups: uint32(ceil(blocks, blocksPerGroup))}
 	inodes = max(inodes, uint32(min(blocks*blockSize/bytesPerInode, 1<<32-1)))
 	perGroup := ceil(inodes, g.groups)
 	g.inodesPerGroup = min(ceil(perGroup, inodesPerBlock)*inodesPerBlock, maxInodes)
 	g.gdt = descriptorBlocks(blocks)
-	// A partition of an MBR ends at 2 TiB, so a card that is larger has no use for more.
+	// An MBR partition ends at 2 TiB, so more growth is never needed.
 	if most := descriptorBlocks(growthBlocks); g.gdt < most {
 		g.reserved = most - g.gdt
 	}
@@ -46,8 +46,8 @@ func descriptorBlocks(blocks uint64) uint32 {
 	return uint32(ceil(ceil(blocks, blocksPerGroup), descriptors))
 }
 
-// usableBlocks is the size of a file system in so many blocks: a last group is left out that would hold little more
-// than its own copy of the superblock.
+// usableBlocks returns how many of a number of blocks a file system uses: a last group that holds little more than its
+// copy of the superblock is left out.
 func usableBlocks(blocks uint64) uint64 {
 	last := blocks % blocksPerGroup
 	if blocks > blocksPerGroup && last > 0 && last < minLastBlocks(blocks) {
@@ -56,7 +56,7 @@ func usableBlocks(blocks uint64) uint64 {
 	return blocks
 }
 
-// growToUsable is the smallest usable size of at least so many blocks.
+// growToUsable returns the smallest usable size of at least so many blocks.
 func growToUsable(blocks uint64) uint64 {
 	if usableBlocks(blocks) == blocks {
 		return blocks
@@ -76,16 +76,16 @@ func (g *geometry) inodeCount() uint32 { return g.groups * g.inodesPerGroup }
 
 func (g *geometry) tableBlocks() uint32 { return g.inodesPerGroup / inodesPerBlock }
 
-// baseBlocks is the length of superblock, group descriptors and their reserve, in a group that has them.
+// baseBlocks is the number of blocks of superblock, group descriptors and their reserve, in a group that has them.
 func (g *geometry) baseBlocks() uint32 { return 1 + g.gdt + g.reserved }
 
-// bounds are the first block of a group and the one behind its last.
+// bounds returns the first block of a group and the one behind its last.
 func (g *geometry) bounds(group uint32) (start, end uint64) {
 	start = uint64(group) * blocksPerGroup
 	return start, min(start+blocksPerGroup, g.blocks)
 }
 
-// hasSuper tells whether a group has a copy of the superblock under sparse_super: 0, 1, and the powers of 3, 5 and 7.
+// hasSuper reports whether a group has a copy of the superblock under sparse_super: 0, 1, and the powers of 3, 5 and 7.
 func hasSuper(group uint32) bool {
 	if group <= 1 {
 		return true

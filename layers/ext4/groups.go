@@ -1,11 +1,11 @@
 package ext4
 
-import "encoding/binary"
-
 const (
-	groupInodeUninit = 0x1 // the inode bitmap was not written: all are free
-	groupBlockUninit = 0x2 // the block bitmap was not written: only the group's own blocks are in use
+	groupInodeUninit = 0x1 // the inode bitmap was not written: all inodes are free
+	groupBlockUninit = 0x2 // the block bitmap was not written: only superblock and descriptors are in use
 	groupTableZeroed = 0x4
+
+	descriptorChecksum = 0x1e // offset of the field
 )
 
 // groupDescriptor is struct ext4_group_desc.
@@ -36,7 +36,7 @@ type groupDescriptor struct {
 	_                 uint32
 }
 
-// descriptorTable are the descriptors of all groups.
+// descriptorTable encodes the descriptors of all groups.
 func (p *plan) descriptorTable() []byte {
 	if p.gdtData == nil {
 		b := make([]byte, 0, p.gdt*blockSize)
@@ -71,12 +71,12 @@ func (p *plan) descriptor(b []byte, group uint32) []byte {
 	}
 	start := len(b)
 	b = encode(b, &d)
-	number := binary.LittleEndian.AppendUint32(nil, group)
-	binary.LittleEndian.PutUint16(b[start+0x1e:], lo16(crc32c(p.seed, number, b[start:])))
+	number := le.AppendUint32(nil, group)
+	le.PutUint16(b[start+descriptorChecksum:], lo16(crc32c(p.seed, number, b[start:])))
 	return b
 }
 
-// groupFlags says what of the group was left for the kernel to initialise.
+// groupFlags tells the kernel which parts of the group it must initialize.
 func (p *plan) groupFlags(group uint32) uint16 {
 	flags := uint16(0)
 	switch p.groupInodes(group) {
@@ -90,14 +90,14 @@ func (p *plan) groupFlags(group uint32) uint16 {
 	if hasSuper(group) {
 		own = uint64(p.baseBlocks())
 	}
-	// The last group's bitmap is padded, so it is always written.
+	// The last group's bitmap is padded and so always written.
 	if group < p.groups-1 && p.next <= start+own && uint64(p.groupFree(group)) == end-start-own {
 		flags |= groupBlockUninit
 	}
 	return flags
 }
 
-// groupInodes is the number of inodes in use. As they are numbered without gaps, they are the first of the group.
+// groupInodes returns the number of inodes in use, which are the first of the group.
 func (p *plan) groupInodes(group uint32) uint32 {
 	first := group * p.inodesPerGroup
 	if p.lastInode() <= first {
@@ -106,7 +106,7 @@ func (p *plan) groupInodes(group uint32) uint32 {
 	return min(p.lastInode()-first, p.inodesPerGroup)
 }
 
-// blockBitmap has a bit for each block in use, and for those behind the end of the file system.
+// blockBitmap encodes a bitmap of the blocks in use; those behind the end of the file system count as such.
 // https://docs.kernel.org/filesystems/ext4/bitmaps.html
 func (p *plan) blockBitmap(group uint32) []byte {
 	b := make([]byte, blockSize)
@@ -142,7 +142,7 @@ func setBits(b []byte, from, to uint64) {
 	}
 }
 
-// inodeTable is the part of a group's table that is in use.
+// inodeTable encodes the part of a group's inode table that is in use.
 func (p *plan) inodeTable(group uint32) []byte {
 	used := p.groupInodes(group)
 	b := make([]byte, 0, ceil(used, inodesPerBlock)*blockSize)

@@ -1,19 +1,18 @@
 package ext4
 
 import (
-	"encoding/binary"
 	"math/bits"
 )
 
-// hashEOF is the hash that stands for the end of a directory, so no name may have it.
+// hashEOF stands for the end of a directory, so that no name may have this hash.
 const hashEOF = 0x7fffffff << 1
 
-// halfMD4 is the hash of a name in an htree: MD4 with its three rounds halved, over 32 bytes at a time. The lowest bit
-// is always zero.
+// halfMD4 returns the hash of a name in an htree: MD4 with its three rounds halved, over 32 bytes at a time. The lowest
+// bit is always zero.
 func halfMD4(name string, seed [16]byte) uint32 {
 	var state [4]uint32
 	for i := range state {
-		state[i] = binary.LittleEndian.Uint32(seed[4*i:])
+		state[i] = le.Uint32(seed[4*i:])
 	}
 	for rest := name; ; rest = rest[32:] {
 		state = halfMD4Round(state, hashWords(rest))
@@ -28,7 +27,7 @@ func halfMD4(name string, seed [16]byte) uint32 {
 	return hash
 }
 
-// hashWords are the first 32 bytes of a name as eight big-endian words; what is missing is made of the name's length.
+// hashWords returns the first 32 bytes of a name as eight big-endian words, padded with its length.
 func hashWords(name string) (words [8]uint32) {
 	pad := uint32(len(name)) & 0xff * 0x01010101
 	for i := range words {

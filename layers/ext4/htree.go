@@ -2,7 +2,6 @@ package ext4
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"slices"
 )
@@ -17,14 +16,14 @@ const (
 	nodeLimit   = (blockSize - nodeEntries - indexTail) / indexEntry
 )
 
-// leaf is a block of entries of an htree: those whose hashes begin at hash. The hash is odd where some entries of the
-// same hash are in the leaf before.
+// leaf is a block of entries of an htree, of which hash is the lowest hash. It is odd where entries of the same hash are
+// in the previous leaf.
 type leaf struct {
 	hash    uint32
 	entries []entry
 }
 
-// leaves deals the entries out to blocks in the order of their hashes.
+// leaves splits the entries into blocks in the order of their hashes.
 func (d *directory) leaves(hashSeed [16]byte) []leaf {
 	type hashed struct {
 		entry
@@ -55,7 +54,7 @@ func (d *directory) leaves(hashSeed [16]byte) []leaf {
 	return leaves
 }
 
-// treeNodes is the number of index blocks between the root and so many leaves.
+// treeNodes returns the number of index blocks between the root and a number of leaves.
 func treeNodes(leaves int) int {
 	if leaves <= rootLimit {
 		return 0
@@ -71,12 +70,12 @@ func treeSize(leaves int) (int64, error) {
 	return int64(1+nodes+leaves) * blockSize, nil
 }
 
-// indexed is a block and the hash that it begins at.
+// indexed is an index entry: a block of the directory and its lowest hash.
 type indexed struct {
 	hash, block uint32
 }
 
-// tree is the directory as an htree: its root, its index blocks, its leaves.
+// tree encodes the directory as an htree: root, index blocks, leaves.
 // https://docs.kernel.org/filesystems/ext4/directory.html#hash-tree-directories
 func (d *directory) tree(number uint32, hashSeed [16]byte, seed uint32) []byte {
 	leaves := d.leaves(hashSeed)
@@ -98,7 +97,7 @@ func (d *directory) tree(number uint32, hashSeed [16]byte, seed uint32) []byte {
 	return b
 }
 
-// indexRoot is a block with struct dx_root.
+// indexRoot encodes a block with struct dx_root.
 func (d *directory) indexRoot(number uint32, index []indexed, levels uint8, seed uint32) []byte {
 	b := make([]byte, 0, blockSize)
 	dots := d.dots(number)
@@ -108,7 +107,7 @@ func (d *directory) indexRoot(number uint32, index []indexed, levels uint8, seed
 	return appendIndex(b, index, rootLimit, seed)
 }
 
-// indexNodes are the blocks between the root and the leaves, and the index of them.
+// indexNodes encodes the blocks between the root and the leaves, and returns their own index.
 func indexNodes(index []indexed, seed uint32) (b []byte, above []indexed) {
 	for part := range slices.Chunk(index, nodeLimit) {
 		above = append(above, indexed{part[0].hash, uint32(1 + len(above))})
@@ -118,19 +117,19 @@ func indexNodes(index []indexed, seed uint32) (b []byte, above []indexed) {
 	return b, above
 }
 
-// appendIndex fills the rest of a block with an index. The place of the first hash, which is always that of the
-// block, holds the limit and count of entries.
+// appendIndex fills the rest of a block with an index. Limit and count of entries take the place of the first hash,
+// which the level above has.
 func appendIndex(b []byte, index []indexed, limit int, seed uint32) []byte {
 	for i, e := range index {
 		if i == 0 {
-			b = binary.LittleEndian.AppendUint16(b, uint16(limit))
-			b = binary.LittleEndian.AppendUint16(b, uint16(len(index)))
+			b = le.AppendUint16(b, uint16(limit))
+			b = le.AppendUint16(b, uint16(len(index)))
 		} else {
-			b = binary.LittleEndian.AppendUint32(b, e.hash)
+			b = le.AppendUint32(b, e.hash)
 		}
-		b = binary.LittleEndian.AppendUint32(b, e.block)
+		b = le.AppendUint32(b, e.block)
 	}
 	sum := crc32c(seed, b, make([]byte, indexTail))
 	b = append(b, make([]byte, blockSize-4-len(b))...)
-	return binary.LittleEndian.AppendUint32(b, sum)
+	return le.AppendUint32(b, sum)
 }

@@ -4,15 +4,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// inode is one inode of the file system to be, and all that is decided about it. One without a node is not in use.
+// inode is an inode that will be written. One without a node is not in use.
 type inode struct {
-	node  *tree.Node
-	links uint32
-	size  int64
-	data  []span // where a sparse file has data; nil: everywhere
-	dir   *directory
-	attrs *attributes
-	value *uint32 // of an inode that holds the value of an extended attribute: the value's hash
+	node      *tree.Node
+	links     uint32
+	size      int64
+	data      []span // where a sparse file has data; nil: everywhere
+	dir       *directory
+	attrs     *attributes
+	valueHash *uint32 // set on an inode that holds the value of an extended attribute
 
 	extents []extent
 	tree    []uint64 // blocks of extents that do not fit into the inode
@@ -23,7 +23,7 @@ var fileTypes = [...]uint8{
 	tree.Symlink: 7,
 }
 
-// newInode is what can be said of a node by itself.
+// newInode sets what a node determines by itself.
 func newInode(n *tree.Node, d dataFinder) (inode, error) {
 	in := inode{node: n, links: 1}
 	var err error
@@ -40,7 +40,7 @@ func newInode(n *tree.Node, d dataFinder) (inode, error) {
 	return in, err
 }
 
-// allocate gives the inode its blocks: what it contains, then what that needs to be found, then its attributes.
+// allocate assigns the inode's blocks: content, extent tree, extended attributes.
 func (in *inode) allocate(a *allocator) {
 	in.extents = in.extents[:0]
 	for _, s := range in.spans() {
@@ -55,7 +55,7 @@ func (in *inode) allocate(a *allocator) {
 	}
 }
 
-// spans are the blocks of the inode's content that are to be stored.
+// spans returns the parts of the content that get blocks.
 func (in *inode) spans() []span {
 	switch {
 	case in.data != nil:
@@ -66,6 +66,7 @@ func (in *inode) spans() []span {
 	return []span{{0, uint32(ceil(in.size, blockSize))}}
 }
 
+// isFastSymlink reports whether the target lies in the inode.
 func (in *inode) isFastSymlink() bool {
 	return in.node.Type == tree.Symlink && in.size < int64(len(diskInode{}.Block))
 }

@@ -1,7 +1,7 @@
 package ext4
 
 import (
-	"encoding/binary"
+	"slices"
 
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
@@ -9,24 +9,37 @@ import (
 const (
 	extraSize = 32 // of the fields behind the first 128 bytes
 
-	checksumLo = 0x7c // offsets of the fields
-	checksumHi = 0x82
+	// Offsets of fields.
+	blockOffset = 0x28
+	tailOffset  = 0x64
+	checksumLo  = 0x7c
+	checksumHi  = 0x82
 
-	flagIndexed = 0x1000 // the directory is an htree
-	flagExtents = 0x80000
-	flagEAInode = 0x200000
+	mtimeExtraEnd = 12 // ExtraIsize from which on an inode has MtimeExtra
+
+	flagEncrypted  = 0x800
+	flagIndexed    = 0x1000 // the directory is an htree
+	flagExtents    = 0x80000
+	flagEAInode    = 0x200000
+	flagInlineData = 0x10000000
 )
 
+// modeTypes are the upper four bits of Mode.
 var modeTypes = [...]uint16{
 	tree.Fifo: 0x1000, tree.Char: 0x2000, tree.Directory: 0x4000, tree.Block: 0x6000, tree.Regular: 0x8000,
 	tree.Symlink: 0xa000, tree.Socket: 0xc000,
 }
 
-// diskInode is struct ext4_inode. It is in parts because encoding/binary is slow with arrays, and inodes are many.
+func nodeType(mode uint16) (kind tree.Type, known bool) {
+	i := slices.Index(modeTypes[:], mode&0xf000)
+	return tree.Type(max(i, 0)), i >= 0
+}
+
+// diskInode is struct ext4_inode, in parts because encoding/binary is slow with arrays and inodes are many.
 // https://docs.kernel.org/filesystems/ext4/inodes.html
 type diskInode struct {
 	inodeHead
-	Block [60]byte
+	Block [tailOffset - blockOffset]byte
 	inodeTail
 	InlineXattrs [inlineXattrs]byte
 }
@@ -68,7 +81,7 @@ type inodeTail struct {
 	Projid      uint32
 }
 
-// sectors is i_blocks: 512 bytes each, those that hold metadata included.
+// sectors returns i_blocks: the inode's blocks, including metadata, in units of 512 bytes.
 func (p *plan) sectors(number uint32) uint64 {
 	in := p.inodes[number]
 	blocks := uint64(len(in.tree))
@@ -93,18 +106,18 @@ func (p *plan) flags(number uint32) uint32 {
 	if in.dir != nil && in.dir.indexed() {
 		flags |= flagIndexed
 	}
-	if in.value != nil {
+	if in.valueHash != nil {
 		flags |= flagEAInode
 	}
 	return flags
 }
 
-// blockField is i_block, which is what its type makes of it.
-func (p *plan) blockField(number uint32) (b [60]byte) {
+// blockField returns i_block, whose meaning depends on the type of the inode.
+func (p *plan) blockField(number uint32) (b [tailOffset - blockOffset]byte) {
 	in := p.inodes[number]
 	switch {
 	case number == resizeInode:
-		binary.LittleEndian.PutUint32(b[doublyIndirect*4:], uint32(p.resize))
+		le.PutUint32(b[doublyIndirect*4:], uint32(p.resize))
 	case in.isFastSymlink():
 		copy(b[:], in.node.Target)
 	case in.isDevice():
@@ -115,16 +128,25 @@ func (p *plan) blockField(number uint32) (b [60]byte) {
 	return b
 }
 
-// putDevice writes a device number, in the old form where it fits.
+// putDevice encodes a device number in the old form if that can hold it, and in the new one behind it otherwise.
 func putDevice(b []byte, major, minor uint32) {
 	if major < 256 && minor < 256 {
-		binary.LittleEndian.PutUint32(b, major<<8|minor)
+		le.PutUint32(b, major<<8|minor)
 		return
 	}
-	binary.LittleEndian.PutUint32(b[4:], minor&0xff|major<<8|minor&^0xff<<12)
+	le.PutUint32(b[4:], minor&0xff|major<<8|minor&^0xff<<12)
 }
 
-// encodeInode is an inode as it lies in its table.
+// device is the inverse of putDevice.
+func device(b []byte) (major, minor uint32) {
+	if old := le.Uint32(b); old != 0 {
+		return old >> 8 & 0xff, old & 0xff
+	}
+	number := le.Uint32(b[4:])
+	return number >> 8 & 0xfff, number&0xff | number>>12&0xfff00
+}
+
+// encodeInode appends an inode as the inode table holds it.
 func (p *plan) encodeInode(b []byte, number uint32) []byte {
 	in := p.inodes[number]
 	if in.node == nil || number == resizeInode && p.reserved == 0 {
@@ -148,19 +170,19 @@ func (p *plan) encodeInode(b []byte, number uint32) []byte {
 		d.FileACLLo, d.FileACLHi = lo32(in.attrs.at), uint16(in.attrs.at>>32)
 		d.InlineXattrs = in.attrs.encodeInline(p)
 	}
-	if in.value != nil {
-		d.setValue(*in.value)
+	if in.valueHash != nil {
+		d.setValueHash(*in.valueHash)
 	}
 	start := len(b)
 	b = append(encode(b, &d.inodeHead), d.Block[:]...)
 	b = append(encode(b, &d.inodeTail), d.InlineXattrs[:]...)
 	sum := crc32c(inodeSeed(p.seed, number), b[start:])
-	binary.LittleEndian.PutUint16(b[start+checksumLo:], lo16(sum))
-	binary.LittleEndian.PutUint16(b[start+checksumHi:], hi16(sum))
+	le.PutUint16(b[start+checksumLo:], lo16(sum))
+	le.PutUint16(b[start+checksumHi:], hi16(sum))
 	return b
 }
 
-// linksCount is 1 for a directory with more links than ext4 counts (dir_nlink).
+// linksCount returns 1 for a directory with more links than ext4 counts (dir_nlink).
 func linksCount(in *inode) uint16 {
 	if in.links > maxLinks {
 		return 1

@@ -22,7 +22,7 @@ type journalHeader struct {
 	Maxlen          uint32
 	First           uint32
 	Sequence        uint32
-	Start           uint32 // zero: there is nothing to replay
+	Start           uint32 // zero: the journal is empty
 	Errno           uint32
 	FeatureCompat   uint32
 	FeatureIncompat uint32
@@ -31,7 +31,7 @@ type journalHeader struct {
 	NrUsers         uint32
 }
 
-// journalSizes are the sizes that mke2fs picks, in blocks, for file systems below so many blocks.
+// journalSizes are the sizes that mke2fs gives journals, in blocks, for file systems of less than below blocks.
 var journalSizes = []struct{ below, journal uint64 }{
 	{32768, 1024}, {256 << 10, 4096}, {512 << 10, 8192}, {4096 << 10, 16384}, {8192 << 10, 32768}, {16384 << 10, 65536},
 	{32768 << 10, 131072},
@@ -48,8 +48,8 @@ func journalBlocks(blocks uint64) uint64 {
 	return maxJournal
 }
 
-// journal is an empty one: its superblock, and zeroes up to its end. They are more than tidiness: on a card that was
-// written before, what is left of an earlier journal could pass for transactions of this one.
+// journal encodes an empty journal: its superblock, then zeroes. They are written, as the remains of another journal on
+// the card could pass for transactions of this one.
 func (p *plan) journal() tree.Content {
 	size := p.inodes[journalInode].size
 	header, _ := binary.Append(nil, binary.BigEndian, &journalHeader{
@@ -59,7 +59,7 @@ func (p *plan) journal() tree.Content {
 	return tree.Content{ReaderAt: padded(header), Size: size}
 }
 
-// padded reads as its bytes, with zeroes behind them.
+// padded reads as its bytes, then zeroes.
 type padded []byte
 
 var _ io.ReaderAt = padded{}

@@ -5,27 +5,27 @@ import (
 	"slices"
 )
 
-// groupBlocks are the places of a group's bitmaps and inode table. With flex_bg those of 16 groups lie together, in
-// the first of them.
+// groupBlocks are the first blocks of a group's bitmaps and inode table. With flex_bg those of 16 groups lie together,
+// in the first of them.
 // https://docs.kernel.org/filesystems/ext4/blockgroup.html#flexible-block-groups
 type groupBlocks struct {
 	blockBitmap, inodeBitmap, inodeTable uint64
 }
 
-// plan is a survey laid out on a number of blocks.
+// plan is the layout of a survey on a number of blocks.
 type plan struct {
 	*survey
 	geometry
 	Options
 	places  []groupBlocks
-	fixed   []run    // blocks of the groups' own, in ascending order
-	next    uint64   // what is not fixed is in use up to here
-	dirs    []uint32 // directories of each group
+	fixed   []run    // superblocks, descriptors, bitmaps and inode tables, in ascending order
+	next    uint64   // of the other blocks, those below are in use
+	dirs    []uint32 // number of directories in each group
 	resize  uint64   // the doubly indirect block of the resize inode
-	gdtData []byte   // the group descriptors, once they are known
+	gdtData []byte   // the encoded group descriptors, once they are known
 }
 
-// layout places all that a survey found. It does not fail: see missing.
+// layout assigns a block to everything in a survey. The result may exceed the number of blocks: see missing.
 func layout(s *survey, blocks uint64, o Options) *plan {
 	p := &plan{survey: s, geometry: newGeometry(blocks, s.wantedInodes()), Options: o}
 	p.placeGroups()
@@ -44,7 +44,7 @@ func layout(s *survey, blocks uint64, o Options) *plan {
 	return p
 }
 
-// placeGroups fixes the place of superblocks, descriptors, bitmaps and inode tables.
+// placeGroups places superblocks, descriptors, bitmaps and inode tables.
 func (p *plan) placeGroups() {
 	for g := range p.groups {
 		if start, _ := p.bounds(g); hasSuper(g) {
@@ -60,7 +60,7 @@ func (p *plan) placeGroups() {
 	slices.SortFunc(p.fixed, func(a, b run) int { return cmp.Compare(a.start, b.start) })
 }
 
-// placeFlex places the bitmaps and tables of the groups of one flexible group, from a block on.
+// placeFlex places the bitmaps and inode tables of a flexible group from a block on.
 func (p *plan) placeFlex(places []groupBlocks, from uint64, copies []run) {
 	place := func(n uint32) uint64 {
 		for _, c := range copies {
@@ -95,12 +95,11 @@ func (p *plan) countDirectories() {
 
 func (p *plan) groupOf(inode uint32) uint32 { return (inode - 1) / p.inodesPerGroup }
 
-// missing is the number of blocks that the file system is too small by, if so many are to be left over for ordinary
-// users.
+// missing returns by how many blocks the file system is too small to leave a number of them free for ordinary users.
 func (p *plan) missing(free uint64) uint64 {
 	end := p.next
 	if n := len(p.fixed); n > 0 {
-		end = max(end, p.fixed[n-1].end) // the tables of the last groups may run over, too
+		end = max(end, p.fixed[n-1].end) // inode tables of the last groups may exceed it, too
 	}
 	need := uint64(0)
 	if end > p.blocks {
@@ -115,7 +114,7 @@ func (p *plan) missing(free uint64) uint64 {
 	return need
 }
 
-// rootBlocks is the number of blocks that only root may fill.
+// rootBlocks is the number of blocks reserved for root.
 func (p *plan) rootBlocks() uint64 { return p.blocks * uint64(p.ReservedPercent) / 100 }
 
 func (p *plan) fixedBlocks() uint64 {
@@ -134,7 +133,7 @@ func (p *plan) freeBlocks() uint64 {
 	return free
 }
 
-// groupFree is the number of free blocks of a group: those behind the last one handed out that are not fixed.
+// groupFree returns the number of free blocks of a group: those from next on that are not fixed.
 func (p *plan) groupFree(group uint32) uint32 {
 	start, end := p.bounds(group)
 	start = min(max(start, p.next), end)
@@ -148,13 +147,13 @@ func (p *plan) groupFree(group uint32) uint32 {
 	return uint32(free)
 }
 
-// fixedFrom are the fixed runs that end behind a block.
+// fixedFrom returns the fixed runs that end behind a block.
 func (p *plan) fixedFrom(block uint64) []run {
 	i, _ := slices.BinarySearchFunc(p.fixed, block, func(r run, b uint64) int { return cmp.Compare(r.end, b+1) })
 	return p.fixed[i:]
 }
 
-// setSpecialSizes sets the sizes of the inodes that depend on that of the disk.
+// setSpecialSizes sets the sizes of inodes that depend on the size of the file system.
 func (p *plan) setSpecialSizes() {
 	p.inodes[journalInode].size = int64(journalBlocks(p.blocks)) * blockSize
 	p.inodes[resizeInode].size = 0

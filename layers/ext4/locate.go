@@ -8,11 +8,11 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Tree is what the file system is made of.
+// Tree returns the tree that the file system is made of.
 func (fs *FileSystem) Tree() *tree.Tree { return fs.tree }
 
-// Locate tells what a byte of the written file system belongs to: the path of a file, empty where it is none, and what
-// of it.
+// Locate describes what a byte of the written file system belongs to: the path of a file, if it is part of one, and the
+// field.
 func (fs *FileSystem) Locate(offset int64) (path, field string) {
 	p, block := fs.plan, uint64(offset/blockSize)
 	if block >= p.blocks {
@@ -36,7 +36,7 @@ func (fs *FileSystem) Locate(offset int64) (path, field string) {
 	return fs.locateBlock(block, offset)
 }
 
-// locateBlock looks for the inode that a block was given to.
+// locateBlock finds the inode that a block was allocated to.
 func (fs *FileSystem) locateBlock(block uint64, offset int64) (path, field string) {
 	if block == fs.plan.resize {
 		return fs.owner(resizeInode, "block pointers")
@@ -60,7 +60,7 @@ func (fs *FileSystem) locateBlock(block uint64, offset int64) (path, field strin
 	return "", "free block"
 }
 
-// owner names an inode.
+// owner returns the path of an inode, or a field that names an inode without one.
 func (fs *FileSystem) owner(number uint32, what string) (path, field string) {
 	switch number {
 	case journalInode:
@@ -83,14 +83,14 @@ func (fs *FileSystem) owner(number uint32, what string) (path, field string) {
 	return "", fmt.Sprintf("inode %d: %s", number, what)
 }
 
-// baseField names a byte of a superblock or of the descriptors behind it.
+// baseField returns the field at a byte of a superblock and the descriptors behind it.
 func (p *plan) baseField(group uint32, at int64) string {
 	super := int64(0)
 	if group == 0 {
-		super = 1024
+		super = superblockOffset
 	}
 	switch descriptor := at - blockSize; {
-	case at < super || at >= super+1024 && at < blockSize:
+	case at < super || at >= super+superblockSize && at < blockSize:
 		return "boot block"
 	case at < blockSize:
 		return fmt.Sprintf("superblock of group %d, field %s", group, fieldAt(reflect.TypeFor[superblock](), int(at-super)))
@@ -103,7 +103,7 @@ func (p *plan) baseField(group uint32, at int64) string {
 
 func inodeField(at int) string { return fieldAt(reflect.TypeFor[diskInode](), at) }
 
-// fieldAt names the field at a byte of a structure as it lies on disk.
+// fieldAt returns the name of the field at a byte of an on-disk structure.
 func fieldAt(t reflect.Type, at int) string {
 	for i := range t.NumField() {
 		f := t.Field(i)

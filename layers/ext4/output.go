@@ -16,14 +16,14 @@ import (
 const (
 	bufferSize  = 1 << 20
 	kernelCopy  = 256 << 10 // from this size on the kernel copies
-	copyAtATime = 16 << 20  // so that a cancelled context is noticed soon
+	copyAtATime = 16 << 20  // between checks of the context
 )
 
-// output writes blocks in ascending order, gathering those that follow each other.
+// output writes blocks in ascending order and buffers contiguous ones.
 type output struct {
 	to     io.WriterAt
-	base   int64 // where block 0 lies in it
-	at     int64 // where the buffer belongs
+	base   int64 // offset of block 0
+	at     int64 // offset of the buffer
 	buffer []byte
 }
 
@@ -31,19 +31,19 @@ type output struct {
 func (o *output) write(block uint64, b []byte) error {
 	for len(b) > 0 {
 		n := min(len(b), bufferSize)
-		room, err := o.room(block, n)
+		part, err := o.reserve(block, n)
 		if err != nil {
 			return err
 		}
-		copy(room, b[:n])
+		copy(part, b[:n])
 		b = b[n:]
 		block += uint64(n / blockSize)
 	}
 	return nil
 }
 
-// room is a piece of the buffer, up to bufferSize, to be filled with the blocks from the one given on.
-func (o *output) room(block uint64, size int) ([]byte, error) {
+// reserve returns a part of the buffer, up to bufferSize, for the caller to fill with the blocks from block on.
+func (o *output) reserve(block uint64, size int) ([]byte, error) {
 	at := o.base + int64(block)*blockSize
 	if at != o.at+int64(len(o.buffer)) || len(o.buffer)+size > cap(o.buffer) {
 		if err := o.flush(); err != nil {
@@ -65,7 +65,7 @@ func (o *output) flush() error {
 	return err
 }
 
-// copy writes a part of a content, from an offset on, into so many blocks; zeroes follow the content's end.
+// copy writes a part of a content, from an offset on, to a number of blocks, and zeroes behind the content's end.
 func (o *output) copy(ctx context.Context, block uint64, c tree.Content, from int64, blocks uint32) error {
 	size := min(int64(blocks)*blockSize, c.Size-from)
 	whole := size / blockSize * blockSize
@@ -86,14 +86,14 @@ func (o *output) copy(ctx context.Context, block uint64, c tree.Content, from in
 			return err
 		}
 		n := min(size, bufferSize)
-		room, err := o.room(block, int(ceil(n, blockSize)*blockSize))
+		part, err := o.reserve(block, int(ceil(n, blockSize)*blockSize))
 		if err != nil {
 			return err
 		}
-		if err := readFull(c, room[:n], from); err != nil {
+		if err := readFull(c, part[:n], from); err != nil {
 			return err
 		}
-		clear(room[n:])
+		clear(part[n:])
 		from, size, block = from+n, size-n, block+uint64(n/blockSize)
 	}
 	return nil
@@ -111,10 +111,10 @@ func readFull(c tree.Content, b []byte, from int64) error {
 }
 
 func shortContent(end, size int64) error {
-	return fmt.Errorf("read content: it ends at %d of %d bytes", end, size)
+	return fmt.Errorf("read content: end of file at %d of %d bytes", end, size)
 }
 
-// copyRange lets the kernel copy whole blocks. What it cannot copy, it leaves: done is how far it came.
+// copyRange copies whole blocks inside the kernel. It returns how many bytes it copied; the caller copies the rest.
 func copyRange(ctx context.Context, to *os.File, out int64, from *os.File, in, size int64) (done int64, err error) {
 	for done < size {
 		if err := ctx.Err(); err != nil {
@@ -128,7 +128,7 @@ func copyRange(ctx context.Context, to *os.File, out int64, from *os.File, in, s
 			if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
 				return done, os.NewSyscallError("copy_file_range", err)
 			}
-			break // another file system, an old kernel, the end: reading tells
+			break // not supported, or the end of the file: the caller finds out
 		}
 		done += int64(n)
 	}

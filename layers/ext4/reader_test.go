@@ -12,11 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
-	reader "github.com/PlanktoScope/pkbuild/layers/diskimage/ext4"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
-
-// The reader of file systems is tested here, beside the writer and the programs and kernels that have an opinion.
 
 // readImage reads an image with what is in front of and behind it.
 func readImage(t *testing.T, image string) *tree.Tree {
@@ -26,7 +23,7 @@ func readImage(t *testing.T, image string) *tree.Tree {
 	t.Cleanup(func() { _ = f.Close() })
 	info, err := f.Stat()
 	require.NoError(t, err)
-	tree, err := reader.Read(t.Context(), f, 0, info.Size())
+	tree, err := Read(t.Context(), f, 0, info.Size())
 	require.NoError(t, err)
 	return tree
 }

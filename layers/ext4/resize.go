@@ -1,18 +1,16 @@
 package ext4
 
-import "encoding/binary"
-
 const (
 	doublyIndirect = 13 // its place in i_block
 	pointers       = blockSize / 4
 	resizeSize     = (12 + pointers + pointers*pointers) * blockSize
 )
 
-// The resize inode owns the blocks reserved for group descriptors: its doubly indirect block points at those behind
-// the descriptors of group 0, and each of these, being an indirect block, at its copies in the groups that have one.
+// The resize inode owns the blocks reserved for group descriptors. Its doubly indirect block points at those behind the
+// descriptors of group 0; each of these is an indirect block that points at its copies in the other groups.
 // https://docs.kernel.org/filesystems/ext4/special_inodes.html
 
-// resizeBlocks is the number of blocks that the resize inode owns.
+// resizeBlocks returns the number of blocks that the resize inode owns.
 func (p *plan) resizeBlocks() uint64 {
 	if p.reserved == 0 {
 		return 0
@@ -20,7 +18,7 @@ func (p *plan) resizeBlocks() uint64 {
 	return 1 + uint64(p.reserved)*uint64(1+len(p.backupGroups()))
 }
 
-// backupGroups are the groups with a copy of the superblock, without group 0.
+// backupGroups returns the groups with a copy of the superblock, without group 0.
 func (p *plan) backupGroups() []uint32 {
 	var groups []uint32
 	for g := uint32(1); g < p.groups; g++ {
@@ -31,22 +29,22 @@ func (p *plan) backupGroups() []uint32 {
 	return groups
 }
 
-// resizePointers is the doubly indirect block.
+// resizePointers encodes the doubly indirect block.
 func (p *plan) resizePointers() []byte {
 	b := make([]byte, blockSize)
 	for i := p.gdt; i < p.gdt+p.reserved; i++ {
-		binary.LittleEndian.PutUint32(b[4*(i%pointers):], 1+i)
+		le.PutUint32(b[4*(i%pointers):], 1+i)
 	}
 	return b
 }
 
-// reservedDescriptors are the reserved blocks of group 0.
+// reservedDescriptors encodes the reserved blocks of group 0.
 func (p *plan) reservedDescriptors() []byte {
 	b := make([]byte, p.reserved*blockSize)
 	backups := p.backupGroups()
 	for i := range p.reserved {
 		for j, g := range backups {
-			binary.LittleEndian.PutUint32(b[i*blockSize+4*uint32(j):], g*blocksPerGroup+1+p.gdt+i)
+			le.PutUint32(b[i*blockSize+4*uint32(j):], g*blocksPerGroup+1+p.gdt+i)
 		}
 	}
 	return b

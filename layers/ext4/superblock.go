@@ -1,43 +1,25 @@
 package ext4
 
 import (
-	"encoding/binary"
+	"fmt"
+	"io"
 	"time"
 )
 
-// Features, by the names that dumpe2fs gives them.
 const (
-	compatHasJournal  = 0x4
-	compatExtAttr     = 0x8
-	compatResizeInode = 0x10
-	compatDirIndex    = 0x20
-	compatOrphanFile  = 0x1000
-
-	incompatFiletype = 0x2
-	incompatExtents  = 0x40
-	incompat64Bit    = 0x80
-	incompatFlexBG   = 0x200
-	incompatEAInode  = 0x400
-
-	roCompatSparseSuper  = 0x1
-	roCompatLargeFile    = 0x2
-	roCompatHugeFile     = 0x8
-	roCompatDirNlink     = 0x20
-	roCompatExtraIsize   = 0x40
-	roCompatMetadataCsum = 0x400
-)
-
-const (
+	superblockOffset = 1024 // in bytes, of the first copy
+	superblockSize   = 1024
 	superMagic       = 0xef53
 	stateClean       = 1
+	stateErrors      = 2
 	errorsContinue   = 1
 	dynamicRevision  = 1
 	checksumCRC32C   = 1
 	hashHalfMD4      = 1
-	flagUnsignedHash = 0x2 // names are hashed as unsigned characters, the way of ARM
+	flagUnsignedHash = 0x2 // directory hashes take characters as unsigned, as on ARM
 	mountUserXattr   = 0x4
 	mountACL         = 0x8
-	journalBackup    = 1 // s_jnl_blocks holds i_block and i_size of the journal
+	journalBackup    = 1 // JnlBlocks holds i_block and i_size of the journal
 )
 
 // superblock is struct ext4_super_block.
@@ -123,8 +105,30 @@ type superblock struct {
 	Checksum          uint32
 }
 
-// superblock is the superblock of a group: the first one, or one of the backups, which are not marked as clean so
-// that whoever has to use one checks the file system.
+// readSuperblock reads the superblock of a file system that begins at an offset in bytes.
+func readSuperblock(r io.ReaderAt, offset int64) (*superblock, error) {
+	b := make([]byte, superblockSize)
+	if _, err := r.ReadAt(b, offset+superblockOffset); err != nil {
+		return nil, fmt.Errorf("read ext4 superblock: %w", err)
+	}
+	sb := decode[superblock](b)
+	switch {
+	case sb.Magic != superMagic:
+		return nil, fmt.Errorf("no ext4 superblock at byte %d: magic number is %#x, want %#x",
+			offset+superblockOffset, sb.Magic, superMagic)
+	case sb.LogBlockSize > maxLogBlockSize:
+		return nil, fmt.Errorf("ext4 superblock: block size is 2^%d KiB, want at most 64 KiB", sb.LogBlockSize)
+	}
+	return &sb, nil
+}
+
+// blockSize is in bytes.
+func (sb *superblock) blockSize() int64 { return 1024 << sb.LogBlockSize }
+
+// blocks is the number of blocks of the file system.
+func (sb *superblock) blocks() uint64 { return join(sb.BlocksCountLo, sb.BlocksCountHi) }
+
+// superblock encodes the copy of a group. Only the first is marked clean, so that a restored backup gets checked.
 func (p *plan) superblock(group uint32) []byte {
 	sb := superblock{
 		BlocksPerGroup: blocksPerGroup, ClustersPerGroup: blocksPerGroup,
@@ -146,7 +150,7 @@ func (p *plan) superblock(group uint32) []byte {
 	p.setTimes(&sb)
 	p.setJournal(&sb)
 	b := encode(nil, &sb)
-	binary.LittleEndian.PutUint32(b[len(b)-4:], crc32c(^uint32(0), b[:len(b)-4]))
+	le.PutUint32(b[len(b)-4:], crc32c(^uint32(0), b[:len(b)-4]))
 	return b
 }
 
@@ -184,7 +188,7 @@ func (p *plan) setTimes(sb *superblock) {
 	sb.Lastcheck, sb.LastcheckHi = lo, hi
 }
 
-// superTime is a time as the superblock has it: 40 bits of seconds.
+// superTime splits a time into the 40 bits of seconds that the superblock stores.
 func superTime(t time.Time) (lo uint32, hi uint8) {
 	s := uint64(max(0, t.Unix()))
 	return uint32(s), uint8(s >> 32)

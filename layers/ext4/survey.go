@@ -7,7 +7,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// The numbers of inodes that the format gives.
+// Reserved inode numbers.
 // https://docs.kernel.org/filesystems/ext4/special_inodes.html
 const (
 	rootInode    = 2
@@ -20,15 +20,15 @@ const (
 	maxLinks       = 65000
 	maxInodeNumber = 1<<32 - 1
 	lostFound      = "lost+found"
-	lostFoundSize  = 16384 // so that e2fsck has room for names without having to find blocks
+	lostFoundSize  = 16384 // so that e2fsck can add names without allocating blocks
 )
 
-// survey is what a tree becomes before the size of the disk is known: its inodes, by their numbers.
+// survey holds the inodes of a tree, by number. It does not depend on the size of the file system.
 type survey struct {
 	seed        uint32 // of all checksums
 	hashSeed    [16]byte
 	inodes      []*inode
-	unused      []inode // made ahead, many at a time
+	unused      []inode // allocated in advance
 	numbers     map[*tree.Node]uint32
 	data        dataFinder
 	valueInodes bool   // some values of extended attributes have inodes of their own
@@ -62,7 +62,7 @@ func surveyTree(t *tree.Tree, o Options) (*survey, error) {
 	return s, nil
 }
 
-// special is the node of an inode that has no name.
+// special returns a node for an inode without a name.
 func special() *tree.Node { return &tree.Node{Type: tree.Regular, Mode: 0o600} }
 
 func (s *survey) append(in inode) uint32 {
@@ -75,7 +75,7 @@ func (s *survey) append(in inode) uint32 {
 	return uint32(len(s.inodes) - 1)
 }
 
-// add numbers a node and all below it, and counts its links.
+// add numbers a node and everything below it, and counts its links.
 func (s *survey) add(name string, n *tree.Node, parent uint32) (uint32, error) {
 	if number, known := s.numbers[n]; known {
 		return number, s.link(name, n, number)
@@ -106,7 +106,7 @@ func (s *survey) add(name string, n *tree.Node, parent uint32) (uint32, error) {
 
 func (s *survey) link(name string, n *tree.Node, number uint32) error {
 	if n.Type == tree.Directory {
-		return fmt.Errorf("/%s: a directory cannot have two names", name)
+		return fmt.Errorf("/%s: directory with two names", name)
 	}
 	if s.inodes[number].links == maxLinks {
 		return fmt.Errorf("/%s: more than %d hard links", name, maxLinks)
@@ -142,7 +142,7 @@ func (s *survey) addChildren(name string, number, parent uint32) error {
 	return nil
 }
 
-// addEntry adds a directory's name.
+// addEntry adds the name of a subdirectory.
 func (in *inode) addEntry(e entry, hashSeed [16]byte) (err error) {
 	in.links++
 	in.dir.entries = append(in.dir.entries, e)
@@ -150,10 +150,10 @@ func (in *inode) addEntry(e entry, hashSeed [16]byte) (err error) {
 	return err
 }
 
-// lastInode is the highest number in use.
+// lastInode returns the highest number in use.
 func (s *survey) lastInode() uint32 { return uint32(len(s.inodes) - 1) }
 
-// wantedInodes is the number of inodes that the file system has at least.
+// wantedInodes returns the lowest number of inodes that the file system may have.
 func (s *survey) wantedInodes() uint32 {
 	used := s.lastInode()
 	return used + min(max(used/spareInodeShare, minSpareInodes), maxInodeNumber-used)

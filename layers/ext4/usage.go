@@ -1,42 +1,32 @@
 package ext4
 
-import (
-	"bytes"
-	"encoding/binary"
-	"fmt"
-	"io"
-)
+import "io"
 
-// Usage is what the superblock of an ext4 file system says of its room. Sizes are in bytes.
+// Usage is the space that the superblock of a file system reports. Sizes are in bytes.
 type Usage struct {
 	UUID       [16]byte
 	Size       int64
-	Free       int64 // for all
-	Reserved   int64 // of the free bytes, for root alone
+	Free       int64 // including Reserved
+	Reserved   int64 // for root alone
 	Inodes     uint32
 	FreeInodes uint32
+	Features   []string // as dumpe2fs names them
 }
 
-// ReadUsage reads the superblock of a file system that begins at an offset.
+// ReadUsage reads the superblock of a file system that begins at an offset in bytes.
 func ReadUsage(r io.ReaderAt, offset int64) (Usage, error) {
-	var sb superblock
-	b := make([]byte, binary.Size(sb))
-	if _, err := r.ReadAt(b, offset+1024); err != nil {
-		return Usage{}, fmt.Errorf("read ext4 superblock: %w", err)
+	sb, err := readSuperblock(r, offset)
+	if err != nil {
+		return Usage{}, err
 	}
-	if err := binary.Read(bytes.NewReader(b), binary.LittleEndian, &sb); err != nil {
-		return Usage{}, fmt.Errorf("read ext4 superblock: %w", err)
-	}
-	if sb.Magic != superMagic {
-		return Usage{}, fmt.Errorf("no ext4 superblock at %d: its magic number is %#x", offset+1024, sb.Magic)
-	}
-	size := func(low, high uint32) int64 { return (int64(high)<<32 | int64(low)) << (10 + sb.LogBlockSize) }
+	bytes := func(lo, hi uint32) int64 { return int64(join(lo, hi)) * sb.blockSize() }
 	return Usage{
 		UUID:       sb.UUID,
-		Size:       size(sb.BlocksCountLo, sb.BlocksCountHi),
-		Free:       size(sb.FreeBlocksCountLo, sb.FreeBlocksCountHi),
-		Reserved:   size(sb.RBlocksCountLo, sb.RBlocksCountHi),
+		Size:       bytes(sb.BlocksCountLo, sb.BlocksCountHi),
+		Free:       bytes(sb.FreeBlocksCountLo, sb.FreeBlocksCountHi),
+		Reserved:   bytes(sb.RBlocksCountLo, sb.RBlocksCountHi),
 		Inodes:     sb.InodesCount,
 		FreeInodes: sb.FreeInodesCount,
+		Features:   sb.features(),
 	}, nil
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// What the superblock says is what dumpe2fs reads in it.
-func TestReadUsage(t *testing.T) {
+func TestReadUsageAgreesWithDumpe2fs(t *testing.T) {
 	files := tree.New()
 	put(t, files, "a", &tree.Node{Type: tree.Regular, Content: tree.Inline(strings.Repeat("x", 1<<20))})
 	o := testOptions
@@ -32,15 +31,18 @@ func TestReadUsage(t *testing.T) {
 		require.NoError(t, err)
 		return n
 	}
+	features := regexp.MustCompile(`(?m)^Filesystem features: +(.*)$`).FindStringSubmatch(dump)
+	require.NotNil(t, features)
 	require.Equal(t, Usage{
 		UUID: o.UUID, Size: field("Block count") * blockSize, Free: field("Free blocks") * blockSize,
 		Reserved: field("Reserved block count") * blockSize,
 		Inodes:   uint32(field("Inode count")), FreeInodes: uint32(field("Free inodes")),
+		Features: strings.Fields(features[1]),
 	}, u)
 	require.Equal(t, o.Size, u.Size)
 
 	_, err = ReadUsage(strings.NewReader(strings.Repeat("\x00", 4096)), 512)
-	require.EqualError(t, err, "no ext4 superblock at 1536: its magic number is 0x0")
+	require.EqualError(t, err, "no ext4 superblock at byte 1536: magic number is 0x0, want 0xef53")
 	_, err = ReadUsage(strings.NewReader("short"), 0)
 	require.EqualError(t, err, "read ext4 superblock: EOF")
 }

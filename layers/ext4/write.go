@@ -11,19 +11,19 @@ import (
 
 const maxSize = 1 << 44 // 16 TiB: the resize inode and the old fields of the format end there
 
-// Options are what a file system is, apart from its tree.
+// Options determine a file system, together with its tree.
 type Options struct {
 	UUID            [16]byte  // required; it also seeds the hashes of directories
 	Label           string    // at most 16 bytes
-	Size            int64     // of the partition, in bytes; what is left over beyond whole blocks stays unused
-	Align           int64     // MinSize returns a multiple of so many bytes
-	Now             time.Time // when the file system was made, and the time of entries that have none
-	ReservedPercent int       // of the blocks, for root alone
-	OrphanFile      bool      // needs Linux 5.15
+	Size            int64     // of the partition, in bytes; a rest that is no whole block stays unused
+	Align           int64     // MinSize returns a multiple of it, in bytes
+	Now             time.Time // of the file system's creation, and of entries without a time
+	ReservedPercent int       // of the blocks that only root may use
+	OrphanFile      bool      // adds an orphan file; needs Linux 5.15
 }
 
-// MinSize is the number of bytes that a file system needs to hold the tree and have so many bytes left for ordinary
-// users. The options' Size is not looked at.
+// MinSize returns the size in bytes of the smallest file system that holds the tree and has a number of bytes free for
+// ordinary users. It ignores o.Size.
 func MinSize(t *tree.Tree, o Options, free int64) (int64, error) {
 	o.Size = 0
 	fs, err := Prepare(t, o, free)
@@ -33,9 +33,9 @@ func MinSize(t *tree.Tree, o Options, free int64) (int64, error) {
 	return fs.Size(), nil
 }
 
-// Write writes the tree as an ext4 file system of o.Size bytes into a file, from an offset on. It does not matter what
-// lies there: what Write leaves alone, nobody reads. A file that is too short gets longer. An error leaves a part of
-// the file system behind.
+// Write writes the tree as an ext4 file system of o.Size bytes to a file, from an offset on, and lengthens the file if it
+// is too short. The previous content does not matter: no reader looks at the blocks that Write skips. After an error the
+// file holds a part of the file system.
 func Write(ctx context.Context, f *os.File, offset int64, t *tree.Tree, o Options) error {
 	if err := write(ctx, f, offset, t, o); err != nil {
 		return fmt.Errorf("write ext4 of %d bytes to %s: %w", o.Size, f.Name(), err)
@@ -44,7 +44,7 @@ func Write(ctx context.Context, f *os.File, offset int64, t *tree.Tree, o Option
 }
 
 func write(ctx context.Context, f *os.File, offset int64, t *tree.Tree, o Options) error {
-	o.Size = max(o.Size, blockSize) // zero is none, and not as many as it takes
+	o.Size = max(o.Size, blockSize) // here, zero does not mean the smallest size
 	p, err := lay(t, o, 0)
 	if err != nil {
 		return err

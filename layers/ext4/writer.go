@@ -9,15 +9,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// section is a piece of what the groups have of their own.
+// section is a part of a group's metadata: contiguous fixed blocks.
 type section struct {
-	block  uint64
-	blocks uint64 // its length
+	block  uint64 // the first
+	blocks uint64 // number of blocks
 	group  uint32
 	encode func(*plan, uint32) []byte
 }
 
-// sections are all of them, in the order of the disk.
+// sections returns all sections that are written, in the order of the disk.
 func (p *plan) sections() []section {
 	var all []section
 	for g := range p.groups {
@@ -37,7 +37,7 @@ func (p *plan) sections() []section {
 	return all
 }
 
-// writtenBase is the length of base in blocks.
+// writtenBase returns the length of base in blocks.
 func (p *plan) writtenBase(group uint32) uint64 {
 	if group == 0 {
 		return uint64(p.baseBlocks())
@@ -45,11 +45,11 @@ func (p *plan) writtenBase(group uint32) uint64 {
 	return 1 + uint64(p.gdt)
 }
 
-// base is the superblock of a group with what follows it.
+// base encodes the superblock of a group with the descriptors behind it.
 func (p *plan) base(group uint32) []byte {
 	b := make([]byte, blockSize, p.baseBlocks()*blockSize)
 	if group == 0 {
-		copy(b[1024:], p.superblock(group))
+		copy(b[superblockOffset:], p.superblock(group))
 	} else {
 		copy(b, p.superblock(group))
 	}
@@ -70,17 +70,17 @@ type writer struct {
 func (w *writer) run(ctx context.Context, t *tree.Tree) error {
 	for number := range w.inodes {
 		if err := w.inode(ctx, uint32(number)); err != nil {
-			return w.name(err, t, w.inodes[number].node)
+			return nameError(err, t, w.inodes[number].node)
 		}
 	}
-	if err := w.before(w.blocks); err != nil {
+	if err := w.sectionsBefore(w.blocks); err != nil {
 		return err
 	}
 	return w.out.flush()
 }
 
-// name adds the name of a node to an error.
-func (w *writer) name(err error, t *tree.Tree, n *tree.Node) error {
+// nameError adds the path of a node to an error.
+func nameError(err error, t *tree.Tree, n *tree.Node) error {
 	for name, other := range t.Walk() {
 		if other == n {
 			return fmt.Errorf("/%s: %w", name, err)
@@ -89,8 +89,8 @@ func (w *writer) name(err error, t *tree.Tree, n *tree.Node) error {
 	return err
 }
 
-// before writes the sections that lie before a block.
-func (w *writer) before(block uint64) error {
+// sectionsBefore writes the remaining sections that lie before a block.
+func (w *writer) sectionsBefore(block uint64) error {
 	for len(w.sections) > 0 && w.sections[0].block < block {
 		s := w.sections[0]
 		w.sections = w.sections[1:]
@@ -101,15 +101,15 @@ func (w *writer) before(block uint64) error {
 	return nil
 }
 
-// block writes one block in its turn.
+// block writes a block and the sections before it.
 func (w *writer) block(at uint64, b []byte) error {
-	if err := w.before(at); err != nil {
+	if err := w.sectionsBefore(at); err != nil {
 		return err
 	}
 	return w.out.write(at, b)
 }
 
-// inode writes the blocks that an inode owns, in the order in which they were allocated.
+// inode writes the blocks of an inode, in the order in which they were allocated.
 func (w *writer) inode(ctx context.Context, number uint32) error {
 	in := w.inodes[number]
 	if number == resizeInode && w.reserved > 0 {
@@ -118,7 +118,7 @@ func (w *writer) inode(ctx context.Context, number uint32) error {
 	if len(in.extents) > 0 {
 		content := w.content(number)
 		for _, e := range in.extents {
-			if err := w.before(e.start); err != nil {
+			if err := w.sectionsBefore(e.start); err != nil {
 				return err
 			}
 			if err := w.out.copy(ctx, e.start, content, int64(e.logical)*blockSize, e.length); err != nil {
@@ -139,7 +139,7 @@ func (w *writer) inode(ctx context.Context, number uint32) error {
 	return nil
 }
 
-// content is what an inode's extents hold.
+// content returns what an inode's extents hold.
 func (p *plan) content(number uint32) tree.Content {
 	in := p.inodes[number]
 	switch {

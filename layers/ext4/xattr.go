@@ -19,7 +19,7 @@ const (
 	attrEnd      = 4 // zeroes behind the last entry
 )
 
-// namespaces are the prefixes of names that ext4 stores as a number. Longer ones come first.
+// namespaces are the prefixes of names that ext4 stores as a number. Access control lists have no name behind it.
 // https://docs.kernel.org/filesystems/ext4/attributes.html
 var namespaces = []struct {
 	prefix string
@@ -28,23 +28,33 @@ var namespaces = []struct {
 	{"system.posix_acl_access", 2}, {"system.posix_acl_default", 3}, {"user.", 1}, {"trusted.", 4}, {"security.", 6},
 }
 
-// attribute is an extended attribute as ext4 has it.
+// namespacePrefix returns the prefix that a number stands for.
+func namespacePrefix(index uint8) (prefix string, known bool) {
+	for _, space := range namespaces {
+		if space.index == index {
+			return space.prefix, true
+		}
+	}
+	return "", false
+}
+
+// attribute is an extended attribute.
 type attribute struct {
 	index uint8
 	name  string // without the prefix that index stands for
 	value string
-	inode uint32 // the inode that holds the value; zero: the value lies beside the name
-	apart bool   // the value is to have an inode of its own
+	apart bool   // the value gets an inode of its own
+	inode uint32 // of the value, if apart
 }
 
-// attributes are those of one inode, in the order of the disk.
+// attributes are the extended attributes of an inode, in the order of the disk.
 type attributes struct {
 	inline, block []attribute
-	at            uint64 // the block
+	at            uint64 // the number of the block
 }
 
-// newAttributes decides where each attribute goes: into the inode as long as there is room, then into a block. When
-// that is full, the largest values are moved out into inodes of their own.
+// newAttributes places each attribute: in the inode as long as there is space, then in a block. If both are full, the
+// largest values get inodes of their own.
 func newAttributes(xattrs map[string]string) (*attributes, error) {
 	if len(xattrs) == 0 {
 		return nil, nil
@@ -74,19 +84,18 @@ func newAttributes(xattrs map[string]string) (*attributes, error) {
 
 func newAttribute(name, value string) (attribute, error) {
 	if len(value) > maxValue {
-		return attribute{}, fmt.Errorf("extended attribute %s: %d bytes are more than %d", name, len(value), maxValue)
+		return attribute{}, fmt.Errorf("extended attribute %s: value of %d bytes, more than %d", name, len(value), maxValue)
 	}
 	for _, space := range namespaces {
 		rest, found := strings.CutPrefix(name, space.prefix)
-		isACL := !strings.HasSuffix(space.prefix, ".")
-		if !found || isACL != (rest == "") {
+		if !found || isACL(space.prefix) != (rest == "") {
 			continue
 		}
 		if len(name) > maxXattrName || strings.ContainsRune(name, 0) {
-			return attribute{}, fmt.Errorf("extended attribute %.40q: the name is longer than %d bytes or has a NUL",
+			return attribute{}, fmt.Errorf("extended attribute %.40q: name is longer than %d bytes or has a NUL",
 				name, maxXattrName)
 		}
-		if isACL {
+		if isACL(space.prefix) {
 			var err error
 			if value, err = diskACL(value); err != nil {
 				return attribute{}, fmt.Errorf("extended attribute %s: %w", name, err)
@@ -94,16 +103,16 @@ func newAttribute(name, value string) (attribute, error) {
 		}
 		return attribute{index: space.index, name: rest, value: value}, nil
 	}
-	return attribute{}, fmt.Errorf("extended attribute %.40q: ext4 has no place for such a name", name)
+	return attribute{}, fmt.Errorf("extended attribute %.40q: ext4 cannot store this name", name)
 }
 
-// place is nil if there is no room for all.
+// place returns nil if there is not enough space.
 func place(all []attribute) *attributes {
 	p := &attributes{}
 	inline, block := inlineSpace-attrEnd, blockSpace-attrEnd
 	for _, a := range all {
 		switch need := a.entrySize() + a.valueSize(); {
-		case need <= inline && !a.apart: // e2fsck takes a symlink with such a value, but no block, for a long one
+		case need <= inline && !a.apart: // without a block, e2fsck takes a symlink with a value apart for a slow one
 			inline -= need
 			p.inline = append(p.inline, a)
 		case need <= block:
@@ -116,7 +125,7 @@ func place(all []attribute) *attributes {
 	return p
 }
 
-// largestValue is the attribute with the largest value that lies beside its name.
+// largestValue returns the attribute with the largest value that is not apart yet, or nil.
 func largestValue(all []attribute) *attribute {
 	var largest *attribute
 	for i := range all {
@@ -128,8 +137,7 @@ func largestValue(all []attribute) *attribute {
 	return largest
 }
 
-// ownBlocks is the number of blocks that the inode answers for: the one of its attributes, and those of values that
-// lie in inodes of their own.
+// ownBlocks returns the number of blocks that count as the inode's: the block of attributes and those of values apart.
 func (a *attributes) ownBlocks() uint64 {
 	blocks := uint64(0)
 	if len(a.block) > 0 {
@@ -143,10 +151,10 @@ func (a *attributes) ownBlocks() uint64 {
 	return blocks
 }
 
-// entrySize is the room for the name.
+// entrySize is the space of the entry with its name, in bytes.
 func (a *attribute) entrySize() int { return attrHeader + ceil(len(a.name), 4)*4 }
 
-// valueSize is the room for the value, where it lies beside the name.
+// valueSize is the space of the value in the inode or block, in bytes.
 func (a *attribute) valueSize() int {
 	if a.apart {
 		return 0

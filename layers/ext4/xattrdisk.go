@@ -1,7 +1,6 @@
 package ext4
 
 import (
-	"encoding/binary"
 	"math/bits"
 
 	"github.com/PlanktoScope/pkbuild/layers/tree"
@@ -30,28 +29,28 @@ type xattrEntry struct {
 	Hash      uint32
 }
 
-// encodeInline is what lies behind the fields of the inode.
+// encodeInline encodes the attributes that lie behind the fields of the inode.
 func (a *attributes) encodeInline(p *plan) (b [inlineXattrs]byte) {
 	if len(a.inline) == 0 {
 		return b
 	}
-	binary.LittleEndian.PutUint32(b[:], xattrMagic)
+	le.PutUint32(b[:], xattrMagic)
 	p.putAttributes(b[4:], 0, a.inline, false)
 	return b
 }
 
-// encodeBlock is the block of those that do not fit.
+// encodeBlock encodes the block of attributes.
 func (a *attributes) encodeBlock(p *plan) []byte {
 	b := make([]byte, blockSize)
 	hash := p.putAttributes(b[blockHeader:], blockHeader, a.block, true)
 	copy(b, encode(nil, &xattrBlockHeader{Magic: xattrMagic, Refcount: 1, Blocks: 1, Hash: hash}))
-	at := binary.LittleEndian.AppendUint64(nil, a.at)
-	binary.LittleEndian.PutUint32(b[16:], crc32c(p.seed, at, b))
+	at := le.AppendUint64(nil, a.at)
+	le.PutUint32(b[16:], crc32c(p.seed, at, b))
 	return b
 }
 
-// putAttributes writes entries from the beginning and values from the end. Offsets of values count from base bytes
-// before the first entry. It returns the hash over all entries.
+// putAttributes puts entries at the beginning of b and values at its end, and returns the hash over all entries. Offsets
+// of values count from base bytes before b.
 func (p *plan) putAttributes(b []byte, base int, all []attribute, hashed bool) (hash uint32) {
 	end := len(b)
 	entries := b[:0]
@@ -76,7 +75,7 @@ func (p *plan) putAttributes(b []byte, base int, all []attribute, hashed bool) (
 	return hash
 }
 
-// hashAttribute is over the name and the value, or the value's own hash if it has an inode.
+// hashAttribute returns the hash over the name and the value, or over the value's own hash if it has an inode.
 func (p *plan) hashAttribute(a attribute) uint32 {
 	hash := uint32(0)
 	for i := range len(a.name) {
@@ -84,16 +83,16 @@ func (p *plan) hashAttribute(a attribute) uint32 {
 	}
 	value := []byte(a.value)
 	if a.apart {
-		value = binary.LittleEndian.AppendUint32(nil, crc32c(p.seed, value))
+		value = le.AppendUint32(nil, crc32c(p.seed, value))
 	}
 	value = append(value, make([]byte, -len(value)&3)...)
 	for ; len(value) > 0; value = value[4:] {
-		hash = bits.RotateLeft32(hash, 16) ^ binary.LittleEndian.Uint32(value)
+		hash = bits.RotateLeft32(hash, 16) ^ le.Uint32(value)
 	}
 	return hash
 }
 
-// addValues gives inodes to the values that are to have one.
+// addValues gives inodes to the values apart.
 func (s *survey) addValues(attrs *attributes) {
 	if attrs == nil {
 		return
@@ -106,13 +105,14 @@ func (s *survey) addValues(attrs *attributes) {
 		node := special()
 		node.Content = tree.Inline(a.value)
 		hash := crc32c(s.seed, []byte(a.value))
-		a.inode = s.append(inode{node: node, links: 1, size: node.Content.Size, value: &hash})
+		a.inode = s.append(inode{node: node, links: 1, size: node.Content.Size, valueHash: &hash})
 		s.valueInodes = true
 	}
 }
 
-// setValue marks an inode that holds a value: its times and version are the value's hash and its one user.
-func (d *diskInode) setValue(hash uint32) {
+// setValueHash stores the hash of a value in the place of its inode's times, and a reference count of 1 in that of the
+// version.
+func (d *diskInode) setValueHash(hash uint32) {
 	d.Atime, d.AtimeExtra = hash, 0
 	d.Ctime, d.CtimeExtra = 0, 0
 	d.VersionLo = 1

@@ -1,10 +1,10 @@
 package ext4
 
 import (
-	"encoding/binary"
 	"fmt"
 	"reflect"
 
+	"github.com/PlanktoScope/pkbuild/internal/ondisk"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
@@ -93,29 +93,12 @@ func (p *plan) baseField(group uint32, at int64) string {
 	case at < super || at >= super+superblockSize && at < blockSize:
 		return "boot block"
 	case at < blockSize:
-		return fmt.Sprintf("superblock of group %d, field %s", group, fieldAt(reflect.TypeFor[superblock](), int(at-super)))
+		return fmt.Sprintf("superblock of group %d, field %s", group, ondisk.FieldAt(reflect.TypeFor[superblock](), int(at-super)))
 	case descriptor < int64(p.gdt)*blockSize:
 		return fmt.Sprintf("group descriptor %d in group %d, field %s", descriptor/descriptorSize, group,
-			fieldAt(reflect.TypeFor[groupDescriptor](), int(descriptor%descriptorSize)))
+			ondisk.FieldAt(reflect.TypeFor[groupDescriptor](), int(descriptor%descriptorSize)))
 	}
 	return fmt.Sprintf("reserved group descriptors in group %d", group)
 }
 
-func inodeField(at int) string { return fieldAt(reflect.TypeFor[diskInode](), at) }
-
-// fieldAt returns the name of the field at a byte of an on-disk structure.
-func fieldAt(t reflect.Type, at int) string {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		size := binary.Size(reflect.Zero(f.Type).Interface())
-		switch {
-		case at >= size:
-			at -= size
-		case f.Anonymous:
-			return fieldAt(f.Type, at)
-		default:
-			return f.Name
-		}
-	}
-	return "_"
-}
+func inodeField(at int) string { return ondisk.FieldAt(reflect.TypeFor[diskInode](), at) }

@@ -1,0 +1,25 @@
+// Package ondisk describes structures as they lie on disk, which are Go structs of fixed size without padding.
+package ondisk
+
+import (
+	"encoding/binary"
+	"reflect"
+)
+
+// FieldAt returns the name of the field of a struct type at an offset in bytes, of embedded structs the innermost one;
+// "_" behind the last field.
+func FieldAt(t reflect.Type, offset int) string {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		size := binary.Size(reflect.Zero(f.Type).Interface())
+		switch {
+		case offset >= size:
+			offset -= size
+		case f.Anonymous:
+			return FieldAt(f.Type, offset)
+		default:
+			return f.Name
+		}
+	}
+	return "_"
+}

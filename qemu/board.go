@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// Board is a model of Raspberry Pi, as far as the choices of its firmware depend on it. Source:
+// Board is a model of Raspberry Pi, with the properties on which its firmware's choices depend. Source:
 // https://www.raspberrypi.com/documentation/computers/config_txt.html
 type Board struct {
 	Name     string   // such as pi4
-	Filters  []string // sections of config.txt that apply to it
-	Type     uint64   // number of the model in the revision code, for [board-type=…]
-	Bits64   bool     // whether it starts 64-bit kernels without being told
-	Only64   bool     // whether it starts nothing else
+	Filters  []string // filters of config.txt that match it
+	Type     uint64   // model number in the revision code, for [board-type=…]
+	Bits64   bool     // arm_64bit is 1 by default
+	Only64   bool     // it starts 64-bit kernels only
 	Kernels  []string // default 64-bit kernels, in order of preference
 	Kernel32 string   // default 32-bit kernel, "" where there is none
-	Tree     string   // device tree as Raspberry Pi's kernels name it
-	Upstream string   // the same as kernel.org's kernels name it
-	Starts   []string // files of the firmware itself, without which nothing starts
+	Tree     string   // device tree, as Raspberry Pi's kernels name it
+	Upstream string   // device tree, as kernel.org's kernels name it
+	Starts   []string // files of the firmware itself
 }
 
-// Boards are the models that an image of this project may meet.
+// Boards are the models that images of this project support.
 func Boards() []Board {
 	return []Board{
 		{
@@ -53,7 +53,7 @@ func board(name string) (Board, error) {
 		for _, b := range boards {
 			names = append(names, b.Name)
 		}
-		return Board{}, fmt.Errorf("board %q is not known: want %s", name, strings.Join(names, ", "))
+		return Board{}, fmt.Errorf("unknown board %q, want %s", name, strings.Join(names, ", "))
 	}
 	return boards[i], nil
 }

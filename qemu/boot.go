@@ -1,11 +1,10 @@
-// Package qemu boots a disk image for the Raspberry Pi in QEMU, without changing it, and says what it found.
+// Package qemu boots disk images for the Raspberry Pi in QEMU and reports the state of the booted system.
 //
-// QEMU runs no firmware of the Raspberry Pi: the package reads config.txt and cmdline.txt as the firmware would, and
-// gives QEMU the kernel, the initramfs and the command line that it would choose. A probe goes into the machine as
-// systemd credentials, answers through a virtio port, and switches the machine off. Judge says what is not as it should
-// be.
+// QEMU runs no firmware of the Raspberry Pi: the package reads config.txt and cmdline.txt as the firmware would, and gives
+// QEMU the kernel, initramfs, device tree and command line that the firmware would load. An agent in the guest answers over
+// a virtio console or the serial port. The image is not changed unless the caller asks for it.
 //
-// The package knows what a booted system looks like (docs/boot.md), and nothing of recipes.
+// The package knows what a booted system of this project looks like (docs/boot.md), and nothing of recipes.
 package qemu
 
 import (
@@ -22,18 +21,19 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/compress"
 )
 
-// Options say how to boot. The zero value is good.
+// Options are the options of a boot. The zero value boots the default machine.
 type Options struct {
-	Machine string        // of Machines; "" is the first
-	Board   string        // of Boards, whose firmware's choice is booted; "" is the machine's
-	Dir     string        // where to put, and leave, the files of the run; "" is a temporary one, of which the log stays
-	Persist bool          // what the machine writes goes into the image
-	Cut     bool          // pull the plug when all is known, rather than have the system shut down
-	Offline bool          // the machine reaches nobody; its SSH server is reached all the same
-	Checks  []Check       // what to look at besides
-	Timeout time.Duration // for all of it; 0 is 10 minutes
-	Silence time.Duration // how long the machine may say nothing before the probe does; 0 is half of Timeout
-	Console io.Writer     // gets what the machine's serial port says, as it comes; may be nil
+	Machine  string        // name in Machines; "" is the first
+	Board    string        // name in Boards, whose firmware's choices are booted; "" is the machine's
+	Dir      string        // directory for the files of the boot, which stay there; "" is a temporary one, of which the console's log stays
+	Persist  bool          // the guest writes to the image
+	Cut      bool          // cut the power at the end, instead of shutting down
+	Offline  bool          // the guest reaches no other machine; its SSH server can still be reached
+	Forwards []Forward     // further ports of the guest that can be reached
+	Checks   []Check       // scripts to run in the guest
+	Timeout  time.Duration // for the whole boot; 0 is 10 minutes
+	Silence  time.Duration // for output of the guest before the agent answers; 0 is half of Timeout
+	Console  io.Writer     // receives the output of the guest's serial port; may be nil
 }
 
 func (o Options) withDefaults() Options {
@@ -49,8 +49,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Boot boots an image and returns what it found, good or bad. The error says why it cannot be told; the result is not
-// nil then, if QEMU had been started, and has what had been found by then.
+// Boot boots an image and returns the state of the booted system, good or bad. An error means that the state could not be
+// read completely; the result then holds what was read before, or is nil if QEMU did not start.
 func Boot(ctx context.Context, image string, o Options) (*Result, error) {
 	o = o.withDefaults()
 	m, err := machine(o.Machine)
@@ -60,22 +60,48 @@ func Boot(ctx context.Context, image string, o Options) (*Result, error) {
 	if _, err := exec.LookPath(program); err != nil {
 		return nil, fmt.Errorf("%s is not installed; run: apt install %s", program, pkg)
 	}
-	dir, remove, err := directory(o.Dir)
+	dir, clean, err := directory(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	r, run, err := prepare(image, dir, m, o)
+	r, v, err := prepare(image, dir, m, o)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("boot %s: %w", image, err), remove(false))
+		return nil, errors.Join(fmt.Errorf("boot %s: %w", image, err), clean(false))
 	}
-	if err := attend(ctx, r, run, o); err != nil {
-		return r, errors.Join(fmt.Errorf("boot %s: %w", image, err), remove(ctx.Err() == nil))
+	err = r.observe(ctx, m, v, o)
+	if ctx.Err() != nil {
+		return r, errors.Join(fmt.Errorf("boot %s: %w", image, context.Cause(ctx)), clean(false))
 	}
-	return r, remove(true)
+	if err != nil {
+		return r, errors.Join(fmt.Errorf("boot %s: %w", image, err), clean(true))
+	}
+	return r, clean(true)
 }
 
-// directory makes the directory of a run. The function that it returns removes what need not stay.
-func directory(name string) (dir string, remove func(keepLog bool) error, err error) {
+// observe runs QEMU, fills the result, and ends QEMU.
+func (r *Result) observe(ctx context.Context, m Machine, v invocation, o Options) error {
+	begin := time.Now()
+	vm, err := start(ctx, m, r.Command, r.Dir, o)
+	if err != nil {
+		return err
+	}
+	if err = vm.connect(); err == nil {
+		err = vm.inspect(r, v.ssh, o)
+	}
+	if err == nil {
+		err = vm.stop(o.Cut)
+	}
+	if err != nil {
+		vm.fail(err)
+	}
+	err = vm.wait(err)
+	r.Seconds.Total = time.Since(begin).Seconds()
+	return err
+}
+
+// directory makes the directory of a boot. The returned function removes the files that need not stay; of a temporary
+// directory only the console's log stays, if asked for.
+func directory(name string) (dir string, clean func(keepLog bool) error, err error) {
 	if name != "" {
 		dir, err := filepath.Abs(name)
 		return dir, func(bool) error { return nil }, errors.Join(err, os.MkdirAll(name, 0o777))
@@ -95,34 +121,59 @@ func directory(name string) (dir string, remove func(keepLog bool) error, err er
 	}, err
 }
 
-// prepare does what the firmware would, and puts the files of the run into its directory.
-func prepare(image, dir string, m Machine, o Options) (r *Result, p run, err error) {
+// prepare makes the firmware's choices and puts the files that QEMU needs into the directory of the boot.
+func prepare(image, dir string, m Machine, o Options) (r *Result, v invocation, err error) {
 	img, err := Open(image)
 	if err != nil {
-		return nil, p, err
+		return nil, v, err
 	}
 	defer func() { err = errors.Join(err, img.Close()) }()
 	r = &Result{Machine: m.Name, Dir: dir, Console: filepath.Join(dir, consoleFile)}
 	if r.Firmware, r.Boards, err = choices(img.Boot(), firstOf(o.Board, m.Board)); err != nil {
-		return nil, p, err
+		return nil, v, err
 	}
-	p = run{
-		persist: o.Persist, offline: o.Offline, initramfs: len(r.Firmware.Initramfs) > 0, cmdline: m.kernelCmdline(r.Firmware.Cmdline),
-		credentials: credentials(o.Timeout/2, o.Checks),
+	f := r.Firmware
+	v = invocation{
+		persist: o.Persist, offline: o.Offline, kvm: m.kvm(), initramfs: len(f.Initramfs) > 0,
+		cmdline: m.kernelCmdline(f.Cmdline), forwards: o.Forwards,
 	}
-	if p.image, err = filepath.Abs(image); err != nil {
-		return nil, p, err
+	if v.disk, err = diskOf(image, dir, m, o.Persist); err != nil {
+		return nil, v, err
 	}
-	if p.ssh, err = freePort(); err != nil {
-		return nil, p, err
+	if v.ssh, err = freePort(); err != nil {
+		return nil, v, err
 	}
-	r.Command = m.command(p)
-	return r, p, errors.Join(
-		copyOut(img.Boot(), filepath.Join(dir, kernelFile), r.Firmware.Kernel),
-		copyOut(img.Boot(), filepath.Join(dir, initramfsFile), r.Firmware.Initramfs...),
-		bootable(filepath.Join(dir, kernelFile), r.Firmware),
-		writeCredentials(dir, p.credentials),
+	r.Command, r.Accelerated = m.command(v), v.kvm
+	err = errors.Join(
+		copyOut(img.Boot(), filepath.Join(dir, kernelFile), f.Kernel),
+		copyOut(img.Boot(), filepath.Join(dir, initramfsFile), f.Initramfs...),
+		bootable(filepath.Join(dir, kernelFile), f),
 	)
+	if m.DeviceTree && f.DeviceTree == "" {
+		err = errors.Join(err, fmt.Errorf("machine %s needs a device tree of %s in the boot partition", m.Name, f.Board))
+	} else if m.DeviceTree {
+		err = errors.Join(err, copyOut(img.Boot(), filepath.Join(dir, deviceTreeFile), f.DeviceTree))
+	}
+	return r, v, err
+}
+
+// diskOf returns the absolute path of what the machine uses as its disk: the image, or a copy of it that is as large as a
+// card must be.
+func diskOf(image, dir string, m Machine, persist bool) (string, error) {
+	info, err := os.Stat(image)
+	if err != nil {
+		return "", err
+	}
+	size := cardSize(info.Size())
+	switch {
+	case !m.Card || info.Size() == size:
+		return filepath.Abs(image)
+	case persist:
+		return "", fmt.Errorf("the image has %d bytes, and a card of machine %s a power of two; run: truncate --size %d %s",
+			info.Size(), m.Name, size, image)
+	}
+	card := filepath.Join(dir, cardFile)
+	return card, copyCard(image, card, size)
 }
 
 func firstOf(a, b string) string {
@@ -132,7 +183,7 @@ func firstOf(a, b string) string {
 	return b
 }
 
-// choices are those of the firmware of one board, and of all.
+// choices returns the choices of one board's firmware, and of all.
 func choices(files fs.FS, name string) (one Firmware, all []Firmware, err error) {
 	if _, err := board(name); err != nil {
 		return one, nil, err
@@ -153,8 +204,8 @@ func choices(files fs.FS, name string) (one Firmware, all []Firmware, err error)
 	return one, all, nil
 }
 
-// bootable looks for the marks of a kernel for arm64 (Documentation/arch/arm64/booting.rst of Linux) and of gzip: that
-// is what firmware and QEMU unpack.
+// bootable checks for the magic numbers of an arm64 kernel (Documentation/arch/arm64/booting.rst of Linux) or of gzip, the
+// formats that the firmware and QEMU load.
 func bootable(file string, f Firmware) error {
 	k, err := os.Open(file)
 	if err != nil {

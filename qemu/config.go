@@ -13,22 +13,22 @@ import (
 
 // Limits of the firmware's reader of config.txt.
 const (
-	maxLine    = 98 // characters; what follows is ignored
-	maxInclude = 8  // files within files; the firmware's own limit is not documented
+	maxLine    = 98 // characters; the rest of a line is ignored
+	maxInclude = 8  // nesting depth of includes; the firmware's own limit is not documented
 )
 
-// config is what config.txt and the files that it includes say to one board.
+// config holds the properties that config.txt, with the files that it includes, sets for one board.
 type config struct {
 	board    Board
 	files    fs.FS
-	values   map[string]string // the last value of each property that applies
-	closed   map[string]bool   // kinds of sections in force that do not apply
+	values   map[string]string // last value of each property
+	closed   map[string]bool   // kinds of the current filters that do not match
 	depth    int
 	warnings []string
 }
 
-// readConfig reads a file in the format of config.txt as the firmware of a board would. A file that is not there is
-// empty, as it is to the firmware.
+// readConfig reads a file in the format of config.txt as the firmware of a board would. A missing file is empty, as it is
+// to the firmware.
 func readConfig(files fs.FS, name string, b Board) (*config, error) {
 	c := &config{board: b, files: files, values: map[string]string{}, closed: map[string]bool{}}
 	return c, c.read(name)
@@ -37,7 +37,7 @@ func readConfig(files fs.FS, name string, b Board) (*config, error) {
 func (c *config) read(name string) error {
 	data, err := fs.ReadFile(c.files, name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		c.warn("%s is not there", name)
+		c.warn("%s does not exist", name)
 		return nil
 	}
 	if err != nil {
@@ -63,7 +63,7 @@ func (c *config) line(place, line string) error {
 	case line == "" || line[0] == '#':
 		return nil
 	case len(line) > maxLine:
-		c.warn("%s: the firmware ignores all after %d characters: %q", place, maxLine, line[maxLine:])
+		c.warn("%s: the firmware ignores the line after %d characters: %q", place, maxLine, line[maxLine:])
 		line = line[:maxLine]
 	}
 	if line[0] == '[' {
@@ -88,7 +88,7 @@ func (c *config) line(place, line string) error {
 	return nil
 }
 
-// command takes the two lines that are written without an equals sign.
+// command executes include and initramfs, which are written without an equals sign.
 func (c *config) command(place string, words []string) error {
 	switch {
 	case len(words) < 2:
@@ -96,7 +96,7 @@ func (c *config) command(place string, words []string) error {
 	case words[0] == "initramfs":
 		c.values["ramfsfile"] = words[1]
 	case c.depth == maxInclude:
-		c.warn("%s: %s is included too deep", place, words[1])
+		c.warn("%s: %s: includes are nested more than %d deep", place, words[1], maxInclude)
 	default:
 		c.depth++
 		defer func() { c.depth-- }()
@@ -105,12 +105,12 @@ func (c *config) command(place string, words []string) error {
 	return nil
 }
 
-// section opens or closes what follows. Sections of one kind replace one another, those of different kinds must all
-// apply, and [all] ends them.
+// section applies a filter to the following lines. Filters of one kind replace one another, those of different kinds must
+// all match, and [all] ends them.
 func (c *config) section(place, line string) {
 	filter, ok := strings.CutSuffix(line[1:], "]")
 	if !ok {
-		c.warn("%s: section %q has no end", place, line)
+		c.warn("%s: filter %q has no closing bracket", place, line)
 		filter = ""
 	}
 	if filter == "all" {
@@ -119,7 +119,7 @@ func (c *config) section(place, line string) {
 	}
 	kind, applies := c.board.filter(filter)
 	if kind == "" {
-		c.warn("%s: section %q is not known here and does not apply", place, line)
+		c.warn("%s: unknown filter %q does not match", place, line)
 	}
 	if applies {
 		delete(c.closed, kind)
@@ -128,8 +128,8 @@ func (c *config) section(place, line string) {
 	c.closed[kind] = true
 }
 
-// filter says of what kind a section is, "" if that is not known, and whether it applies to a board that is alone: no
-// screen, nothing on its GPIO pins, no tryboot flag, a serial number that nobody names.
+// filter returns the kind of a filter, "" if it is unknown, and whether it matches a board without a screen, with nothing
+// on its GPIO pins, without the tryboot flag, and with a serial number that no file names.
 func (b Board) filter(f string) (kind string, applies bool) {
 	name, value, _ := strings.Cut(f, "=")
 	switch {
@@ -140,7 +140,7 @@ func (b Board) filter(f string) (kind string, applies bool) {
 		return "model", err == nil && n == b.Type
 	case name == "EDID":
 		return name, false
-	case strings.HasPrefix(f, "HDMI:"): // says to which port settings belong
+	case strings.HasPrefix(f, "HDMI:"): // the port to which display settings belong
 		return "HDMI", true
 	case strings.HasPrefix(f, "0x"):
 		return "serial", false
@@ -154,7 +154,7 @@ func (b Board) filter(f string) (kind string, applies bool) {
 	return "", false
 }
 
-// pull is what a GPIO pin reads when nothing is attached (BCM2711 ARM Peripherals, table of GPIO pins).
+// pull is the level of a GPIO pin that is not connected (BCM2711 ARM Peripherals, table of GPIO pins).
 func pull(pin uint64) string {
 	if pin <= 8 {
 		return "1"

@@ -8,39 +8,26 @@ import (
 )
 
 const (
-	tailLines      = 25   // how much of the console an error quotes
-	maxConsoleLine = 4096 // bytes; what moves the cursor about may never end a line
+	tailLines      = 25   // lines of the console that an error quotes
+	maxConsoleLine = 4096 // bytes; full-screen programs may never end a line
 )
 
-// terminalCodes are the escape sequences of ECMA-48, but for those that carry a text.
+// terminalCodes are the escape sequences of ECMA-48 without a text.
 var terminalCodes = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|[@-Z\\\\-_]|[0-9])")
 
-// console takes what the machine's serial port says.
+// console records the output of the guest's serial port.
 type console struct {
-	mu    sync.Mutex
-	out   io.Writer         // all of it goes there
-	alive func()            // called at every output
-	fatal func(line string) // called with a line after which nothing good comes
-	line  []byte            // the last, not yet complete
-	last  []string
-}
-
-// fatalWords are in lines after which the machine does not go on by itself.
-func fatalWords() []string {
-	return []string{
-		"Kernel panic - not syncing",
-		"pkinit: rebooting",
-		"You are in emergency mode",
-		"You are in rescue mode",
-		"Failed to start " + probeUnit,
-	}
+	mu     sync.Mutex
+	out    io.Writer         // receives all bytes
+	onLine func(line string) // receives each complete line, without escape sequences
+	line   []byte            // last line, incomplete
+	last   []string
 }
 
 // Write implements io.Writer.
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.alive()
 	for _, b := range p {
 		if b != '\n' {
 			c.line = append(c.line, b)
@@ -62,14 +49,10 @@ func (c *console) complete() {
 	if n := len(c.last); n > tailLines {
 		c.last = c.last[n-tailLines:]
 	}
-	for _, words := range fatalWords() {
-		if strings.Contains(line, words) {
-			c.fatal(line)
-		}
-	}
+	c.onLine(line)
 }
 
-// tail is the last lines.
+// tail returns the last lines.
 func (c *console) tail() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,8 +63,9 @@ func (c *console) tail() string {
 	return strings.Join(last, "\n")
 }
 
-// clean drops what only a terminal understands.
+// clean removes escape sequences, control characters, and replies of the agent.
 func clean(line string) string {
+	line, _, _ = strings.Cut(line, string(rune(recordStart)))
 	line = terminalCodes.ReplaceAllString(line, "")
 	line = strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' {
@@ -90,4 +74,29 @@ func clean(line string) string {
 		return r
 	}, line)
 	return strings.TrimSpace(line)
+}
+
+// fatal reports whether a guest that prints this line does not go on by itself.
+func fatal(line string) bool {
+	for _, text := range []string{
+		"Kernel panic - not syncing",
+		"pkinit: rebooting",
+		"You are in emergency mode",
+		"You are in rescue mode",
+	} {
+		if strings.Contains(line, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// halted reports whether the kernel prints this line when it leaves the machine to be switched off.
+func halted(line string) bool {
+	for _, text := range []string{"reboot: Power down", "reboot: System halted", "Reboot failed -- System halted"} {
+		if strings.Contains(line, text) {
+			return true
+		}
+	}
+	return false
 }

@@ -9,11 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func testConsole() (c *console, out *bytes.Buffer, fatal *[]string, outputs *int) {
-	out, fatal, outputs = &bytes.Buffer{}, &[]string{}, new(int)
-	return &console{
-		out: out, alive: func() { *outputs++ }, fatal: func(line string) { *fatal = append(*fatal, line) },
-	}, out, fatal, outputs
+func testConsole() (c *console, out *bytes.Buffer, fatals *[]string) {
+	out, fatals = &bytes.Buffer{}, &[]string{}
+	return &console{out: out, onLine: func(line string) {
+		if fatal(line) {
+			*fatals = append(*fatals, line)
+		}
+	}}, out, fatals
 }
 
 func TestConsoleFatal(t *testing.T) {
@@ -27,28 +29,25 @@ func TestConsoleFatal(t *testing.T) {
 		"You are in emergency mode. After logging in\r\n": {
 			"You are in emergency mode. After logging in",
 		},
-		"You are in \x1b[1mrescue mode\x1b[0m!\n":                          {"You are in rescue mode!"},
-		"[FAILED] Failed to start \x1b[0;1;39mp.service\x1b[0m - x.\r\n":   {"[FAILED] Failed to start p.service - x."},
-		"[FAILED] Failed to start \x1b[0;1;39mtop.service\x1b[0m - x.\r\n": {},
-		"Kernel panic - not syncing: a line not yet complete":              {},
+		"You are in \x1b[1mrescue mode\x1b[0m!\n":        {"You are in rescue mode!"},
+		"Kernel panic - not syncing: an incomplete line": {},
 	}
 	for text, want := range tests {
 		t.Run(text, func(t *testing.T) {
-			c, out, fatal, outputs := testConsole()
-			for i := range text { // as slowly as a serial port
+			c, out, fatals := testConsole()
+			for i := range text { // byte by byte, as a serial port
 				n, err := c.Write([]byte(text[i : i+1]))
 				require.NoError(t, err)
 				require.Equal(t, 1, n)
 			}
-			require.Equal(t, want, *fatal)
+			require.Equal(t, want, *fatals)
 			require.Equal(t, text, out.String())
-			require.Equal(t, len(text), *outputs)
 		})
 	}
 }
 
 func TestConsoleTail(t *testing.T) {
-	c, _, _, _ := testConsole()
+	c, _, _ := testConsole()
 	for i := range 100 {
 		fmt.Fprintf(c, "line %d\r\n\r\n", i)
 	}
@@ -61,7 +60,7 @@ func TestConsoleTail(t *testing.T) {
 }
 
 func TestConsoleWithoutLines(t *testing.T) {
-	c, out, _, _ := testConsole()
+	c, out, _ := testConsole()
 	text := strings.Repeat("x", 3*maxConsoleLine+1)
 	fmt.Fprint(c, text)
 	require.Len(t, c.last, 3)
@@ -74,10 +73,17 @@ func TestClean(t *testing.T) {
 		"[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39mssh.service\x1b[0m": "[  OK  ] Started ssh.service",
 		"\x1b[!p\x1b]104\a\x1b[?7hWelcome":                                 "104Welcome",
 		"\x1b7\x1b8\x1bMup":                                                "up",
+		"text\x1e{\"id\":1}":                                               "text",
 		"a\tb \r":                                                          "a\tb",
 		"":                                                                 "",
 	}
 	for line, want := range tests {
 		require.Equal(t, want, clean(line))
 	}
+}
+
+func TestHalted(t *testing.T) {
+	require.True(t, halted("[   99.1] reboot: Power down"))
+	require.True(t, halted("[   99.1] Reboot failed -- System halted"))
+	require.False(t, halted("[   99.1] reboot: Restarting system"))
 }

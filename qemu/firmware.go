@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// Firmware is what the firmware of a board makes of a boot partition.
+// Firmware holds the choices of a board's firmware for a boot partition.
 type Firmware struct {
 	Board      string   `json:"board"`
-	Prefix     string   `json:"prefix,omitempty"` // os_prefix, unless it leads nowhere
+	Prefix     string   `json:"prefix,omitempty"` // os_prefix, unless kernel or device tree are missing there
 	Kernel     string   `json:"kernel"`
-	Bits       int      `json:"bits"`                  // of the mode in which the kernel starts
-	Initramfs  []string `json:"initramfs"`             // loaded one after the other, as one
-	DeviceTree string   `json:"device_tree,omitempty"` // "" if there is none to load
-	Cmdline    string   `json:"cmdline"`               // as in the file
-	Warnings   []string `json:"warnings,omitempty"`    // what surely was meant otherwise
-	Problem    string   `json:"problem,omitempty"`     // what keeps the board from starting
+	Bits       int      `json:"bits"`                  // 64 or 32: mode in which the kernel starts
+	Initramfs  []string `json:"initramfs"`             // files, loaded as their concatenation
+	DeviceTree string   `json:"device_tree,omitempty"` // "" if none is loaded
+	Cmdline    string   `json:"cmdline"`               // line of cmdline.txt
+	Warnings   []string `json:"warnings,omitempty"`    // probable mistakes
+	Problem    string   `json:"problem,omitempty"`     // why the board does not start
 }
 
-// Choose reads config.txt and cmdline.txt of a boot partition as the firmware of a board would, and says which files
-// it loads. The error is what keeps the board from starting.
+// Choose reads config.txt and cmdline.txt of a boot partition as the firmware of a board would, and returns the files that
+// the firmware loads. The error is the reason why the board does not start.
 func Choose(files fs.FS, b Board) (Firmware, error) {
 	c, err := readConfig(files, "config.txt", b)
 	if err != nil {
@@ -47,7 +47,7 @@ func Choose(files fs.FS, b Board) (Firmware, error) {
 	return f, nil
 }
 
-// bits is the mode in which the kernel starts: as arm_64bit says, unless the kernel has a name that the firmware knows.
+// bits returns the mode in which the kernel starts: that of arm_64bit, unless the firmware knows the kernel's name.
 func (c *config) bits() int {
 	explicit := path.Base(c.values["kernel"])
 	value, set := c.values["arm_64bit"]
@@ -62,7 +62,7 @@ func (c *config) bits() int {
 	return 32
 }
 
-// prefix is os_prefix, if kernel and device tree are found with it.
+// prefix returns os_prefix, or "" if kernel or device tree are missing there.
 func (c *config) prefix(bits int) string {
 	prefix, set := c.values["os_prefix"]
 	if !set && c.flag("upstream_kernel") {
@@ -71,30 +71,30 @@ func (c *config) prefix(bits int) string {
 	if prefix == "" {
 		return ""
 	}
-	quiet := *c // what this try warns of is not what the firmware ends with
+	quiet := *c // drops the warnings of this attempt
 	_, err := quiet.kernel(prefix, bits)
 	if err == nil && quiet.deviceTree(prefix) != "" {
 		return prefix
 	}
 	if set {
-		c.warn("os_prefix=%s is ignored: kernel and device tree are not both found with it", prefix)
+		c.warn("os_prefix=%s is ignored: kernel or device tree is missing there", prefix)
 	}
 	return ""
 }
 
 func (c *config) kernel(prefix string, bits int) (string, error) {
 	if name := c.values["kernel"]; name != "" {
-		if file := place(prefix, name); c.exists(file) {
+		if file := join(prefix, name); c.exists(file) {
 			return file, nil
 		}
-		return "", fmt.Errorf("config.txt names the kernel %s, which is not in the boot partition", place(prefix, name))
+		return "", fmt.Errorf("config.txt names the kernel %s, which is not in the boot partition", join(prefix, name))
 	}
 	names := c.board.Kernels
 	if bits == 32 {
 		names = []string{c.board.Kernel32}
 	}
 	for _, name := range names {
-		if file := place(prefix, name); c.exists(file) {
+		if file := join(prefix, name); c.exists(file) {
 			return file, nil
 		}
 	}
@@ -110,19 +110,19 @@ func (c *config) deviceTree(prefix string) string {
 		names = []string{name}
 	}
 	for _, name := range names {
-		if file := place(prefix, name); name != "" && c.exists(file) {
+		if file := join(prefix, name); name != "" && c.exists(file) {
 			return file
 		}
 	}
-	c.warn("the device tree is not in the boot partition: %s", strings.Join(names, " or "))
+	c.warn("no device tree in the boot partition: %s", strings.Join(names, " or "))
 	return ""
 }
 
-// initramfs: what is named is loaded, and what is found by the kernel's name is loaded if it is there.
+// initramfs sets the initramfs: the files of the property, which must exist, or that of auto_initramfs, if it exists.
 func (c *config) initramfs(f *Firmware) error {
 	if list := c.values["ramfsfile"]; list != "" {
 		for name := range strings.SplitSeq(list, ",") {
-			file := place(f.Prefix, name)
+			file := join(f.Prefix, name)
 			if !c.exists(file) {
 				return fmt.Errorf("config.txt names the initramfs %s, which is not in the boot partition", file)
 			}
@@ -136,8 +136,8 @@ func (c *config) initramfs(f *Firmware) error {
 	return nil
 }
 
-// autoInitramfs goes by the name of the kernel. A Pi 5 that is told kernel=kernel8.img goes by the name of its default
-// kernel all the same (raspberrypi/linux#6802).
+// autoInitramfs derives the file's name from the kernel's. With kernel=kernel8.img, a Pi 5 derives it from its default
+// kernel (raspberrypi/linux#6802).
 func (c *config) autoInitramfs(f *Firmware) string {
 	dir, kernel := path.Split(f.Kernel)
 	if explicit := c.values["kernel"] != ""; explicit && f.Bits == 64 && kernel == "kernel8.img" {
@@ -149,16 +149,16 @@ func (c *config) autoInitramfs(f *Firmware) string {
 	return dir + strings.TrimSuffix(strings.Replace(kernel, "kernel", "initramfs", 1), ".img")
 }
 
-// cmdline: the kernel gets one line.
+// cmdline sets the kernel's command line: the first line of cmdline.txt.
 func (c *config) cmdline(f *Firmware) error {
 	name := c.values["cmdline"]
 	if name == "" {
 		name = "cmdline.txt"
 	}
-	file := place(f.Prefix, name)
+	file := join(f.Prefix, name)
 	data, err := fs.ReadFile(c.files, file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is not in the boot partition: the kernel would not know its root", file)
+		return fmt.Errorf("%s is not in the boot partition: the kernel has no root= argument", file)
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", file, err)
@@ -181,8 +181,8 @@ func (c *config) exists(name string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// place is the file that a name in config.txt stands for: with the prefix, unless it begins with a slash.
-func place(prefix, name string) string {
+// join returns the path of a file that config.txt names: behind the prefix, unless the name begins with a slash.
+func join(prefix, name string) string {
 	if abs, ok := strings.CutPrefix(name, "/"); ok {
 		return abs
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fullPartition has a file of every name that a firmware may look for without being told.
+// fullPartition has a file for every default name of the firmware.
 func fullPartition(extra map[string]string) map[string]string {
 	files := map[string]string{
 		"cmdline.txt":  "root=/dev/vda2\n",
@@ -73,18 +73,18 @@ func TestChoose(t *testing.T) {
 		"Pi 5 knows no 32 bits":    {config: "arm_64bit=0", want: pi5},
 		"initramfs":                {config: "initramfs initrd followkernel", want: with(pi4, initramfs("initrd"))},
 		"initramfs at an address":  {config: "initramfs initrd 0x00800000", want: with(pi4, initramfs("initrd"))},
-		"two of them": {
+		"two initramfs files": {
 			config: "initramfs more,initrd followkernel", want: with(pi4, initramfs("more", "initrd")),
 		},
-		"two of them, written else": {config: "ramfsfile=more,initrd", want: with(pi4, initramfs("more", "initrd"))},
-		"auto on a Pi 4":            {config: "auto_initramfs=1", want: with(pi4, initramfs("initramfs8"))},
-		"auto on a Pi 5":            {config: "auto_initramfs=1", want: with(pi5, initramfs("initramfs_2712"))},
-		"auto is off":               {config: "auto_initramfs=0", want: pi4},
-		"auto finds nothing":        {config: "auto_initramfs=1", absent: []string{"initramfs8"}, want: pi4},
+		"two initramfs files, ramfsfile": {config: "ramfsfile=more,initrd", want: with(pi4, initramfs("more", "initrd"))},
+		"auto on a Pi 4":                 {config: "auto_initramfs=1", want: with(pi4, initramfs("initramfs8"))},
+		"auto on a Pi 5":                 {config: "auto_initramfs=1", want: with(pi5, initramfs("initramfs_2712"))},
+		"auto=0":                         {config: "auto_initramfs=0", want: pi4},
+		"auto without a file":            {config: "auto_initramfs=1", absent: []string{"initramfs8"}, want: pi4},
 		"auto with another name": {
 			config: "auto_initramfs=1\nkernel=vmlinuz", want: with(pi4, kernel("vmlinuz", 64)),
 		},
-		"a name goes before auto": {
+		"initramfs overrides auto": {
 			config: "auto_initramfs=1\ninitramfs initrd followkernel", want: with(pi4, initramfs("initrd")),
 		},
 		"device tree": {config: "device_tree=more", want: with(pi4, tree("more"))},
@@ -113,9 +113,9 @@ func TestChoose(t *testing.T) {
 			want: with(pi4, prefix("new/"), kernel("new/kernel8.img", 64), initramfs("new/initramfs8"),
 				tree("new/bcm2711-rpi-4-b.dtb"), cmdline("root=/dev/vda3")),
 		},
-		"prefix that leads nowhere": {
+		"prefix without a device tree": {
 			config: "os_prefix=old/",
-			want:   with(pi4, warning("os_prefix=old/ is ignored: kernel and device tree are not both found with it")),
+			want:   with(pi4, warning("os_prefix=old/ is ignored: kernel or device tree is missing there")),
 		},
 		"upstream is a prefix": {
 			config: "arm_64bit=1\nupstream_kernel=1",
@@ -125,7 +125,7 @@ func TestChoose(t *testing.T) {
 		"upstream, no such prefix": {config: "upstream_kernel=1", want: pi4},
 		"no device tree": {
 			absent: []string{"bcm2711-rpi-4-b.dtb"},
-			want:   with(pi4, tree(""), warning("the device tree is not in the boot partition: bcm2711-rpi-4-b.dtb")),
+			want:   with(pi4, tree(""), warning("no device tree in the boot partition: bcm2711-rpi-4-b.dtb")),
 		},
 		"no firmware": {
 			absent: []string{"start4.elf"},
@@ -163,12 +163,12 @@ func TestChooseErrors(t *testing.T) {
 			"initramfs initrd,none followkernel", "", "config.txt names the initramfs none, which is not in the boot partition",
 		},
 		"command line": {
-			"", "cmdline.txt", "cmdline.txt is not in the boot partition: the kernel would not know its root",
+			"", "cmdline.txt", "cmdline.txt is not in the boot partition: the kernel has no root= argument",
 		},
 		"both": {
 			"initramfs none", "cmdline.txt",
 			"config.txt names the initramfs none, which is not in the boot partition\n" +
-				"cmdline.txt is not in the boot partition: the kernel would not know its root",
+				"cmdline.txt is not in the boot partition: the kernel has no root= argument",
 		},
 		"with a prefix": {
 			"os_prefix=new/\ninitramfs initrd", "",
@@ -199,5 +199,5 @@ func TestChoices(t *testing.T) {
 	_, _, err = choices(files, "pi3")
 	require.EqualError(t, err, "pi3: config.txt names the kernel linux, which is not in the boot partition")
 	_, _, err = choices(files, "pi2")
-	require.EqualError(t, err, `board "pi2" is not known: want pi3, pi4, pi5`)
+	require.EqualError(t, err, `unknown board "pi2", want pi3, pi4, pi5`)
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/diskfs/go-diskfs/partition/mbr"
 )
 
-// Image is a disk image as a Raspberry Pi boots it: MBR, a FAT32 partition for the firmware, an ext4 partition.
+// Image is a disk image that a Raspberry Pi boots: MBR, FAT32 boot partition, ext4 root partition.
 type Image struct {
 	disk *disk.Disk
 	boot bootFiles
@@ -32,7 +32,7 @@ func Open(file string) (*Image, error) {
 	img := &Image{disk: d}
 	if err := img.load(); err != nil {
 		_ = d.Close()
-		return nil, fmt.Errorf("%s is no image that a Raspberry Pi boots: %w", file, err)
+		return nil, fmt.Errorf("%s is not a disk image for a Raspberry Pi: %w", file, err)
 	}
 	return img, nil
 }
@@ -40,13 +40,13 @@ func Open(file string) (*Image, error) {
 // Close closes the file.
 func (img *Image) Close() error { return img.disk.Close() }
 
-// Boot are the files of the first partition. Their names are matched without regard to case.
+// Boot returns the files of the boot partition. Names are matched case-insensitively.
 func (img *Image) Boot() fs.FS { return img.boot }
 
 func (img *Image) load() error {
 	table, ok := img.disk.Table.(*mbr.Table)
 	if !ok {
-		return fmt.Errorf("it has no MBR partition table%s", img.hint())
+		return fmt.Errorf("no MBR partition table%s", img.hint())
 	}
 	boot, err := partition(table, 1, img.disk.Size, mbr.Fat32CHS, mbr.Fat32LBA)
 	if err != nil {
@@ -58,14 +58,14 @@ func (img *Image) load() error {
 	}
 	fat, err := fat32.Read(img.disk.Backend, boot.GetSize(), boot.GetStart(), img.disk.LogicalBlocksize)
 	if err != nil {
-		return fmt.Errorf("partition 1 holds no FAT32 file system: %w", err)
+		return fmt.Errorf("partition 1: no FAT32 file system: %w", err)
 	}
 	img.boot = bootFiles{fat}
 	return ext4Magic(img.disk.Backend, root.GetStart())
 }
 
-// partition finds a partition of one of some types, and checks that the image holds all of it: go-diskfs reads zeroes
-// beyond the end without a word.
+// partition finds a partition, checks its type, and checks that the image is not truncated: go-diskfs reads zeroes beyond
+// the end without an error.
 func partition(table *mbr.Table, number int, size int64, types ...mbr.Type) (*mbr.Partition, error) {
 	for _, p := range table.Partitions {
 		if p.Index != number || p.Type == mbr.Empty {
@@ -73,14 +73,14 @@ func partition(table *mbr.Table, number int, size int64, types ...mbr.Type) (*mb
 		}
 		for _, t := range types {
 			if end := p.GetStart() + p.GetSize(); p.Type == t && end > size {
-				return nil, fmt.Errorf("it ends after %d bytes, within partition %d, which ends at %d", size, number, end)
+				return nil, fmt.Errorf("image is truncated: it has %d bytes, and partition %d ends at %d", size, number, end)
 			} else if p.Type == t {
 				return p, nil
 			}
 		}
 		return nil, fmt.Errorf("partition %d has type 0x%02x, want 0x%02x", number, byte(p.Type), byte(types[len(types)-1]))
 	}
-	return nil, fmt.Errorf("it has no partition %d", number)
+	return nil, fmt.Errorf("no partition %d", number)
 }
 
 // ext4Magic looks for the magic number in the superblock (struct ext4_super_block, s_magic).
@@ -90,25 +90,25 @@ func ext4Magic(r io.ReaderAt, start int64) error {
 		return fmt.Errorf("read superblock of partition 2: %w", err)
 	}
 	if binary.LittleEndian.Uint16(magic[:]) != 0xef53 {
-		return fmt.Errorf("partition 2 holds no ext4 file system")
+		return fmt.Errorf("partition 2: no ext4 file system")
 	}
 	return nil
 }
 
-// hint says how to go on with a file that is an image in another form.
+// hint returns a hint for a file that is compressed or in another format.
 func (img *Image) hint() string {
 	magic := make([]byte, compress.HeaderSize)
 	_, _ = img.disk.Backend.ReadAt(magic, 0)
 	if format := compress.Detect(magic); format != compress.None {
-		return ": it is compressed; run: " + format.Unpack()
+		return " (compressed; run: " + format.Unpack() + ")"
 	}
 	if string(magic[:4]) == "QFI\xfb" {
-		return ": it is a qcow2 image; run: qemu-img convert -O raw"
+		return " (qcow2 image; run: qemu-img convert -O raw)"
 	}
 	return ""
 }
 
-// bootFiles is a FAT file system that says fs.ErrNotExist where go-diskfs has words only.
+// bootFiles adapts a FAT file system of go-diskfs, whose errors do not wrap fs.ErrNotExist.
 type bootFiles struct{ fat filesystem.FileSystem }
 
 // Open implements fs.FS.
@@ -144,8 +144,8 @@ func (b bootFiles) Stat(name string) (fs.FileInfo, error) {
 	return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
 }
 
-// ReadFile implements fs.ReadFileFS. It reads all in one call: a later Read of go-diskfs may return more than the file
-// has, and each walks the whole chain of clusters.
+// ReadFile implements fs.ReadFileFS. It reads in one call: a second Read of go-diskfs may return more than the file has,
+// and each walks the whole cluster chain.
 func (b bootFiles) ReadFile(name string) ([]byte, error) {
 	info, err := b.Stat(name)
 	if err != nil {
@@ -163,7 +163,7 @@ func (b bootFiles) ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// copyOut writes files of the boot partition into one file, one after the other.
+// copyOut writes the concatenation of files of the boot partition to a file of the host.
 func copyOut(files fs.FS, target string, names ...string) (err error) {
 	out, err := os.Create(target)
 	if err != nil {

@@ -21,7 +21,7 @@ const (
 	rootSize  = 2048
 )
 
-// testImage writes an image with some files in its first partition. Its second holds nothing but a magic number.
+// testImage writes an image with files in its boot partition; its root partition holds only the magic number of ext4.
 func testImage(t *testing.T, files map[string][]byte) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "test.img")
@@ -99,68 +99,68 @@ func TestImage(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	const entry1, entry2 = 446, 446 + 16 // of the partition table
-	type spoiler func(t *testing.T, name string)
-	patches := func(offset int64, data string) spoiler {
+	type damage func(t *testing.T, name string)
+	patches := func(offset int64, data string) damage {
 		return func(t *testing.T, name string) { patch(t, name, offset, data) }
 	}
-	cuts := func(size int64) spoiler {
+	truncates := func(size int64) damage {
 		return func(t *testing.T, name string) { require.NoError(t, os.Truncate(name, size)) }
 	}
-	noTable := func(start string) spoiler {
+	noTable := func(start string) damage {
 		return func(t *testing.T, name string) { patch(t, name, 0, start); patch(t, name, 510, "\x00\x00") }
 	}
 	tests := map[string]struct {
-		spoil spoiler
-		want  string
+		damage damage
+		want   string
 	}{
 		"no partition table": {
-			noTable(""), "it has no MBR partition table",
+			noTable(""), "no MBR partition table",
 		},
 		"xz": {
-			noTable("\xfd7zXZ\x00"), "it has no MBR partition table: it is compressed; run: unxz",
+			noTable("\xfd7zXZ\x00"), "no MBR partition table (compressed; run: unxz)",
 		},
 		"gzip": {
-			noTable("\x1f\x8b"), "it has no MBR partition table: it is compressed; run: gunzip",
+			noTable("\x1f\x8b"), "no MBR partition table (compressed; run: gunzip)",
 		},
 		"zstd": {func(t *testing.T, name string) {
 			patch(t, name, 0, "\x28\xb5\x2f\xfd")
 			patch(t, name, 510, "\x00\x00")
-		}, "it has no MBR partition table: it is compressed; run: unzstd"},
+		}, "no MBR partition table (compressed; run: unzstd)"},
 		"qcow2": {
-			noTable("QFI\xfb"), "it has no MBR partition table: it is a qcow2 image; run: qemu-img convert -O raw",
+			noTable("QFI\xfb"), "no MBR partition table (qcow2 image; run: qemu-img convert -O raw)",
 		},
-		"cut short": {
-			cuts(30 << 20), "it ends after 31457280 bytes, within partition 1, which ends at 36700160",
+		"truncated boot partition": {
+			truncates(30 << 20), "image is truncated: it has 31457280 bytes, and partition 1 ends at 36700160",
 		},
-		"cut in the root": {
-			cuts(rootStart*512 + 4096), "it ends after 36704256 bytes, within partition 2, which ends at 37748736",
+		"truncated root partition": {
+			truncates(rootStart*512 + 4096), "image is truncated: it has 36704256 bytes, and partition 2 ends at 37748736",
 		},
-		"first is Linux": {
+		"boot partition of type Linux": {
 			patches(entry1+4, "\x83"), "partition 1 has type 0x83, want 0x0c",
 		},
-		"no second": {
-			patches(entry2, string(make([]byte, 16))), "it has no partition 2",
+		"no root partition": {
+			patches(entry2, string(make([]byte, 16))), "no partition 2",
 		},
 		"no FAT32": {
-			patches(fatStart*512, string(make([]byte, 512))), "partition 1 holds no FAT32 file system: ",
+			patches(fatStart*512, string(make([]byte, 512))), "partition 1: no FAT32 file system: ",
 		},
 		"no ext4": {
-			patches(rootStart*512+1024+56, "\x00"), "partition 2 holds no ext4 file system",
+			patches(rootStart*512+1024+56, "\x00"), "partition 2: no ext4 file system",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			img := testImage(t, nil)
-			tt.spoil(t, img)
+			tt.damage(t, img)
 			_, err := Open(img)
-			require.ErrorContains(t, err, img+" is no image that a Raspberry Pi boots: "+tt.want)
+			require.ErrorContains(t, err, img+" is not a disk image for a Raspberry Pi: "+tt.want)
 		})
 	}
 	_, err := Open(filepath.Join(t.TempDir(), "none"))
 	require.ErrorContains(t, err, "open image: ")
 }
 
-// Whoever boots an image needs no right to write to it.
+// A boot needs no write permission for the image.
 func TestReadOnly(t *testing.T) {
 	name := testImage(t, map[string][]byte{"a": []byte("b")})
 	require.NoError(t, os.Chmod(name, 0o400))

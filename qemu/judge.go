@@ -5,12 +5,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Judge says what is not as it should be after a boot that Boot could tell about: a sentence for each thing, in the
-// order in which a boot goes; nothing if all is well.
+// Judge returns the defects of a booted system, one sentence each, in the order of a boot. Of an image that was not built
+// by pkbuild only what holds for every system is judged.
 func Judge(r *Result) []string {
+	if r.Foreign {
+		return slices.Concat(judgeSystem(r), judgeChecks(r.Checks))
+	}
 	return slices.Concat(
 		judgeBoards(r.Boards),
 		judgeReport(r),
@@ -18,7 +22,8 @@ func Judge(r *Result) []string {
 		judgeOverlays(r),
 		judgeSystem(r),
 		judgeUnits(r.Units),
-		judgeOutside(r),
+		judgeSysroot(r.Sysroot),
+		judgeSSH(r),
 		judgeChecks(r.Checks),
 	)
 }
@@ -40,13 +45,13 @@ func judgeReport(r *Result) []string {
 	b := r.Report
 	switch {
 	case b == nil:
-		return []string{"pkinit has left no report: " + r.NoReport}
+		return []string{"pkinit has written no report: " + r.NoReport}
 	case b.Version != report.Version:
-		return []string{fmt.Sprintf("the report of pkinit has version %d, want %d", b.Version, report.Version)}
+		return []string{fmt.Sprintf("pkinit's report: version is %d, want %d", b.Version, report.Version)}
 	}
 	var list []string
 	if len(b.Steps) == 0 {
-		list = append(list, "pkinit has done no step")
+		list = append(list, "pkinit's report has no steps")
 	}
 	for _, s := range b.Steps {
 		if s.State != report.Done && s.State != report.Skipped {
@@ -54,15 +59,15 @@ func judgeReport(r *Result) []string {
 		}
 	}
 	for _, p := range b.Problems {
-		list = append(list, "pkinit says: "+p)
+		list = append(list, "pkinit reports: "+p)
 	}
 	if b.Degraded && len(list) == 0 {
-		list = append(list, "pkinit says that the boot is degraded, and not why")
+		list = append(list, "pkinit reports a degraded boot without a reason")
 	}
 	return list
 }
 
-// judgeStage: what is bound must be the chosen bundle, and nobody may write to it.
+// judgeStage checks that the chosen bundle is bound read-only.
 func judgeStage(r *Result) []string {
 	if r.Report == nil || r.Report.Choice.Stage == 0 {
 		return nil
@@ -70,11 +75,11 @@ func judgeStage(r *Result) []string {
 	bundle := r.Report.Choice.Bundle
 	switch {
 	case r.Stage == nil:
-		return []string{fmt.Sprintf("nothing is mounted on %s", currentStage)}
+		return []string{fmt.Sprintf("%s is not mounted", overlays.CurrentStage)}
 	case r.Stage.Root != bundle:
-		return []string{fmt.Sprintf("%s shows %s, want %s", currentStage, r.Stage.Root, bundle)}
+		return []string{fmt.Sprintf("%s is a bind mount of %s, want %s", overlays.CurrentStage, r.Stage.Root, bundle)}
 	case !slices.Contains(strings.Split(r.Stage.Options, ","), "ro"):
-		return []string{fmt.Sprintf("%s can be written", currentStage)}
+		return []string{fmt.Sprintf("%s is writable", overlays.CurrentStage)}
 	}
 	return nil
 }
@@ -84,7 +89,7 @@ func judgeOverlays(r *Result) []string {
 	for _, dir := range []string{"usr", "etc"} {
 		i := slices.IndexFunc(r.Overlays, func(o report.Overlay) bool { return o.Target == "/"+dir })
 		if i < 0 {
-			list = append(list, fmt.Sprintf("no overlay is mounted on /%s", dir))
+			list = append(list, fmt.Sprintf("/%s is not an overlay", dir))
 			continue
 		}
 		got, want := r.Overlays[i], wantedOverlay(r, dir)
@@ -102,7 +107,8 @@ func judgeOverlays(r *Result) []string {
 	return list
 }
 
-// wantedOverlay is the overlay on a directory as it should be. The stage's layer is seen through the read-only bind.
+// wantedOverlay returns the correct overlay on a directory. The paths are repeated here on purpose: the judge must not
+// share a mistake with pkinit.
 func wantedOverlay(r *Result, dir string) report.Overlay {
 	o := report.Overlay{
 		Source:    "pkinit:/" + dir,
@@ -111,7 +117,7 @@ func wantedOverlay(r *Result, dir string) report.Overlay {
 		Workdir:   "/var/lib/overlays/workdirs/" + dir,
 	}
 	if slices.Contains(r.Layers, dir) {
-		o.Lowerdirs = append([]string{currentStage + "/exports/overlays/" + dir}, o.Lowerdirs...)
+		o.Lowerdirs = append([]string{overlays.CurrentStage + "/exports/overlays/" + dir}, o.Lowerdirs...)
 	}
 	return o
 }
@@ -119,14 +125,14 @@ func wantedOverlay(r *Result, dir string) report.Overlay {
 func judgeSystem(r *Result) []string {
 	var list []string
 	for _, u := range r.Failed {
-		list = append(list, fmt.Sprintf("unit %s has failed", u))
+		list = append(list, fmt.Sprintf("unit %s failed", u))
 	}
 	switch {
 	case r.System == "running", r.System == "degraded" && len(r.Failed) > 0:
 	case r.System == "":
-		list = append(list, "the system had not started when its time was up; jobs: "+strings.Join(r.Jobs, "; "))
+		list = append(list, "the system did not start in time; jobs: "+strings.Join(r.Jobs, "; "))
 	default:
-		list = append(list, fmt.Sprintf("the system is %s, want running", r.System))
+		list = append(list, fmt.Sprintf("system state is %s, want running", r.System))
 	}
 	if r.Reloads > 0 {
 		list = append(list, fmt.Sprintf("systemd was reloaded %d times during the boot", r.Reloads))
@@ -137,24 +143,24 @@ func judgeSystem(r *Result) []string {
 func judgeUnits(units []Unit) []string {
 	var list []string
 	for _, u := range units {
-		say := func(format string, args ...any) {
-			list = append(list, fmt.Sprintf("service %s of the stage ", u.ID)+fmt.Sprintf(format, args...))
+		add := func(format string, args ...any) {
+			list = append(list, fmt.Sprintf("stage's service %s ", u.ID)+fmt.Sprintf(format, args...))
 		}
 		if u.Load != "loaded" {
-			say("is %s, want loaded", u.Load)
+			add("is %s, want loaded", u.Load)
 			continue
 		}
 		if !u.Same {
-			say("is hidden: %s is not the stage's file", u.StagePath)
+			add("is hidden: %s is not the stage's file", u.StagePath)
 		}
 		if u.Path != u.StagePath {
-			say("is read from %s, want %s", u.Path, u.StagePath)
+			add("is loaded from %s, want %s", u.Path, u.StagePath)
 		}
-		if u.enabled() && u.Type != "oneshot" && u.Active != "active" && !u.Unwanted {
-			say("is enabled, and %s (%s, %s)", u.Active, u.Sub, u.Result)
+		if u.enabled() && u.Type != "oneshot" && u.Active != "active" && !u.ConditionFailed {
+			add("is enabled but %s (%s, %s)", u.Active, u.Sub, u.Result)
 		}
 		if u.NeedReload {
-			say("has changed since systemd read it")
+			add("has changed since systemd loaded it")
 		}
 	}
 	return list
@@ -162,25 +168,28 @@ func judgeUnits(units []Unit) []string {
 
 func (u Unit) enabled() bool { return u.FileState == "enabled" || u.FileState == "enabled-runtime" }
 
-func judgeOutside(r *Result) []string {
-	var list []string
+func judgeSysroot(write Attempt) []string {
 	switch {
-	case r.Sysroot.Code == 0:
-		list = append(list, "/sysroot can be written")
-	case !strings.Contains(r.Sysroot.Output, "Read-only file system"):
-		list = append(list, "/sysroot refuses to be written, and not since it is read-only: "+r.Sysroot.Output)
+	case write.Code == 0:
+		return []string{"/sysroot is writable"}
+	case !strings.Contains(write.Text, "Read-only file system"):
+		return []string{"write to /sysroot: want \"Read-only file system\": " + write.Text}
 	}
+	return nil
+}
+
+func judgeSSH(r *Result) []string {
 	if r.SSH == "" {
-		list = append(list, "SSH does not answer: "+r.NoSSH)
+		return []string{"SSH server does not answer: " + r.NoSSH}
 	}
-	return list
+	return nil
 }
 
 func judgeChecks(checks []Attempt) []string {
 	var list []string
 	for _, c := range checks {
 		if c.Code != 0 {
-			list = append(list, fmt.Sprintf("check %s ends with exit code %d: %s", c.Name, c.Code, c.Output))
+			list = append(list, fmt.Sprintf("check %s: exit code %d: %s", c.Name, c.Code, c.Text))
 		}
 	}
 	return list

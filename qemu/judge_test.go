@@ -8,7 +8,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// goodResult is that of a boot in which nothing is wrong.
+// goodResult is the result of a boot without defects.
 func goodResult() *Result {
 	overlay := func(dir string) report.Overlay {
 		return report.Overlay{
@@ -33,7 +33,7 @@ func goodResult() *Result {
 			ID: "a.service", Type: "notify", Load: "loaded", Active: "active", Sub: "running", Result: "success",
 			FileState: "enabled", Path: path, StagePath: path, Same: true,
 		}},
-		Sysroot: Attempt{Code: 1, Output: "touch: cannot touch '/sysroot/x': Read-only file system"},
+		Sysroot: Attempt{Output: Output{1, "touch: cannot touch '/sysroot/x': Read-only file system"}},
 		Checks:  []Attempt{{Name: "a"}},
 		SSH:     "SSH-2.0-x",
 	}
@@ -41,10 +41,10 @@ func goodResult() *Result {
 
 func TestJudge(t *testing.T) {
 	tests := map[string]struct {
-		spoil func(r *Result)
-		want  []string
+		damage func(r *Result)
+		want   []string
 	}{
-		"all is well": {func(*Result) {}, nil},
+		"no defects": {func(*Result) {}, nil},
 		"firmware does not start": {
 			func(r *Result) { r.Boards[0].Problem = "pi4: config.txt names no kernel" },
 			[]string{"firmware of pi4: config.txt names no kernel"},
@@ -55,13 +55,13 @@ func TestJudge(t *testing.T) {
 		},
 		"no report": {
 			func(r *Result) { r.Report, r.NoReport = nil, "cat: no such file" },
-			[]string{"pkinit has left no report: cat: no such file"},
+			[]string{"pkinit has written no report: cat: no such file"},
 		},
 		"report of another version": {
 			func(r *Result) { r.Report.Version = 7 },
-			[]string{"the report of pkinit has version 7, want 1"},
+			[]string{"pkinit's report: version is 7, want 1"},
 		},
-		"no steps": {func(r *Result) { r.Report.Steps = nil }, []string{"pkinit has done no step"}},
+		"no steps": {func(r *Result) { r.Report.Steps = nil }, []string{"pkinit's report has no steps"}},
 		"failed step": {
 			func(r *Result) {
 				r.Report.Degraded = true
@@ -72,14 +72,14 @@ func TestJudge(t *testing.T) {
 		},
 		"problem": {
 			func(r *Result) { r.Report.Degraded, r.Report.Problems = true, []string{"stage 2 is incomplete"} },
-			[]string{"pkinit says: stage 2 is incomplete"},
+			[]string{"pkinit reports: stage 2 is incomplete"},
 		},
-		"degraded for no reason": {
+		"degraded without a reason": {
 			func(r *Result) { r.Report.Degraded = true },
-			[]string{"pkinit says that the boot is degraded, and not why"},
+			[]string{"pkinit reports a degraded boot without a reason"},
 		},
 		"stage not bound": {
-			func(r *Result) { r.Stage = nil }, []string{"/run/forklift/stages/current is not a mount point"},
+			func(r *Result) { r.Stage = nil }, []string{"/run/forklift/stages/current is not mounted"},
 		},
 		"another stage bound": {
 			func(r *Result) { r.Stage.Root = "/var/lib/forklift/stages/2" },
@@ -87,7 +87,7 @@ func TestJudge(t *testing.T) {
 		},
 		"stage writable": {
 			func(r *Result) { r.Stage.Options = "rw,errors=remount-ro" },
-			[]string{"/run/forklift/stages/current can be written"},
+			[]string{"/run/forklift/stages/current is writable"},
 		},
 		"plain root": {
 			func(r *Result) {
@@ -100,9 +100,9 @@ func TestJudge(t *testing.T) {
 		},
 		"no overlays": {
 			func(r *Result) { r.Overlays = nil },
-			[]string{"no overlay is mounted on /usr", "no overlay is mounted on /etc"},
+			[]string{"/usr is not an overlay", "/etc is not an overlay"},
 		},
-		"overlay of somebody else": {
+		"foreign overlay": {
 			func(r *Result) { r.Overlays[1].Source = "overlay" },
 			[]string{"the overlay on /etc has source overlay, want pkinit:/etc"},
 		},
@@ -125,39 +125,39 @@ func TestJudge(t *testing.T) {
 		},
 		"failed units": {
 			func(r *Result) { r.System, r.Failed = "degraded", []string{"a.mount", "b.service"} },
-			[]string{"unit a.mount has failed", "unit b.service has failed"},
+			[]string{"unit a.mount failed", "unit b.service failed"},
 		},
-		"degraded": {func(r *Result) { r.System = "degraded" }, []string{"the system is degraded, want running"}},
+		"degraded": {func(r *Result) { r.System = "degraded" }, []string{"system state is degraded, want running"}},
 		"maintenance": {
-			func(r *Result) { r.System = "maintenance" }, []string{"the system is maintenance, want running"},
+			func(r *Result) { r.System = "maintenance" }, []string{"system state is maintenance, want running"},
 		},
-		"starts for ever": {
+		"does not start in time": {
 			func(r *Result) {
 				r.System, r.Jobs = "", []string{"1 a.service start running", "2 b.target start waiting"}
 			},
-			[]string{"the system had not started when its time was up; jobs: " +
+			[]string{"the system did not start in time; jobs: " +
 				"1 a.service start running; 2 b.target start waiting"},
 		},
 		"reloads": {func(r *Result) { r.Reloads = 2 }, []string{"systemd was reloaded 2 times during the boot"}},
 		"unit not found": {
 			func(r *Result) { r.Units[0] = Unit{ID: "a.service", Load: "not-found"} },
-			[]string{"service a.service of the stage is not-found, want loaded"},
+			[]string{"stage's service a.service is not-found, want loaded"},
 		},
 		"unit hidden by an override": {
 			func(r *Result) { r.Units[0].Same = false },
-			[]string{"service a.service of the stage is hidden: /usr/lib/systemd/system/a.service is not the stage's file"},
+			[]string{"stage's service a.service is hidden: /usr/lib/systemd/system/a.service is not the stage's file"},
 		},
 		"unit from elsewhere": {
 			func(r *Result) { r.Units[0].Path = "/etc/systemd/system/a.service" },
-			[]string{"service a.service of the stage is read from /etc/systemd/system/a.service, " +
+			[]string{"stage's service a.service is loaded from /etc/systemd/system/a.service, " +
 				"want /usr/lib/systemd/system/a.service"},
 		},
 		"unit inactive": {
 			func(r *Result) { r.Units[0].Active, r.Units[0].Sub = "inactive", "dead" },
-			[]string{"service a.service of the stage is enabled, and inactive (dead, success)"},
+			[]string{"stage's service a.service is enabled but inactive (dead, success)"},
 		},
 		"unit inactive, by its own condition": {
-			func(r *Result) { r.Units[0].Active, r.Units[0].Unwanted = "inactive", true }, nil,
+			func(r *Result) { r.Units[0].Active, r.Units[0].ConditionFailed = "inactive", true }, nil,
 		},
 		"unit inactive, since disabled": {
 			func(r *Result) { r.Units[0].Active, r.Units[0].FileState = "inactive", "disabled" }, nil,
@@ -167,40 +167,44 @@ func TestJudge(t *testing.T) {
 		},
 		"unit enabled for this boot": {
 			func(r *Result) { r.Units[0].Active, r.Units[0].FileState = "failed", "enabled-runtime" },
-			[]string{"service a.service of the stage is enabled, and failed (running, success)"},
+			[]string{"stage's service a.service is enabled but failed (running, success)"},
 		},
 		"unit changed": {
 			func(r *Result) { r.Units[0].NeedReload = true },
-			[]string{"service a.service of the stage has changed since systemd read it"},
+			[]string{"stage's service a.service has changed since systemd loaded it"},
 		},
-		"sysroot writable": {func(r *Result) { r.Sysroot = Attempt{} }, []string{"/sysroot can be written"}},
+		"sysroot writable": {func(r *Result) { r.Sysroot = Attempt{} }, []string{"/sysroot is writable"}},
 		"no sysroot": {
-			func(r *Result) { r.Sysroot.Output = "No such file or directory" },
-			[]string{"/sysroot refuses to be written, and not since it is read-only: No such file or directory"},
+			func(r *Result) { r.Sysroot.Text = "No such file or directory" },
+			[]string{"write to /sysroot: want \"Read-only file system\": No such file or directory"},
 		},
 		"no SSH": {
-			func(r *Result) { r.SSH, r.NoSSH = "", "no greeting: EOF" }, []string{"SSH does not answer: no greeting: EOF"},
+			func(r *Result) { r.SSH, r.NoSSH = "", "read greeting: EOF" }, []string{"SSH server does not answer: read greeting: EOF"},
 		},
 		"check": {
-			func(r *Result) { r.Checks = append(r.Checks, Attempt{Name: "b", Code: 3, Output: "what"}) },
-			[]string{"check b ends with exit code 3: what"},
+			func(r *Result) { r.Checks = append(r.Checks, Attempt{"b", Output{3, "what"}}) },
+			[]string{"check b: exit code 3: what"},
 		},
-		"nothing at all": {
+		"image of another builder": {
+			func(r *Result) { *r = Result{Foreign: true, System: "running", Failed: []string{"a.service"}} },
+			[]string{"unit a.service failed"},
+		},
+		"empty result": {
 			func(r *Result) { *r = Result{NoReport: "none"} },
 			[]string{
-				"pkinit has left no report: none",
-				"no overlay is mounted on /usr",
-				"no overlay is mounted on /etc",
-				"the system had not started when its time was up; jobs: ",
-				"/sysroot can be written",
-				"SSH does not answer: ",
+				"pkinit has written no report: none",
+				"/usr is not an overlay",
+				"/etc is not an overlay",
+				"the system did not start in time; jobs: ",
+				"/sysroot is writable",
+				"SSH server does not answer: ",
 			},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := goodResult()
-			tt.spoil(r)
+			tt.damage(r)
 			require.Equal(t, tt.want, Judge(r))
 		})
 	}

@@ -2,29 +2,58 @@ package qemu
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 )
 
 // Machine is a machine that QEMU emulates.
 type Machine struct {
-	Name    string   // as QEMU has it
-	Board   string   // whose firmware's choices it starts with
-	Console string   // name that Linux gives to its serial port
-	Args    []string // processor and memory
-	Disk    string   // device of the image
-	Network string   // device of the network
+	Name       string   // of QEMU's -M
+	Board      string   // board whose firmware's choices are booted by default
+	Processor  []string // arguments for processor and memory
+	Console    string   // Linux's name of the serial port
+	Serial     []string // arguments that connect the serial port to QEMU's standard input and output
+	Channel    []string // arguments for a virtio console, by which the agent answers; nil: the serial port
+	Tty        string   // Linux's name of the terminal on which the agent runs
+	Disk       string   // device of the disk; "" is the SD card
+	Network    string   // device of the network
+	Devices    []string // further arguments
+	DeviceTree bool     // QEMU needs the board's device tree; it makes that of other machines itself
+	Card       bool     // the size of the disk must be a power of two
+	PowersOff  bool     // the kernel can switch the machine off, or restart it
+	KVM        []string // arguments in place of Processor for hardware acceleration; nil: the machine has none
+	Cmdline    []string // words that the kernel needs on this machine
+	Missing    string   // why QEMU cannot boot an image on this machine; "" if it can
 }
 
-// Machines are those that can boot an image.
+// Machines are the machines of the table, the default first.
 func Machines() []Machine {
 	return []Machine{
 		{
-			Name: "virt", Board: "pi4", Console: "ttyAMA0",
-			Args:    []string{"-cpu", "cortex-a72", "-smp", "2", "-m", "2048"},
-			Disk:    "virtio-blk-pci",
-			Network: "virtio-net-pci",
+			Name: "virt", Board: "pi4",
+			Processor: []string{"-cpu", "cortex-a72", "-smp", "2", "-m", "2048"},
+			KVM:       []string{"-accel", "kvm", "-machine", "gic-version=host", "-cpu", "host", "-smp", "2", "-m", "2048"},
+			Console:   "ttyAMA0", Serial: []string{"-serial", "stdio"},
+			Tty: "hvc0", Channel: []string{
+				"-device", "virtio-serial-pci",
+				"-chardev", "socket,id=agent,server=on,wait=off,path=" + agentSocket,
+				"-device", "virtconsole,chardev=agent",
+			},
+			// A network card from which nothing boots needs no ROM, which Debian has in another package.
+			Disk: "virtio-blk-pci", Network: "virtio-net-pci,romfile=",
+			Devices:   []string{"-device", "virtio-rng-pci"},
+			PowersOff: true,
+		},
+		{
+			Name: "raspi3b", Board: "pi3",
+			Console: "ttyS1", Serial: []string{"-serial", "null", "-serial", "stdio"}, // the first is the PL011 of Bluetooth
+			Tty: "ttyS1", Network: "usb-net", DeviceTree: true, Card: true,
+			// QEMU resets the machine when the watchdog is opened, as systemd does, and has no VideoCore for vchiq to talk to.
+			Cmdline: []string{"module_blacklist=bcm2835_wdt,vchiq"},
+		},
+		{
+			Name: "raspi4b", Board: "pi4", Console: "ttyS1",
+			Missing: "QEMU's model lacks the SD controller of Linux's device tree, PCIe and Ethernet, so no root file system is found",
 		},
 	}
 }
@@ -32,79 +61,30 @@ func Machines() []Machine {
 // machine finds a machine by its name; "" is the first.
 func machine(name string) (Machine, error) {
 	all := Machines()
-	if name == "" {
-		return all[0], nil
-	}
-	i := slices.IndexFunc(all, func(m Machine) bool { return m.Name == name })
+	i := slices.IndexFunc(all, func(m Machine) bool { return m.Name == name || name == "" })
 	if i < 0 {
-		var names []string
-		for _, m := range all {
-			names = append(names, m.Name)
-		}
-		return Machine{}, fmt.Errorf("machine %q is not known: want %s", name, strings.Join(names, ", "))
+		return Machine{}, fmt.Errorf("unknown machine %q, want %s", name, strings.Join(MachineNames(), " or "))
+	}
+	if why := all[i].Missing; why != "" {
+		return Machine{}, fmt.Errorf("machine %s boots no image: %s; use %s", name, why, strings.Join(MachineNames(), " or "))
 	}
 	return all[i], nil
 }
 
-// program is the emulator, and what installs it on Debian and Ubuntu.
-const (
-	program = "qemu-system-aarch64"
-	pkg     = "qemu-system-arm"
-)
-
-// Files of a run, in its directory, where QEMU runs.
-const (
-	kernelFile    = "kernel"
-	initramfsFile = "initramfs"
-	probeSocket   = "probe.sock"
-	consoleFile   = "console.log"
-)
-
-// run is what differs between two boots on one machine.
-type run struct {
-	image       string // absolute path
-	persist     bool   // write to the image
-	offline     bool   // nobody is reached from it
-	initramfs   bool   // there is one
-	cmdline     string
-	ssh         *net.TCPAddr // where the guest's port 22 is reached
-	credentials []credential
+// MachineNames are the names of the machines that boot an image.
+func MachineNames() []string {
+	var names []string
+	for _, m := range Machines() {
+		if m.Missing == "" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
-// command is QEMU's command line. Nothing that the guest writes reaches the image unless the run persists.
-func (m Machine) command(r run) []string {
-	snapshot := "on"
-	if r.persist {
-		snapshot = "off"
-	}
-	network := "user,id=net"
-	if r.offline {
-		network += ",restrict=on"
-	}
-	args := append([]string{program, "-M", m.Name}, m.Args...)
-	args = append(args,
-		"-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
-		"-kernel", kernelFile, "-append", r.cmdline,
-		"-drive", "if=none,id=disk,format=raw,snapshot="+snapshot+",file="+escape(r.image),
-		"-device", m.Disk+",drive=disk",
-		"-netdev", fmt.Sprintf("%s,hostfwd=tcp:%s-:22", network, r.ssh),
-		"-device", m.Network+",netdev=net",
-		"-device", "virtio-rng-pci",
-		"-device", "virtio-serial-pci",
-		"-chardev", "socket,id=probe,server=on,wait=off,path="+probeSocket,
-		"-device", "virtserialport,chardev=probe,name="+probePort,
-	)
-	if r.initramfs {
-		args = append(args, "-initrd", initramfsFile)
-	}
-	for _, c := range r.credentials {
-		args = append(args, "-fw_cfg", "name=opt/io.systemd.credentials/"+c.name+",file="+c.file())
-	}
-	return args
-}
-
-// kernelCmdline is what the kernel gets: serial0, which the firmware replaces by the name of the port, is the machine's
-// serial port, and the last console, since that is the one that /dev/console is and the machine has no screen.
+// kernelCmdline returns the kernel's command line: that of the file, with serial0 replaced by the serial port, as the
+// firmware does it, and with the serial port as the last console, which is the one that Linux uses as /dev/console. The
+// words behind it start a root shell for the agent.
 func (m Machine) kernelCmdline(fromFile string) string {
 	words := strings.Fields(fromFile)
 	last := ""
@@ -122,24 +102,11 @@ func (m Machine) kernelCmdline(fromFile string) string {
 	if last != m.Console {
 		words = append(words, "console="+m.Console)
 	}
-	return strings.Join(append(words, noIsolation, "systemd.wants="+probeUnit), " ")
+	words = append(words, m.Cmdline...)
+	return strings.Join(append(words, noPageTableIsolation, "systemd.debug_shell="+m.Tty,
+		"systemd.mask=serial-getty@"+m.Tty+".service"), " ")
 }
 
-// noIsolation keeps the kernel's pages mapped while programs run. Linux unmaps them where it lies at a random address,
-// and then QEMU forgets all translations of addresses whenever a program calls the kernel.
-const noIsolation = "kpti=off"
-
-// escape doubles commas, at which QEMU splits its options.
-func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
-
-// Shell writes a command line as a shell reads it.
-func Shell(args []string) string {
-	quoted := make([]string, len(args))
-	for i, a := range args {
-		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		quoted[i] = a
-	}
-	return strings.Join(quoted, " ")
-}
+// noPageTableIsolation keeps the kernel mapped while programs run. Otherwise each system call flushes QEMU's translation
+// cache, which makes the boot several times slower.
+const noPageTableIsolation = "kpti=off"

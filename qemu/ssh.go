@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Patience with the SSH server. QEMU accepts connections for a guest that does not listen, so that one is open means
-// nothing.
+// Timeouts of the SSH server. QEMU accepts connections for a guest that does not listen, so only a greeting proves a
+// server.
 const (
-	sshWait  = 90 * time.Second // in all: a system has started before its network has
-	sshOnce  = 10 * time.Second // for one greeting, of an emulated machine that has other things to do
+	sshWait  = 90 * time.Second // in all: the network may come up after the system has started
+	sshOnce  = 10 * time.Second // for one greeting, from a slow emulated machine
 	sshPause = 500 * time.Millisecond
 )
 
-// sshGreeting is the first line that an SSH server says (RFC 4253, 4.2).
+// sshGreeting returns the first line of an SSH server (RFC 4253, 4.2), which it requests until there is one.
 func sshGreeting(ctx context.Context, addr *net.TCPAddr) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, sshWait)
 	defer cancel()
@@ -48,16 +48,16 @@ func sshOnceGreeting(ctx context.Context, addr *net.TCPAddr) (string, error) {
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, 255)).ReadString('\n')
 	if err != nil {
-		return "", fmt.Errorf("no greeting: %w", err)
+		return "", fmt.Errorf("read greeting: %w", err)
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if !strings.HasPrefix(line, "SSH-2.0-") {
-		return "", fmt.Errorf("port 22 greets with %q", line)
+		return "", fmt.Errorf("greeting on port 22 is %q, want SSH-2.0-", line)
 	}
 	return line, nil
 }
 
-// freePort is a port of the loopback interface on which nothing listens at the moment.
+// freePort returns a TCP port of the loopback interface on which nothing listens at the moment.
 func freePort() (*net.TCPAddr, error) {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

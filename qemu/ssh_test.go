@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serve answers the connections to a port in turn, the last answer again and again.
+// serve listens on a port and sends one of the answers on each connection, the last one repeatedly.
 func serve(t *testing.T, answers ...string) *net.TCPAddr {
 	t.Helper()
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -36,11 +36,11 @@ func TestSSHGreeting(t *testing.T) {
 
 func TestSSHOnceGreeting(t *testing.T) {
 	tests := map[string]string{
-		"":                     "no greeting: EOF",
-		"SSH-2.0-cut short":    "no greeting: EOF",
-		"220 mail.example\r\n": `port 22 greets with "220 mail.example"`,
-		"SSH-1.5-too old\n":    `port 22 greets with "SSH-1.5-too old"`,
-		"SSH-2.0-" + string(make([]byte, 300)) + "\n": "no greeting: EOF",
+		"":                     "read greeting: EOF",
+		"SSH-2.0-cut short":    "read greeting: EOF",
+		"220 mail.example\r\n": `greeting on port 22 is "220 mail.example", want SSH-2.0-`,
+		"SSH-1.5-too old\n":    `greeting on port 22 is "SSH-1.5-too old", want SSH-2.0-`,
+		"SSH-2.0-" + string(make([]byte, 300)) + "\n": "read greeting: EOF",
 	}
 	for answer, want := range tests {
 		_, err := sshOnceGreeting(t.Context(), serve(t, answer))
@@ -51,7 +51,7 @@ func TestSSHOnceGreeting(t *testing.T) {
 func TestSSHGreetingIsCancelled(t *testing.T) {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	defer l.Close() // it accepts, as QEMU does, and says nothing
+	defer l.Close() // it accepts, as QEMU does, and sends nothing
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		conn, err := l.Accept()
@@ -62,5 +62,5 @@ func TestSSHGreetingIsCancelled(t *testing.T) {
 		<-t.Context().Done()
 	}()
 	_, err = sshGreeting(ctx, l.Addr().(*net.TCPAddr))
-	require.Regexp(t, "no greeting: .*use of closed|operation was canceled", err.Error())
+	require.Regexp(t, "read greeting: .*use of closed|operation was canceled", err.Error())
 }

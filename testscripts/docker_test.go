@@ -49,6 +49,6 @@ func TestDockerInTheImage(t *testing.T) {
 
 	r := boot(t, img, qemu.Options{Offline: true, Timeout: 30 * time.Minute, Checks: []qemu.Check{script(t, "docker")}})
 	t.Logf("%+v", r.Seconds)
-	t.Log(r.Checks[0].Output)
+	t.Log(r.Checks[0].Text)
 	require.Empty(t, qemu.Judge(r))
 }

@@ -149,6 +149,6 @@ func TestFallback(t *testing.T) {
 	require.Equal(t, report.Choice{Stage: 2, Bundle: "/var/lib/forklift/stages/2", Reason: "stage 2 is the last proven one"},
 		r.Report.Choice)
 	require.Equal(t, []string{"stage 3 is next but was found bad"}, r.Report.Problems)
-	require.Zero(t, r.Checks[0].Code, r.Checks[0].Output)
-	t.Log(r.Checks[0].Output)
+	require.Zero(t, r.Checks[0].Code, r.Checks[0].Text)
+	t.Log(r.Checks[0].Text)
 }

@@ -295,7 +295,7 @@ func TestBrokenStage(t *testing.T) {
 			require.Equal(t, "running", r.System)
 			require.Regexp(t, "^SSH-2.0-OpenSSH_", r.SSH)
 			for _, c := range r.Checks {
-				require.Zero(t, c.Code, c.Output)
+				require.Zero(t, c.Code, c.Text)
 			}
 		})
 	}

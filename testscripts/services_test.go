@@ -24,6 +24,6 @@ func TestServices(t *testing.T) {
 	require.NotEmpty(t, img, "PKBUILD_TEST_SERVICES does not name the image of make services")
 	r := boot(t, img, qemu.Options{Offline: true, Checks: []qemu.Check{script(t, "services")}})
 	t.Logf("%+v", r.Seconds)
-	t.Log(r.Checks[0].Output)
+	t.Log(r.Checks[0].Text)
 	require.Empty(t, qemu.Judge(r))
 }

@@ -91,7 +91,7 @@ func TestStandardPallet(t *testing.T) {
 	require.NoError(t, os.Truncate(img, cardSize))
 
 	r := boot(t, img, qemu.Options{Offline: true, Checks: []qemu.Check{script(t, "standard-pallet")}})
-	t.Logf("%s\n%s", r.Checks[0].Output, strings.Join(qemu.Judge(r), "\n"))
+	t.Logf("%s\n%s", r.Checks[0].Text, strings.Join(qemu.Judge(r), "\n"))
 	require.Zero(t, r.Checks[0].Code)
 	require.False(t, r.Report.Degraded)
 	require.Equal(t, 1, r.Report.Choice.Stage)
@@ -105,7 +105,7 @@ func TestStandardPallet(t *testing.T) {
 	bootToReboot(t, img)
 	r = boot(t, img, qemu.Options{Persist: true, Checks: []qemu.Check{script(t, "standard-failed"), script(t, "fallback")}})
 	for _, check := range r.Checks {
-		t.Log(check.Output)
+		t.Log(check.Text)
 		require.Zero(t, check.Code)
 	}
 	require.Equal(t, 2, r.Report.Choice.Stage)

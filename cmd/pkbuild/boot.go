@@ -21,9 +21,11 @@ func bootCommand() *cobra.Command {
 	var checks []string
 	cmd := &cobra.Command{
 		Use:   "boot IMAGE",
-		Short: "Boot an image in QEMU and report what is not as it should be",
-		Long: "Boot an image in QEMU and report what is not as it should be: pkinit's steps, the overlays, failed units,\n" +
-			"the services of the stage, SSH. The image is not changed. Exits with 1 where anything is wrong.",
+		Short: "Boot an image in QEMU and report its defects",
+		Long: "Boot an image in QEMU and report its defects: pkinit's steps, the overlays, failed units, the services of the\n" +
+			"stage, SSH. The image is not changed. The exit code is 1 if there is a defect.",
+		Example: "  pkbuild boot out/planktoscope.img\n" +
+			"  pkbuild boot --machine raspi3b --check wifi.sh out/planktoscope.img",
 		Args: cli.Exactly("IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -33,7 +35,7 @@ func bootCommand() *cobra.Command {
 			if verbose {
 				o.Console = cmd.ErrOrStderr()
 			}
-			stop := waiting(cmd.ErrOrStderr(), args[0], asJSON || verbose)
+			stop := showProgress(cmd.ErrOrStderr(), args[0], asJSON || verbose)
 			r, err := qemu.Boot(cmd.Context(), args[0], o)
 			stop()
 			if err != nil {
@@ -43,7 +45,7 @@ func bootCommand() *cobra.Command {
 			if asJSON {
 				err = printJSON(cmd, struct {
 					*qemu.Result
-					Wrong []string `json:"wrong"` // a sentence for each thing that is not as it should be
+					Wrong []string `json:"wrong"` // defects, a sentence each
 				}{r, append([]string{}, wrong...)})
 			} else {
 				err = printBoot(cmd.OutOrStdout(), r, wrong)
@@ -58,28 +60,20 @@ func bootCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Machine, "machine", "virt", "QEMU's `machine`: "+strings.Join(machines(), ", "))
-	f.StringVar(&o.Board, "board", "", "the `model` whose firmware's choice of kernel is booted (default: the machine's)")
-	f.StringArrayVar(&checks, "check", nil, "run a shell `script` in the booted system; it must end with exit code 0 (repeatable)")
+	f.StringVar(&o.Machine, "machine", "virt", "QEMU's `machine`: "+strings.Join(qemu.MachineNames(), ", "))
+	f.StringVar(&o.Board, "board", "", "the `model` whose firmware's choices are booted (default: the machine's)")
+	f.StringArrayVar(&checks, "check", nil, "run a shell `script` in the booted system, which must exit with 0 (repeatable)")
 	f.BoolVar(&o.Persist, "persist", false, "let the system write to the image")
-	f.BoolVar(&o.Offline, "offline", false, "let the system reach nobody over the network")
-	f.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "how long the whole boot may take")
-	f.StringVar(&o.Dir, "dir", "", "`directory` to keep the files of the run in")
-	f.BoolVar(&asJSON, "json", false, "print all that was found as JSON")
-	f.BoolVarP(&verbose, "verbose", "v", false, "show the console as it comes")
-	_ = cmd.RegisterFlagCompletionFunc("machine", cobra.FixedCompletions(machines(), cobra.ShellCompDirectiveNoFileComp))
+	f.BoolVar(&o.Offline, "offline", false, "cut the system off from other machines")
+	f.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "limit for the whole boot; time without one of this host's processors does not count")
+	f.StringVar(&o.Dir, "dir", "", "`directory` in which the files of the boot stay")
+	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	f.BoolVarP(&verbose, "verbose", "v", false, "print the console while the system boots")
+	_ = cmd.RegisterFlagCompletionFunc("machine", cobra.FixedCompletions(qemu.MachineNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-func machines() []string {
-	var names []string
-	for _, m := range qemu.Machines() {
-		names = append(names, m.Name)
-	}
-	return names
-}
-
-// readChecks reads scripts; a check is named by its file.
+// readChecks reads scripts; a check's name is that of its file.
 func readChecks(files []string) ([]qemu.Check, error) {
 	var out []qemu.Check
 	for _, name := range files {
@@ -93,8 +87,8 @@ func readChecks(files []string) ([]qemu.Check, error) {
 	return out, nil
 }
 
-// waiting shows on a terminal that the boot goes on, and returns what ends it.
-func waiting(w io.Writer, image string, silent bool) (stop func()) {
+// showProgress shows the time that a boot takes on a terminal, until stop is called.
+func showProgress(w io.Writer, image string, silent bool) (stop func()) {
 	if silent || !isTerminal(w) {
 		return func() {}
 	}
@@ -114,10 +108,13 @@ func waiting(w io.Writer, image string, silent bool) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// printBoot prints a result for people.
+// printBoot prints a result as text.
 func printBoot(w io.Writer, r *qemu.Result, wrong []string) error {
 	p := &printer{w: w}
-	p.line("machine %s, firmware of %s: kernel %s, initramfs %s", r.Machine, r.Firmware.Board, r.Firmware.Kernel, strings.Join(r.Firmware.Initramfs, " "))
+	p.line("machine %s%s, firmware of %s: kernel %s, initramfs %s", r.Machine, accelerated(r), r.Firmware.Board, r.Firmware.Kernel, strings.Join(r.Firmware.Initramfs, " "))
+	if r.Foreign {
+		p.line("the image was not built by pkbuild: stages and overlays were not checked")
+	}
 	if b := r.Report; b != nil {
 		p.line("stage %d: %s", b.Choice.Stage, b.Choice.Reason)
 		for _, s := range b.Steps {
@@ -134,12 +131,19 @@ func printBoot(w io.Writer, r *qemu.Result, wrong []string) error {
 	p.line("systemd started %.1f s after the kernel, the system was up after %.1f s", r.Seconds.Handoff, r.Seconds.Settled)
 	p.line("console log: %s", r.Console)
 	for _, s := range wrong {
-		p.line("wrong: %s", s)
+		p.line("defect: %s", s)
 	}
 	if len(wrong) == 0 {
-		p.line("all is as it should be")
+		p.line("no defects")
 	}
 	return p.err
+}
+
+func accelerated(r *qemu.Result) string {
+	if r.Accelerated {
+		return " on KVM"
+	}
+	return ""
 }
 
 func remark(s report.Step) string {
@@ -152,7 +156,7 @@ func remark(s report.Step) string {
 	return ""
 }
 
-// printer keeps the first error.
+// printer prints lines until the first error, which it keeps.
 type printer struct {
 	w   io.Writer
 	err error

@@ -1,0 +1,114 @@
+package qemu
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// program is the emulator, and pkg the package of Debian and Ubuntu that has it.
+const (
+	program = "qemu-system-aarch64"
+	pkg     = "qemu-system-arm"
+)
+
+// Files in the directory of a boot, which is QEMU's working directory.
+const (
+	kernelFile     = "kernel"
+	initramfsFile  = "initramfs"
+	deviceTreeFile = "device-tree.dtb"
+	cardFile       = "card.img"
+	agentSocket    = "agent.sock"
+	consoleFile    = "console.log"
+)
+
+// Forward connects a TCP port of the host's loopback interface to a port of the guest.
+type Forward struct {
+	Host  int `json:"host"`
+	Guest int `json:"guest"`
+}
+
+// invocation is what differs between two boots on one machine.
+type invocation struct {
+	disk      string // absolute path
+	persist   bool   // write to the disk
+	offline   bool   // the guest reaches no other machine
+	kvm       bool   // use the host's processor
+	initramfs bool
+	cmdline   string
+	ssh       *net.TCPAddr // the host's address for the guest's port 22
+	forwards  []Forward
+}
+
+// command returns QEMU's command line. The guest does not change the disk unless the invocation persists.
+func (m Machine) command(v invocation) []string {
+	processor, snapshot := m.Processor, "on"
+	if v.kvm {
+		processor = m.KVM
+	}
+	if v.persist {
+		snapshot = "off"
+	}
+	args := append([]string{program, "-M", m.Name}, processor...)
+	args = append(args, "-display", "none", "-monitor", "none", "-no-reboot")
+	args = append(args, m.Serial...)
+	args = append(args, "-kernel", kernelFile, "-append", v.cmdline)
+	if v.initramfs {
+		args = append(args, "-initrd", initramfsFile)
+	}
+	if m.DeviceTree {
+		args = append(args, "-dtb", deviceTreeFile)
+	}
+	drive := "format=raw,snapshot=" + snapshot + ",file=" + escape(v.disk)
+	if m.Disk == "" {
+		args = append(args, "-drive", "if=sd,"+drive)
+	} else {
+		args = append(args, "-drive", "if=none,id=disk,"+drive, "-device", m.Disk+",drive=disk")
+	}
+	args = append(args, "-netdev", v.network(), "-device", m.Network+",netdev=net")
+	args = append(args, m.Devices...)
+	return append(args, m.Channel...)
+}
+
+// network is the argument of QEMU's user-mode network.
+func (v invocation) network() string {
+	options := "user,id=net"
+	if v.offline {
+		options += ",restrict=on"
+	}
+	options += fmt.Sprintf(",hostfwd=tcp:%s-:22", v.ssh)
+	for _, f := range v.forwards {
+		options += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.Host, f.Guest)
+	}
+	return options
+}
+
+// accelerated reports whether QEMU can run the guest on the host's own processor: the host has the guest's architecture,
+// and the user may open KVM's device.
+func accelerated(m Machine, arch, device string) bool {
+	if m.KVM == nil || arch != "arm64" {
+		return false
+	}
+	f, err := os.OpenFile(device, os.O_RDWR, 0)
+	return err == nil && f.Close() == nil
+}
+
+// kvm reports whether this host accelerates a machine.
+func (m Machine) kvm() bool { return accelerated(m, runtime.GOARCH, "/dev/kvm") }
+
+// escape doubles commas, which separate QEMU's options.
+func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
+
+// Shell quotes a command line for a POSIX shell.
+func Shell(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		quoted[i] = a
+	}
+	return strings.Join(quoted, " ")
+}

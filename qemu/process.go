@@ -1,0 +1,186 @@
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	traceTime    = time.Second     // after a fatal line: a stack trace may follow
+	powerOffTime = 3 * time.Minute // from systemctl poweroff to the end of QEMU
+)
+
+// VM is a virtual machine: a running QEMU.
+type VM struct {
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser // the guest's serial port
+	console *console
+	stderr  bytes.Buffer
+	agent   *agent
+	watch   stopwatch
+
+	output atomic.Int64 // bytes of output on all ports
+	ready  atomic.Bool  // the agent has replied
+	halted atomic.Bool  // QEMU was ended on a line of the kernel that asks for it
+	ctx    context.Context
+	fail   context.CancelCauseFunc // ends QEMU, with the reason
+	ended  chan struct{}
+	err    error // of QEMU, once it has ended
+}
+
+// start starts QEMU. The caller must call wait.
+func start(ctx context.Context, m Machine, command []string, dir string, o Options) (*VM, error) {
+	_ = os.Remove(filepath.Join(dir, agentSocket)) // of an earlier boot in the same directory
+	vm := &VM{ended: make(chan struct{})}
+	vm.ctx, vm.fail = context.WithCancelCause(ctx)
+	vm.cmd = exec.CommandContext(vm.ctx, command[0], command[1:]...)
+	vm.cmd.Dir, vm.cmd.Stderr, vm.cmd.WaitDelay = dir, &vm.stderr, 5*time.Second
+	vm.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	log, err := os.Create(filepath.Join(dir, consoleFile))
+	if err != nil {
+		return nil, err
+	}
+	vm.console = &console{out: io.MultiWriter(log, o.Console), onLine: vm.onLine(m)}
+	if vm.stdin, err = vm.cmd.StdinPipe(); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	outputs := []io.Writer{counter{&vm.output}, vm.console}
+	if m.Channel == nil {
+		vm.agent = newAgent(vm.stdin)
+		outputs = append(outputs, vm.agent)
+	}
+	vm.cmd.Stdout = io.MultiWriter(outputs...)
+	if err := vm.run(log); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	vm.watch = stopwatch{pid: vm.cmd.Process.Pid, start: time.Now()}
+	go vm.enforce(o)
+	return vm, nil
+}
+
+// run starts the process and waits for it in a goroutine whose thread lasts as long, since the kernel sends the signal of
+// a parent's death when the thread ends.
+func (vm *VM) run(log io.Closer) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := vm.cmd.Start()
+		started <- err
+		if err == nil {
+			vm.err = errors.Join(vm.cmd.Wait(), log.Close())
+			vm.fail(errEnded)
+			close(vm.ended)
+		}
+	}()
+	return <-started
+}
+
+// onLine returns what becomes of a line on the console.
+func (vm *VM) onLine(m Machine) func(string) {
+	return func(line string) {
+		switch {
+		case fatal(line):
+			time.AfterFunc(traceTime, func() { vm.fail(fmt.Errorf("the guest printed: %s", line)) })
+		case halted(line) && !m.PowersOff:
+			vm.halted.Store(true)
+			_ = vm.cmd.Process.Signal(syscall.SIGTERM)
+		}
+	}
+}
+
+// enforce ends QEMU when the boot takes too long, or prints nothing for too long before the agent has replied.
+func (vm *VM) enforce(o Options) {
+	output, since := int64(-1), time.Duration(0)
+	for {
+		select {
+		case <-vm.ended:
+			return
+		case <-time.After(min(time.Second, o.Silence/4)):
+		}
+		elapsed := vm.watch.elapsed()
+		if n := vm.output.Load(); n != output || vm.ready.Load() {
+			output, since = n, elapsed
+		}
+		switch {
+		case elapsed > o.Timeout:
+			vm.fail(fmt.Errorf("the boot is not done after %s", o.Timeout))
+		case elapsed-since > o.Silence:
+			vm.fail(fmt.Errorf("the guest printed nothing for %s", o.Silence))
+		}
+	}
+}
+
+// connect connects the agent to its socket as soon as QEMU listens. On a machine whose agent uses the serial port it does
+// nothing. The path goes through the directory's descriptor, since a socket's address has at most 107 bytes.
+func (vm *VM) connect() error {
+	if vm.agent != nil {
+		return nil
+	}
+	dir, err := os.Open(vm.cmd.Dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	addr := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), agentSocket)
+	for {
+		conn, err := (&net.Dialer{}).DialContext(vm.ctx, "unix", addr)
+		if err == nil {
+			vm.agent = newAgent(conn)
+			go func() {
+				_, _ = io.Copy(io.MultiWriter(counter{&vm.output}, vm.agent), conn)
+				_ = conn.Close()
+			}()
+			return nil
+		}
+		select {
+		case <-vm.ctx.Done():
+			return context.Cause(vm.ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// errEnded is the error of an operation on a machine that has ended.
+var errEnded = errors.New("the machine ended by itself")
+
+// wait waits for the end of QEMU and returns what went wrong, with all that helps to find out why.
+func (vm *VM) wait(cause error) error {
+	<-vm.ended
+	_ = vm.stdin.Close()
+	if reason := context.Cause(vm.ctx); cause == nil && reason != errEnded {
+		cause = reason
+	}
+	switch {
+	case cause == nil && (vm.err == nil || vm.halted.Load()):
+		return nil
+	case cause == nil:
+		cause = errors.New("QEMU failed")
+	}
+	if advice := missingPackage(vm.stderr.String()); advice != "" {
+		cause = fmt.Errorf("%w: %s", cause, advice)
+	}
+	return fmt.Errorf("%w\ncommand: cd %s && %s\nended: %v\nstderr: %s\nconsole:\n%s", cause, vm.cmd.Dir,
+		Shell(vm.cmd.Args), vm.cmd.ProcessState, strings.TrimSpace(vm.stderr.String()), vm.console.tail())
+}
+
+// counter counts the bytes written to it.
+type counter struct{ n *atomic.Int64 }
+
+// Write implements io.Writer.
+func (c counter) Write(p []byte) (int, error) {
+	c.n.Add(int64(len(p)))
+	return len(p), nil
+}

@@ -8,8 +8,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # Without the first of these images' signatures are not verified: the library would ask for a library in C.
 TAGS    := containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper
+# Programs that tests build get the same tags.
+export GOFLAGS := -tags=$(TAGS)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS)
+GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
 # Some tests mount: an ordinary user is asked for sudo for these, and builds in a user namespace.
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
@@ -43,20 +45,20 @@ boot: image ## Boot the image in QEMU and report what was found
 
 test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and boots of the image in QEMU
 	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 PKBUILD_TEST_SEQUENCES=100000 \
-		$(GO) test -tags $(TAGS) -p 1 -timeout 30m ./...
+		$(GO) test -p 1 -timeout 30m ./...
 
 boot-test: image services ## Run what takes further boots in QEMU
 	env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_BOOTS=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
 		PKBUILD_TEST_SERVICES=$(abspath $(OUT)/services.img) \
-		$(GO) test -tags $(TAGS) -timeout 60m -run 'TestDockerInTheImage|TestFallback|TestServices|TestStandardPallet' -v ./testscripts
+		$(GO) test -timeout 60m -run 'TestDockerInTheImage|TestFallback|TestServices|TestStandardPallet' -v ./testscripts
 
 unit: ## Run the tests that need no image; those that lack something else say so and are skipped
-	$(GO) test -tags $(TAGS) ./...
+	$(GO) test ./...
 
 lint: ## Check formatting, vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
-	$(GO) vet -tags $(TAGS) ./...
-	$(GO) tool staticcheck -tags $(TAGS) ./...
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
 
 bench: image ## Compare the writing of disks with mke2fs -d and cp: time, memory, and their ratios
 	$(GO) build -o $(OUT)/bin/bench ./builder/bench/disk

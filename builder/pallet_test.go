@@ -206,8 +206,8 @@ func TestLockPinsWhatPalletsDownload(t *testing.T) {
 	require.Equal(t, []string{"hello\n", "one\n", "#!/bin/sh\n"}, contents, "what is locked is what is built")
 	require.Equal(t, plan, same)
 	_, err = compile(t, u.recipe, GatherOptions{Lock: l, Cache: t.TempDir()})
-	require.ErrorContains(t, err, "it has the checksum sha256:"+sum("two\n")+", not sha256:"+sum("one\n"))
-	require.ErrorContains(t, err, "it has the digest sha256:")
+	require.ErrorContains(t, err, "SHA-256 is "+sum("two\n")+", want "+sum("one\n"))
+	require.ErrorContains(t, err, ": manifest has the digest sha256:")
 
 	var changes []string
 	for _, c := range l.Diff(later) {

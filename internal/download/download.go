@@ -48,7 +48,8 @@ func Fetch(ctx context.Context, file File, to *os.File, o Options) error {
 			return err
 		}
 	}
-	err := o.Retry.Do(ctx, IsPermanent, t.size, func(ctx context.Context) error {
+	permanent := func(err error) bool { return IsPermanent(err) || strings.HasPrefix(file.URL, "file:") }
+	err := o.Retry.Do(ctx, permanent, t.size, func(ctx context.Context) error {
 		if err := t.attempt(ctx); err != nil {
 			return err
 		}

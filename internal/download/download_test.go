@@ -194,6 +194,8 @@ func TestFileURL(t *testing.T) {
 	err := Fetch(t.Context(), File{URL: "file:" + dir + "/missing"}, f, o)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.True(t, IsGone(err))
+	err = Fetch(t.Context(), File{URL: "file://" + dir + "/a%20b", SHA256: digest("other")}, f, o)
+	require.EqualError(t, err, "SHA-256 is "+digest(content)+", want "+digest("other"), "a local file is not retried")
 }
 
 func TestFetchStopsWithContext(t *testing.T) {

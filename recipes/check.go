@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/spelling"
 )
 
-// check reports what is wrong between values that are each right.
+// check reports mistakes between values that are valid on their own.
 func (d *decoder) check(r *Recipe) {
 	var users []*User
 	for i := range r.Layers {
@@ -31,7 +31,7 @@ func (d *decoder) check(r *Recipe) {
 	if r.Container != nil {
 		d.checkContainer(r)
 	} else if at := d.from[&r.Base.Scratch]; at != nil {
-		d.problems.add(at.place, "nothing of it would boot: scratch is for recipes with a container section; choose another base")
+		d.problems.add(at.position, "scratch has no kernel to boot and is for recipes with a container section; choose another base")
 	}
 	d.checkRepositories(r.Repositories)
 	d.checkMirrors(r)
@@ -40,26 +40,26 @@ func (d *decoder) check(r *Recipe) {
 	d.oneStage(r)
 }
 
-// checkFile reports a directory where a file is meant.
+// checkFile reports a directory as the target of a file.
 func (d *decoder) checkFile(f *File) {
 	if d.from[&f.Source] == nil && strings.HasSuffix(f.Target, "/") {
-		d.problems.add(d.from[&f.Target].place, "%s is a directory; add the name of the file", quote(f.Target))
+		d.problems.add(d.from[&f.Target].position, "%s is a directory; add the name of the file", quote(f.Target))
 	}
 }
 
-// checkInputs reports inputs that would lie under one name.
+// checkInputs reports inputs with the same file name.
 func (d *decoder) checkInputs(inputs []string) {
 	for i := range inputs {
 		for j := range inputs[:i] {
 			if name := path.Base(inputs[i]); inputs[i] != "" && name == path.Base(inputs[j]) {
-				d.problems.add(d.from[&inputs[i]].place, "another input has the name %s already; rename one of them", quote(name))
+				d.problems.add(d.from[&inputs[i]].position, "another input has the name %s already; rename one of them", quote(name))
 				break
 			}
 		}
 	}
 }
 
-// checkContainers reports images that share a name.
+// checkContainers reports images with the same name.
 func (d *decoder) checkContainers(all []Layer) {
 	seen := map[string]*ContainerImage{}
 	for _, l := range all {
@@ -67,16 +67,16 @@ func (d *decoder) checkContainers(all []Layer) {
 			continue
 		}
 		if l.Containers.Create && !l.Containers.Stages {
-			d.problems.add(d.from[&l.Containers.Create].place, "without from-stages its apps have no images; remove from-stages, or create")
+			d.problems.add(d.from[&l.Containers.Create].position, "without from-stages its apps have no images; remove from-stages, or create")
 		}
 		for i := range l.Containers.Images {
 			image := &l.Containers.Images[i]
 			named, err := reference.ParseDockerRef(image.Name)
 			if err != nil {
-				continue // its problem is known
+				continue // reported already
 			}
 			if earlier := seen[named.String()]; earlier != nil {
-				d.problems.add(d.from[&image.Name].place, "container image %s is already in %s; remove one of them",
+				d.problems.add(d.from[&image.Name].position, "container image %s is already in %s; remove one of them",
 					quote(image.Name), d.from[earlier].where())
 				continue
 			}
@@ -85,16 +85,16 @@ func (d *decoder) checkContainers(all []Layer) {
 	}
 }
 
-// checkRepositories reports names that two files of /etc/apt/sources.list.d would share.
+// checkRepositories reports repositories with the same name, which is that of a file in /etc/apt/sources.list.d.
 func (d *decoder) checkRepositories(all []Repository) {
 	for i := range all {
 		r := &all[i]
 		if r.Name == "debian" {
-			d.problems.add(d.from[&r.Name].place, "%s is the name of the base's own archive; choose another", quote(r.Name))
+			d.problems.add(d.from[&r.Name].position, "%s is the name of the base's own archive; choose another", quote(r.Name))
 		}
 		for j := range all[:i] {
 			if r.Name != "" && r.Name == all[j].Name {
-				d.problems.add(d.from[&r.Name].place, "repository %s is already in %s; rename or remove one of them",
+				d.problems.add(d.from[&r.Name].position, "repository %s is already in %s; rename or remove one of them",
 					quote(r.Name), d.from[&all[j]].where())
 				break
 			}
@@ -102,8 +102,8 @@ func (d *decoder) checkRepositories(all []Repository) {
 	}
 }
 
-// oneStage leaves the last of the stages: a device starts with one, and a recipe may have another one than those that it
-// includes. Two in one file are a mistake.
+// oneStage keeps the last stage only: a stage replaces the stage of an included recipe. Two stages in one file are a
+// mistake.
 func (d *decoder) oneStage(r *Recipe) {
 	var last *node
 	for i := len(r.Layers) - 1; i >= 0; i-- {
@@ -113,7 +113,7 @@ func (d *decoder) oneStage(r *Recipe) {
 		case last == nil:
 			last = at
 		case at.file == last.file:
-			d.problems.add(last.place, "a device starts with one stage, and another one is in line %d; keep one of them", at.line)
+			d.problems.add(last.position, "a device starts with one stage, and another one is in line %d; keep one of them", at.line)
 		default:
 			r.Layers = slices.Delete(r.Layers, i, i+1)
 		}
@@ -128,26 +128,26 @@ func (d *decoder) checkMirrors(r *Recipe) {
 	}
 	for _, e := range mirrors.entries {
 		if e.value.kind == text && !mirrorPlace.MatchString(r.Mirrors[e.key]) {
-			d.problems.add(e.value.place, "%s is no place that is the same from everywhere; write %s", quote(r.Mirrors[e.key]),
+			d.problems.add(e.value.position, "%s is not a URL or an absolute path; write %s", quote(r.Mirrors[e.key]),
 				"a URL such as https://git.example.org/ or file:///srv/git/, or oci:, docker-archive: or dir: with an absolute path")
 		}
 	}
 }
 
-// mirrorPlace is a URL, a registry, or what containers/image calls a transport with an absolute path.
+// mirrorPlace matches a URL, a registry, or a transport of containers/image with an absolute path.
 var mirrorPlace = regexp.MustCompile(`^((https?|ssh|docker)://[^ /]+/?|file:///|/|(oci|docker-archive|dir):/|[a-z0-9.-]+\.[a-z0-9.-]+(:[0-9]+)?/|localhost(:[0-9]+)?/)[^\r\n ]*$`)
 
-// checkUsers reports users that share a name or a number.
+// checkUsers reports users with the same name or number.
 func (d *decoder) checkUsers(users []*User) {
 	for i, user := range users {
 		for _, earlier := range users[:i] {
 			if user.Name != "" && user.Name == earlier.Name {
-				d.problems.add(d.from[&user.Name].place, "user %s is already in %s; rename or remove one of them",
+				d.problems.add(d.from[&user.Name].position, "user %s is already in %s; rename or remove one of them",
 					quote(user.Name), d.from[earlier].where())
 				break
 			}
 			if user.UID != 0 && user.UID == earlier.UID {
-				d.problems.add(d.origin(&user.UID, user).place, "uid %d is already that of the user in %s; write another",
+				d.problems.add(d.origin(&user.UID, user).position, "uid %d is already that of the user in %s; write another",
 					user.UID, d.from[earlier].where())
 				break
 			}
@@ -155,7 +155,7 @@ func (d *decoder) checkUsers(users []*User) {
 	}
 }
 
-// origin is what a value was made from, or what its owner was made from where it has its default.
+// origin returns the node of a value or, if the value is a default, the node of its owner.
 func (d *decoder) origin(value, owner any) *node {
 	if n := d.from[value]; n != nil {
 		return n
@@ -163,7 +163,7 @@ func (d *decoder) origin(value, owner any) *node {
 	return d.from[owner]
 }
 
-// checkSecrets reports secrets that are used and not declared, or declared and not used.
+// checkSecrets reports secrets that are not declared or not used.
 func (d *decoder) checkSecrets(users []*User, r *Recipe) {
 	used := map[string]bool{}
 	declared := slices.Sorted(maps.Keys(r.Secrets))
@@ -176,24 +176,24 @@ func (d *decoder) checkSecrets(users []*User, r *Recipe) {
 		if slices.Contains(declared, *name) {
 			continue
 		}
-		// The text is not shown: it may be the password itself.
+		// The message does not show the text, which may be the password itself.
 		if near := spelling.Nearest(*name, declared); near != "" {
 			used[near] = true
-			d.problems.add(at.place, "no such secret is declared; did you mean %s?", quote(near))
+			d.problems.add(at.position, "secret is not declared; did you mean %s?", quote(near))
 			continue
 		}
-		d.problems.add(at.place, "no such secret is declared; add its name to secrets, and write no password here")
+		d.problems.add(at.position, "secret is not declared; add its name to secrets, and do not write a password here")
 	}
 	if secrets := d.from[&r.Secrets]; secrets != nil {
 		for _, e := range secrets.entries {
 			if !used[e.key] {
-				d.problems.add(e.at, "the secret is not used; name it as a user's password or for a script, or remove it")
+				d.problems.add(e.at, "secret is not used; name it as a user's password or for a script, or remove it")
 			}
 		}
 	}
 }
 
-// secretNames are the places that name a secret.
+// secretNames returns pointers to the values that name a secret.
 func secretNames(users []*User, layers []Layer) []*string {
 	var out []*string
 	for _, user := range users {

@@ -7,25 +7,25 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// converter makes nodes from one file's syntax tree, and reports the parts of YAML that recipes leave out: anchors,
-// aliases, merge keys, tags, directives, complex keys and further documents. Aliases are never followed, so no
-// handful of them can grow into gigabytes.
+// converter converts a file's syntax tree to nodes, and reports the parts of YAML that recipes do not have: anchors,
+// aliases, merge keys, tags, directives, complex keys and further documents. Aliases are not followed, so that a few of
+// them cannot expand to gigabytes.
 type converter struct {
 	file     string
 	problems *Problems
 }
 
-// at is a place in the file.
-func (c converter) at(line, column int, path string) place {
-	return place{c.file, line, column, path}
+// at returns a position in the file.
+func (c converter) at(line, column int, path string) position {
+	return position{c.file, line, column, path}
 }
 
-// start is the place of a token.
-func (c converter) start(t *token.Token, path string) place {
+// start returns the position of a token.
+func (c converter) start(t *token.Token, path string) position {
 	return c.at(t.Position.Line, t.Position.Column, path)
 }
 
-// document converts a file, which is one document.
+// document converts a file of one document. It returns nil if the file is empty.
 func (c converter) document(parsed *ast.File) *node {
 	var bodies []ast.Node
 	for _, doc := range parsed.Docs {
@@ -54,7 +54,7 @@ func (c converter) document(parsed *ast.File) *node {
 
 // value converts a value of any kind.
 func (c converter) value(from ast.Node, path string) *node {
-	n := &node{place: c.start(from.GetToken(), path)}
+	n := &node{position: c.start(from.GetToken(), path)}
 	switch from := from.(type) {
 	case *ast.MappingNode:
 		c.mapping(n, from)
@@ -71,14 +71,14 @@ func (c converter) value(from ast.Node, path string) *node {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		n.kind, n.text = number, from.GetToken().Value
 	case *ast.AnchorNode:
-		c.problems.add(n.place, "anchors are not part of the format; use a variable or include")
+		c.problems.add(n.position, "anchors are not part of the format; use a variable or include")
 		return c.value(from.Value, path)
 	case *ast.AliasNode:
-		c.problems.add(n.place, "aliases are not part of the format; use a variable or include")
+		c.problems.add(n.position, "aliases are not part of the format; use a variable or include")
 	case *ast.TagNode:
-		c.problems.add(n.place, "tags are not part of the format; remove %s", from.GetToken().Value)
+		c.problems.add(n.position, "tags are not part of the format; remove %s", from.GetToken().Value)
 	default:
-		c.problems.add(n.place, "%s is not part of the format; remove it", strings.ToLower(from.Type().YAMLName()))
+		c.problems.add(n.position, "%s is not part of the format; remove it", strings.ToLower(from.Type().YAMLName()))
 	}
 	return n
 }
@@ -95,7 +95,7 @@ func (c converter) list(n *node, from *ast.SequenceNode) {
 func (c converter) mapping(n *node, from *ast.MappingNode) {
 	n.kind = mapping
 	if !from.IsFlowStyle && len(from.Values) > 0 {
-		n.place = c.start(from.Values[0].Key.GetToken(), n.path) // the token of a block mapping is its first colon
+		n.position = c.start(from.Values[0].Key.GetToken(), n.path) // the token of a block mapping is its first colon
 	}
 	for _, value := range from.Values {
 		if key := value.Key.GetToken(); c.refusedKey(value.Key, c.start(key, n.path)) {
@@ -109,14 +109,14 @@ func (c converter) mapping(n *node, from *ast.MappingNode) {
 		}
 		e.value = c.value(value.Value, e.at.path)
 		if e.value.kind == null {
-			e.value.place = e.at // the token of nothing lies somewhere behind the colon
+			e.value.position = e.at // the token of an empty value has no useful position
 		}
 		n.entries = append(n.entries, e)
 	}
 }
 
-// refusedKey reports a key that is not a plain one.
-func (c converter) refusedKey(key ast.MapKeyNode, at place) bool {
+// refusedKey reports a key that is not plain, and returns whether it is one.
+func (c converter) refusedKey(key ast.MapKeyNode, at position) bool {
 	switch key.(type) {
 	case *ast.MergeKeyNode:
 		c.problems.add(at, "merge keys are not part of the format; use include")

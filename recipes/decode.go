@@ -7,13 +7,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/spelling"
 )
 
-// decoder makes a Recipe from nodes by its types, and reports what does not fit them.
+// decoder decodes nodes into a Recipe by its types, and reports mistakes.
 type decoder struct {
 	isDir    func(name string) (bool, error)
 	dir      string                   // of the recipe
-	whole    bool                     // all files are merged: what is missing now is missing
-	from     map[any]*node            // what a value was made from, by pointer to the value
-	fields   map[reflect.Type][]field // as known already
+	whole    bool                     // all files are merged, so required keys must be present
+	from     map[any]*node            // the node of each value, by pointer to the value
+	fields   map[reflect.Type][]field // cache of fieldsOf
 	problems *Problems
 }
 
@@ -60,7 +60,7 @@ func (d *decoder) value(n *node, f field, v reflect.Value) {
 func (d *decoder) structure(n *node, v reflect.Value) {
 	fields := d.fieldsOf(v.Type())
 	if n.kind != mapping {
-		d.mismatch(n, mapping, "its keys are "+enumerate(namesOf(fields, "")))
+		d.mismatch(n, mapping, "the keys are "+enumerate(namesOf(fields, "")))
 		return
 	}
 	for _, e := range n.entries {
@@ -80,11 +80,11 @@ func (d *decoder) structure(n *node, v reflect.Value) {
 	}
 }
 
-// absent deals with a key that is not there.
+// absent sets the default of a missing key, and reports a required one.
 func (d *decoder) absent(n *node, f field, v reflect.Value) {
 	switch {
 	case f.required && d.whole:
-		d.problems.add(n.place, "%s is missing; add it: %s", quote(f.name), f.hint)
+		d.problems.add(n.position, "%s is missing; add it: %s", quote(f.name), f.hint)
 	case v.Kind() == reflect.Struct:
 		for _, inner := range d.fieldsOf(v.Type()) {
 			d.absent(n, inner, v.Field(inner.index))
@@ -94,16 +94,16 @@ func (d *decoder) absent(n *node, f field, v reflect.Value) {
 	}
 }
 
-// unknown reports a key that is none of the names.
+// unknown reports an unknown key.
 func (d *decoder) unknown(e entry, names []string) {
 	if near := spelling.Nearest(e.key, names); near != "" {
 		d.problems.add(e.at, "unknown key; did you mean %s?", quote(near))
 		return
 	}
-	d.problems.add(e.at, "unknown key; the keys here are %s", enumerate(names))
+	d.problems.add(e.at, "unknown key; known keys are %s", enumerate(names))
 }
 
-// exactlyOne reports a mapping that has none or several of the names.
+// exactlyOne reports a mapping with none or several of the keys.
 func (d *decoder) exactlyOne(n *node, names []string) {
 	var given []entry
 	for _, e := range n.entries {
@@ -112,16 +112,16 @@ func (d *decoder) exactlyOne(n *node, names []string) {
 		}
 	}
 	if len(given) == 0 {
-		d.problems.add(n.place, "needs %s; add it", oneOf(names))
+		d.problems.add(n.position, "key is missing: add %s", oneOf(names))
 		return
 	}
 	for _, e := range given[1:] {
-		at := place{e.at.file, e.at.line, e.at.column, n.path}
+		at := position{e.at.file, e.at.line, e.at.column, n.path}
 		d.problems.add(at, "cannot have both %s and %s; keep one of them", given[0].key, e.key)
 	}
 }
 
-// oneOf is what a mapping needs.
+// oneOf formats the choice between keys.
 func oneOf(names []string) string {
 	if len(names) == 1 {
 		return names[0]
@@ -138,7 +138,7 @@ func (d *decoder) mapping(n *node, f field, v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, e := range n.entries {
 		if f.pattern != nil && !f.pattern.MatchString(e.key) {
-			d.problems.add(e.at, "the name does not fit; write %s", f.hint)
+			d.problems.add(e.at, "name is invalid; write %s", f.hint)
 		}
 		value := reflect.New(v.Type().Elem()).Elem()
 		d.value(e.value, field{}, value)
@@ -158,18 +158,18 @@ func (d *decoder) list(n *node, f field, v reflect.Value) {
 	}
 }
 
-// mismatch reports a node of another kind than is wanted, unless its own mistake is reported already.
-func (d *decoder) mismatch(n *node, want kind, wayOut string) {
+// mismatch reports a node of the wrong kind, unless a mistake in it is reported already.
+func (d *decoder) mismatch(n *node, want kind, remedy string) {
 	switch n.kind {
 	case broken:
 	case null:
-		d.problems.add(n.place, "has no value; give it one or remove it")
+		d.problems.add(n.position, "value is missing; add one, or remove the key")
 	default:
-		d.problems.add(n.place, "expected %s, not %s; %s", want, n.kind, wayOut)
+		d.problems.add(n.position, "expected %s, not %s; %s", want, n.kind, remedy)
 	}
 }
 
-// fieldsOf remembers fields, since reading them compiles their patterns.
+// fieldsOf returns the fields of a type from a cache, since reading them compiles patterns.
 func (d *decoder) fieldsOf(t reflect.Type) []field {
 	fields, ok := d.fields[t]
 	if !ok {

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// encodingMistake finds what is no UTF-8 text, and where.
+// encodingMistake returns the first byte that is not UTF-8 text, with its position.
 func encodingMistake(src []byte) (line, column int, mistake string) {
 	switch {
 	case len(src) > maxBytes:
@@ -20,9 +20,9 @@ func encodingMistake(src []byte) (line, column int, mistake string) {
 		r, size := utf8.DecodeRune(src)
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return line, column, "this is not UTF-8; save the file as UTF-8"
+			return line, column, "byte is not UTF-8; save the file as UTF-8"
 		case r == 0:
-			return line, column, "a NUL byte is no text; remove it"
+			return line, column, "file contains a NUL byte; remove it"
 		case r == '\n':
 			line, column = line+1, 0
 		}

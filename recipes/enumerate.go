@@ -2,7 +2,7 @@ package recipes
 
 import "strings"
 
-// enumerate lists words in a sentence: a, b and c.
+// enumerate joins words as in a sentence: a, b and c.
 func enumerate(words []string) string {
 	last := len(words) - 1
 	if last < 1 {

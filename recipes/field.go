@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// field is what the tags of a field say about its key. The constraints of a list are those of its items.
+// field is a key with its constraints, from the tags of a field. The constraints of a list apply to its items.
 type field struct {
-	index    int
-	typ      reflect.Type
-	name     string         // yaml:     the key
-	doc      string         // doc:      what it means
-	hint     string         // hint:     what to write, as the end of a message that says that something else was written
-	required bool           // required: the key must be there once all includes are merged
-	standard string         // default:  the value without the key; of a list: [a, b]
-	enum     []string       // enum:     the possible values, separated by commas
-	pattern  *regexp.Regexp // pattern:  the value must match; of a mapping: each key
-	format   string         // format:   a check that no pattern can express, see checkFormat
-	oneof    string         // oneof:    of the fields with the same word exactly one must be given
-	path     string         // path:     names a file: it "exists", is a "dir", is "optional", may be a "url", or a "transport" stands before it
-	private  bool           // private:  the value is never shown in a message: it may be a password in the wrong place
-	appended bool           // merge:    "append": what an including file says comes behind what the included one says
+	index        int
+	typ          reflect.Type
+	name         string         // yaml:     the key
+	doc          string         // doc:      description
+	hint         string         // hint:     valid form, as the end of a message after "write"
+	required     bool           // required: the key must be present after all includes are merged
+	defaultValue string         // default:  the value of a missing key; of a list: [a, b]
+	enum         []string       // enum:     the possible values, separated by commas
+	pattern      *regexp.Regexp // pattern:  the value must match; of a mapping: each key
+	format       string         // format:   a check that no pattern can express, see checkFormat
+	oneof        string         // oneof:    of the fields with the same word exactly one must be given
+	path         string         // path:     a file name that must exist ("exists"), be a directory ("dir"), may be missing ("optional") or a URL ("url"), or has a transport before it ("transport")
+	private      bool           // private:  the value may be a password by mistake, and is not shown in messages
+	appended     bool           // merge:    "append" puts the list behind that of the included file
 }
 
-// fieldsOf reads the tags of a struct's fields. A tag that is broken is a mistake of this package, and panics.
+// fieldsOf reads the tags of a struct's fields. It panics if a tag is invalid.
 func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
@@ -37,7 +37,7 @@ func fieldsOf(t reflect.Type) []field {
 		f := field{
 			index: i, typ: t.Field(i).Type,
 			name: tag.Get("yaml"), doc: tag.Get("doc"), hint: tag.Get("hint"),
-			required: tag.Get("required") == "true", standard: tag.Get("default"), format: tag.Get("format"),
+			required: tag.Get("required") == "true", defaultValue: tag.Get("default"), format: tag.Get("format"),
 			oneof: tag.Get("oneof"), path: tag.Get("path"), appended: tag.Get("merge") == "append",
 			private: tag.Get("private") == "true",
 		}
@@ -52,7 +52,7 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
-// about is what a key means and what it looks like.
+// about returns the description and the valid form of a key.
 func (f field) about() string {
 	if f.pattern == nil {
 		return f.doc
@@ -60,7 +60,7 @@ func (f field) about() string {
 	return f.doc + " Form: " + f.hint + "."
 }
 
-// findField is the field of a key.
+// findField returns the field of a key.
 func findField(fields []field, key string) (field, bool) {
 	for _, f := range fields {
 		if f.name == key {
@@ -70,7 +70,7 @@ func findField(fields []field, key string) (field, bool) {
 	return field{}, false
 }
 
-// namesOf are the keys of fields, or of those in one group.
+// namesOf returns the keys of fields, or of those in a group.
 func namesOf(fields []field, oneof string) []string {
 	var names []string
 	for _, f := range fields {
@@ -81,7 +81,7 @@ func namesOf(fields []field, oneof string) []string {
 	return names
 }
 
-// groupsOf are the groups of fields of which exactly one must be given.
+// groupsOf returns the groups of fields of which exactly one must be given.
 func groupsOf(fields []field) []string {
 	var groups []string
 	for _, f := range fields {
@@ -92,30 +92,30 @@ func groupsOf(fields []field) []string {
 	return groups
 }
 
-// standardList is the default of a list.
-func (f field) standardList() []string {
-	return strings.Split(strings.Trim(f.standard, "[]"), ", ")
+// defaultList returns the default of a list.
+func (f field) defaultList() []string {
+	return strings.Split(strings.Trim(f.defaultValue, "[]"), ", ")
 }
 
-// setDefault gives a field of a struct the value that it has without its key.
+// setDefault sets a field of a struct to its default.
 func (f field) setDefault(v reflect.Value) {
-	if f.standard == "" {
+	if f.defaultValue == "" {
 		return
 	}
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(f.standard)
+		v.SetString(f.defaultValue)
 	case reflect.Slice:
-		v.Set(reflect.ValueOf(f.standardList()))
+		v.Set(reflect.ValueOf(f.defaultList()))
 	case reflect.Bool:
-		v.SetBool(f.standard == "true")
+		v.SetBool(f.defaultValue == "true")
 	case reflect.Uint32:
-		n, err := strconv.ParseUint(f.standard, 10, 32)
+		n, err := strconv.ParseUint(f.defaultValue, 10, 32)
 		if err != nil {
 			panic("default of " + f.name + ": " + err.Error())
 		}
 		v.SetUint(n)
 	default:
-		panic("default of " + f.name + ": of no use for " + f.typ.String())
+		panic("default of " + f.name + ": not supported for " + f.typ.String())
 	}
 }

@@ -27,7 +27,7 @@ func TestTags(t *testing.T) {
 		require.Equal(t, f.required || f.pattern != nil, f.hint != "", "%s needs a hint, or does not", path)
 		require.Contains(t, []string{"", "exists", "dir", "optional", "url", "transport"}, f.path, path)
 		require.Contains(t, []string{"", "size", "boot-size", "date", "target", "bundle", "container", "port"}, f.format, path)
-		require.False(t, f.required && f.standard != "", "%s cannot be required and have a default", path)
+		require.False(t, f.required && f.defaultValue != "", "%s cannot be required and have a default", path)
 		require.NotPanics(t, func() { f.setDefault(reflect.New(f.typ).Elem()) }, path)
 		if f.appended {
 			require.Equal(t, reflect.Slice, f.typ.Kind(), path)
@@ -39,12 +39,12 @@ func TestTags(t *testing.T) {
 // A default passes the checks that a written value passes.
 func requireDefaultFits(t *testing.T, path string, f field) {
 	t.Helper()
-	standards := []string{f.standard}
-	if f.standard == "" {
+	standards := []string{f.defaultValue}
+	if f.defaultValue == "" {
 		return
 	}
 	if f.typ.Kind() == reflect.Slice {
-		standards = f.standardList()
+		standards = f.defaultList()
 	}
 	for _, standard := range standards {
 		require.NoError(t, checkFormat(f.format, standard), path)

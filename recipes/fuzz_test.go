@@ -12,7 +12,7 @@ import (
 )
 
 // FuzzLoad loads a recipe and a file that it may include. Whatever they hold, there is a recipe or there are mistakes,
-// each once, in order, with a place and in one line.
+// each once, in order, with a position and in one line.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(base), []byte(""), "", "")
 	f.Add([]byte(base+"include: [common.yml]\nvars: {a: \"${b}\"}\n"), []byte("vars: {b: c}\n"), "b", "d")
@@ -44,7 +44,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		for i, p := range problems {
 			if p.File == "" || p.Line < 1 || p.Column < 1 || p.Message == "" {
-				t.Errorf("no place or no message: %#v", p)
+				t.Errorf("no position or no message: %#v", p)
 			}
 			if strings.ContainsAny(p.String(), "\r\n") {
 				t.Errorf("more than one line: %q", p)

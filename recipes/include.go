@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// open parses a file and, before it, those that it includes. The trail is the files that lead to it.
+// open parses a file after the files that it includes. The trail is the chain of files that include it.
 func (l *loader) open(name string, src []byte, trail []string) {
 	l.opened[filepath.Clean(name)] = true
 	root := parse(name, src, &l.problems)
 	if root == nil {
-		l.lacking = true
+		l.incomplete = true
 		return
 	}
 	trail = append(slices.Clone(trail), filepath.Clean(name))
@@ -23,26 +23,25 @@ func (l *loader) open(name string, src []byte, trail []string) {
 	l.files = append(l.files, root)
 }
 
-// include opens a file that another names. A file that was opened before counts once, so that two files may start from
-// the same third.
+// include opens an included file, unless it is open already: two files may include the same third.
 func (l *loader) include(at *node, trail []string) {
 	if at.kind != text {
-		return // the decoder says so
+		return // the decoder reports it
 	}
 	if strings.Contains(at.text, "${") {
-		l.lacking = true
-		l.problems.add(at.place, "an include cannot use variables, since it may set them; write the path out")
+		l.incomplete = true
+		l.problems.add(at.position, "an include cannot use variables, since it may set them; write the path out")
 		return
 	}
 	if err := checkPath(at.text); err != nil {
-		l.lacking = true
-		l.problems.add(at.place, "%s", err)
+		l.incomplete = true
+		l.problems.add(at.position, "%s", err)
 		return
 	}
 	name := relativeTo(at.file, at.text)
 	if i := slices.Index(trail, name); i >= 0 {
 		circle := append(slices.Clone(trail[i:]), name)
-		l.problems.add(at.place, "the file includes itself: %s; remove one of these", strings.Join(circle, " -> "))
+		l.problems.add(at.position, "the file includes itself: %s; remove one of these", strings.Join(circle, " -> "))
 		return
 	}
 	if l.opened[name] {
@@ -50,14 +49,14 @@ func (l *loader) include(at *node, trail []string) {
 	}
 	src, err := l.read(name)
 	if err != nil {
-		l.lacking = true
-		l.problems.add(at.place, "%s: %s; paths are relative to the file that names them", name, reason(err))
+		l.incomplete = true
+		l.problems.add(at.position, "%s: %s; paths are relative to the file that names them", name, reason(err))
 		return
 	}
 	l.open(name, src, trail)
 }
 
-// relativeTo is the path of a file that another file names.
+// relativeTo returns the path of a file that another file names.
 func relativeTo(file, name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)

@@ -63,7 +63,7 @@ disk: {free: 2MiB}
 	}, recipe)
 }
 
-func TestIncludeKeepsPathsRelativeToTheFileThatSaysThem(t *testing.T) {
+func TestIncludedPathsAreRelativeToTheirFile(t *testing.T) {
 	recipe, err := loadFrom("recipes/pi.yml", map[string]string{
 		"recipes/pi.yml": base + `
 include: [../common/users.yml]
@@ -106,7 +106,7 @@ func TestIncludeOfItself(t *testing.T) {
 		"pi.yml:3:11: include[0]: the file includes itself: pi.yml -> pi.yml; remove one of these")
 }
 
-func TestPathsThatAreAbsoluteStaySo(t *testing.T) {
+func TestAbsolutePathsAreKept(t *testing.T) {
 	files := map[string]string{
 		"/common/motd.yml": "layers: [{files: [{target: /a, source: /etc/motd}, {target: /b, source: motd}]}]\n",
 		"/common/motd":     "", "/etc/motd": "",
@@ -131,12 +131,12 @@ func TestPathsAreOneLine(t *testing.T) {
 include: ["common\n.yml"]
 layers: [{files: [{target: /a, source: "a\r"}]}]
 `}, nil)
-	require.EqualError(t, err, `pi.yml:4:11: include[0]: "common\n.yml" holds a control character; remove it
-pi.yml:5:40: layers[0].files[0].source: "a\r" holds a control character; remove it`)
+	require.EqualError(t, err, `pi.yml:4:11: include[0]: "common\n.yml" contains a control character; remove it
+pi.yml:5:40: layers[0].files[0].source: "a\r" contains a control character; remove it`)
 }
 
 // Nothing is said to be missing or undeclared while it may be in a file that could not be read.
-func TestIncludeThatLacksIsNotBlamedTwice(t *testing.T) {
+func TestMissingIncludeIsReportedOnce(t *testing.T) {
 	_, err := load(map[string]string{
 		"pi.yml": "include: [common.yml]\nlayers: [{users: [{name: \"${user}\", password: pi, uid: x}]}]\n",
 	}, map[string]string{"x": "y"})

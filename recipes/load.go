@@ -8,15 +8,14 @@ import (
 	"path/filepath"
 )
 
-// Options change how a recipe is loaded. The zero value changes nothing.
+// Options are the options of Load.
 type Options struct {
-	// Set gives variables values that win over the recipe's: --set name=value. They are taken as they are, without
-	// variables in them.
+	// Set are values of variables that override the recipe's. They are not expanded.
 	Set map[string]string
 }
 
-// Load reads a recipe and all that it includes. What is wrong with them is returned as Problems; any other error is
-// that of reading the recipe itself.
+// Load reads a recipe and the files that it includes. The error is Problems if they contain mistakes, and another error
+// if the recipe itself cannot be read.
 func Load(path string, opts Options) (*Recipe, error) {
 	l := loader{read: readFile, isDir: isDir, options: opts}
 	return l.load(path)
@@ -28,10 +27,10 @@ type loader struct {
 	isDir   func(name string) (bool, error)
 	options Options
 
-	problems Problems
-	files    []*node         // the recipe last, each file after those that it includes
-	opened   map[string]bool // by cleaned name
-	lacking  bool            // a file could not be read: what it would have declared is not known
+	problems   Problems
+	files      []*node         // the recipe last, each file after those that it includes
+	opened     map[string]bool // by cleaned name
+	incomplete bool            // an included file could not be read, so its declarations are unknown
 }
 
 func (l *loader) load(path string) (*Recipe, error) {
@@ -50,7 +49,7 @@ func (l *loader) load(path string) (*Recipe, error) {
 	for _, file := range l.files {
 		l.decoder(dir).recipe(file)
 	}
-	if l.lacking {
+	if l.incomplete {
 		return nil, l.problems.err()
 	}
 
@@ -66,7 +65,7 @@ func (l *loader) load(path string) (*Recipe, error) {
 	return recipe, nil
 }
 
-// readFile reads a file up to the size of which the parser says that it is too large.
+// readFile reads a file up to the size at which the parser refuses it.
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -76,7 +75,7 @@ func readFile(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxBytes+1))
 }
 
-// isDir reports whether a file that exists is a directory.
+// isDir reports whether an existing file is a directory.
 func isDir(name string) (bool, error) {
 	info, err := os.Stat(name)
 	if err != nil {

@@ -121,7 +121,7 @@ layers:
 	require.EqualError(t, err, `pi.yml:6:15: layers[0].containers.create: without from-stages its apps have no images; remove from-stages, or create
 pi.yml:10:18: layers[0].containers.images[1].name: container image "docker.io/library/caddy:latest" is already in pi.yml:9; remove one of them
 pi.yml:11:18: layers[0].containers.images[2].name: "Caddy" is not the name of a container image (invalid reference format: repository name must be lowercase); write one such as eclipse-mosquitto:2.0.20
-pi.yml:12:29: layers[0].containers.images[3].source: "docker://caddy" does not fit; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY, the first three with :TAG where there are several
+pi.yml:12:29: layers[0].containers.images[3].source: "docker://caddy" is invalid; write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY, the first three with :TAG where there are several
 pi.yml:13:29: layers[0].containers.images[4].source: missing: file does not exist; paths are relative to the file that names them
 pi.yml:14:11: layers[0].containers.images[5]: "name" is missing; add it: the name of a container image, such as eclipse-mosquitto:2.0.20`)
 }
@@ -136,7 +136,7 @@ func TestLoadSetsDefaults(t *testing.T) {
 	}, recipe)
 }
 
-// A password in the place of its name is not for the log.
+// A password in place of a secret's name must not be logged.
 func TestMistakesDoNotShowSecrets(t *testing.T) {
 	_, err := load(map[string]string{"pi.yml": base + `
 secrets:
@@ -148,19 +148,19 @@ layers:
       - {name: a, uid: 1, password: 12345}
       - {name: b, uid: 2, password: "\0hunter-2"}
 `}, nil)
-	require.ErrorContains(t, err, "pi.yml:5:13: secrets.pi.env: the value does not fit; "+
+	require.ErrorContains(t, err, "pi.yml:5:13: secrets.pi.env: the value is invalid; "+
 		"write the name of an environment variable, such as PKBUILD_PI_PASSWORD")
-	require.ErrorContains(t, err, "pi.yml:9:30: layers[0].users[0].password: no such secret is declared; ")
+	require.ErrorContains(t, err, "pi.yml:9:30: layers[0].users[0].password: secret is not declared; ")
 	require.NotContains(t, err.Error(), "hunter")
 	require.NotContains(t, err.Error(), "12345")
 }
 
-// YAML 1.1 takes a leading zero for octal, YAML 1.2 does not, and a reader takes it for what he thinks of.
+// A leading zero means octal in YAML 1.1 and decimal in YAML 1.2, so numbers with one are refused.
 func TestNumbersAreDecimal(t *testing.T) {
 	for _, number := range []string{"010", "0o10", "0x10", "1_000", "1.5", "+1", ".inf"} {
 		users := "layers: [{users: [{name: pi, uid: " + number + "}]}]\n"
 		_, err := load(map[string]string{"pi.yml": base + users}, nil)
-		require.EqualError(t, err, `pi.yml:3:35: layers[0].users[0].uid: "`+number+`" is no number from 0 to 4294967295; `+
+		require.EqualError(t, err, `pi.yml:3:35: layers[0].users[0].uid: "`+number+`" is not a number from 0 to 4294967295; `+
 			"write decimal digits")
 	}
 }
@@ -173,7 +173,7 @@ func TestBooleans(t *testing.T) {
 		"0":           "expected a boolean, not a number; write true or false",
 		"[]":          "expected a boolean, not a list; write true or false",
 		"\"false\"":   "expected a boolean, not a string; remove the quotes",
-		"":            "has no value; give it one or remove it",
+		"":            "value is missing; add one, or remove the key",
 		"\"${name}\"": `"pi" is neither true nor false; write one of them`,
 	} {
 		vars := `vars: {"yes": "true", name: pi}` + "\n"
@@ -190,7 +190,7 @@ func TestBooleans(t *testing.T) {
 	require.False(t, recipe.Disk.Grow)
 }
 
-func TestLoadOfWhatCannotBeRead(t *testing.T) {
+func TestLoadUnreadableFile(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "pi.yml"), Options{})
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorContains(t, err, "read recipe: open ")
@@ -200,18 +200,18 @@ func TestLoadOfWhatCannotBeRead(t *testing.T) {
 	require.False(t, errors.As(err, new(Problems)))
 }
 
-func TestLoadRefusesWhatIsNoTextOrTooMuch(t *testing.T) {
+func TestLoadRefusesBinaryAndLargeFiles(t *testing.T) {
 	for name, test := range map[string]struct{ src, want string }{
-		"Latin-1":       {"name: pi\ndate: ä\xe4", "pi.yml:2:8: this is not UTF-8; save the file as UTF-8"},
-		"cut off":       {"name: \xc3", "pi.yml:1:7: this is not UTF-8; save the file as UTF-8"},
+		"Latin-1":       {"name: pi\ndate: ä\xe4", "pi.yml:2:8: byte is not UTF-8; save the file as UTF-8"},
+		"cut off":       {"name: \xc3", "pi.yml:1:7: byte is not UTF-8; save the file as UTF-8"},
 		"UTF-16":        {"\xff\xfen\x00", "pi.yml:1:1: the file is UTF-16; save it as UTF-8"},
 		"UTF-16 of BOM": {"\xfe\xff\x00n", "pi.yml:1:1: the file is UTF-16; save it as UTF-8"},
 		"byte order mark": {
 			"\xef\xbb\xbfname: pi",
 			"pi.yml:1:1: the file begins with a byte order mark; save it as UTF-8 without one",
 		},
-		"NUL":         {"name: p\x00i", "pi.yml:1:8: a NUL byte is no text; remove it"},
-		"escaped NUL": {base + `date: "\0"`, "pi.yml:3:7: date: holds a NUL byte; remove it"},
+		"NUL":         {"name: p\x00i", "pi.yml:1:8: file contains a NUL byte; remove it"},
+		"escaped NUL": {base + `date: "\0"`, "pi.yml:3:7: date: value contains a NUL byte; remove it"},
 		"nothing":     {"", "pi.yml:1:1: the file is empty; a recipe has at least a name and a base"},
 		"large": {
 			base + "#" + strings.Repeat(" ", maxBytes),
@@ -221,8 +221,8 @@ func TestLoadRefusesWhatIsNoTextOrTooMuch(t *testing.T) {
 			base + strings.Repeat("x:\n", maxTokens),
 			"pi.yml:9996:1: the file is too long; move what follows to a file of its own and include it",
 		},
-		"brackets": {strings.Repeat("[", 100), "pi.yml:1:65: this is nested too deeply; nothing in a recipe is"},
-		"dashes":   {strings.Repeat("- ", 100), "pi.yml:1:129: this is nested too deeply; nothing in a recipe is"},
+		"brackets": {strings.Repeat("[", 100), "pi.yml:1:65: value is nested more than 64 levels deep; flatten it"},
+		"dashes":   {strings.Repeat("- ", 100), "pi.yml:1:129: value is nested more than 64 levels deep; flatten it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := load(map[string]string{"pi.yml": test.src}, nil)

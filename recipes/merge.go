@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// mergeAll merges files, each over those before it.
+// mergeAll merges files; later files override earlier ones.
 func mergeAll(files []*node) *node {
 	merged := files[0]
 	for _, file := range files[1:] {
@@ -14,8 +14,8 @@ func mergeAll(files []*node) *node {
 	return merged
 }
 
-// merge lays a value over another one of the same type: mappings are merged by key, and all else is replaced. Neither
-// is changed.
+// merge merges two values of a type without changing them: mappings by key, and any other value is replaced by the upper
+// one.
 func merge(t reflect.Type, under, over *node) *node {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -33,7 +33,7 @@ func merge(t reflect.Type, under, over *node) *node {
 	}
 }
 
-// mergeStruct merges by field. Of a group of fields that exclude each other the upper one wins, whichever it is.
+// mergeStruct merges by field. A field of a group of alternatives replaces the lower field of that group.
 func mergeStruct(t reflect.Type, under, over *node) *node {
 	fields := fieldsOf(t)
 	given := map[string]bool{}
@@ -50,7 +50,7 @@ func mergeStruct(t reflect.Type, under, over *node) *node {
 	return mergeEntries(&rest, over, func(key string) (field, bool) { return findField(fields, key) })
 }
 
-// mergeEntries merges two mappings, given what is known of a key.
+// mergeEntries merges two mappings, whose fields known returns.
 func mergeEntries(under, over *node, known func(key string) (field, bool)) *node {
 	merged := *over
 	merged.entries = slices.Clone(under.entries)

@@ -6,11 +6,11 @@ import (
 	"strconv"
 )
 
-// kind is what a node is, in the words of messages.
+// kind is the kind of a node, as messages name it.
 type kind string
 
 const (
-	broken  kind = "" // a mistake that is already reported: nothing more is said of it
+	broken  kind = "" // invalid, and reported already
 	null    kind = "nothing"
 	text    kind = "a string"
 	number  kind = "a number"
@@ -19,36 +19,36 @@ const (
 	mapping kind = "a mapping"
 )
 
-// place is where a node stands.
-type place struct {
+// position is the position of a node in its file.
+type position struct {
 	file         string
 	line, column int
-	path         string // in the node's own file, whatever it is merged with
+	path         string // in the file of the node, before merging
 }
 
-// where names a place in a message.
-func (p place) where() string {
+// where formats a position for a message.
+func (p position) where() string {
 	return fmt.Sprintf("%s:%d", p.file, p.line)
 }
 
-// node is a piece of YAML that knows its place, so that it can be merged with those of other files.
+// node is a YAML value with its position, which it keeps when files are merged.
 type node struct {
-	place
-	kind    kind
-	text    string // of a scalar; of a number or a boolean: as written
-	varied  bool   // variables have been put into the text
-	items   []*node
-	entries []entry // their keys differ
+	position
+	kind     kind
+	text     string // of a scalar; of a number or a boolean: as written
+	expanded bool   // the text contained variables
+	items    []*node
+	entries  []entry // with distinct keys
 }
 
 // entry is a key of a mapping with its value.
 type entry struct {
 	key   string
-	at    place // of the key
+	at    position // of the key
 	value *node
 }
 
-// entry is the entry of a key, or nil.
+// entry returns the entry of a key, or nil.
 func (n *node) entry(key string) *entry {
 	if n == nil {
 		return nil
@@ -61,7 +61,7 @@ func (n *node) entry(key string) *entry {
 	return nil
 }
 
-// get is the value of a key, or nil.
+// get returns the value of a key, or nil.
 func (n *node) get(key string) *node {
 	if e := n.entry(key); e != nil {
 		return e.value
@@ -69,7 +69,7 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// set gives a key a value: a new one in the place of the old, where there is one.
+// set sets the value of a key, in its old position if the key exists.
 func (n *node) set(e entry) {
 	if old := n.entry(e.key); old != nil {
 		*old = e
@@ -78,10 +78,10 @@ func (n *node) set(e entry) {
 	n.entries = append(n.entries, e)
 }
 
-// plainKey is a key that can stand in a path as it is.
+// plainKey matches a key that needs no quotes in a path.
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// keyPath is the path of a key of the mapping at path.
+// keyPath returns the path of a key of the mapping at path.
 func keyPath(path, key string) string {
 	if !plainKey.MatchString(key) {
 		return path + "[" + quote(key) + "]"
@@ -92,12 +92,12 @@ func keyPath(path, key string) string {
 	return path + "." + key
 }
 
-// itemPath is the path of an item of the list at path.
+// itemPath returns the path of an item of the list at path.
 func itemPath(path string, i int) string {
 	return path + "[" + strconv.Itoa(i) + "]"
 }
 
-// quote puts a text into quotes for a message; only the beginning of a long one.
+// quote quotes a text for a message, and abbreviates a long one.
 func quote(s string) string {
 	const most = 60
 	runes := []rune(s)

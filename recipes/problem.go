@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Problem is one mistake of a recipe and the way out of it.
+// Problem is a mistake in a recipe, with the way to correct it.
 type Problem struct {
-	File    string // as the user named it; of an included file: the way to it from where that name holds
+	File    string // as the user named it; an included file is relative to the same directory
 	Line    int    // from 1
 	Column  int    // in characters, from 1
 	Path    string // of the value, such as layers[0].files[2].mode; empty for the whole file
@@ -24,10 +24,10 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s: %s", p.File, p.Line, p.Column, p.Path, p.Message)
 }
 
-// Problems are the mistakes of a recipe and of all that it includes, sorted by file and place.
+// Problems are the mistakes in a recipe and its included files, sorted by file and position.
 type Problems []Problem
 
-// Error is all mistakes, one a line.
+// Error returns all mistakes, one per line.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
@@ -36,13 +36,13 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// add notes a mistake at a place.
-func (p *Problems) add(at place, format string, args ...any) {
+// add adds a mistake.
+func (p *Problems) add(at position, format string, args ...any) {
 	*p = append(*p, Problem{at.file, at.line, at.column, at.path, fmt.Sprintf(format, args...)})
 }
 
-// err is the mistakes in order, each once, or nil where there are none. An included file is looked at on its own and
-// again as a part of the whole, so that most of its mistakes are found twice.
+// err returns the mistakes in order without duplicates, or nil if there are none. Files are checked one by one and again
+// after merging, so that most mistakes are found twice.
 func (p Problems) err() error {
 	if len(p) == 0 {
 		return nil

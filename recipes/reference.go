@@ -10,7 +10,7 @@ import (
 //go:embed reference.md
 var introduction string
 
-// Reference is docs/recipe.md: an introduction, and the keys of every type as its tags tell them.
+// Reference returns docs/recipe.md: an introduction, and tables of all keys.
 func Reference() []byte {
 	var out strings.Builder
 	out.WriteString(introduction)
@@ -18,7 +18,7 @@ func Reference() []byte {
 	return []byte(out.String())
 }
 
-// writeType writes the table of a type and then those of the types within.
+// writeType writes the table of a type, and those of its fields.
 func writeType(out *strings.Builder, title, path string, t reflect.Type) {
 	fields := fieldsOf(t)
 	fmt.Fprintf(out, "\n## %s\n\n", title)
@@ -38,7 +38,7 @@ func writeType(out *strings.Builder, title, path string, t reflect.Type) {
 	}
 }
 
-// within is the struct in a type, with the path of its values, or nil.
+// within returns the struct type within a type and the path of its values, or nil.
 func within(t reflect.Type, path string) (reflect.Type, string) {
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -53,7 +53,7 @@ func within(t reflect.Type, path string) (reflect.Type, string) {
 	return nil, ""
 }
 
-// typeInWords is the type of a field of the type at path, with a link to its own table.
+// typeInWords returns the type of a field for people, with a link to its table.
 func (f field) typeInWords(path string) string {
 	inner, table := within(f.typ, keyPath(path, f.name))
 	link := func(words string) string {
@@ -75,7 +75,7 @@ func (f field) typeInWords(path string) string {
 	return link("mapping")
 }
 
-// anchor is the name that renderers of Markdown give to a heading.
+// anchor returns the link target that Markdown renderers give a heading.
 func anchor(heading string) string {
 	return strings.ToLower(strings.NewReplacer(".", "", "[", "", "]", "").Replace(heading))
 }
@@ -84,13 +84,13 @@ func (f field) defaultInWords() string {
 	switch {
 	case f.required:
 		return "required"
-	case f.standard != "":
-		return code([]string{f.standard})
+	case f.defaultValue != "":
+		return code([]string{f.defaultValue})
 	}
 	return ""
 }
 
-// meaning is what a field's documentation, constraints and merging say.
+// meaning returns the description of a field, with its constraints and merging.
 func (f field) meaning() string {
 	meaning := f.about()
 	if len(f.enum) > 0 {
@@ -102,7 +102,7 @@ func (f field) meaning() string {
 	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(meaning)
 }
 
-// code sets words as code.
+// code formats words as Markdown code.
 func code(words []string) string {
 	var set []string
 	for _, word := range words {

@@ -10,11 +10,11 @@ import (
 // schema is a JSON Schema, or a part of one.
 type schema map[string]any
 
-// withVariable is what a pattern lets pass besides what it says: a string that is not known before its variables are.
+// withVariable is the alternative in patterns for strings with variables.
 const withVariable = `\$\{`
 
-// Schema is the JSON Schema (2020-12) of a recipe's file, for editors. It lets pass whatever Load can make something of
-// together with other files, so a key that an include may bring is not required.
+// Schema returns the JSON Schema (2020-12) of a recipe's file, for editors. A key that an included file may provide is not
+// required.
 func Schema() ([]byte, error) {
 	root := structSchema(reflect.TypeFor[Recipe](), false)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -26,7 +26,7 @@ func Schema() ([]byte, error) {
 	return append(src, '\n'), nil
 }
 
-// structSchema is that of a mapping with known keys. Items of lists are never merged, so they must be complete.
+// structSchema returns the schema of a mapping with known keys. Items of lists are never merged and must be complete.
 func structSchema(t reflect.Type, complete bool) schema {
 	fields := fieldsOf(t)
 	properties := schema{}
@@ -53,7 +53,7 @@ func structSchema(t reflect.Type, complete bool) schema {
 	return s
 }
 
-// schema is that of a value of a field, or of an item of it.
+// schema returns the schema of a field's value, or of an item of it.
 func (f field) schema(t reflect.Type, complete bool) schema {
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -68,8 +68,8 @@ func (f field) schema(t reflect.Type, complete bool) schema {
 		return s
 	case reflect.Slice:
 		s := schema{"type": "array", "items": f.schema(t.Elem(), true)}
-		if f.standard != "" {
-			s["default"] = f.standardList()
+		if f.defaultValue != "" {
+			s["default"] = f.defaultList()
 		}
 		return s
 	case reflect.Uint32:
@@ -83,32 +83,32 @@ func (f field) schema(t reflect.Type, complete bool) schema {
 	}
 }
 
-// numberSchema is that of a whole number, or of a string whose variables make one.
+// numberSchema returns the schema of a number, or of a string with variables.
 func (f field) numberSchema() schema {
 	s := schema{"anyOf": []schema{
 		{"type": "integer", "minimum": 0, "maximum": uint32(math.MaxUint32)},
 		{"type": "string", "pattern": withVariable},
 	}}
-	if f.standard != "" {
-		s["default"] = json.Number(f.standard)
+	if f.defaultValue != "" {
+		s["default"] = json.Number(f.defaultValue)
 	}
 	return s
 }
 
-// booleanSchema is that of true or false, or of a string whose variables make one.
+// booleanSchema returns the schema of a boolean, or of a string with variables.
 func (f field) booleanSchema() schema {
 	s := schema{"anyOf": []schema{{"type": "boolean"}, {"type": "string", "pattern": withVariable}}}
-	if f.standard != "" {
-		s["default"] = f.standard == "true"
+	if f.defaultValue != "" {
+		s["default"] = f.defaultValue == "true"
 	}
 	return s
 }
 
-// textSchema is that of a string. The default of a list is not that of its items.
+// textSchema returns the schema of a string. The default of a list does not apply to its items.
 func (f field) textSchema(alone bool) schema {
 	s := schema{"type": "string"}
-	if alone && f.standard != "" {
-		s["default"] = f.standard
+	if alone && f.defaultValue != "" {
+		s["default"] = f.defaultValue
 	}
 	if f.pattern != nil {
 		s["pattern"] = f.pattern.String() + "|" + withVariable

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOneStage: a recipe has its own stage in place of that of what it includes.
+// TestOneStage: the stage of a recipe replaces the stage of an included recipe.
 func TestOneStage(t *testing.T) {
 	files := map[string]string{
 		"a/": "", "b/": "",

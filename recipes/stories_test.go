@@ -12,8 +12,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestStories reads the broken recipes of the command's stories without the command, so that a message is shown wrong
-// where it is made.
+// TestStories checks the messages of the command's stories with broken recipes without running the command.
 func TestStories(t *testing.T) {
 	stories, err := filepath.Glob("../testscripts/testdata/recipe-*.txtar")
 	require.NoError(t, err)
@@ -25,7 +24,7 @@ func TestStories(t *testing.T) {
 			t.Chdir(t.TempDir())
 			files := unpack(t, story)
 			recipe, opts := planned(t, string(story.Comment))
-			require.Equal(t, files["want"], told(recipe, opts))
+			require.Equal(t, files["want"], report(recipe, opts))
 		})
 	}
 }
@@ -42,11 +41,11 @@ func unpack(t *testing.T, story *txtar.Archive) map[string]string {
 	return files
 }
 
-// planned finds the recipe that a story plans, and the options given.
+// planned returns the recipe and the options of a story's plan command.
 func planned(t *testing.T, script string) (recipe string, opts Options) {
 	t.Helper()
 	_, rest, found := strings.Cut(script, "! exec pkbuild plan ")
-	require.True(t, found, "the story plans no recipe")
+	require.True(t, found, "story does not run pkbuild plan")
 	line, _, _ := strings.Cut(rest, "\n")
 	words := strings.Fields(line)
 	opts.Set = map[string]string{}
@@ -58,8 +57,8 @@ func planned(t *testing.T, script string) (recipe string, opts Options) {
 	return words[0], opts
 }
 
-// told is what the command says of a recipe's mistakes.
-func told(recipe string, opts Options) string {
+// report returns the output of the command for a recipe with mistakes.
+func report(recipe string, opts Options) string {
 	_, err := Load(recipe, opts)
 	var problems Problems
 	if !errors.As(err, &problems) {

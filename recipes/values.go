@@ -17,10 +17,10 @@ import (
 
 var sizePattern = regexp.MustCompile(`^([0-9]+)(B|KiB|MiB|GiB|TiB)?$`)
 
-// minBootSize is the least size of the FAT32 partition: below it the file system could have too few clusters.
+// minBootSize is the minimum size of the FAT32 partition in bytes: a smaller one could have too few clusters.
 const minBootSize = 256 << 20
 
-// ParseSize reads a number of bytes with an optional unit B, KiB, MiB, GiB or TiB.
+// ParseSize parses a number of bytes with an optional unit B, KiB, MiB, GiB or TiB.
 func ParseSize(s string) (int64, error) {
 	parts := sizePattern.FindStringSubmatch(s)
 	if parts == nil {
@@ -34,8 +34,8 @@ func ParseSize(s string) (int64, error) {
 	return n << shift, nil
 }
 
-// ParseDate reads a date (2026-01-31, midnight UTC) or a time as in RFC 3339. The result is in UTC and between 1980 and
-// 2107, since a FAT file system knows no other years.
+// ParseDate parses a date (2026-01-31, midnight UTC) or an RFC 3339 time. The result is in UTC and between 1980 and 2107,
+// the years of a FAT file system.
 func ParseDate(s string) (time.Time, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
@@ -46,13 +46,13 @@ func ParseDate(s string) (time.Time, error) {
 	}
 	t = t.UTC()
 	if t.Year() < 1980 || t.Year() > 2107 {
-		return time.Time{}, fmt.Errorf("%s is not within 1980 and 2107, the years that a FAT file system knows", quote(s))
+		return time.Time{}, fmt.Errorf("%s is not between 1980 and 2107, the years of a FAT file system", quote(s))
 	}
 	return t, nil
 }
 
-// ParseMode reads permissions in octal, such as 0644 or 4755. The bits are those of chmod(2), setuid, setgid and sticky
-// among them, and not those of fs.FileMode.
+// ParseMode parses octal permissions, such as 0644 or 4755. The bits are those of chmod(2), including setuid, setgid and
+// sticky, and not those of fs.FileMode.
 func ParseMode(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n > 0o7777 {
@@ -61,7 +61,7 @@ func ParseMode(s string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// checkFormat checks what the pattern of a field cannot express.
+// checkFormat checks a value against a format that a pattern cannot express.
 func checkFormat(format, s string) error {
 	switch format {
 	case "size":
@@ -88,16 +88,16 @@ func checkFormat(format, s string) error {
 	return nil
 }
 
-// checkPort refuses numbers that no port has.
+// checkPort checks the number of a port.
 func checkPort(s string) error {
 	number, _, _ := strings.Cut(s, "/")
 	if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 {
-		return fmt.Errorf("%s is no port; write a number from 1 to 65535", quote(s))
+		return fmt.Errorf("%s is not a port; write a number from 1 to 65535", quote(s))
 	}
 	return nil
 }
 
-// checkTarget checks a path of the image.
+// checkTarget checks a path in the image.
 func checkTarget(s string) error {
 	if slices.Contains(strings.Split(s, "/"), "..") {
 		return fmt.Errorf(`%s leaves its directory through ".."; write the path without`, quote(s))
@@ -105,18 +105,18 @@ func checkTarget(s string) error {
 	return checkPath(s)
 }
 
-// checkPath refuses paths that no message could show in one line.
+// checkPath refuses control characters, which would break the lines of messages.
 func checkPath(s string) error {
 	if strings.ContainsFunc(s, unicode.IsControl) {
-		return fmt.Errorf("%s holds a control character; remove it", quote(s))
+		return fmt.Errorf("%s contains a control character; remove it", quote(s))
 	}
 	return nil
 }
 
-// checkBundleName refuses the names that the stage store gives itself.
+// checkBundleName refuses the names that the stage store reserves.
 func checkBundleName(s string) error {
 	if slices.Contains([]string{"next", "pending", "current", "rollback"}, s) {
-		return fmt.Errorf("%s is a name that the stage store gives itself; choose another", quote(s))
+		return fmt.Errorf("%s is reserved by the stage store; choose another name", quote(s))
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func checkContainer(s string) error {
 	return nil
 }
 
-// reason is the cause of an error of a file, without the operation and the name.
+// reason returns the cause of a file error, without the operation and the name.
 func reason(err error) string {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {

@@ -45,7 +45,7 @@ func TestParseDate(t *testing.T) {
 	}
 	for _, s := range []string{"1979-12-31", "1980-01-01T00:00:00+01:00", "2107-12-31T23:59:59-01:00"} {
 		_, err := ParseDate(s)
-		require.EqualError(t, err, quote(s)+" is not within 1980 and 2107, the years that a FAT file system knows")
+		require.EqualError(t, err, quote(s)+" is not between 1980 and 2107, the years of a FAT file system")
 	}
 }
 

@@ -8,27 +8,27 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/spelling"
 )
 
-// maxExpanded bounds the bytes of all strings that use variables, since variables may use variables.
+// maxExpanded limits the total size of expanded strings in bytes, since variables may contain variables.
 const maxExpanded = 4 << 20
 
-// variables puts the values of variables into strings.
+// variables expands variables in strings.
 type variables struct {
-	defined  map[string]*node  // by the file that wins
-	set      map[string]string // wins over defined
-	quiet    bool              // not all definitions are known
-	done     map[*node]bool    // expanded: what comes from $${ may not be looked at again
-	room     int               // bytes that may yet be expanded
+	defined  map[string]*node  // by name, from the last file
+	set      map[string]string // by name, overrides defined
+	quiet    bool              // a file with definitions is missing
+	done     map[*node]bool    // expanded already: an expansion of $${ is not expanded again
+	budget   int               // bytes that may still be expanded
 	problems *Problems
 }
 
-// variables gathers the definitions of all files and resolves them.
+// variables collects the definitions of all files and expands them.
 func (l *loader) variables(path string) *variables {
 	v := &variables{
 		defined:  map[string]*node{},
 		set:      l.options.Set,
-		quiet:    l.lacking,
+		quiet:    l.incomplete,
 		done:     map[*node]bool{},
-		room:     maxExpanded,
+		budget:   maxExpanded,
 		problems: &l.problems,
 	}
 	for _, file := range l.files {
@@ -40,7 +40,7 @@ func (l *loader) variables(path string) *variables {
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.set)) {
 		if v.defined[name] == nil && !v.quiet {
-			l.problems.add(place{path, 1, 1, ""}, "--set: %s", v.undeclared(name, "leave it out"))
+			l.problems.add(position{path, 1, 1, ""}, "--set: %s", v.undeclared(name, "leave it out"))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.defined)) {
@@ -49,7 +49,7 @@ func (l *loader) variables(path string) *variables {
 	return v
 }
 
-// expandAll expands every string of a file.
+// expandAll expands all strings of a file.
 func (v *variables) expandAll(n *node) {
 	v.expand(n, nil)
 	for _, one := range n.items {
@@ -60,8 +60,8 @@ func (v *variables) expandAll(n *node) {
 	}
 }
 
-// expand puts the values of variables into a string. The trail is the variables whose values lead to it, with its own
-// name last if it is one itself.
+// expand expands the variables in a string. The trail is the chain of variables that use it, with its own name last if it
+// is the value of a variable.
 func (v *variables) expand(n *node, trail []string) {
 	if n.kind != text || v.done[n] || !strings.Contains(n.text, "${") {
 		return
@@ -82,7 +82,7 @@ func (v *variables) expand(n *node, trail []string) {
 		}
 		name, behind, closed := strings.Cut(after, "}")
 		if !closed {
-			v.problems.add(n.place, "a ${ is not closed; write ${name}, or $${ for the text ${")
+			v.problems.add(n.position, "a ${ is not closed; write ${name}, or $${ for the text ${")
 			sound = false
 			break
 		}
@@ -94,13 +94,13 @@ func (v *variables) expand(n *node, trail []string) {
 		}
 		rest = behind
 	}
-	n.text, n.varied = out.String(), true
+	n.text, n.expanded = out.String(), true
 	if !sound {
 		n.kind = broken
 	}
 }
 
-// value is that of a variable, as used in a string.
+// value returns the value of a variable that a string uses.
 func (v *variables) value(name string, at *node, trail []string) (string, bool) {
 	if value, ok := v.set[name]; ok {
 		return value, true
@@ -108,29 +108,29 @@ func (v *variables) value(name string, at *node, trail []string) (string, bool) 
 	definition := v.defined[name]
 	if definition == nil {
 		if !v.quiet {
-			v.problems.add(at.place, "%s", v.undeclared(name, "write $${ for the text ${"))
+			v.problems.add(at.position, "%s", v.undeclared(name, "write $${ for the text ${"))
 		}
 		return "", false
 	}
 	if slices.Contains(trail, name) {
 		circle := strings.Join(append(slices.Clone(trail), name), " -> ")
-		v.problems.add(at.place, "the variable stands for itself: %s; write one of them out", circle)
+		v.problems.add(at.position, "the variable stands for itself: %s; write one of them out", circle)
 		return "", false
 	}
 	v.expand(definition, append(slices.Clone(trail), name))
 	return definition.text, definition.kind == text
 }
 
-// fits takes bytes from the room that is left.
+// fits takes bytes from the budget, and reports when it is used up.
 func (v *variables) fits(at *node, bytes int) bool {
-	if v.room >= 0 && v.room < bytes {
-		v.problems.add(at.place, "with their variables the recipe's strings grow beyond 4MiB; use shorter ones")
+	if v.budget >= 0 && v.budget < bytes {
+		v.problems.add(at.position, "strings of the recipe are larger than 4MiB after expansion; use shorter ones")
 	}
-	v.room -= bytes
-	return v.room >= 0
+	v.budget -= bytes
+	return v.budget >= 0
 }
 
-// undeclared says that there is no such variable, and the way out for one that should not be.
+// undeclared returns the message for an unknown variable.
 func (v *variables) undeclared(name, otherwise string) string {
 	if near := spelling.Nearest(name, slices.Sorted(maps.Keys(v.defined))); near != "" {
 		return "variable " + quote(name) + " is not declared; did you mean " + quote(near) + "?"

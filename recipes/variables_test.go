@@ -23,7 +23,7 @@ layers:
 		"common.yml": "vars: {user: nobody, suite: bookworm, board: pi, kind: \"4\", uid: \"1007\"}\n",
 	}
 	recipe, err := load(files, map[string]string{"user": "pi", "board": "x${y}z"})
-	require.EqualError(t, err, `pi.yml:2:7: name: "x${y}z-4" does not fit; `+
+	require.EqualError(t, err, `pi.yml:2:7: name: "x${y}z-4" is invalid; `+
 		`write up to 63 lower-case letters, digits and inner dashes, such as planktoscope`)
 	require.Nil(t, recipe)
 
@@ -40,17 +40,17 @@ layers:
 	}, recipe.Vars)
 }
 
-func TestVariablesThatGrow(t *testing.T) {
+func TestVariableExpansionIsLimited(t *testing.T) {
 	doubled := "vars:\n  v0: " + strings.Repeat("lol", 1000) + "\n"
 	for _, v := range []string{"1: ${v0}", "2: ${v1}", "3: ${v2}", "4: ${v3}", "5: ${v4}"} {
 		doubled += "  v" + v + strings.Repeat(v[3:], 9) + "\n"
 	}
 	_, err := load(map[string]string{"pi.yml": base + doubled}, nil)
 	require.EqualError(t, err,
-		"pi.yml:8:7: vars.v4: with their variables the recipe's strings grow beyond 4MiB; use shorter ones")
+		"pi.yml:8:7: vars.v4: strings of the recipe are larger than 4MiB after expansion; use shorter ones")
 }
 
-func TestVariablesThatAreBrokenAreReportedWhereTheyAre(t *testing.T) {
+func TestBrokenVariablesAreReportedInPlace(t *testing.T) {
 	_, err := load(map[string]string{
 		"pi.yml": base + "vars: {a: 1, b: \"${a}\", c: \"${c}\"}\nboot: {cmdline: [\"${a}\", \"${b}\", \"${c}\"]}\n",
 	}, nil)

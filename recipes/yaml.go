@@ -11,15 +11,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds of one file. The YAML parser takes time that grows with the square of the number of keys, and stack that grows
-// with their depth; a recipe of a thousand lines stays far below.
+// Limits of one file. The parser's time grows with the square of the number of keys, and its stack with their depth. A
+// recipe of a thousand lines stays far below.
 const (
 	maxBytes  = 256 << 10
 	maxTokens = 20_000
 	maxDepth  = 64
 )
 
-// parse reads one file of YAML into nodes. It returns nil where there is nothing that could be looked at further.
+// parse parses a YAML file. It returns nil if the file cannot be checked any further.
 func parse(file string, src []byte, problems *Problems) *node {
 	c := converter{file: file, problems: problems}
 	if line, column, mistake := encodingMistake(src); mistake != "" {
@@ -39,12 +39,12 @@ func parse(file string, src []byte, problems *Problems) *node {
 	return c.document(parsed)
 }
 
-// parseYAML is the YAML parser within its bounds. Duplicate keys pass, since it would report only the first.
+// parseYAML calls the YAML parser. It accepts duplicate keys, of which the parser would report only the first.
 func parseYAML(src []byte) (parsed *ast.File, err error) {
 	// The parser has a history of panics on broken input (goccy/go-yaml#274, #479): the recipe's mistake, not a crash.
 	defer func() {
 		if r := recover(); r != nil {
-			err = errors.New("it cannot be read")
+			err = errors.New("syntax is too broken to locate the mistake")
 		}
 	}()
 	tokens := lexer.Tokenize(string(src))
@@ -54,15 +54,15 @@ func parseYAML(src []byte) (parsed *ast.File, err error) {
 	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 }
 
-// outOfBoundsError is about a file that would take the parser too long, or too deep.
+// outOfBoundsError is returned for a file beyond the limits.
 type outOfBoundsError struct {
-	from   *token.Token // what is beyond the bounds
-	wayOut string
+	from   *token.Token // the first token beyond the limits
+	remedy string
 }
 
-func (e *outOfBoundsError) Error() string { return e.wayOut }
+func (e *outOfBoundsError) Error() string { return e.remedy }
 
-// checkBounds counts tokens and how deep they are nested.
+// checkBounds checks the number of tokens and their depth.
 func checkBounds(tokens token.Tokens) error {
 	if len(tokens) > maxTokens {
 		return &outOfBoundsError{
@@ -83,13 +83,13 @@ func checkBounds(tokens token.Tokens) error {
 			inLine++
 		}
 		if brackets+inLine > maxDepth {
-			return &outOfBoundsError{t, "this is nested too deeply; nothing in a recipe is"}
+			return &outOfBoundsError{t, "value is nested more than 64 levels deep; flatten it"}
 		}
 	}
 	return nil
 }
 
-// syntax reports what the parser says, with the way out of the two mistakes that its words do not explain.
+// syntax reports a syntax error, and explains two common ones better than the parser.
 func (c converter) syntax(src string, err error) {
 	at, message := c.at(1, 1, ""), err.Error()
 	var syntax yaml.Error
@@ -109,7 +109,7 @@ func (c converter) syntax(src string, err error) {
 	c.problems.add(at, "not valid YAML: %s", message)
 }
 
-// lineOf is a line of a text, counted from 1.
+// lineOf returns a line of a text, counted from 1.
 func lineOf(src string, number int) string {
 	lines := strings.Split(src, "\n")
 	if number < 1 || number > len(lines) {

@@ -100,6 +100,7 @@ func value(xattrs map[string]string, key string) string {
 	return "none"
 }
 
+// children returns the first difference between the entries of two directories; nil if there is none.
 func (c *treeComparison) children(name string, a, b *tree.Node) (*Difference, error) {
 	below := map[string][2]*tree.Node{}
 	for base, n := range a.Children() {

@@ -54,7 +54,7 @@ type attributes struct {
 }
 
 // newAttributes places each attribute: in the inode as long as there is space, then in a block. If both are full, the
-// largest values get inodes of their own.
+// largest values get inodes of their own. It returns nil for an inode without attributes.
 func newAttributes(xattrs map[string]string) (*attributes, error) {
 	if len(xattrs) == 0 {
 		return nil, nil

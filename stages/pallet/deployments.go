@@ -114,15 +114,14 @@ func (l *loader) packageOf(t *layered, d *Deployment) (*Package, error) {
 	case local:
 		return l.readPackage(d, t.merged, name)
 	}
-	req, v, err := l.repositoryView(t, name)
-	switch {
-	case err != nil:
-		return nil, err
-	case req == nil:
+	req, err := repositoryOf(t, name)
+	if err != nil {
 		return nil, d.file.errorf(at, "package %s is in no required repository or pallet; the path of one of this "+
 			"pallet's own packages begins with /", d.declared)
-	case v == nil:
-		return nil, nil // said already
+	}
+	v, err := l.repositoryView(t, req)
+	if err != nil {
+		return nil, err
 	}
 	return l.readPackage(d, v, strings.TrimPrefix(name, req.Path+"/"))
 }

@@ -22,8 +22,9 @@ type loader struct {
 	roots             roots
 	mistakes          mistakes
 	notes             []string
-	trees             map[string]*layered // by path and version
-	repositories      map[string]*view    // by path
+	resolved          map[string]resolved // cache of resolve, by requirement
+	trees             map[string]*layered // cache of layerRequired, by requirement
+	repositories      map[string]resolved // cache of repository, by requirement
 	packages          map[packageKey]*Package
 	resources         int // number of resources read so far
 }
@@ -97,23 +98,28 @@ func (l *loader) load(t *layered, req *required, above []string) {
 		l.mistakes.add(req.file.errorf(nil, "pallet %s is the end of a chain of more than %d required pallets", req.Path, maxDepth))
 		return
 	}
-	key := req.key()
-	if known, ok := l.trees[key]; ok {
-		req.tree = known
-		return
-	}
 	v, err := l.resolve(req)
 	if err != nil {
 		l.mistakes.add(err)
 		return
 	}
-	req.tree = l.layer(v, req.Lock.Version(), above)
-	l.trees[key] = req.tree
-	l.notOlder(t, req.file, req.Path, req.tree.declared.ForkliftVersion)
-	if p := req.tree.path; p != "" && p != req.Path {
-		l.note("%s: pallet path is %s, but it is required as %s", req.tree.file.position(keyPath{"pallet", "path"}), p, req.Path)
+	req.tree = l.layerRequired(t, req, v, above)
+}
+
+// layerRequired is layer for a required pallet.
+func (l *loader) layerRequired(t *layered, req *required, v *view, above []string) *layered {
+	key := req.key()
+	if known, ok := l.trees[key]; ok {
+		return known
 	}
-	req.tree.path = req.Path
+	tree := l.layer(v, req.Lock.Version(), above)
+	l.trees[key] = tree
+	l.notOlder(t, req.file, req.Path, tree.declared.ForkliftVersion)
+	if p := tree.path; p != "" && p != req.Path {
+		l.note("%s: pallet path is %s, but it is required as %s", tree.file.position(keyPath{"pallet", "path"}), p, req.Path)
+	}
+	tree.path = req.Path
+	return tree
 }
 
 // notOlder adds a mistake if the pallet declares an older format version than a requirement: an older tool would read

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -53,7 +54,8 @@ func (r Reader) Read(ctx context.Context, dir string) (*Pallet, error) {
 func (r Reader) loader(ctx context.Context) *loader {
 	return &loader{
 		ctx: ctx, resolver: r.Resolver, ignoreToolVersion: r.IgnoreToolVersion,
-		roots: roots{}, trees: map[string]*layered{}, repositories: map[string]*view{}, packages: map[packageKey]*Package{},
+		roots: roots{}, resolved: map[string]resolved{}, trees: map[string]*layered{}, repositories: map[string]resolved{},
+		packages: map[packageKey]*Package{},
 	}
 }
 
@@ -102,28 +104,42 @@ func (l *loader) repository(v *view) {
 	}
 }
 
-// repositoryView returns the required repository that has a package, and its files. Since Forklift v0.8 a required pallet
-// is a repository, too.
-func (l *loader) repositoryView(t *layered, packagePath string) (*required, *view, error) {
-	for _, req := range append(t.repositories, t.required...) {
-		if !strings.HasPrefix(packagePath, req.Path+"/") {
-			continue
+// errNoRepository is the error of repositoryOf for a package that is in no requirement.
+var errNoRepository = errors.New("no required repository or pallet has the package")
+
+// repositoryOf returns the required repository of a package: the one with the longest path, as in Forklift. Since
+// Forklift v0.8 a required pallet is a repository, too.
+func repositoryOf(t *layered, packagePath string) (*required, error) {
+	var found *required
+	for _, req := range append(slices.Clip(t.repositories), t.required...) {
+		if strings.HasPrefix(packagePath, req.Path+"/") && (found == nil || len(req.Path) > len(found.Path)) {
+			found = req
 		}
-		if req.tree != nil {
-			return req, req.tree.merged, nil
-		}
-		key := req.key()
-		if v, ok := l.repositories[key]; ok {
-			return req, v, nil
-		}
-		v, err := l.resolve(req)
-		if err == nil {
-			l.required(t, req, v)
-		}
-		l.repositories[key] = v
-		return req, v, err
 	}
-	return nil, nil, nil
+	if found == nil {
+		return nil, errNoRepository
+	}
+	return found, nil
+}
+
+// repositoryView returns the files of a required repository. If it is a pallet they include its imports.
+func (l *loader) repositoryView(t *layered, req *required) (*view, error) {
+	if req.tree != nil {
+		return req.tree.merged, nil
+	}
+	key := req.key()
+	if r, ok := l.repositories[key]; ok {
+		return r.view, r.err
+	}
+	v, err := l.resolve(req)
+	if err == nil {
+		l.required(t, req, v)
+		if _, pallet := v.entries[palletFile]; pallet && len(v.below(requiredPallets)) > 0 {
+			v = l.layerRequired(t, req, v, []string{t.path}).merged
+		}
+	}
+	l.repositories[key] = resolved{v, err}
+	return v, err
 }
 
 // required checks the declaration of a required repository.

@@ -143,23 +143,41 @@ func (r *required) enabled() []group {
 // errNoResolver is the error of a Reader without a Resolver.
 var errNoResolver = errors.New("requirements cannot be downloaded here")
 
-// resolve returns the files of a requirement after comparing them with its sum file.
-func (l *loader) resolve(req *required) (*view, error) {
-	at := keyPath{"commit"}
-	if l.resolver == nil {
-		return nil, req.file.errorf(at, "requirement %s: %w", req.Path, errNoResolver)
-	}
-	dir, err := l.resolver.Resolve(l.ctx, req.Requirement)
-	if err != nil {
-		return nil, req.file.errorf(at, "%w", err)
-	}
-	v, err := scan(l.roots, dir)
-	if err != nil {
-		return nil, req.file.errorf(at, "%w", err)
-	}
-	return v, l.verify(req, v)
+// resolved is the cached result of a Resolver.
+type resolved struct {
+	view *view
+	err  error
 }
 
+// resolve returns the files of a requirement after comparing them with its sum file.
+func (l *loader) resolve(req *required) (*view, error) {
+	r, ok := l.resolved[req.key()]
+	if !ok {
+		r.view, r.err = l.scanRequired(req.Requirement)
+		l.resolved[req.key()] = r
+	}
+	if r.err != nil {
+		return nil, req.file.errorf(keyPath{"commit"}, "%w", r.err)
+	}
+	if err := l.verify(req, r.view); err != nil {
+		return nil, err
+	}
+	return r.view, nil
+}
+
+// scanRequired asks the Resolver for a requirement and returns the view of its directory.
+func (l *loader) scanRequired(r Requirement) (*view, error) {
+	if l.resolver == nil {
+		return nil, fmt.Errorf("requirement %s: %w", r.Path, errNoResolver)
+	}
+	dir, err := l.resolver.Resolve(l.ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return scan(l.roots, dir)
+}
+
+// verify compares the files of a requirement with its sum file. A missing sum file gives a note.
 func (l *loader) verify(req *required, v *view) error {
 	name := path.Join(path.Dir(req.file.name), SumFile)
 	if req.sum == "" {

@@ -33,7 +33,10 @@ func ReadBundle(ctx context.Context, dir string) (m Manifest, p *Pallet, err err
 	for _, name := range slices.Sorted(maps.Keys(m.Deploys)) {
 		p.Deployments = append(p.Deployments, l.staged(t, name, m.Deploys[name]))
 	}
-	return m, p, l.mistakes.err()
+	if err := l.mistakes.err(); err != nil {
+		return m, nil, err
+	}
+	return m, p, nil
 }
 
 // staged returns a deployment of a bundle.

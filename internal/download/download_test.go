@@ -191,7 +191,9 @@ func TestFileURL(t *testing.T) {
 	holds(t, f, content)
 	o := quick()
 	o.Retry.Backoff = time.Hour
-	err := Fetch(t.Context(), File{URL: "file:" + dir + "/missing"}, f, o)
+	err := Fetch(t.Context(), File{URL: "file:" + dir + "/a%20b", SHA256: "00"}, f, o)
+	require.EqualError(t, err, "SHA-256 is "+digest(content)+", want 00", "another attempt would read the same file")
+	err = Fetch(t.Context(), File{URL: "file:" + dir + "/missing"}, f, o)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.True(t, IsGone(err))
 	err = Fetch(t.Context(), File{URL: "file://" + dir + "/a%20b", SHA256: digest("other")}, f, o)

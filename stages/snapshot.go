@@ -30,17 +30,19 @@ func (s Snapshot) bundleError(stage int) error {
 // of the next stage and of the history from its end to the first complete one, and no others: manifests are long, and
 // every boot waits for this.
 func Load(dir fs.FS) (Snapshot, error) {
-	var s Snapshot
 	store, err := readStore(dir)
-	s.Staged = store.Staged
 	state, stateErr := readBootState(dir)
-	s.State = state
-	s.Bundles = map[int]error{}
+	return Files{store, state}.Snapshot(dir), errors.Join(err, stateErr)
+}
+
+// Snapshot returns what Select needs of the files and of the bundles in the store's directory.
+func (f Files) Snapshot(dir fs.FS) Snapshot {
+	s := Snapshot{Staged: f.Store.Staged, State: f.State, Bundles: map[int]error{}}
 	if s.Staged.Next != 0 {
 		s.checkBundle(dir, s.Staged.Next)
 	}
 	s.checkHistory(dir)
-	return s, errors.Join(err, stateErr)
+	return s
 }
 
 // checkHistory checks bundles of the history, from its end to the first that can be used.

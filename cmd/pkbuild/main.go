@@ -47,6 +47,6 @@ func tellProblems(w io.Writer, called *cobra.Command, err error) bool {
 
 // palletCommand has the commands of pkctl that work on a pallet's directory.
 func palletCommand() *cobra.Command {
-	cmd, _ := pallets.Command()
+	cmd, _ := pallets.Command("pkbuild")
 	return cmd
 }

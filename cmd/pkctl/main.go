@@ -1,4 +1,5 @@
-// Command pkctl is the device's tool for pallets and stages: what it starts with, why, and what comes next.
+// Command pkctl is the device's tool for pallets and stages: what it starts with, why, and what comes next. It parses
+// flags and prints; what the commands mean is in package stages/device.
 package main
 
 import (
@@ -18,7 +19,13 @@ func main() {
 	cli.Main(root())
 }
 
+// updateAvailable is the exit code of `pkctl pallet upgrade --check` where there is something new.
+const updateAvailable = cli.Exit(3)
+
 func root() *cobra.Command {
-	return cli.Group("pkctl", "Manage the stages of an instrument's operating system",
+	cmd := cli.Group("pkctl", "Manage the stages of an instrument's operating system",
 		statusCommand(), stageCommand(), palletCommand(), overrideCommand(), resetCommand(), manCommand(), cli.Version("pkctl", version))
+	cmd.Long = cmd.Short + ".\n\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 `pallet upgrade --check` found something new."
+	cli.AddJSON(cmd)
+	return cmd
 }

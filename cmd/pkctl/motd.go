@@ -2,39 +2,40 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/device"
 )
 
-// motd says what whoever logs in should know: that the device does not run what it was meant to, and which of the user's
-// changes hide an update. Nothing, if all is well.
-func (s *status) motd(w io.Writer) error {
-	var lines []string
+// maxProblems is how many problems the message of the day names.
+const maxProblems = 3
+
+// messageOfTheDay returns what is not as it should be: a failed stage, problems of this boot and the next one, overrides
+// that hide updates, a queued reset. It has no lines if all is well.
+func messageOfTheDay(s *device.Status) []string {
+	var out []string
 	for _, f := range s.Failed {
 		if f.Stage != s.Running.Stage {
-			lines = append(lines, fmt.Sprintf("Stage %d failed on %s; %s runs.", f.Stage, f.When, stages.Name(s.Running.Stage)))
+			out = append(out, fmt.Sprintf("Stage %d failed on %s; %s runs.", f.Stage, f.When, stages.Name(s.Running.Stage)))
 		}
 	}
-	if s.Degraded {
-		lines = append(lines, "The device is degraded.")
-		for _, p := range s.Problems[:min(len(s.Problems), few)] {
-			lines = append(lines, "  "+p)
-		}
+	switch {
+	case s.Degraded:
+		out = append(out, "The device is degraded.")
+	case len(s.Problems) > 0:
+		out = append(out, fmt.Sprintf("The next boot starts with %s.", stages.Name(s.Next.Stage)))
+	}
+	for _, p := range s.Problems[:min(len(s.Problems), maxProblems)] {
+		out = append(out, "  "+p)
 	}
 	if len(s.Hiding) > 0 {
-		lines = append(lines, fmt.Sprintf("Changes of yours hide updates: %s (pkctl override ls --hiding).", list(s.Hiding)))
+		out = append(out, fmt.Sprintf("Your changes hide updates: %s (pkctl override ls --hiding).", device.List(s.Hiding)))
 	}
 	if s.Reset != nil {
-		lines = append(lines, fmt.Sprintf("A reset is queued: %s.", describeReset(*s.Reset)))
+		out = append(out, fmt.Sprintf("A reset is queued: %s.", describeReset(*s.Reset)))
 	}
-	if len(lines) > 0 {
-		lines = append(lines, "See pkctl status.")
+	if len(out) > 0 {
+		out = append(out, "See pkctl status.")
 	}
-	for _, line := range lines {
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return out
 }

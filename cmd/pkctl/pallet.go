@@ -1,48 +1,75 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/pallets"
-	"github.com/PlanktoScope/pkbuild/stages/pallet"
+	"github.com/PlanktoScope/pkbuild/stages/device"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
-	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// palletCommand has what works on a directory, and what a device does with pallets besides.
+// palletCommand returns the commands for a pallet's directory, and those with which a device stages pallets.
 func palletCommand() *cobra.Command {
-	d := &device{}
-	cmd, w := pallets.Command()
-	for _, c := range []*cobra.Command{stagePalletCommand(d, w), switchCommand(d, w), upgradeCommand(d, w)} {
-		d.addStore(c)
-		d.addFetch(c)
+	f := &flags{}
+	cmd, p := pallets.Command("pkctl")
+	for _, c := range []*cobra.Command{stagePalletCommand(f, p), switchCommand(f, p), upgradeCommand(f, p)} {
+		f.addStore(c)
+		f.addFetch(c)
 		cmd.AddCommand(c)
 	}
 	return cmd
 }
 
-func stagePalletCommand(d *device, w *pallets.Workbench) *cobra.Command {
+// staged is the result of staging a pallet.
+type staged struct {
+	Stage   int           `json:"stage"`
+	Pallet  string        `json:"pallet"`
+	Version string        `json:"version"`
+	Clean   bool          `json:"clean"`           // whether the files are those of a commit
+	Offer   *device.Offer `json:"offer,omitempty"` // what a switch or an upgrade found
+}
+
+func stagePalletCommand(f *flags, p *pallets.Flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stage",
 		Short: "Stage the pallet of the directory, to start with at the next boot",
 		Args:  cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			state, err := source.Describe(w.Dir)
+			state, err := source.Describe(p.Dir)
 			if err != nil {
 				return err
 			}
-			return d.stage(cmd, w, w.Dir, state, func(string) error { return nil })
+			return stage(cmd, f, p, p.Dir, state, device.Followed{}, nil)
 		},
 	}
 }
 
-func switchCommand(d *device, w *pallets.Workbench) *cobra.Command {
-	return &cobra.Command{
+// stage makes the bundle of a pallet and stages it.
+func stage(cmd *cobra.Command, f *flags, p *pallets.Flags, dir string, state source.State, follow device.Followed,
+	offer *device.Offer) error {
+	read, err := p.Read(cmd, dir)
+	if err != nil {
+		return err
+	}
+	b, err := p.Bundle(cmd, read, state)
+	if err != nil {
+		return err
+	}
+	n, err := f.device(cmd).Stage(cmd.Context(), b, follow, f.noFetch)
+	if err != nil {
+		return err
+	}
+	return cli.Printf(cmd, staged{n, read.Path, state.Version, state.Clean, offer},
+		"stage %d is next: pallet %s%s; reboot to start it\n", n, read.Path, pallets.DescribeVersion(state))
+}
+
+func switchCommand(f *flags, p *pallets.Flags) *cobra.Command {
+	var allowed device.Permission
+	cmd := &cobra.Command{
 		Use:   "switch PATH@QUERY",
 		Short: "Stage a pallet from Git, to start with at the next boot",
 		Long: "Stage a pallet from Git, to start with at the next boot. The query is a branch, a tag or the beginning of a\n" +
@@ -50,93 +77,90 @@ func switchCommand(d *device, w *pallets.Workbench) *cobra.Command {
 		Example: "  pkctl pallet switch github.com/PlanktoScope/pallet-standard@v2024.0.0",
 		Args:    cli.Exactly("PATH@QUERY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			followed, err := parseUpgrades(args[0])
+			followed, err := device.ParseFollowed(args[0])
+			if err != nil {
+				return fmt.Errorf("%w: %w", cli.ErrUsage, err)
+			}
+			s, err := p.Source()
 			if err != nil {
 				return err
 			}
-			found, err := find(cmd, w, followed)
+			offer, err := f.device(cmd).Offer(cmd.Context(), s, followed)
 			if err != nil {
 				return err
 			}
-			return d.follow(cmd, w, followed, found)
+			allowed.Downgrade = true
+			return follow(cmd, f, p, s, followed, offer, allowed)
 		},
 	}
+	cmd.Flags().BoolVar(&allowed.Force, "force", false, "replace a stage with changes that upstream lacks")
+	return cmd
 }
 
-// find is what a pallet's query means now.
-func find(cmd *cobra.Command, w *pallets.Workbench, u upgrades) (pallet.Requirement, error) {
-	s, err := w.Source()
-	if err != nil {
-		return pallet.Requirement{}, err
+// follow stages an offer, and remembers what upgrades follow.
+func follow(cmd *cobra.Command, f *flags, p *pallets.Flags, s source.Source, followed device.Followed, offer device.Offer,
+	allowed device.Permission) error {
+	if err := offer.Allow(allowed); err != nil {
+		return err
 	}
-	return s.Find(cmd.Context(), u.Path+"@"+u.Query)
+	if offer.Local != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %s %s replaces it\n", offer.Local, offer.Pallet, offer.Version)
+	}
+	dir, err := s.Resolve(cmd.Context(), offer.Requirement)
+	if err != nil {
+		return err
+	}
+	state := source.State{Version: offer.Version, Commit: offer.Requirement.Lock.Commit, Clean: true}
+	return stage(cmd, f, p, dir, state, followed, &offer)
 }
 
-// follow stages what was found, and remembers what upgrades follow.
-func (d *device) follow(cmd *cobra.Command, w *pallets.Workbench, u upgrades, found pallet.Requirement) error {
-	s, err := w.Source()
-	if err != nil {
-		return err
+func upgradeCommand(f *flags, p *pallets.Flags) *cobra.Command {
+	var allowed device.Permission
+	var check bool
+	cmd := &cobra.Command{
+		Use:   "upgrade [@QUERY]",
+		Short: "Stage what the branch or tag of the pallet is now, to start with at the next boot",
+		Long: "Stage what the followed branch or tag of the pallet is now, to start with at the next boot. With --check nothing is\n" +
+			"staged: the exit code is 0 if there is nothing new, 3 if there is.",
+		Args: cli.Optional("@QUERY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d := f.device(cmd)
+			followed, err := d.Followed()
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				followed.Query = strings.TrimPrefix(args[0], "@")
+			}
+			s, err := p.Source()
+			if err != nil {
+				return err
+			}
+			offer, err := d.Offer(cmd.Context(), s, followed)
+			switch {
+			case err != nil:
+				return err
+			case check:
+				return checked(cmd, offer)
+			case offer.Needless() && !allowed.Force:
+				return cli.Printf(cmd, offer, "%s\n", offer)
+			}
+			return follow(cmd, f, p, s, followed, offer, allowed)
+		},
 	}
-	dir, err := s.Resolve(cmd.Context(), found)
-	if err != nil {
-		return err
-	}
-	state := source.State{Version: found.Lock.Version(), Commit: found.Lock.Commit, Clean: true}
-	return d.stage(cmd, w, dir, state, u.write)
+	cmd.Flags().BoolVar(&allowed.Downgrade, "allow-downgrade", false, "stage an older version")
+	cmd.Flags().BoolVar(&allowed.Force, "force", false, "replace a stage with changes that upstream lacks, and stage again what is staged already")
+	cmd.Flags().BoolVar(&check, "check", false, "only report whether there is something new")
+	return cmd
 }
 
-// stage adds the bundle of a pallet to the store, has its images fetched, makes it the next one, and remembers what there
-// is to remember in the store's directory. While images are fetched the store is not locked.
-func (d *device) stage(cmd *cobra.Command, w *pallets.Workbench, dir string, state source.State,
-	remember func(dir string) error) error {
-	p, err := w.Read(cmd, dir)
-	if err != nil {
+// checked prints an offer; its exit code says whether it is new.
+func checked(cmd *cobra.Command, offer device.Offer) error {
+	if err := cli.Printf(cmd, offer, "%s\n", offer); err != nil {
 		return err
 	}
-	b, err := w.Bundle(cmd, p, state)
-	if err != nil {
-		return err
-	}
-	var n int
-	err = d.change(cmd, func(s *store.Store) (err error) {
-		n, err = s.Add(cmd.Context(), b.Manifest, func(to *store.Writer) error { return fill(to, b.Files) })
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := d.fetchImages(cmd, n); err != nil {
-		return fmt.Errorf("stage %d is staged, but not next: %w", n, err)
-	}
-	return d.change(cmd, func(s *store.Store) error {
-		if err := errors.Join(s.SetNext(n), remember(d.dir)); err != nil {
-			return err
-		}
-		return say(cmd, "stage %d is next: pallet %s %s; reboot to start with it\n", n, p.Path, state.Version)
-	})
-}
-
-// fill writes the files of a bundle.
-func fill(to *store.Writer, files []pallet.File) error {
-	for _, f := range files {
-		if err := fillFile(to, f); err != nil {
-			return fmt.Errorf("%s: %w", f.Path, err)
-		}
+	if offer.Relation == device.New {
+		return updateAvailable
 	}
 	return nil
-}
-
-func fillFile(to *store.Writer, f pallet.File) error {
-	switch f.Mode.Type() {
-	case fs.ModeDir:
-		return to.Dir(f.Path, f.Mode)
-	case fs.ModeSymlink:
-		return to.Symlink(f.Path, f.Target)
-	}
-	content, err := f.Open()
-	if err != nil {
-		return err
-	}
-	return errors.Join(to.File(f.Path, f.Mode, content), content.Close())
 }

@@ -1,138 +1,110 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
+	"io"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages"
-	"github.com/PlanktoScope/pkbuild/stages/report"
-	"github.com/PlanktoScope/pkbuild/stages/store"
+	"github.com/PlanktoScope/pkbuild/stages/device"
 )
 
-// device is where a device keeps what pkctl reads and changes.
-type device struct {
-	dir   string // of the stage store
-	boot  string // report of this boot
-	state string // directory of the overrides' ledger, queue and reset
-
-	applied string // report of apply in this boot
-	noFetch bool   // a stage may be next without its images
-}
-
 func stageCommand() *cobra.Command {
-	d := &device{}
+	f := &flags{}
 	cmd := cli.Group("stage", "List and choose what the device starts with",
-		lsCommand(d), showCommand(d), verifyCommand(d),
-		setNextCommand(d), rollbackCommand(d), resultCommand(d),
-		nameCommand(d), unnameCommand(d), rmCommand(d), pruneCommand(d), linkCommand(d), applyCommand(d),
-		exportCommand(d), importCommand(d), inventoryCommand(d))
-	d.addStore(cmd)
-	d.addBoot(cmd)
-	d.addState(cmd)
+		lsCommand(f), showCommand(f), verifyCommand(f),
+		setNextCommand(f), rollbackCommand(f), resultCommand(f),
+		nameCommand(f), unnameCommand(f), rmCommand(f), pruneCommand(f), linkCommand(f), applyCommand(f),
+		exportCommand(f), importCommand(f), inventoryCommand(f))
+	f.addStore(cmd)
+	f.addBoot(cmd)
+	f.addState(cmd)
 	return cmd
 }
 
-func (d *device) addStore(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&d.dir, "store", defaultStore(), "`directory` of the stages")
+func lsCommand(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the stages, and what each is for the device",
+		Args:  cli.Exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := f.device(cmd).Stages()
+			if err != nil {
+				return err
+			}
+			return cli.Print(cmd, all, func(w io.Writer) error { return stageTable(w, all) })
+		},
+	}
 }
 
-func (d *device) addBoot(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&d.boot, "boot-report", report.Path, "`file` in which pkinit reported this boot")
+func stageTable(w io.Writer, all []device.Stage) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "STAGE\tSTATE\tROLE\tNAME\tPALLET\tVERSION")
+	for _, s := range all {
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", s.Stage, s.State, dash(s.Roles...), dash(s.Names...),
+			dash(s.Manifest.Pallet.Path), dash(s.Version()))
+	}
+	return t.Flush()
 }
 
-func (d *device) addState(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&d.state, "state", overlays.StateDir, "`directory` of the overrides' ledger and of what is queued")
+func showCommand(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:               "show STAGE",
+		Short:             "Show a stage, by its number, its name or its role",
+		Args:              cli.Exactly("STAGE"),
+		ValidArgsFunction: f.completeStages,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := f.device(cmd).Show(args[0])
+			if err != nil {
+				return err
+			}
+			return cli.Print(cmd, s, func(w io.Writer) error { return stagePage(w, s) })
+		},
+	}
 }
 
-// change opens the store, changes it, and closes it.
-func (d *device) change(cmd *cobra.Command, do func(*store.Store) error) error {
-	sys, err := store.Linux(d.dir)
-	if err != nil {
-		return explain(err)
+func stagePage(w io.Writer, s device.Stage) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "stage\t%d\n", s.Stage)
+	fmt.Fprintf(t, "state\t%s\n", s.State)
+	if s.Problem != "" {
+		fmt.Fprintf(t, "problem\t%s\n", s.Problem)
 	}
-	s, err := store.Open(cmd.Context(), sys)
-	if err != nil {
-		return explain(err)
-	}
-	return explain(errors.Join(do(s), s.Close()))
+	fmt.Fprintf(t, "role\t%s\n", dash(s.Roles...))
+	fmt.Fprintf(t, "name\t%s\n", dash(s.Names...))
+	fmt.Fprintf(t, "attempts\t%d of %d\n", s.Attempts, stages.MaxAttempts)
+	fmt.Fprintf(t, "pallet\t%s\n", dash(s.Manifest.Pallet.Path))
+	fmt.Fprintf(t, "version\t%s\n", dash(s.Version()))
+	fmt.Fprintf(t, "description\t%s\n", dash(s.Manifest.Pallet.Description))
+	return t.Flush()
 }
 
-// explain says who may change stages.
-func explain(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w (stages are root's: use sudo, or be a member of the group pkctl)", err)
+func verifyCommand(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify STAGE",
+		Short: "Compare a stage with what it was when it was staged",
+		Long: "Compare a stage with what it was when it was staged: contents by digest, modes, links, owners. The exit code is 1\n" +
+			"if anything differs.",
+		Args:              cli.Exactly("STAGE"),
+		ValidArgsFunction: f.completeStages,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, differences, err := f.device(cmd).Verify(args[0])
+			if err != nil {
+				return err
+			}
+			err = cli.Print(cmd, map[string]any{"stage": n, "differences": differences}, func(w io.Writer) error {
+				if len(differences) == 0 {
+					return lines(w, fmt.Sprintf("stage %d is as it was staged", n))
+				}
+				return lines(w, differences...)
+			})
+			if err == nil && len(differences) > 0 {
+				return cli.ErrReported
+			}
+			return err
+		},
 	}
-	return err
-}
-
-// load reads the store without locking it. What is unreadable in it is said.
-func (d *device) load(cmd *cobra.Command) stages.Snapshot {
-	snapshot, err := stages.Load(os.DirFS(d.dir))
-	if err != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err)
-	}
-	return snapshot
-}
-
-// running is the stage of this boot; 0 if there is none, or no report of it.
-func (d *device) running() (int, error) {
-	boot, err := d.report()
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	return boot.Choice.Stage, err
-}
-
-// report is what pkinit reported of this boot.
-func (d *device) report() (boot report.Boot, err error) {
-	data, err := os.ReadFile(d.boot)
-	if err != nil {
-		return boot, fmt.Errorf("what this boot is: %w", err)
-	}
-	if err := json.Unmarshal(data, &boot); err != nil {
-		return boot, fmt.Errorf("parse %s: %w", d.boot, err)
-	}
-	return boot, nil
-}
-
-// bundles are the numbers of all bundles, complete or not.
-func (d *device) bundles() ([]int, error) {
-	sys, err := store.Linux(d.dir)
-	if err != nil {
-		return nil, err
-	}
-	defer sys.Close()
-	return store.Bundles(sys)
-}
-
-// completeStages completes the names of stages on the command line.
-func (d *device) completeStages(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	snapshot, _ := stages.Load(os.DirFS(d.dir))
-	all, _ := d.bundles()
-	var names []string
-	for _, n := range all {
-		names = append(names, fmt.Sprint(n))
-	}
-	for name := range snapshot.Staged.Names {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// manifest is what pkctl shows of a bundle.
-func (d *device) manifest(stage int) (store.Manifest, error) {
-	return store.ReadManifest(os.DirFS(filepath.Join(d.dir, fmt.Sprint(stage))))
 }

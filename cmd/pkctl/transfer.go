@@ -12,50 +12,37 @@ import (
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages"
-	"github.com/PlanktoScope/pkbuild/stages/docker"
+	"github.com/PlanktoScope/pkbuild/stages/device"
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
 
-func inventoryCommand(d *device) *cobra.Command {
-	var out string
+func inventoryCommand(f *flags) *cobra.Command {
+	var output string
 	cmd := &cobra.Command{
 		Use:   "inventory",
-		Short: "Say which stages and layers of images the device has, for an export on another one",
+		Short: "Print which stages and image layers the device has, as JSON, for an export on another device",
 		Args:  cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v, err := transfer.TakeInventory(cmd.Context(), docker.Client{}, d.dir)
-			if errors.Is(err, docker.ErrNone) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: no images are listed: %v\n", err)
-				err = nil
-			}
+			v, err := f.device(cmd).Inventory(cmd.Context())
 			if err != nil {
-				return explain(err)
+				return err
 			}
-			return writeOut(cmd, out, v)
+			if output == "" {
+				return cli.JSON(cmd.OutOrStdout(), v)
+			}
+			if err := atomicfile.Replace(cmd.Context(), output, func(f *os.File) error { return cli.JSON(f, v) }); err != nil {
+				return err
+			}
+			return silent(cmd, map[string]string{"file": output})
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "`file` to write to (default: stdout)")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default: stdout)")
 	return cmd
 }
 
-// writeOut writes a value as JSON to a file, which is replaced, or to stdout.
-func writeOut(cmd *cobra.Command, name string, v any) error {
-	if name == "" {
-		return cli.JSON(cmd.OutOrStdout(), v)
-	}
-	return atomicfile.Replace(cmd.Context(), name, func(f *os.File) error { return cli.JSON(f, v) })
-}
-
-// exporting is how a stage is exported.
-type exporting struct {
-	inventory string
-	compress  string
-	noSpace   bool
-	json      bool
-}
-
-func exportCommand(d *device) *cobra.Command {
-	e := &exporting{}
+func exportCommand(f *flags) *cobra.Command {
+	var e device.Export
+	var compress string
 	cmd := &cobra.Command{
 		Use:   "export FILE [STAGE]",
 		Short: "Write a stage and its container images to a file, for a device without a network",
@@ -66,97 +53,95 @@ func exportCommand(d *device) *cobra.Command {
 		Args: cli.Optional("FILE", "STAGE"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 1 {
-				return d.completeStages(cmd, nil, word)
+				return f.completeStages(cmd, nil, word)
 			}
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := stages.CurrentName
-			if len(args) > 1 {
-				name = args[1]
+			if compress != "zstd" && compress != "none" {
+				return fmt.Errorf("%w: --compress %q is neither zstd nor none", cli.ErrUsage, compress)
 			}
-			n, err := d.load(cmd).Staged.Resolve(name)
+			e.File, e.Stage, e.Compress = args[0], stages.CurrentName, compress == "zstd"
+			if len(args) > 1 {
+				e.Stage = args[1]
+			}
+			x, err := f.device(cmd).Export(cmd.Context(), e)
 			if err != nil {
 				return err
 			}
-			return e.do(cmd, d, n, args[0])
+			return cli.Print(cmd, x, func(w io.Writer) error { return printExported(w, x) })
 		},
 	}
-	cmd.Flags().StringVar(&e.inventory, "for", "", "`inventory` of the device that the file is for")
-	cmd.Flags().StringVar(&e.compress, "compress", "zstd", "`how` layers are compressed: zstd or none")
-	cmd.Flags().BoolVar(&e.noSpace, "no-space-check", false, "begin to write even if there seems to be too little space")
-	cmd.Flags().BoolVar(&e.json, "json", false, "print JSON")
+	cmd.Flags().StringVar(&e.Inventory, "for", "", "`inventory` of the device that the file is for")
+	cmd.Flags().StringVar(&compress, "compress", "zstd", "`compression` of layers: zstd or none")
+	cmd.Flags().BoolVar(&e.NoSpace, "no-space-check", false, "start writing even if there seems to be too little space")
 	_ = cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions([]string{"zstd", "none"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-func (e *exporting) do(cmd *cobra.Command, d *device, stage int, file string) error {
-	if e.compress != "zstd" && e.compress != "none" {
-		return fmt.Errorf("%w: --compress %q is neither zstd nor none", cli.ErrUsage, e.compress)
+func printExported(w io.Writer, x transfer.Exported) error {
+	text := fmt.Sprintf("stage %d is in %s: %s, %d images with %d layers", x.Stage, x.File, humanize.Bytes(uint64(x.Size)),
+		len(x.Images), x.Layers+x.LeftOut)
+	if x.LeftOut > 0 {
+		text += fmt.Sprintf(", %d of which the other device has", x.LeftOut)
 	}
-	shown := &transferFace{w: cmd.ErrOrStderr()}
-	x := transfer.Exporter{
-		Docker: docker.Client{}, Store: d.dir, Compress: e.compress == "zstd", Space: transfer.Statfs, Say: shown.event,
+	if x.There != 0 {
+		text += fmt.Sprintf("\nthe other device has the bundle already, as stage %d", x.There)
 	}
-	if e.noSpace {
-		x.Space = nil
-	}
-	if e.inventory != "" {
-		data, err := os.ReadFile(e.inventory)
-		if err != nil {
-			return err
-		}
-		v, err := transfer.ParseInventory(data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.inventory, err)
-		}
-		x.For = &v
-	}
-	out, err := x.Export(cmd.Context(), stage, file)
-	shown.close()
-	if err != nil {
-		return err
-	}
-	return e.say(cmd, out)
+	return lines(w, text, "on the other device: pkctl stage import "+x.File)
 }
 
-func (e *exporting) say(cmd *cobra.Command, out transfer.Exported) error {
-	if e.json {
-		return cli.JSON(cmd.OutOrStdout(), out)
+func importCommand(f *flags) *cobra.Command {
+	var next bool
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Add the stage in a file that another device exported, with its container images",
+		Long: "Add the stage in a file that another device exported, with its container images. The file is verified completely\n" +
+			"before anything changes. This finds damage; it does not tell who made the file, and root runs what is in it.",
+		Args: cli.Exactly("FILE"),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			i, err := f.device(cmd).Import(cmd.Context(), args[0], next)
+			if err != nil {
+				return err
+			}
+			return cli.Print(cmd, i, func(w io.Writer) error { return printImported(w, i) })
+		},
 	}
-	err := say(cmd, "stage %d is in %s: %s, %d images with %d layers", out.Stage, out.File, humanize.Bytes(uint64(out.Size)),
-		len(out.Images), out.Layers+out.LeftOut)
-	if out.LeftOut > 0 {
-		err = errors.Join(err, say(cmd, ", %d of which the other device has", out.LeftOut))
-	}
-	if out.There != 0 {
-		err = errors.Join(err, say(cmd, "\nthe other device has the bundle already, as stage %d", out.There))
-	}
-	return errors.Join(err, say(cmd, "\nthere: pkctl stage import %s\n", out.File))
+	cmd.Flags().BoolVar(&next, "next", false, "make it the stage to start with at the next boot")
+	return cmd
 }
 
-// transferFace shows what is done: each thing as a line, on a terminal how far it is in a line that is rewritten.
-type transferFace struct {
-	w    io.Writer
-	last string
-	live bool
+func printImported(w io.Writer, i device.Imported) error {
+	what := map[bool]string{false: "was imported", true: "was on the device already"}[i.There]
+	then := fmt.Sprintf("to start it: pkctl stage set-next %d, then reboot", i.Stage)
+	if i.Next {
+		then = fmt.Sprintf("stage %d is next: reboot to start it", i.Stage)
+	}
+	return errors.Join(lines(w, fmt.Sprintf("stage %d %s, %d images were loaded", i.Stage, what, len(i.Images)), then))
 }
 
-func (f *transferFace) event(e transfer.Event) {
-	switch {
-	case isTerminal(f.w) && e.Total > 0:
-		fmt.Fprintf(f.w, "\r\x1b[K%s: %d%%", e.Text, 100*e.Done/e.Total)
-		f.live = true
-	case e.Text != f.last:
-		f.close()
-		fmt.Fprintln(f.w, e.Text)
+func linkCommand(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "link-images",
+		Short: "Tell Docker the digests of imported images; a unit does so before Docker starts",
+		Long: "Tell Docker the digests of imported images. `docker load` takes no digests, and a running Docker learns them only\n" +
+			"by pulling: a unit enters them at every boot, before Docker starts.",
+		Hidden: true,
+		Args:   cli.Exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := f.device(cmd).LinkImages()
+			if err != nil {
+				return err
+			}
+			return cli.Print(cmd, map[string]int{"linked": n}, func(w io.Writer) error {
+				if n == 0 {
+					return nil
+				}
+				return lines(w, fmt.Sprintf("entered the digests of %d images", n))
+			})
+		},
 	}
-	f.last = e.Text
-}
-
-func (f *transferFace) close() {
-	if f.live {
-		fmt.Fprintln(f.w)
-	}
-	f.live = false
 }

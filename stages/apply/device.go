@@ -56,7 +56,7 @@ func (d Device) Apply(ctx context.Context, boot report.Boot, o Options) (*Report
 	o = o.withDefaults()
 	r := &Report{
 		Version: reportVersion, Stage: boot.Choice.Stage, Result: stages.Pending, Started: stamp(d.Now()),
-		Apps: []Outcome{}, Checks: []Check{},
+		Reasons: []string{}, Apps: []Outcome{}, Checks: []Check{},
 	}
 	timeout := fmt.Errorf("not done after %s", o.Timeout)
 	limited, cancel := context.WithTimeoutCause(ctx, o.Timeout, timeout)
@@ -142,6 +142,9 @@ func (d Device) conclude(ctx context.Context, boot report.Boot, r *Report, o Opt
 		return fmt.Errorf("stage %d: %s, which could not be recorded: %w", r.Stage, r.Result, err)
 	}
 	d.Say(fmt.Sprintf("stage %d: %s", r.Stage, r.Result))
+	for _, reason := range r.Reasons {
+		d.Say("reason: " + reason)
+	}
 	choice, err := d.Store.Select()
 	if err != nil {
 		d.Say("warning: " + err.Error())

@@ -3,9 +3,12 @@ package apply
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
@@ -51,6 +54,18 @@ func ParseReport(data []byte) (Report, error) {
 func (r *Report) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(r, "", "  ")
 	return append(data, '\n'), err
+}
+
+// Write replaces a file with the report, and makes the directory that it lies in.
+func (r *Report) Write(name string) error {
+	data, err := r.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return fmt.Errorf("write the report of apply: %w", err)
+	}
+	return atomicfile.Write(name, data, 0o644)
 }
 
 // close enters the verdict that follows from what was found wrong.

@@ -15,7 +15,8 @@ type Manifest struct {
 	Pallet          struct {
 		Path        string `yaml:"path" json:"path"`
 		Version     string `yaml:"version" json:"version"`
-		Clean       bool   `yaml:"clean" json:"clean"` // the Git tree had no uncommitted changes
+		Clean       bool   `yaml:"clean" json:"clean"`             // the Git tree had no uncommitted changes
+		Commit      string `yaml:"commit" json:"commit,omitempty"` // 40 hexadecimal digits; Forklift records none
 		Description string `yaml:"description" json:"description"`
 	} `yaml:"pallet" json:"pallet"`
 }

@@ -1,9 +1,8 @@
-// Package cli is what the commands have in common: exit codes, errors of usage, interruption.
+// Package cli holds what the commands share: exit codes, usage errors, interruption, and printing results as text or JSON.
 package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -19,39 +19,47 @@ import (
 // The exit codes.
 const (
 	Done   = 0
-	Failed = 1 // it could not be done, or what was asked is not so
-	Usage  = 2 // it was asked wrongly
+	Failed = 1 // the command failed, or what it checked is not so
+	Usage  = 2 // the command line is wrong
 )
 
 // ErrUsage marks an error of the command line.
 var ErrUsage = errors.New("usage")
 
-// ErrReported is an error of which everything was said already.
-var ErrReported = errors.New("reported")
+// Exit is an error about which everything was printed already: the exit code of the command.
+type Exit int
 
-// Teller says an error of a command in its own way; false if it has none for it.
-type Teller func(stderr io.Writer, called *cobra.Command, err error) bool
+func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// ErrReported is a failure about which everything was printed already.
+const ErrReported = Exit(Failed)
+
+// ErrorPrinter prints an error of a command in its own format, and reports whether it has one for it.
+type ErrorPrinter func(stderr io.Writer, called *cobra.Command, err error) bool
 
 // Main runs a command with the arguments and signals of the process, and ends the process.
-func Main(root *cobra.Command, tell ...Teller) {
+func Main(root *cobra.Command, printers ...ErrorPrinter) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := Run(ctx, root, os.Args[1:], os.Stdout, os.Stderr, tell...)
+	code := Run(ctx, root, os.Args[1:], os.Stdout, os.Stderr, printers...)
 	stop()
 	os.Exit(code)
 }
 
-// Run runs a command, says what went wrong, and returns the exit code.
-func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer, tell ...Teller) int {
+// Run runs a command, prints its error, and returns the exit code.
+func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer, printers ...ErrorPrinter) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", ErrUsage, err) })
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	called, err := root.ExecuteContextC(ctx)
+	var exit Exit
 	switch {
 	case err == nil:
 		return Done
-	case errors.Is(err, ErrReported), slices.ContainsFunc(tell, func(t Teller) bool { return t(stderr, called, err) }):
+	case errors.As(err, &exit):
+		return int(exit)
+	case slices.ContainsFunc(printers, func(p ErrorPrinter) bool { return p(stderr, called, err) }):
 		return Failed
 	case ctx.Err() != nil:
 		fmt.Fprintf(stderr, "%s: interrupted\n", root.Name())
@@ -64,14 +72,14 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	return Failed
 }
 
-// Group makes a command that does nothing by itself.
+// Group returns a command that consists of others, and prints its help when it is called itself.
 func Group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   use,
 		Short: short,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("%w: there is no command %q", ErrUsage, cmd.CommandPath()+" "+args[0])
+				return fmt.Errorf("%w: unknown command %q%s", ErrUsage, cmd.CommandPath()+" "+args[0], suggestions(cmd, args[0]))
 			}
 			return nil
 		},
@@ -79,6 +87,16 @@ func Group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	}
 	cmd.AddCommand(commands...)
 	return cmd
+}
+
+// suggestions names the subcommands that are spelled nearly like a word.
+func suggestions(cmd *cobra.Command, word string) string {
+	cmd.SuggestionsMinimumDistance = 2
+	names := cmd.SuggestionsFor(word)
+	if len(names) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(names, " or ") + "?"
 }
 
 // Exactly is cobra.ExactArgs with errors that name the argument.
@@ -104,7 +122,14 @@ func Optional(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// Version makes the command that prints the version of a program.
+// AtLeast is Exactly with a last argument that may be repeated.
+func AtLeast(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		return Exactly(names...)(cmd, args[:min(len(args), len(names))])
+	}
+}
+
+// Version returns the command that prints the version of a program.
 func Version(program, version string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -112,15 +137,8 @@ func Version(program, version string) *cobra.Command {
 		Args:  Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			info, _ := debug.ReadBuildInfo()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s\n", program, version, info.GoVersion)
-			return err
+			return Printf(cmd, map[string]string{"program": program, "version": version, "go": info.GoVersion},
+				"%s %s %s\n", program, version, info.GoVersion)
 		},
 	}
-}
-
-// JSON prints a value for other programs.
-func JSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

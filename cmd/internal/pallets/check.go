@@ -3,6 +3,7 @@ package pallets
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -14,22 +15,22 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
 )
 
-// verdict is what a check says to other programs.
-type verdict struct {
+// checked is the result of a check.
+type checked struct {
 	Conflicts []string `json:"conflicts"`
 	Missing   []string `json:"missing"`
 	Warnings  []string `json:"warnings"`
 	Notes     []string `json:"notes"`
 }
 
-func checkCommand(w *Workbench) *cobra.Command {
+func checkCommand(w *Flags) *cobra.Command {
 	var lint bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check that the pallet can be deployed",
 		Long: "Check that the pallet can be deployed: that its files are sound, that no two deployments want the same, that\n" +
 			"every deployment finds what it requires, and that the sources of all exports are there. The exit code is 1 if\n" +
-			"something is wrong, also with --json. Warnings and notes are no mistakes.",
+			"something is wrong, also with --json; warnings and notes do not change it.",
 		Example: "  pkctl pallet check --lint\n  pkctl pallet check -C pallets/standard",
 		Args:    cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,24 +45,28 @@ func checkCommand(w *Workbench) *cobra.Command {
 			if _, err := p.Apps(cmd.Context()); err != nil {
 				return err
 			}
-			if w.json {
-				return checkJSON(cmd, p, warnings)
+			err = cli.Print(cmd, resultOf(p, warnings), func(out io.Writer) error {
+				for _, text := range append(slices.Clone(p.Notes), warnings...) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", text)
+				}
+				if err := p.Check().Err(); err != nil {
+					return fmt.Errorf("pallet %s:\n%w", p.Path, err)
+				}
+				_, err := fmt.Fprintf(out, "pallet %s can be deployed: %d deployments\n", p.Path, len(p.Deployments))
+				return err
+			})
+			if err == nil && p.Check().Err() != nil {
+				return cli.ErrReported // with --json
 			}
-			for _, text := range append(slices.Clone(p.Notes), warnings...) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", text)
-			}
-			if err := p.Check().Err(); err != nil {
-				return fmt.Errorf("pallet %s:\n%w", p.Path, err)
-			}
-			return say(cmd, "pallet %s can be deployed: %d deployments\n", p.Path, len(p.Deployments))
+			return err
 		},
 	}
-	cmd.Flags().BoolVar(&lint, "lint", false, "warn of what is allowed and likely a mistake")
+	cmd.Flags().BoolVar(&lint, "lint", false, "warn of what is allowed but probably a mistake")
 	return cmd
 }
 
-// warnings are those of the linter, if it is asked, but its errors always: sources of exports that are missing.
-func (w *Workbench) warnings(p *pallet.Pallet, lint bool) ([]string, error) {
+// warnings returns those of the linter if lint is set. Its errors, sources of exports that are missing, are always returned.
+func (w *Flags) warnings(p *pallet.Pallet, lint bool) ([]string, error) {
 	warnings, err := p.Lint()
 	if !lint {
 		warnings = nil
@@ -69,29 +74,23 @@ func (w *Workbench) warnings(p *pallet.Pallet, lint bool) ([]string, error) {
 	return warnings, err
 }
 
-func checkJSON(cmd *cobra.Command, p *pallet.Pallet, warnings []string) error {
+func resultOf(p *pallet.Pallet, warnings []string) checked {
 	r := p.Check()
-	v := verdict{Conflicts: []string{}, Missing: []string{}, Warnings: append([]string{}, warnings...), Notes: append([]string{}, p.Notes...)}
+	v := checked{Conflicts: []string{}, Missing: []string{}, Warnings: append([]string{}, warnings...), Notes: append([]string{}, p.Notes...)}
 	for _, c := range r.Conflicts {
 		v.Conflicts = append(v.Conflicts, c.String())
 	}
 	for _, m := range r.Missing {
 		v.Missing = append(v.Missing, m.String())
 	}
-	if err := cli.JSON(cmd.OutOrStdout(), v); err != nil {
-		return err
-	}
-	if r.Err() != nil {
-		return cli.ErrReported
-	}
-	return nil
+	return v
 }
 
-func planCommand(w *Workbench) *cobra.Command {
+func planCommand(w *Flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "plan",
 		Short: "Show in which order the Compose apps start",
-		Long:  "Show in which order the Compose apps start: each after those whose services it waits for, all others at once.",
+		Long:  "Show in which order the Compose apps start: each after those whose services it requires, all others at once.",
 		Args:  cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := w.read(cmd)
@@ -103,27 +102,39 @@ func planCommand(w *Workbench) *cobra.Command {
 			}
 			order := p.Plan()
 			if cycle := order.Cycle(); cycle != nil {
-				return fmt.Errorf("deployments wait for each other in a circle: %s; make one of the requirements nonblocking",
+				return fmt.Errorf("dependency cycle of deployments: %s; make one of the requirements nonblocking",
 					strings.Join(append(cycle, cycle[0]), " waits for "))
 			}
-			if w.json {
-				return cli.JSON(cmd.OutOrStdout(), map[string]any{"after": order, "waves": order.Waves()})
-			}
-			for _, name := range slices.Sorted(maps.Keys(order)) {
-				after := "nothing"
-				if len(order[name]) > 0 {
-					after = strings.Join(order[name], ", ")
-				}
-				if err := say(cmd, "%s after %s\n", name, after); err != nil {
-					return err
-				}
-			}
-			return nil
+			return cli.Print(cmd, map[string]any{"after": dependencies(order), "waves": append([][]string{}, order.Waves()...)}, func(out io.Writer) error {
+				return printOrder(out, order)
+			})
 		},
 	}
 }
 
-func bundleCommand(w *Workbench) *cobra.Command {
+// dependencies returns an order without null lists.
+func dependencies(order map[string][]string) map[string][]string {
+	out := map[string][]string{}
+	for name, after := range order {
+		out[name] = append([]string{}, after...)
+	}
+	return out
+}
+
+func printOrder(out io.Writer, order map[string][]string) error {
+	for _, name := range slices.Sorted(maps.Keys(order)) {
+		after := "nothing"
+		if len(order[name]) > 0 {
+			after = strings.Join(order[name], ", ")
+		}
+		if _, err := fmt.Fprintf(out, "%s after %s\n", name, after); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bundleCommand(w *Flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "bundle DIRECTORY",
 		Short: "Write the bundle of the pallet, as a device stages it",
@@ -146,16 +157,30 @@ func bundleCommand(w *Workbench) *cobra.Command {
 			if err := b.Write(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			return say(cmd, "%s: pallet %s, %d files\n", args[0], p.Path, len(b.Files)+1)
+			result := map[string]any{
+				"directory": args[0], "pallet": p.Path, "version": state.Version, "clean": state.Clean, "files": len(b.Files) + 1,
+			}
+			return cli.Printf(cmd, result, "%s: pallet %s%s, %d files\n", args[0], p.Path, DescribeVersion(state), len(b.Files)+1)
 		},
 	}
 }
 
-func initCommand(w *Workbench) *cobra.Command {
+// DescribeVersion names the version of a directory, and marks one whose files no commit has.
+func DescribeVersion(s source.State) string {
+	switch {
+	case s.Version == "":
+		return " (not committed)"
+	case !s.Clean:
+		return " " + s.Version + " (changed)"
+	}
+	return " " + s.Version
+}
+
+func initCommand(w *Flags) *cobra.Command {
 	var from, as string
 	cmd := &cobra.Command{
 		Use:   "init --as PATH [--from PATH@QUERY]",
-		Short: "Make a new pallet, perhaps one that is based on another",
+		Short: "Create a pallet, optionally based on another one",
 		Example: "  pkctl pallet init -C mine --as github.com/me/mine\n" +
 			"  pkctl pallet init -C mine --as github.com/me/mine --from github.com/PlanktoScope/pallet-standard@v2024.0.0",
 		Args: cli.Exactly(),
@@ -171,20 +196,20 @@ func initCommand(w *Workbench) *cobra.Command {
 				return err
 			}
 			if required != nil {
-				if err := w.writeSums(cmd); err != nil {
+				if _, err := w.writeSums(cmd); err != nil {
 					return err
 				}
 			}
-			return say(cmd, "made the pallet %s in %s\n", as, w.Dir)
+			return cli.Printf(cmd, map[string]string{"pallet": as, "directory": w.Dir}, "created pallet %s in %s\n", as, w.Dir)
 		},
 	}
-	cmd.Flags().StringVar(&as, "as", "", "`path` that is the pallet's name")
-	cmd.Flags().StringVar(&from, "from", "", "pallet to base it on: `path@query`, of which the query is a branch, a tag or a commit")
+	cmd.Flags().StringVar(&as, "as", "", "`path` that names the pallet")
+	cmd.Flags().StringVar(&from, "from", "", "`path@query` of the pallet to base it on, by branch, tag or commit")
 	return cmd
 }
 
-// base finds the pallet that another one is based on, and the version of its format; nil if there is none.
-func (w *Workbench) base(cmd *cobra.Command, from string) (required *pallet.Requirement, version string, err error) {
+// base finds the pallet that a new one is based on, and the version of its format; nil if from is empty.
+func (w *Flags) base(cmd *cobra.Command, from string) (required *pallet.Requirement, version string, err error) {
 	if from == "" {
 		return nil, "", nil
 	}
@@ -202,27 +227,37 @@ func (w *Workbench) base(cmd *cobra.Command, from string) (required *pallet.Requ
 	}
 	p, err := w.Read(cmd, dir)
 	if err != nil {
-		return nil, "", fmt.Errorf("the pallet %s: %w", from, err)
+		return nil, "", fmt.Errorf("read pallet %s: %w", from, err)
 	}
 	return &r, p.ForkliftVersion(), nil
 }
 
-func sumCommand(w *Workbench) *cobra.Command {
+func sumCommand(w *Flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "sum",
 		Short: "Write the hashes of what is required beside its locks",
-		Long: "Write the hashes of what the pallet requires beside its locks, to forklift-version-lock.sum. Where there is such a\n" +
-			"file, nothing else is accepted from then on, whatever Git and the network say.",
+		Long: "Write the hashes of what the pallet requires beside its locks, to forklift-version-lock.sum. From then on nothing\n" +
+			"else is accepted for that version.",
 		Args: cli.Exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return w.writeSums(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sums, err := w.writeSums(cmd)
+			if err != nil {
+				return err
+			}
+			return cli.Print(cmd, map[string]any{"files": sums}, func(io.Writer) error { return nil })
+		},
 	}
 }
 
-func (w *Workbench) writeSums(cmd *cobra.Command) error {
+// writeSums writes the sums of all that is required, and returns the names of their files.
+func (w *Flags) writeSums(cmd *cobra.Command) (names []string, err error) {
 	r, err := w.reader()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sums, err := r.Sums(cmd.Context(), w.Dir)
-	return errors.Join(err, w.edit().WriteSums(sums))
+	if err := errors.Join(err, w.edit().WriteSums(sums)); err != nil {
+		return nil, err
+	}
+	return append([]string{}, slices.Sorted(maps.Keys(sums))...), nil
 }

@@ -1,9 +1,13 @@
 package pallets
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,11 +15,16 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
-func editCommands(w *Workbench) []*cobra.Command {
+func editCommands(w *Flags) []*cobra.Command {
 	change := func(use, alias, short string, args cobra.PositionalArgs, do func(args []string) error) *cobra.Command {
 		return &cobra.Command{
 			Use: use, Aliases: []string{alias}, Short: short, Args: args, ValidArgsFunction: w.completeDeployments,
-			RunE: func(_ *cobra.Command, args []string) error { return do(args) },
+			RunE: func(cmd *cobra.Command, args []string) error {
+				if err := do(args); err != nil {
+					return err
+				}
+				return printed(cmd, map[string]string{"deployment": args[0]})
+			},
 		}
 	}
 	return []*cobra.Command{
@@ -29,28 +38,26 @@ func editCommands(w *Workbench) []*cobra.Command {
 		change("set-depl-pkg DEPLOYMENT PACKAGE", "set-deployment-package", "Change the package of a deployment",
 			cli.Exactly("DEPLOYMENT", "PACKAGE"), func(args []string) error { return w.edit().SetPackage(args[0], args[1]) }),
 		change("add-depl-feat DEPLOYMENT FEATURE...", "add-deployment-feature", "Enable features of a deployment",
-			atLeast("DEPLOYMENT", "FEATURE"), func(args []string) error { return w.edit().EnableFeatures(args[0], args[1:]...) }),
+			cli.AtLeast("DEPLOYMENT", "FEATURE"), func(args []string) error { return w.edit().EnableFeatures(args[0], args[1:]...) }),
 		change("del-depl-feat DEPLOYMENT FEATURE...", "del-deployment-feature", "Disable features of a deployment",
-			atLeast("DEPLOYMENT", "FEATURE"), func(args []string) error { return w.edit().DisableFeatures(args[0], args[1:]...) }),
+			cli.AtLeast("DEPLOYMENT", "FEATURE"), func(args []string) error { return w.edit().DisableFeatures(args[0], args[1:]...) }),
 	}
 }
 
-// atLeast is Exactly with a last argument that may be repeated.
-func atLeast(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		return cli.Exactly(names...)(cmd, args[:min(len(args), len(names))])
-	}
+// printed prints what a command changed that prints no text.
+func printed(cmd *cobra.Command, result any) error {
+	return cli.Print(cmd, result, func(io.Writer) error { return nil })
 }
 
-func addDeploymentCommand(w *Workbench) *cobra.Command {
+func addDeploymentCommand(w *Flags) *cobra.Command {
 	var features []string
 	var disabled, force bool
 	cmd := &cobra.Command{
 		Use:     "add-depl DEPLOYMENT PACKAGE",
 		Aliases: []string{"add-deployment"},
 		Short:   "Add a deployment of a package",
-		Long: "Add a deployment of a package: one of the pallet's own if its path begins with a slash, else one of a required\n" +
-			"repository or pallet. A deployment with which the pallet can no longer be read is not kept, unless with --force.",
+		Long: "Add a deployment of a package: of the pallet's own if its path begins with a slash, else of a required repository\n" +
+			"or pallet. Where the pallet cannot be read with it, it is removed again, unless --force is given.",
 		Example: "  pkctl pallet add-depl host/banner /packages/host/banner --feat loud",
 		Args:    cli.Exactly("DEPLOYMENT", "PACKAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +66,7 @@ func addDeploymentCommand(w *Workbench) *cobra.Command {
 				return err
 			}
 			if force {
-				return nil
+				return printed(cmd, map[string]string{"deployment": args[0]})
 			}
 			if _, err := w.read(cmd); err != nil {
 				if undo := e.DeleteDeployment(args[0]); undo != nil {
@@ -67,7 +74,7 @@ func addDeploymentCommand(w *Workbench) *cobra.Command {
 				}
 				return err
 			}
-			return nil
+			return printed(cmd, map[string]string{"deployment": args[0]})
 		},
 	}
 	cmd.Flags().StringSliceVar(&features, "feat", nil, "`feature` of the package to enable (repeatable)")
@@ -76,28 +83,29 @@ func addDeploymentCommand(w *Workbench) *cobra.Command {
 	return cmd
 }
 
-func requirementCommands(w *Workbench) []*cobra.Command {
+func requirementCommands(w *Flags) []*cobra.Command {
 	return []*cobra.Command{
 		requireCommand(w, "add-plt PATH@QUERY...", "add-pallet", "Require pallets, or another version of them", pallet.Edit.SetRequirement),
 		requireCommand(w, "add-repo PATH@QUERY...", "add-repository", "Require repositories, or another version of them", pallet.Edit.SetRepository),
-		removeCommand(w, "del-plt PATH", "del-pallet", "Require a pallet no longer", "pallets"),
-		removeCommand(w, "del-repo PATH", "del-repository", "Require a repository no longer", "repositories"),
+		removeCommand(w, "del-plt PATH", "del-pallet", "Remove a required pallet", "pallets"),
+		removeCommand(w, "del-repo PATH", "del-repository", "Remove a required repository", "repositories"),
 	}
 }
 
-func requireCommand(w *Workbench, use, alias, short string,
+func requireCommand(w *Flags, use, alias, short string,
 	set func(e pallet.Edit, r pallet.Requirement, sum string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:     use,
 		Aliases: []string{alias},
 		Short:   short,
 		Long:    short + ". The query is a branch, a tag or the beginning of a commit. What it means now is locked, with its hash.",
-		Args:    atLeast("PATH@QUERY"),
+		Args:    cli.AtLeast("PATH@QUERY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := w.Source()
 			if err != nil {
 				return err
 			}
+			locked := []pallet.Requirement{}
 			for _, arg := range args {
 				r, err := s.Find(cmd.Context(), arg)
 				if err != nil {
@@ -114,32 +122,51 @@ func requireCommand(w *Workbench, use, alias, short string,
 				if err := set(w.edit(), r, sum); err != nil {
 					return err
 				}
-				if err := say(cmd, "%s@%s\n", r.Path, r.Lock.Version()); err != nil {
-					return err
-				}
+				locked = append(locked, r)
 			}
-			return nil
+			return cli.Print(cmd, versions(locked), func(out io.Writer) error { return printLines(out, versions(locked)) })
 		},
 	}
 }
 
-func removeCommand(w *Workbench, use, alias, short, kind string) *cobra.Command {
+func removeCommand(w *Flags, use, alias, short, kind string) *cobra.Command {
 	return &cobra.Command{
 		Use:     use,
 		Aliases: []string{alias},
 		Short:   short,
 		Args:    cli.Exactly("PATH"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			root, err := os.OpenRoot(w.Dir)
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := w.removeRequirement(kind, args[0]); err != nil {
 				return err
 			}
-			defer root.Close()
-			dir := filepath.Join("requirements", kind, args[0])
-			if _, err := root.Stat(filepath.Join(dir, "forklift-version-lock.yml")); err != nil {
-				return fmt.Errorf("%s is not required: %w", args[0], err)
-			}
-			return root.RemoveAll(dir)
+			return printed(cmd, map[string]string{"path": args[0]})
 		},
 	}
 }
+
+// removeRequirement removes the lock of a required pallet or repository.
+func (w *Flags) removeRequirement(kind, name string) (err error) {
+	root, err := os.OpenRoot(w.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	dir := filepath.Join("requirements", kind, name)
+	if _, err := root.Stat(filepath.Join(dir, lockFile)); err == nil {
+		return root.RemoveAll(dir)
+	}
+	var required []string
+	err = fs.WalkDir(root.FS(), filepath.Join("requirements", kind), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Name() == lockFile {
+			required = append(required, strings.TrimPrefix(filepath.Dir(path), filepath.Join("requirements", kind)+"/"))
+		}
+		return nil
+	})
+	if len(required) == 0 {
+		required = []string{"nothing"}
+	}
+	return errors.Join(fmt.Errorf("pallet %s does not require %s: it requires %s", w.Dir, name, strings.Join(required, ", ")), err)
+}
+
+// lockFile is the file in the directory of a requirement that names its version.
+const lockFile = "forklift-version-lock.yml"

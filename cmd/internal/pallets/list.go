@@ -2,6 +2,7 @@ package pallets
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -12,13 +13,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
-// listing is a command that prints a list.
+// listing describes a command that prints a list.
 type listing struct {
 	name, alias, short string
 	of                 func(cmd *cobra.Command, p *pallet.Pallet) ([]string, error)
 }
 
-func listCommands(w *Workbench) []*cobra.Command {
+func listCommands(w *Flags) []*cobra.Command {
 	names := func(of func(p *pallet.Pallet) []string) func(*cobra.Command, *pallet.Pallet) ([]string, error) {
 		return func(_ *cobra.Command, p *pallet.Pallet) ([]string, error) { return of(p), nil }
 	}
@@ -45,15 +46,16 @@ func listCommands(w *Workbench) []*cobra.Command {
 	return append(all, showDeploymentCommand(w), locateCommand(w))
 }
 
+// versions returns the requirements as PATH@VERSION.
 func versions(required []pallet.Requirement) []string {
-	var all []string
+	all := []string{}
 	for _, r := range required {
 		all = append(all, r.Path+"@"+r.Lock.Version())
 	}
 	return all
 }
 
-func listCommand(w *Workbench, l listing) *cobra.Command {
+func listCommand(w *Flags, l listing) *cobra.Command {
 	return &cobra.Command{
 		Use:     l.name,
 		Aliases: []string{l.alias},
@@ -68,20 +70,21 @@ func listCommand(w *Workbench, l listing) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if w.json {
-				return cli.JSON(cmd.OutOrStdout(), append([]string{}, list...))
-			}
-			for _, entry := range list {
-				if err := say(cmd, "%s\n", entry); err != nil {
-					return err
-				}
-			}
-			return nil
+			return cli.Print(cmd, append([]string{}, list...), func(out io.Writer) error { return printLines(out, list) })
 		},
 	}
 }
 
-// about is what show says of a pallet.
+func printLines(out io.Writer, lines []string) error {
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// about describes a pallet.
 type about struct {
 	Path         string               `json:"path"`
 	Description  string               `json:"description"`
@@ -92,7 +95,7 @@ type about struct {
 	Features     []string             `json:"features"`
 }
 
-// deploymentAbout is what show says of a deployment.
+// deploymentAbout describes a deployment.
 type deploymentAbout struct {
 	Name     string              `json:"name"`
 	Package  string              `json:"package,omitempty"`
@@ -116,7 +119,7 @@ func aboutDeployment(d *pallet.Deployment) deploymentAbout {
 	return a
 }
 
-func showCommand(w *Workbench) *cobra.Command {
+func showCommand(w *Flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
 		Short: "Show the pallet and its deployments",
@@ -126,20 +129,20 @@ func showCommand(w *Workbench) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a := about{Path: p.Path, Description: p.Description, Directory: p.Dir, Features: p.FeatureNames()}
-			a.Pallets, a.Repositories = p.Requirements()
+			a := about{Path: p.Path, Description: p.Description, Directory: p.Dir, Deployments: []deploymentAbout{}}
+			pallets, repositories := p.Requirements()
+			a.Pallets = append([]pallet.Requirement{}, pallets...)
+			a.Repositories = append([]pallet.Requirement{}, repositories...)
+			a.Features = append([]string{}, p.FeatureNames()...)
 			for _, d := range p.Deployments {
 				a.Deployments = append(a.Deployments, aboutDeployment(d))
 			}
-			if w.json {
-				return cli.JSON(cmd.OutOrStdout(), a)
-			}
-			return a.print(cmd)
+			return cli.Print(cmd, a, a.print)
 		},
 	}
 }
 
-func (a about) print(cmd *cobra.Command) error {
+func (a about) print(out io.Writer) error {
 	text := fmt.Sprintf("pallet       %s\ndescription  %s\n", a.Path, a.Description)
 	for _, r := range slices.Concat(versions(a.Pallets), versions(a.Repositories)) {
 		text += "requires     " + r + "\n"
@@ -148,7 +151,8 @@ func (a about) print(cmd *cobra.Command) error {
 	for _, d := range a.Deployments {
 		text += d.line()
 	}
-	return say(cmd, "%s", text)
+	_, err := io.WriteString(out, text)
+	return err
 }
 
 func (d deploymentAbout) line() string {
@@ -162,7 +166,7 @@ func (d deploymentAbout) line() string {
 	return text + "\n"
 }
 
-func showDeploymentCommand(w *Workbench) *cobra.Command {
+func showDeploymentCommand(w *Flags) *cobra.Command {
 	return &cobra.Command{
 		Use:               "show-depl DEPLOYMENT",
 		Aliases:           []string{"show-deployment"},
@@ -176,18 +180,15 @@ func showDeploymentCommand(w *Workbench) *cobra.Command {
 			}
 			i := slices.IndexFunc(p.Deployments, func(d *pallet.Deployment) bool { return d.Name == args[0] })
 			if i < 0 {
-				return fmt.Errorf("pallet %s has no deployment %q; list them with: pallet ls-depl", p.Path, args[0])
+				return fmt.Errorf("pallet %s has no deployment %q; list them with %s pallet ls-depl", p.Path, args[0], w.program)
 			}
 			a := aboutDeployment(p.Deployments[i])
-			if w.json {
-				return cli.JSON(cmd.OutOrStdout(), a)
-			}
-			return a.print(cmd)
+			return cli.Print(cmd, a, a.print)
 		},
 	}
 }
 
-func (d deploymentAbout) print(cmd *cobra.Command) error {
+func (d deploymentAbout) print(out io.Writer) error {
 	text := d.line()
 	if d.About != nil {
 		text += d.About.Description + "\n"
@@ -199,10 +200,11 @@ func (d deploymentAbout) print(cmd *cobra.Command) error {
 		}
 		text += fmt.Sprintf("%s %s  %s\n", mark, name, d.Offered[name])
 	}
-	return say(cmd, "%s", text)
+	_, err := io.WriteString(out, text)
+	return err
 }
 
-func locateCommand(w *Workbench) *cobra.Command {
+func locateCommand(w *Flags) *cobra.Command {
 	return &cobra.Command{
 		Use:     "locate-file FILE",
 		Short:   "Show where a file of the pallet lies, and from which pallet it is",
@@ -221,10 +223,8 @@ func locateCommand(w *Workbench) *cobra.Command {
 			for _, origin := range p.Origin(name) {
 				text += "from " + origin + "\n"
 			}
-			if w.json {
-				return cli.JSON(cmd.OutOrStdout(), map[string]any{"file": p.Location(name), "from": p.Origin(name)})
-			}
-			return say(cmd, "%s", text)
+			result := map[string]any{"file": p.Location(name), "from": append([]string{}, p.Origin(name)...)}
+			return cli.Printf(cmd, result, "%s", text)
 		},
 	}
 }

@@ -9,10 +9,11 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// homeStore is where pkinit shows the stage store to the owner of a home directory who may change it.
+// homeStore is where pkinit binds the stage store in the home directory of a member of the group pkctl.
 const homeStore = ".local/share/forklift/stages"
 
-// defaultStore is the directory of the stages: of those that there are the one that this user may change.
+// defaultStore returns the directory of the stage store: the one in the environment, else the one in the user's home if
+// it can be changed there, else the device's.
 func defaultStore() string {
 	if dir := os.Getenv("FORKLIFT_STAGE_STORE"); dir != "" {
 		return dir

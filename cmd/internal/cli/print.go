@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// jsonFlag is the flag with which a command prints JSON.
+const jsonFlag = "json"
+
+// AddJSON adds --json to a command and to all below it that have no such flag yet. Commands that consist of others have
+// none.
+func AddJSON(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		AddJSON(c)
+	}
+	if !cmd.HasSubCommands() && cmd.Flag(jsonFlag) == nil {
+		cmd.Flags().Bool(jsonFlag, false, "print JSON")
+	}
+}
+
+// Print prints the result of a command: as JSON where it was called with --json, else as text writes it.
+func Print(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
+	if f := cmd.Flag(jsonFlag); f != nil && f.Value.String() == "true" {
+		return JSON(cmd.OutOrStdout(), result)
+	}
+	return text(cmd.OutOrStdout())
+}
+
+// Printf is Print with a text that needs no function.
+func Printf(cmd *cobra.Command, result any, format string, args ...any) error {
+	return Print(cmd, result, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, format, args...)
+		return err
+	})
+}
+
+// JSON prints a value as indented JSON.
+func JSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,118 @@
+package device
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/apply"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
+	"github.com/PlanktoScope/pkbuild/stages/report"
+	"github.com/PlanktoScope/pkbuild/stages/store"
+	"github.com/PlanktoScope/pkbuild/stages/transfer"
+)
+
+// Factory is the name of the stage that a device comes with.
+const Factory = "factory-reset"
+
+// Docker is the daemon of the device: docker.Client, or a fake.
+type Docker interface {
+	images.Docker
+	transfer.Docker
+}
+
+// Device is a device, by where it keeps its stages and its state. The functions may be nil.
+type Device struct {
+	Store   string // directory of the stage store
+	State   string // directory of the ledger of overrides and of what is queued for the next boot
+	Boot    string // pkinit's report of this boot
+	Applied string // report of applying the stage of this boot
+	Docker  Docker
+
+	Warn       func(error)          // receives what could not be read and is not needed
+	OnFetch    func(images.Event)   // receives the progress of pulling images
+	OnTransfer func(transfer.Event) // receives the progress of exports and imports
+}
+
+func (d Device) warn(err error) {
+	if err != nil && d.Warn != nil {
+		d.Warn(err)
+	}
+}
+
+// changeStore opens the stage store under its lock, changes it and closes it.
+func (d Device) changeStore(ctx context.Context, change func(*store.Store) error) error {
+	sys, err := store.Linux(d.Store)
+	if err != nil {
+		return d.storeError(err)
+	}
+	s, err := store.Open(ctx, sys)
+	if err != nil {
+		return d.storeError(err)
+	}
+	return errors.Join(change(s), s.Close())
+}
+
+// addToStore is changeStore for a change that adds a stage: it makes the directory where it is missing.
+func (d Device) addToStore(ctx context.Context, change func(*store.Store) error) error {
+	if err := os.MkdirAll(d.Store, 0o755); err != nil {
+		return d.storeError(err)
+	}
+	return d.changeStore(ctx, change)
+}
+
+// BootReport reads pkinit's report of this boot.
+func (d Device) BootReport() (boot report.Boot, err error) {
+	data, err := os.ReadFile(d.Boot)
+	if errors.Is(err, fs.ErrNotExist) {
+		return boot, fmt.Errorf("no boot report: %s does not exist, so pkinit did not start this boot (%w)", d.Boot, fs.ErrNotExist)
+	}
+	if err != nil {
+		return boot, fmt.Errorf("read the boot report: %w", err)
+	}
+	if err := json.Unmarshal(data, &boot); err != nil {
+		return boot, fmt.Errorf("parse the boot report %s: %w", d.Boot, err)
+	}
+	return boot, nil
+}
+
+// Running returns the stage of this boot; 0 if there is none or no report of it.
+func (d Device) Running() (int, error) {
+	boot, err := d.BootReport()
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return boot.Choice.Stage, err
+}
+
+// ApplyReport returns how the stage of this boot was applied; nil if it was not.
+func (d Device) ApplyReport() (*apply.Report, error) {
+	data, err := os.ReadFile(d.Applied)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the report of pkctl stage apply: %w", err)
+	}
+	r, err := apply.ParseReport(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Applied, err)
+	}
+	return &r, nil
+}
+
+// snapshot reads the store without its lock. What is unreadable in it is a warning.
+func (d Device) snapshot() stages.Snapshot {
+	s, err := stages.Load(os.DirFS(d.Store))
+	if !errors.Is(err, fs.ErrNotExist) { // an empty store has no store file yet
+		d.warn(err)
+	}
+	return s
+}
+
+func rfc3339(t time.Time) string { return t.Format(time.RFC3339) }

@@ -1,0 +1,93 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/docker"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
+	"github.com/PlanktoScope/pkbuild/stages/store"
+)
+
+// None is the name for no stage as the next one.
+const None = "none"
+
+// SetNext makes a stage the next one, by its number, its name, its role or None, and returns its number. Unless noFetch
+// is set, container images that it needs are pulled first; without them the next stage stays what it was.
+func (d Device) SetNext(ctx context.Context, name string, noFetch bool) (int, error) {
+	if name == None {
+		return 0, d.changeStore(ctx, func(s *store.Store) error { return s.SetNext(0) })
+	}
+	n, err := d.Resolve(name)
+	if err != nil {
+		return 0, err
+	}
+	if err := stages.CheckBundle(os.DirFS(d.Store), n); err != nil {
+		return 0, fmt.Errorf("stage %d cannot be next: %w", n, err)
+	}
+	if !noFetch {
+		if err := d.fetch(ctx, n); err != nil {
+			return 0, fmt.Errorf("stage %d is not next: %w", n, err)
+		}
+	}
+	return n, d.changeStore(ctx, func(s *store.Store) error { return s.SetNext(n) })
+}
+
+// Rollback makes the stage the next one that was found good before the current one, and returns its number. Its images
+// are on the device, since prune keeps them.
+func (d Device) Rollback(ctx context.Context) (n int, err error) {
+	err = d.changeStore(ctx, func(s *store.Store) error {
+		if n, err = d.resolveIn(s, stages.RollbackName); err != nil {
+			return err
+		}
+		return s.SetNext(n)
+	})
+	return n, err
+}
+
+// fetch pulls the missing images of a stage. The error says how to go on.
+func (d Device) fetch(ctx context.Context, stage int) error {
+	names, err := images.Of(ctx, d.Store, stage)
+	if err != nil {
+		return fmt.Errorf("%w\n(to make it next nevertheless: pkctl stage set-next %d --no-fetch)", err, stage)
+	}
+	record, err := images.ReadRecord(d.Store)
+	if err != nil {
+		return err
+	}
+	event := d.OnFetch
+	if event == nil {
+		event = func(images.Event) {}
+	}
+	err = images.Fetcher{Docker: d.Docker, Say: event, Wait: time.Second}.Fetch(ctx, record, names)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	first := "once there is a network"
+	if errors.Is(err, docker.ErrNone) {
+		first = "install or start Docker (systemctl start docker), then"
+	}
+	return fmt.Errorf("%w\n(%s: pkctl stage set-next %d; without a network: pkctl stage import; to make it next nevertheless: "+
+		"pkctl stage set-next %d --no-fetch)", err, first, stage, stage)
+}
+
+// Name gives a name to a stage, which keeps it from being pruned, and returns the number of the stage. A name that
+// another stage has is taken from it.
+func (d Device) Name(ctx context.Context, name, stage string) (n int, err error) {
+	err = d.changeStore(ctx, func(s *store.Store) error {
+		if n, err = d.resolveIn(s, stage); err != nil {
+			return err
+		}
+		return s.Name(name, n)
+	})
+	return n, err
+}
+
+// Unname removes a name.
+func (d Device) Unname(ctx context.Context, name string) error {
+	return d.changeStore(ctx, func(s *store.Store) error { return s.RemoveName(name) })
+}

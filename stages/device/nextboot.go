@@ -1,0 +1,71 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+)
+
+// NextBoot is what pkinit will do at the next boot, as far as the store and the queues decide it.
+type NextBoot struct {
+	Stage    int      `json:"stage"` // 0 for none
+	Reason   string   `json:"reason"`
+	Reset    bool     `json:"reset"`    // whether the stage is the one of the queued reset
+	Problems []string `json:"problems"` // why it is not as it was asked for
+	Origin
+
+	attempt int
+}
+
+// NextBoot reads the store and the queued reset as pkinit will, and selects the stage by the same rules.
+func (d Device) NextBoot() NextBoot {
+	n := NextBoot{Problems: []string{}}
+	dir := os.DirFS(d.Store)
+	snapshot, err := stages.Load(dir)
+	reset, resetErr := d.QueuedReset()
+	switch after, err := afterReset(dir, reset.Stage); {
+	case resetErr != nil:
+		n.problem("nothing will be reset: %v (pkctl reset --cancel removes the file)", resetErr)
+	case reset.Stage == 0:
+	case err != nil:
+		n.problem("nothing will be reset: %v (pkctl reset --cancel cancels the reset)", err)
+	default:
+		snapshot, n.Reset = after, true
+	}
+	if _, missing := os.Stat(d.Store); err != nil && (!errors.Is(err, fs.ErrNotExist) || missing != nil) {
+		n.problem("%v", d.storeError(fmt.Errorf("stage store %s: %w", d.Store, err)))
+	}
+	choice := stages.Select(snapshot)
+	n.Stage, n.Reason, n.attempt = choice.Stage, choice.Reason, choice.Attempt
+	n.Origin = d.origin(n.Stage)
+	if n.Reset {
+		n.Reason = "reset; " + n.Reason
+	}
+	if choice.Problem != "" {
+		n.problem("%s", choice.Problem)
+	}
+	if _, err := d.queue(); err != nil {
+		n.problem("nothing will be reverted: %v (pkctl override revert --cancel empties the queue)", err)
+	}
+	return n
+}
+
+func (n *NextBoot) problem(format string, args ...any) {
+	n.Problems = append(n.Problems, oneLine(fmt.Errorf(format, args...)))
+}
+
+// afterReset returns the store after pkinit has made a stage the next one.
+func afterReset(dir fs.FS, stage int) (stages.Snapshot, error) {
+	if err := stages.CheckBundle(dir, stage); err != nil {
+		return stages.Snapshot{}, fmt.Errorf("stage %d cannot be next: %w", stage, err)
+	}
+	files, err := stages.ReadFiles(dir)
+	if err != nil {
+		return stages.Snapshot{}, err
+	}
+	files, _, err = files.SetNext(stage)
+	return files.Snapshot(dir), err
+}

@@ -1,0 +1,59 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/PlanktoScope/pkbuild/stages/pallet"
+	"github.com/PlanktoScope/pkbuild/stages/store"
+)
+
+// Stage adds the bundle of a pallet to the store, pulls its container images unless noFetch is set, makes it the next
+// stage, and returns its number. Where follow names a pallet, upgrades follow that one from then on. The store is not
+// locked while images are pulled. Where that fails the stage stays in the store, but is not next.
+func (d Device) Stage(ctx context.Context, b *pallet.Bundle, follow Followed, noFetch bool) (n int, err error) {
+	err = d.addToStore(ctx, func(s *store.Store) error {
+		n, err = s.Add(ctx, b.Manifest, func(to *store.Writer) error { return fill(to, b.Files) })
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if !noFetch {
+		if err := d.fetch(ctx, n); err != nil {
+			return n, fmt.Errorf("stage %d is staged, but not next: %w", n, err)
+		}
+	}
+	return n, d.changeStore(ctx, func(s *store.Store) error {
+		if err := s.SetNext(n); err != nil || follow == (Followed{}) {
+			return err
+		}
+		return follow.write(d.Store)
+	})
+}
+
+// fill writes the files of a bundle.
+func fill(to *store.Writer, files []pallet.File) error {
+	for _, f := range files {
+		if err := fillFile(to, f); err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+func fillFile(to *store.Writer, f pallet.File) error {
+	switch f.Mode.Type() {
+	case fs.ModeDir:
+		return to.Dir(f.Path, f.Mode)
+	case fs.ModeSymlink:
+		return to.Symlink(f.Path, f.Target)
+	}
+	content, err := f.Open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(to.File(f.Path, f.Mode, content), content.Close())
+}

@@ -1,0 +1,164 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/docker"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
+	"github.com/PlanktoScope/pkbuild/stages/store"
+)
+
+// Remove deletes a stage and returns its number. The running stage, and those that a boot can start with, stay; the
+// factory's stage is only deleted by force.
+func (d Device) Remove(ctx context.Context, name string, force bool) (n int, err error) {
+	err = d.changeStore(ctx, func(s *store.Store) error {
+		if n, err = d.resolveIn(s, name); err != nil {
+			return err
+		}
+		if err := d.removable(n, force); err != nil {
+			return err
+		}
+		if _, err := d.note(ctx, []int{n}); err != nil {
+			return err
+		}
+		return s.Delete(n)
+	})
+	return n, err
+}
+
+// removable returns why a stage must stay; nil if it can go.
+func (d Device) removable(stage int, force bool) error {
+	running, err := d.Running()
+	if err != nil {
+		return err
+	}
+	reset, err := d.QueuedReset()
+	if err != nil {
+		return err
+	}
+	snapshot := d.snapshot()
+	switch stage {
+	case running:
+		return fmt.Errorf("stage %d is running: start another one first", stage)
+	case reset.Stage:
+		return fmt.Errorf("stage %d is the one that the device is reset to at the next boot: cancel that with pkctl reset --cancel", stage)
+	case stages.Select(snapshot).Stage:
+		return fmt.Errorf("stage %d is started by the next boot: choose another one with pkctl stage set-next first", stage)
+	case stages.Fallback(snapshot, "").Stage:
+		return fmt.Errorf("stage %d is the fallback stage: it cannot be removed until another stage is marked good", stage)
+	}
+	if stage == snapshot.Staged.Names[Factory] && !force {
+		return fmt.Errorf("stage %d is %s, which the device came with and pkctl reset goes back to: --force deletes it", stage, Factory)
+	}
+	return nil
+}
+
+// note adds to the record the images of stages that are about to be deleted, and returns the record. Images of a bundle
+// that cannot be read were noted by whoever could.
+func (d Device) note(ctx context.Context, stages []int) (images.Record, error) {
+	record, err := images.ReadRecord(d.Store)
+	if err != nil {
+		return record, err
+	}
+	names, err := images.OfAll(ctx, d.Store, stages)
+	d.warn(err)
+	if len(names) == 0 {
+		return record, nil
+	}
+	record = record.WithNames(names)
+	return record, record.Write(d.Store)
+}
+
+// Pruned is what Prune deleted, or would delete.
+type Pruned struct {
+	Removed []int    `json:"removed"` // stages
+	Images  []string `json:"images"`
+	Kept    []string `json:"kept"` // why images stay, in words
+	DryRun  bool     `json:"dry_run"`
+}
+
+// Prune deletes the stages that nothing refers to, and then the images that only deleted stages needed. A dry run
+// changes nothing. Where Docker cannot be reached the images stay until a later prune. What was deleted before an error
+// is in the result.
+func (d Device) Prune(ctx context.Context, dryRun bool) (p Pruned, err error) {
+	p = Pruned{Removed: []int{}, Images: []string{}, Kept: []string{}, DryRun: dryRun}
+	running, err := d.Running()
+	if err != nil {
+		return p, err
+	}
+	err = d.changeStore(ctx, func(s *store.Store) error {
+		reset, err := d.QueuedReset()
+		if err != nil {
+			return err
+		}
+		return p.prune(ctx, d, s, []int{running, reset.Stage})
+	})
+	return p, err
+}
+
+func (p *Pruned) prune(ctx context.Context, d Device, s *store.Store, except []int) error {
+	all, err := s.Bundles()
+	if err != nil {
+		return err
+	}
+	drop, err := s.Prunable(except...)
+	if err != nil {
+		return err
+	}
+	keep := slices.DeleteFunc(all, func(n int) bool { return slices.Contains(drop, n) })
+	needed, unread := images.OfAll(ctx, d.Store, keep)
+	record, err := p.stages(ctx, d, s, drop, except)
+	if err != nil || len(record.Unneeded(needed)) == 0 {
+		return err
+	}
+	if unread != nil {
+		p.Kept = append(p.Kept, fmt.Sprintf("images stay: %v", unread))
+		return nil
+	}
+	err = p.images(ctx, d, record, needed)
+	if errors.Is(err, docker.ErrNone) {
+		p.Kept = append(p.Kept, fmt.Sprintf("images stay until the next prune: %v", err))
+		return nil
+	}
+	return err
+}
+
+// stages deletes stages after noting their images, and returns the record of images.
+func (p *Pruned) stages(ctx context.Context, d Device, s *store.Store, drop, except []int) (images.Record, error) {
+	if p.DryRun {
+		p.Removed = append(p.Removed, drop...)
+		names, err := images.OfAll(ctx, d.Store, drop)
+		d.warn(err)
+		record, err := images.ReadRecord(d.Store)
+		return record.WithNames(names), err
+	}
+	record, err := d.note(ctx, drop)
+	if err != nil {
+		return record, err
+	}
+	removed, err := s.Prune(except...)
+	p.Removed = append(p.Removed, removed...)
+	return record, err
+}
+
+// images deletes the images of the record that are not needed.
+func (p *Pruned) images(ctx context.Context, d Device, record images.Record, needed []string) error {
+	if _, err := d.Docker.Host(ctx); err != nil {
+		return err
+	}
+	if p.DryRun {
+		for _, k := range record.Unneeded(needed) {
+			if _, err := d.Docker.Image(ctx, k.Name); err == nil {
+				p.Images = append(p.Images, k.Name)
+			}
+		}
+		return nil
+	}
+	done, err := images.Prune(ctx, d.Docker, record, needed)
+	p.Images, p.Kept = append(p.Images, done.Removed...), append(p.Kept, done.Kept...)
+	return errors.Join(err, done.Record.Write(d.Store))
+}

@@ -1,0 +1,162 @@
+package device
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/store"
+)
+
+// Stage describes a stage of the store.
+type Stage struct {
+	Stage    int            `json:"stage"`
+	Roles    []string       `json:"roles"` // running, next, current, rollback
+	Names    []string       `json:"names"`
+	State    string         `json:"state"` // see stageState
+	Attempts int            `json:"attempts"`
+	Problem  string         `json:"problem,omitempty"` // why it is incomplete
+	Changed  bool           `json:"changed"`           // whether it was made from files that no commit has
+	Manifest store.Manifest `json:"manifest"`
+}
+
+// Version returns the version of the stage's pallet for people; see Origin.
+func (s Stage) Version() string { return originOf(s.Manifest).VersionText() }
+
+// Origin is the pallet that a stage was made from.
+type Origin struct {
+	Pallet  string `json:"pallet,omitempty"`
+	Version string `json:"version,omitempty"`
+	Changed bool   `json:"changed"` // whether the stage was made from files that no commit has
+}
+
+func originOf(m store.Manifest) Origin {
+	return Origin{m.Pallet.Path, m.Pallet.Version, m.Pallet.Path != "" && !m.Pallet.Clean}
+}
+
+// origin returns what a stage was made from; the zero value if it cannot be read.
+func (d Device) origin(stage int) Origin {
+	m, err := d.manifest(stage)
+	if err != nil {
+		return Origin{}
+	}
+	return originOf(m)
+}
+
+// VersionText returns the version for people, marked where the stage was made from other files than those of a commit.
+func (o Origin) VersionText() string {
+	switch {
+	case !o.Changed:
+		return o.Version
+	case o.Version == "":
+		return "(not committed)"
+	}
+	return o.Version + " (changed)"
+}
+
+// Stages describes all stages, in ascending order.
+func (d Device) Stages() ([]Stage, error) {
+	all, err := d.Numbers()
+	if err != nil {
+		return nil, err
+	}
+	running, err := d.Running()
+	d.warn(err)
+	snapshot := d.snapshot()
+	out := []Stage{}
+	for _, n := range all {
+		out = append(out, d.describe(n, snapshot, running))
+	}
+	return out, nil
+}
+
+// Show describes one stage, by its number, its name or its role.
+func (d Device) Show(name string) (Stage, error) {
+	n, err := d.Resolve(name)
+	if err != nil {
+		return Stage{}, err
+	}
+	running, err := d.Running()
+	d.warn(err)
+	return d.describe(n, d.snapshot(), running), nil
+}
+
+func (d Device) describe(n int, s stages.Snapshot, running int) Stage {
+	out := Stage{Stage: n, Roles: []string{}, Names: []string{}, Attempts: s.State.Stages[n].Attempts}
+	for _, role := range []struct {
+		name  string
+		stage int
+	}{{"running", running}, {"next", s.Staged.Next}, {"current", s.Staged.Current()}, {"rollback", s.Staged.Rollback()}} {
+		if role.stage == n {
+			out.Roles = append(out.Roles, role.name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Staged.Names)) {
+		if s.Staged.Names[name] == n {
+			out.Names = append(out.Names, name)
+		}
+	}
+	if err := stages.CheckBundle(os.DirFS(d.Store), n); err != nil {
+		out.Problem = err.Error()
+	}
+	out.Manifest, _ = d.manifest(n) // what is wrong with it is in Problem
+	out.Changed = originOf(out.Manifest).Changed
+	out.State = stageState(n, s, out.Problem)
+	return out
+}
+
+// stageState returns incomplete, failed, good (found good, and in the history since), pending (next, and without a
+// verdict) or unused.
+func stageState(n int, s stages.Snapshot, problem string) string {
+	switch {
+	case problem != "":
+		return "incomplete"
+	case n == s.Staged.Next && s.Staged.NextFailed, s.State.Stages[n].Result == stages.Failed:
+		return "failed"
+	case slices.Contains(s.Staged.History, n):
+		return "good"
+	case n == s.Staged.Next:
+		return "pending"
+	}
+	return "unused"
+}
+
+// bundle returns the directory of a stage's bundle.
+func (d Device) bundle(stage int) string { return filepath.Join(d.Store, strconv.Itoa(stage)) }
+
+func (d Device) manifest(stage int) (store.Manifest, error) {
+	return store.ReadManifest(os.DirFS(d.bundle(stage)))
+}
+
+// Names returns what stands for stages on the command line: their numbers and names.
+func (d Device) Names() []string {
+	all, err := d.Numbers()
+	d.warn(err)
+	var names []string
+	for _, n := range all {
+		names = append(names, strconv.Itoa(n))
+	}
+	s, err := stages.Load(os.DirFS(d.Store))
+	if !errors.Is(err, fs.ErrNotExist) {
+		d.warn(err)
+	}
+	for name := range s.Staged.Names {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Verify compares a stage with what it was when it was staged, and returns the differences in words.
+func (d Device) Verify(name string) (stage int, differences []string, err error) {
+	if stage, err = d.Resolve(name); err != nil {
+		return 0, nil, err
+	}
+	differences, err = store.Verify(os.DirFS(d.Store), stage)
+	return stage, append([]string{}, differences...), err
+}

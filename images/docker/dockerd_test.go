@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/internal/dockertest"
 	"github.com/PlanktoScope/pkbuild/internal/tartest"
-	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
 
 // daemon is a Docker whose store is looked at.

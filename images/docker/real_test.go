@@ -13,8 +13,8 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/images/internal/listing"
+	"github.com/PlanktoScope/pkbuild/internal/dockertest"
 	"github.com/PlanktoScope/pkbuild/internal/tartest"
-	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
 
 func TestRealDocker(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/dockertest"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
-	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
 
 // startDocker starts a Docker of its own, which the program docker speaks to until the test ends.

@@ -20,17 +20,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images/docker"
+	"github.com/PlanktoScope/pkbuild/internal/dockertest"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
-	"github.com/PlanktoScope/pkbuild/stages/apply"
-	"github.com/PlanktoScope/pkbuild/stages/docker/dockertest"
 )
 
 var date = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// composeFile asks for what services of devices ask for.
+// composeFile has the settings that services on devices use.
 const composeFile = `
 services:
   main:
@@ -68,43 +67,44 @@ networks: {other: {}}
 volumes: {data: {}, logs: {}}
 `
 
-// world is an app that the device finds in home, and the tree that it is built of.
-type world struct {
+// fixture is an app as the device finds it, and the tree of the image with it.
+type fixture struct {
 	env   *layers.Env
 	tree  *tree.Tree
 	layer Layer
-	app   apply.App
+	app   App
 }
 
-func newWorld(t *testing.T, text string) *world {
+func newFixture(t *testing.T, text string) *fixture {
 	t.Helper()
 	dockertest.Need(t)
 	if out, err := exec.Command("docker", "compose", "version").CombinedOutput(); err != nil {
 		needs.Unavailable(t, "%s: run .ci/deps", strings.TrimSpace(string(out)))
 	}
 	home := t.TempDir()
-	w := &world{env: &layers.Env{Dir: t.TempDir(), Scratch: t.TempDir(), Cache: t.TempDir(), Latest: date}, tree: hostTree(t)}
+	w := &fixture{env: &layers.Env{Dir: t.TempDir(), Scratch: t.TempDir(), Cache: t.TempDir(), Latest: date}, tree: hostTree(t)}
 	const stage = "var/lib/forklift/stages/1"
 	put(t, w.tree, stage+"/app/compose.yml", text)
 	require.NoError(t, os.MkdirAll(filepath.Join(home, "current/app"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(home, "current/app/compose.yml"), []byte(text), 0o644))
-	w.app = apply.App{
-		Deployment: "a", Project: "a", Dir: filepath.Join(home, "current/app"),
-		Files: []string{filepath.Join(home, "current/app/compose.yml")}, Images: []string{"example.org/main:1"},
-	}
+	dir := filepath.Join(home, "current/app")
+	w.app = App{"a", []string{ // as stages/apply has them
+		"compose", "--progress", "quiet", "--project-name", "a", "--project-directory", dir, "--env-file", os.DevNull,
+		"--file", filepath.Join(dir, "compose.yml"),
+	}}
 	w.layer = Layer{
 		Platform: "linux/" + runtime.GOARCH,
 		Images:   []Image{{Name: "example.org/main:1", Source: "oci:image", Digest: writeImage(t, filepath.Join(w.env.Dir, "image"))}},
 		Create: &Create{
 			Architecture: sandbox.Host(), Date: date, Link: Link{filepath.Join(home, "current"), "/" + stage},
-			Apps: []App{{w.app.Project, w.app.Compose()}},
+			Apps: []App{w.app},
 		},
 	}
 	return w
 }
 
-// made is the store that comes out.
-func (w *world) made(t *testing.T) *tree.Tree {
+// make returns the store that the layer makes.
+func (w *fixture) make(t *testing.T) *tree.Tree {
 	t.Helper()
 	w.env.Scratch = t.TempDir()
 	out, err := w.layer.Make(t.Context(), w.env, w.tree)
@@ -116,7 +116,7 @@ func put(t *testing.T, files *tree.Tree, name, content string) {
 	require.NoError(t, files.Put(name, &tree.Node{Type: tree.Regular, Mode: 0o755, ModTime: date, Content: tree.Inline(content)}))
 }
 
-// hostTree is a small tree of this machine's programs, so that nothing has to be emulated.
+// hostTree returns a small tree with this machine's programs, which need no emulation.
 func hostTree(t *testing.T) *tree.Tree {
 	t.Helper()
 	files := tree.New()
@@ -157,7 +157,7 @@ func hostTree(t *testing.T) *tree.Tree {
 	return files
 }
 
-// writeImage writes an image of one program, which waits, or with an argument ends well if a file of that name is there.
+// writeImage writes an OCI layout with an image of one program, dockertest.Program, and returns the digest of its manifest.
 func writeImage(t *testing.T, dir string) digest.Digest {
 	t.Helper()
 	blob := func(data []byte) digest.Digest {
@@ -198,7 +198,7 @@ func writeImage(t *testing.T, dir string) digest.Digest {
 	return digest.FromBytes(manifest)
 }
 
-// archive is a tar of headers and contents in turn.
+// archive returns a tar of alternating headers and contents.
 func archive(t *testing.T, parts ...any) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -214,7 +214,7 @@ func archive(t *testing.T, parts ...any) []byte {
 	return out.Bytes()
 }
 
-// sums has a line for each entry of a store, with the digest of its content.
+// sums returns a line for each entry of a store, with the digest of its content.
 func sums(t *testing.T, files *tree.Tree) (out []string) {
 	for name, n := range files.Walk() {
 		h := sha256.New()
@@ -227,11 +227,11 @@ func sums(t *testing.T, files *tree.Tree) (out []string) {
 	return out
 }
 
-// TestRealDocker has Docker find containers that it did not create, and Compose start them.
+// TestRealDocker starts Docker with a store of ours: it has the created containers, and Compose starts them.
 func TestRealDocker(t *testing.T) {
-	w := newWorld(t, composeFile)
-	store := w.made(t)
-	require.Equal(t, sums(t, store), sums(t, w.made(t)))
+	w := newFixture(t, composeFile)
+	store := w.make(t)
+	require.Equal(t, sums(t, store), sums(t, w.make(t)))
 
 	ours := dockertest.Start(t, dockertest.Mount(t, docker.Dir, store))
 	list := func(columns string) []string {
@@ -239,18 +239,17 @@ func TestRealDocker(t *testing.T) {
 	}
 	before := list("{{.ID}} {{.Names}}")
 	require.ElementsMatch(t, []string{"a-main-1 created", "another-name created", "a-alone-1 created"}, list("{{.Names}} {{.State}}"))
-	requireAlike(t, w, ours)
+	requireSame(t, w, ours)
 
-	t.Setenv("DOCKER_HOST", ours.Host)
-	require.NoError(t, apply.CLI{}.Up(t.Context(), w.app))
-	require.Equal(t, before, list("{{.ID}} {{.Names}}"), "they are not created anew")
+	ours.Run(nil, slices.Concat(w.app.Compose, []string{"up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", "--wait"})...)
+	require.Equal(t, before, list("{{.ID}} {{.Names}}"), "Compose starts the containers instead of creating others")
 	require.ElementsMatch(t, []string{"a-main-1 running", "another-name running", "a-alone-1 running"}, list("{{.Names}} {{.State}}"))
 	require.Equal(t, "healthy\n", ours.Run(nil, "inspect", "--format", "{{.State.Health.Status}}", "a-main-1"))
 	ours.Run(nil, "exec", "a-main-1", "/main", "/data/seed")
-	require.Contains(t, hidden(t, ours, "a-main-1"), "/proc/kcore", "what Docker hides from containers is hidden")
-	require.NotContains(t, hidden(t, ours, "another-name"), "/proc/kcore", "but not from privileged ones")
+	require.Contains(t, maskedPaths(t, ours, "a-main-1"), "/proc/kcore", "masked in a container")
+	require.NotContains(t, maskedPaths(t, ours, "another-name"), "/proc/kcore", "not masked in a privileged container")
 
-	ours.Run(nil, append(w.app.Compose(), "down", "--volumes")...)
+	ours.Run(nil, slices.Concat(w.app.Compose, []string{"down", "--volumes"})...)
 	ours.Run(nil, "volume", "prune", "--force")
 	ours.Run(nil, "system", "prune", "--all", "--force")
 	for _, dir := range []string{
@@ -263,8 +262,8 @@ func TestRealDocker(t *testing.T) {
 	require.Empty(t, ours.Run(nil, "volume", "ls", "--quiet"))
 }
 
-// hidden are the paths that are hidden from a running container.
-func hidden(t *testing.T, d *dockertest.Daemon, name string) []string {
+// maskedPaths returns the paths that a running container cannot read.
+func maskedPaths(t *testing.T, d *dockertest.Daemon, name string) []string {
 	t.Helper()
 	id := strings.TrimSpace(d.Run(nil, "inspect", "--format", "{{.Id}}", name))
 	run := filepath.Dir(strings.TrimPrefix(d.Host, "unix://"))
@@ -280,23 +279,23 @@ func hidden(t *testing.T, d *dockertest.Daemon, name string) []string {
 	return config.Linux.MaskedPaths
 }
 
-// requireAlike compares what was created with what Compose has a Docker of its own create from the same images.
-func requireAlike(t *testing.T, w *world, ours *dockertest.Daemon) {
+// requireSame compares the created containers and volumes with those that Docker creates from the same images.
+func requireSame(t *testing.T, w *fixture, ours *dockertest.Daemon) {
 	t.Helper()
 	plain := w.layer
 	plain.Create = nil
 	tree, err := plain.Make(t.Context(), w.env, nil)
 	require.NoError(t, err)
-	theirs := dockertest.Start(t, dockertest.Mount(t, docker.Dir, tree.Sub(docker.Dir)))
-	theirs.Run(nil, append(w.app.Compose(), "create", "--no-build", "--pull", "never")...)
+	reference := dockertest.Start(t, dockertest.Mount(t, docker.Dir, tree.Sub(docker.Dir)))
+	reference.Run(nil, slices.Concat(w.app.Compose, []string{"create", "--no-build", "--pull", "never"})...)
 	for _, name := range []string{"a-main-1", "another-name", "a-alone-1"} {
-		require.Equal(t, described(t, theirs, name), described(t, ours, name), name)
+		require.Equal(t, described(t, reference, name), described(t, ours, name), name)
 	}
-	require.Equal(t, volume(t, theirs, "a_data"), volume(t, ours, "a_data"))
-	require.Equal(t, volume(t, theirs, "a_logs"), volume(t, ours, "a_logs"))
+	require.Equal(t, volume(t, reference, "a_data"), volume(t, ours, "a_data"))
+	require.Equal(t, volume(t, reference, "a_logs"), volume(t, ours, "a_logs"))
 }
 
-// described is what Docker says of a container, without what it makes up.
+// described returns what docker inspect prints of a container, without what differs each time.
 func described(t *testing.T, d *dockertest.Daemon, name string) string {
 	t.Helper()
 	text := d.Run(nil, "inspect", name)
@@ -309,7 +308,7 @@ func described(t *testing.T, d *dockertest.Daemon, name string) string {
 	}
 	host := c["HostConfig"].(map[string]any)
 	mounts := c["Mounts"].([]any)
-	sortedBy(mounts, "Destination") // Compose gives them another order each time
+	sortedBy(mounts, "Destination") // Compose orders them differently each time
 	if all, ok := host["Mounts"].([]any); ok {
 		sortedBy(all, "Target")
 	}
@@ -321,11 +320,11 @@ func described(t *testing.T, d *dockertest.Daemon, name string) string {
 			m["Name"] = "anonymous"
 		}
 		if m["Type"] == "volume" {
-			delete(m, "Source") // it is not asked for before the start
+			delete(m, "Source") // unset before the start
 		}
 	}
 	hostname := c["Config"].(object)["Hostname"]
-	for _, one := range c["NetworkSettings"].(object)["Networks"].(object) { // it adds these two at the start, if not before
+	for _, one := range c["NetworkSettings"].(object)["Networks"].(object) { // Docker adds these two at the start, if not before
 		if names, ok := one.(object)["Aliases"].([]any); ok {
 			one.(object)["Aliases"] = slices.DeleteFunc(names, func(n any) bool { return n == id[:12] || n == hostname })
 		}
@@ -336,7 +335,7 @@ func described(t *testing.T, d *dockertest.Daemon, name string) string {
 	delete(host, "CgroupnsMode") // as the machine has it
 	delete(host, "MaskedPaths")  // decided at the start
 	delete(host, "ReadonlyPaths")
-	for _, key := range []string{"Dns", "DnsOptions", "DnsSearch"} { // empty once they were read from the disk
+	for _, key := range []string{"Dns", "DnsOptions", "DnsSearch"} { // Docker writes nil as an empty list
 		if host[key] == nil {
 			host[key] = []any{}
 		}
@@ -346,12 +345,12 @@ func described(t *testing.T, d *dockertest.Daemon, name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(string(data), id, "ID"), id[:12], "SHORT")
 }
 
-// sortedBy sorts objects by one of their texts.
+// sortedBy sorts objects by a string.
 func sortedBy(all []any, key string) {
 	slices.SortFunc(all, func(a, b any) int { return strings.Compare(a.(object)[key].(string), b.(object)[key].(string)) })
 }
 
-// volume is what lies in a volume, and what Docker knows of it.
+// volume returns the files in a volume and what docker volume inspect prints of it.
 func volume(t *testing.T, d *dockertest.Daemon, name string) string {
 	t.Helper()
 	files, err := tree.ReadDir(filepath.Join(d.Data, "volumes", name, "_data"))

@@ -14,8 +14,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Mount writes a store to an ext4 image, as the disk writer does it for a device, mounts that, and returns where the store
-// is. At is where devices have it.
+// Mount writes a store to an ext4 image, as the disk writer does, mounts it, and returns the path of the store. at is the
+// store's path on a device.
 func Mount(t *testing.T, at string, store *tree.Tree) string {
 	t.Helper()
 	root := tree.New()

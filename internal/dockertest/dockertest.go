@@ -1,4 +1,4 @@
-// Package dockertest starts Dockers for tests: each with a data directory of its own, without a network.
+// Package dockertest starts Docker daemons for tests, each with its own data directory and without a network.
 package dockertest
 
 import (
@@ -18,17 +18,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// Daemon is a Docker. Images cannot be built by it, and containers have no network.
+// Daemon is a Docker daemon that cannot build images, and whose containers have no network.
 type Daemon struct {
-	Host string // as DOCKER_HOST has it
-	Data string // directory of its data
+	Host string // for DOCKER_HOST
+	Data string // its data directory
 
 	t   *testing.T
 	run string
 	cmd *exec.Cmd
 }
 
-// Need ends a test that can have no Docker.
+// Need skips or fails a test, as internal/needs does, where Docker cannot be started.
 func Need(t *testing.T) {
 	t.Helper()
 	needs.Root(t)
@@ -37,7 +37,7 @@ func Need(t *testing.T) {
 	}
 }
 
-// Start starts a Docker over a directory. It ends with the test.
+// Start starts a daemon with a data directory, which stops at the end of the test.
 func Start(t *testing.T, data string) *Daemon {
 	t.Helper()
 	Need(t)
@@ -45,19 +45,19 @@ func Start(t *testing.T, data string) *Daemon {
 	require.NoError(t, err)
 	d := &Daemon{Host: "unix://" + filepath.Join(run, "sock"), Data: data, t: t, run: run}
 	t.Cleanup(func() {
-		d.leaveNetworks()
+		d.removeNetworks()
 		d.Stop()
 		if text, err := os.ReadFile(filepath.Join(run, "log")); t.Failed() && err == nil {
 			t.Logf("%s\n%s", d.cmd, text)
 		}
-		_ = unix.Unmount(filepath.Join(run, "exec/netns/default"), 0) // of containers with the machine's network
+		_ = unix.Unmount(filepath.Join(run, "exec/netns/default"), 0) // mounted for containers in the host's network
 		require.NoError(t, os.RemoveAll(run))
 	})
 	d.Start()
 	return d
 }
 
-// Start starts it again after Stop.
+// Start starts the daemon, or starts it again after Stop.
 func (d *Daemon) Start() {
 	d.t.Helper()
 	in := func(name string) string { return filepath.Join(d.run, name) }
@@ -71,11 +71,11 @@ func (d *Daemon) Start() {
 	require.NoError(d.t, errors.Join(d.cmd.Start(), log.Close()))
 	require.Eventually(d.t, func() bool {
 		return exec.Command("docker", "--host", d.Host, "version").Run() == nil
-	}, time.Minute, 100*time.Millisecond, "Docker does not start")
+	}, time.Minute, 100*time.Millisecond, "start of dockerd")
 }
 
-// leaveNetworks removes its networks, whose bridges are the machine's and would outlive it, and the containers in them.
-func (d *Daemon) leaveNetworks() {
+// removeNetworks removes the daemon's networks, whose bridges would outlive it, and the containers in them.
+func (d *Daemon) removeNetworks() {
 	if !d.running() {
 		return
 	}
@@ -89,16 +89,16 @@ func (d *Daemon) leaveNetworks() {
 
 func (d *Daemon) running() bool { return d.cmd != nil && d.cmd.ProcessState == nil }
 
-// Stop has it end, and waits.
+// Stop stops the daemon and waits for its end.
 func (d *Daemon) Stop() {
 	if !d.running() {
 		return
 	}
-	_ = d.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	_ = d.cmd.Wait()                          // what it says of its end is in its log
+	_ = d.cmd.Process.Signal(syscall.SIGTERM) // it may have exited
+	_ = d.cmd.Wait()                          // errors are in the log
 }
 
-// Run runs a command against it, with an input, and returns what it prints.
+// Run runs a docker command with an input and returns its output.
 func (d *Daemon) Run(in []byte, args ...string) string {
 	d.t.Helper()
 	cmd := exec.CommandContext(d.t.Context(), "docker", append([]string{"--host", d.Host}, args...)...)

@@ -30,8 +30,8 @@ func main() {
 }
 `
 
-// Program is a program for containers that have nothing else: it waits, or with an argument ends well if a file of that
-// name is there.
+// Program returns a static program for containers without any other file: it waits for SIGTERM, or exits 0 if the file that
+// its argument names exists, else 1.
 func Program(t *testing.T) []byte {
 	t.Helper()
 	dir := t.TempDir()

@@ -17,7 +17,7 @@ GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image containers services build boot test boot-test unit lint bench bench-debian bench-containers docs deps clean
+.PHONY: help image containers services build boot test boot-test unit lint bench bench-debian bench-containers docs man deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ bench: image ## Compare the writing of disks with mke2fs -d and cp: time, memory
 
 docs: build ## Write the generated parts of docs/
 	$(OUT)/bin/pkbuild docs docs
+	$(OUT)/bin/pkbuild man --markdown docs/cli
+	$(OUT)/bin/pkctl man --markdown docs/cli
+
+man: build ## Write the man pages of pkbuild and pkctl to out/man
+	$(OUT)/bin/pkbuild man $(OUT)/man
+	$(OUT)/bin/pkctl man $(OUT)/man
 
 bench-debian: build ## Measure against mmdebstrap and debos, as root: takes half an hour of a quiet machine
 	.ci/bench-debian $(OUT)/bin/pkbuild recipes/planktoscope.yml

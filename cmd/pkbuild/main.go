@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/clidoc"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/pallets"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
@@ -25,7 +26,7 @@ func main() {
 func root() *cobra.Command {
 	return cli.Group("pkbuild", "Build and prove images for instruments that run on a Raspberry Pi",
 		imageCommand(), containerCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(),
-		bootCommand(), verifyCommand(), palletCommand(), schemaCommand(), docsCommand(), cli.Version("pkbuild", version))
+		bootCommand(), verifyCommand(), palletCommand(), schemaCommand(), docsCommand(), clidoc.Command("1"), cli.Version("pkbuild", version))
 }
 
 // tellProblems says each mistake in a recipe on a line of its own, with its place first, as editors expect it.

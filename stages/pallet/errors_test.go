@@ -163,8 +163,6 @@ func TestMistakes(t *testing.T) {
 			"A:4:17: export target \"a\\x00b\" contains control characters or invalid UTF-8"},
 		"source outside": {exporting("source: ../b/x", "target: x"),
 			`A:4:17: export source "../b/x" contains ".."`},
-		"unclean source": {exporting("source: x/", "target: x"),
-			`A:4:17: export source "x/" has a superfluous "/" or "."`},
 		"missing source": {exporting("target: overlays/etc/b"),
 			"A:4:9: export overlays/etc/b of deployment a: read P/packages/a/overlays/etc/b: no such file or directory"},
 		"source in a file": {exporting("source: overlays/etc/a/b", "target: b"),

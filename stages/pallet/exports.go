@@ -28,12 +28,21 @@ func (d *Deployment) exports() []export {
 	var all []export
 	for _, p := range d.parts() {
 		for i, e := range p.Provides.FileExports {
-			e.Source = strings.TrimPrefix(cmp.Or(e.Source, e.Target), "/")
+			e.Source = cleanSource(cmp.Or(e.Source, e.Target))
 			all = append(all, export{e, d, append(slices.Clone(p.at), "provides", "file-exports", i)})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b export) int { return cmp.Compare(a.Target, b.Target) })
 	return all
+}
+
+// cleanSource returns a source as a clean relative path; "." is all of the package or download, as in Forklift. A path with
+// ".." stays as it is, for check to report.
+func cleanSource(source string) string {
+	if slices.Contains(strings.Split(source, "/"), "..") {
+		return source
+	}
+	return cmp.Or(strings.TrimPrefix(path.Clean("/"+source), "/"), ".")
 }
 
 // errorf returns an error with the position of a key of the export.

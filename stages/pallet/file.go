@@ -49,7 +49,11 @@ func readFile(root *os.Root, name string, into any) (*file, error) {
 	if info.Size() > maxSize {
 		return f, fmt.Errorf("read %s: file has more than %d bytes", f.name, maxSize)
 	}
-	if f.data, err = root.ReadFile(name); err != nil {
+	data, err := root.ReadFile(name)
+	if err == nil {
+		f.data, err = utf8Text(data)
+	}
+	if err != nil {
 		return f, fmt.Errorf("read %s: %w", f.name, withoutPath(err))
 	}
 	return f, f.decode(into)

@@ -10,6 +10,12 @@ import (
 	"strings"
 )
 
+// blockSize is the unit in which the disk is written and mapped.
+const blockSize = 4096
+
+// span is the range of bytes from start up to end, which is not part of it.
+type span struct{ start, end int64 }
+
 // blockMap collects which blocks of the disk are mapped, and the SHA-256 of every range of them.
 type blockMap struct {
 	ranges []mapped

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
@@ -60,7 +61,7 @@ func Compare(ctx context.Context, a, b Written) (*Difference, error) {
 		name, dir string
 		a, b      *tree.Tree
 		plain     bool // FAT has neither owners nor modes
-	}{{bootPart, "/" + firmware, a.boot, b.boot, true}, {rootPart, "", a.root.Tree(), b.root.Tree(), false}} {
+	}{{bootPart, "/" + firmware, a.boot.Tree(), b.boot.Tree(), true}, {rootPart, "", a.root.Tree(), b.root.Tree(), false}} {
 		d, err := compareTrees(ctx, part.a, part.b, part.plain)
 		if err != nil {
 			return nil, err
@@ -70,10 +71,7 @@ func Compare(ctx context.Context, a, b Written) (*Difference, error) {
 			return d, nil
 		}
 	}
-	d, err := a.locate(at)
-	if err != nil {
-		return nil, err
-	}
+	d := a.locate(at)
 	d.Offset, d.First, d.Second = at, first, second
 	return d, nil
 }
@@ -128,22 +126,20 @@ func byteAt(b []byte, i int) string {
 }
 
 // locate tells what lies at a byte of the image.
-func (w Written) locate(at int64) (*Difference, error) {
+func (w Written) locate(at int64) *Difference {
 	boot, root := w.parts[0], w.parts[1]
 	switch {
 	case at < boot.start:
-		return &Difference{Partition: table, Field: tableField(at)}, nil
+		return &Difference{Partition: table, Field: tableField(at)}
 	case at < root.start:
-		f, err := os.Open(w.Image)
-		if err != nil {
-			return nil, err
+		path, field := w.boot.Locate(at - boot.start)
+		if path != "" {
+			path = strings.TrimSuffix("/"+firmware+path, "/")
 		}
-		defer f.Close()
-		path, field, err := locateFAT(f, boot, at)
-		return &Difference{Partition: bootPart, Path: path, Field: field}, err
+		return &Difference{Partition: bootPart, Path: path, Field: field}
 	}
 	path, field := w.root.Locate(at - root.start)
-	return &Difference{Partition: rootPart, Path: path, Field: field}, nil
+	return &Difference{Partition: rootPart, Path: path, Field: field}
 }
 
 // tableField names the part of the MBR that a byte belongs to.
@@ -153,8 +149,8 @@ func tableField(at int64) string {
 		return "boot code"
 	case at < signatureOffset+4:
 		return "disk signature"
-	case at >= 446 && at < 510:
-		return fmt.Sprintf("entry of partition %d", (at-446)/16+1)
+	case at >= entriesOffset && at < sector-2:
+		return fmt.Sprintf("entry of partition %d", (at-entriesOffset)/entrySize+1)
 	case at >= sector:
 		return "gap behind it"
 	}

@@ -45,9 +45,9 @@ func (d *Disk) Create(ctx context.Context, name string, o Options) (r Result, er
 		return r, err
 	}
 	s := newSinks(image, o)
-	if err := d.fill(ctx, s, filepath.Dir(name), o); err != nil {
+	if err := d.fill(ctx, s, o); err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-			err = fmt.Errorf("%w: the image takes up to %s, %s were free when it was begun", err, size(d.need()), size(room))
+			err = fmt.Errorf("%w: the image takes up to %s, %s were free when it was begun", err, size(d.Mapped()), size(room))
 		}
 		return r, err
 	}
@@ -67,9 +67,6 @@ func (d *Disk) Create(ctx context.Context, name string, o Options) (r Result, er
 
 func size(n int64) string { return humanize.IBytes(uint64(n)) }
 
-// need is the number of bytes that an image takes at most while it is written.
-func (d *Disk) need() int64 { return d.Mapped() + d.front() }
-
 // checkRoom compares what the image takes with what is free. How small a compressed one becomes is not known before.
 func (d *Disk) checkRoom(dir string, o Options) (room int64, err error) {
 	var fs unix.Statfs_t
@@ -80,9 +77,9 @@ func (d *Disk) checkRoom(dir string, o Options) (room int64, err error) {
 	if os.Geteuid() == 0 {
 		room = int64(fs.Bfree) * fs.Bsize
 	}
-	if o.Compression == None && d.need() > room {
+	if o.Compression == None && d.Mapped() > room {
 		return room, fmt.Errorf("the image takes %s, and %s has %s free: make room, or write it elsewhere",
-			size(d.need()), dir, size(room))
+			size(d.Mapped()), dir, size(room))
 	}
 	return room, nil
 }
@@ -109,18 +106,10 @@ func newSinks(image *os.File, o Options) *sinks {
 }
 
 // fill writes the disk to its sinks.
-func (d *Disk) fill(ctx context.Context, s *sinks, dir string, o Options) (err error) {
-	scratch, err := os.CreateTemp(dir, ".pkbuild-boot-*")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, scratch.Close()) }()
-	if err := os.Remove(scratch.Name()); err != nil { // so that nothing is left of it, whatever happens
-		return err
-	}
+func (d *Disk) fill(ctx context.Context, s *sinks, o Options) error {
 	t := newTee(s.all...)
 	whole := d.Size()
-	err = d.Write(ctx, &counter{WriterAt: t, total: d.Mapped(), report: o.Progress}, scratch)
+	err := d.Write(ctx, &counter{WriterAt: t, total: d.Mapped(), report: o.Progress})
 	if err != nil {
 		whole = -1
 	}

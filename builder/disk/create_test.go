@@ -83,7 +83,7 @@ func requireOnly(t *testing.T, dir string, names ...string) {
 
 // TestBlockMapIsChecked damages an image and its block map: bmaptool must see both.
 func TestBlockMapIsChecked(t *testing.T) {
-	name, err := write(t.Context(), t, fewFiles(t))
+	name, err := write(t.Context(), t, newTree(t))
 	require.NoError(t, err)
 	card := filepath.Join(t.TempDir(), "card")
 	bmaptool := func() string {
@@ -114,7 +114,7 @@ func flip(t *testing.T, name string, at int64) {
 }
 
 func TestCompressed(t *testing.T) {
-	name, err := write(t.Context(), t, fewFiles(t))
+	name, err := write(t.Context(), t, newTree(t))
 	require.NoError(t, err)
 	bmap, err := os.ReadFile(name + ".bmap")
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestCompressed(t *testing.T) {
 			for _, threads := range []int{1, 3} {
 				dir := t.TempDir()
 				packed := filepath.Join(dir, "disk.img"+c.Suffix())
-				r, err := create(t.Context(), t, packed, fewFiles(t), layout, Options{Compression: c, Threads: threads})
+				r, err := create(t.Context(), t, packed, newTree(t), layout, Options{Compression: c, Threads: threads})
 				require.NoError(t, err)
 				require.Equal(t, sumOf(t, name), r.SHA256)
 				sums = append(sums, sumOf(t, packed))
@@ -152,7 +152,7 @@ func TestCompressed(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	smallest, err := Prepare(fewFiles(t), layout)
+	smallest, err := Prepare(newTree(t), layout)
 	require.NoError(t, err)
 	needs := smallest.Size()
 	for _, c := range []struct{ size, want int64 }{
@@ -160,7 +160,7 @@ func TestSize(t *testing.T) {
 	} {
 		l := layout
 		l.Size = c.size
-		d, err := Prepare(fewFiles(t), l)
+		d, err := Prepare(newTree(t), l)
 		if c.want == 0 {
 			require.EqualError(t, err, fmt.Sprintf("a disk of %d MiB is too small: it needs %d MiB, 260 MiB for the boot "+
 				"partition and %d MiB for the root partition, with the 8.0 MiB that are to be free there; make disk.size or "+
@@ -189,7 +189,7 @@ func TestInterrupted(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte("old"), 0o600))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := create(ctx, t, name, fewFiles(t), layout, Options{Compression: c, Progress: func(done, total int64) {
+		_, err := create(ctx, t, name, newTree(t), layout, Options{Compression: c, Progress: func(done, total int64) {
 			if done > total/2 {
 				cancel()
 			}
@@ -215,11 +215,11 @@ func smallDisk(t *testing.T, size int64) string {
 }
 
 func TestFullDiskIsToldBefore(t *testing.T) {
-	dir := smallDisk(t, 10<<20)
-	d, err := Prepare(fewFiles(t), layout)
+	dir := smallDisk(t, 4<<20)
+	d, err := Prepare(newTree(t), layout)
 	require.NoError(t, err)
 	_, err = d.Create(t.Context(), filepath.Join(dir, "disk.img"), Options{Progress: func(int64, int64) { t.Fatal("a byte was written") }})
-	require.EqualError(t, err, "the image takes "+size(d.need())+", and "+dir+" has 10 MiB free: make room, or write it elsewhere")
+	require.EqualError(t, err, "the image takes "+size(d.Mapped())+", and "+dir+" has 4.0 MiB free: make room, or write it elsewhere")
 	requireOnly(t, dir)
 }
 
@@ -227,7 +227,7 @@ func TestFullDiskIsToldBefore(t *testing.T) {
 func TestFullDiskInTheMiddle(t *testing.T) {
 	for _, c := range []Compression{None, Zstd} {
 		dir := smallDisk(t, 64<<20)
-		noise := fewFiles(t)
+		noise := newTree(t)
 		random := make([]byte, 8<<20)
 		f, err := os.Open("/dev/urandom")
 		require.NoError(t, err)
@@ -244,7 +244,7 @@ func TestFullDiskInTheMiddle(t *testing.T) {
 			}
 		}})
 		require.ErrorIs(t, err, syscall.ENOSPC)
-		require.ErrorContains(t, err, "no space left on device: the image takes up to "+size(d.need())+", 64 MiB were free when it was begun")
+		require.ErrorContains(t, err, "no space left on device: the image takes up to "+size(d.Mapped())+", 64 MiB were free when it was begun")
 		requireOnly(t, dir, "other")
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/google/uuid"
 
 	"github.com/PlanktoScope/pkbuild/layers/ext4"
+	"github.com/PlanktoScope/pkbuild/layers/fat"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
@@ -43,6 +43,12 @@ type Root struct {
 	Free  int64     `json:"free"` // room for more
 }
 
+// partition is a place on the disk, in bytes.
+type partition struct {
+	kind        byte // in the MBR
+	start, size int64
+}
+
 // align is where partitions start: a multiple of the erase blocks of SD cards.
 const align = 4 << 20
 
@@ -53,14 +59,20 @@ const firmware = "boot/firmware"
 type Disk struct {
 	layout Layout
 	parts  []partition
-	boot   *tree.Tree
+	boot   *fat.FileSystem
 	root   *ext4.FileSystem
 }
 
 // Prepare lays a tree out. The boot directory is cut out of it, and it must not change afterwards.
 func Prepare(t *tree.Tree, l Layout) (*Disk, error) {
-	d := &Disk{layout: l, boot: t.Cut(firmware)}
 	bootSize := roundUp(l.Boot.Size, align)
+	boot, err := fat.Prepare(t.Cut(firmware), fat.Options{
+		Size: bootSize, Start: align, Label: l.Boot.Label, Serial: l.Boot.Serial, Now: l.Time,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("boot partition: %w", err)
+	}
+	d := &Disk{layout: l, boot: boot}
 	start := align + bootSize
 	o := l.root()
 	needed, err := ext4.Prepare(t, o, l.Root.Free)
@@ -97,27 +109,20 @@ func (l Layout) root() ext4.Options {
 // Size is that of the whole disk, in bytes.
 func (d *Disk) Size() int64 { return d.parts[1].start + d.parts[1].size }
 
-// Mapped is the number of bytes that the disk holds at most; all else is holes.
-func (d *Disk) Mapped() int64 { return d.front() + d.root.Mapped() }
+// Mapped is the number of bytes that the disk holds; all else is holes.
+func (d *Disk) Mapped() int64 { return blockSize + d.boot.Mapped() + d.root.Mapped() }
 
-// front is the number of bytes that what lies before the root partition holds at most.
-func (d *Disk) front() int64 { return blockSize + fatBytes(d.parts[0].size, d.boot) }
-
-// Write writes the disk, front to back, in whole blocks of 4 KiB; what it leaves alone is zeroes, which nobody reads
-// and which need not reach a card. What lies before the root partition is put together in a scratch file, which must be
-// empty.
-func (d *Disk) Write(ctx context.Context, w io.WriterAt, scratch *os.File) error {
-	if err := scratch.Truncate(d.parts[1].start); err != nil {
-		return err
-	}
-	if err := writeMBR(scratch, d.layout.Signature, d.parts); err != nil {
+// Write writes the disk, front to back, in whole blocks of 4 KiB. Nobody reads what it leaves out, which need not reach
+// a card.
+func (d *Disk) Write(ctx context.Context, w io.WriterAt) error {
+	table, err := encodeMBR(d.layout.Signature, d.parts)
+	if err != nil {
 		return fmt.Errorf("partition table: %w", err)
 	}
-	used, err := writeFAT(ctx, scratch, d.parts[0], d.boot, d.layout.Boot, d.layout.Time)
-	if err != nil {
-		return fmt.Errorf("boot partition: %w", err)
+	if _, err := w.WriteAt(table, 0); err != nil {
+		return fmt.Errorf("partition table: %w", err)
 	}
-	if err := copyBlocks(ctx, w, scratch, append([]span{{0, sector}}, used...)); err != nil {
+	if err := d.boot.Write(ctx, w, d.parts[0].start); err != nil {
 		return fmt.Errorf("boot partition: %w", err)
 	}
 	if err := d.root.Write(ctx, w, d.parts[1].start); err != nil {

@@ -3,47 +3,35 @@ package disk
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
-
-	"github.com/diskfs/go-diskfs/partition/mbr"
 )
 
-// partition is one entry of the partition table, in bytes.
-type partition struct {
-	kind        mbr.Type
-	start, size int64
-}
-
-// The types of partitions: FAT32 with LBA, and Linux.
+// Types of partitions in an MBR: FAT32 with LBA, and Linux.
 const (
-	typeFAT32 mbr.Type = mbr.Fat32LBA
-	typeLinux mbr.Type = mbr.Linux
+	typeFAT32 = 0x0c
+	typeLinux = 0x83
 )
 
-const sector = 512
+const (
+	sector          = 512
+	signatureOffset = 440 // of the disk signature in the MBR
+	entriesOffset   = 446 // of four entries of entrySize bytes
+	entrySize       = 16
+)
 
-// signatureOffset is where the disk signature lies in the MBR.
-const signatureOffset = 440
-
-func writeMBR(f *os.File, signature uint32, parts []partition) error {
-	table := &mbr.Table{LogicalSectorSize: sector, PhysicalSectorSize: sector}
+// encodeMBR returns the first block of a disk: the partition table, and zeroes.
+func encodeMBR(signature uint32, parts []partition) ([]byte, error) {
+	b := make([]byte, blockSize)
+	binary.LittleEndian.PutUint32(b[signatureOffset:], signature)
 	for i, p := range parts {
 		if p.start%sector != 0 || p.size%sector != 0 || (p.start+p.size)/sector > 1<<32-1 {
-			return fmt.Errorf("partition %d: %d bytes at %d do not fit an MBR", i+1, p.size, p.start)
+			return nil, fmt.Errorf("partition %d of %d bytes at %d does not fit an MBR, which ends at 2 TiB", i+1, p.size, p.start)
 		}
-		table.Partitions = append(table.Partitions, &mbr.Partition{
-			Type:  p.kind,
-			Start: uint32(p.start / sector),
-			Size:  uint32(p.size / sector),
-			// Out of reach of cylinders, heads and sectors, as every tool writes it today.
-			StartHead: 0xfe, StartSector: 0xff, StartCylinder: 0xff,
-			EndHead: 0xfe, EndSector: 0xff, EndCylinder: 0xff,
-		})
+		e := b[entriesOffset+i*entrySize:]
+		// Both ends are out of reach of cylinders, heads and sectors, as every tool writes them today.
+		copy(e, []byte{0, 0xfe, 0xff, 0xff, p.kind, 0xfe, 0xff, 0xff})
+		binary.LittleEndian.PutUint32(e[8:], uint32(p.start/sector))
+		binary.LittleEndian.PutUint32(e[12:], uint32(p.size/sector))
 	}
-	if err := table.Write(f, 0); err != nil {
-		return err
-	}
-	// go-diskfs reads the disk signature but has no way to write it.
-	_, err := f.WriteAt(binary.LittleEndian.AppendUint32(nil, signature), signatureOffset)
-	return err
+	copy(b[sector-2:], "\x55\xaa")
+	return b, nil
 }

@@ -52,13 +52,7 @@ func child(ctx context.Context, args []string) (err error) {
 	if err := out.Truncate(d.Size()); err != nil {
 		return err
 	}
-	scratch, err := os.CreateTemp(filepath.Dir(args[2]), "")
-	if err != nil {
-		return err
-	}
-	defer scratch.Close()
-	defer os.Remove(scratch.Name())
-	return d.Write(ctx, out, scratch)
+	return d.Write(ctx, out)
 }
 
 // contender is one of the tools.

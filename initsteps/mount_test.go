@@ -136,7 +136,7 @@ func TestMountsWithoutStage(t *testing.T) {
 	nstest.Enter(t, dir)
 	b := linux(t)
 	require.NoError(t, b.All())
-	require.Equal(t, []string{"stage 1 is next but cannot be used: open 1/forklift-bundle.yml: no such file or directory"}, b.Report.Problems)
+	require.Equal(t, []string{"stage 1 is next but cannot be used: bundle is incomplete: no forklift-bundle.yml"}, b.Report.Problems)
 	require.Equal(t, "base", read(t, "/etc/stage"))
 	require.Equal(t, "override", read(t, "/etc/override"))
 	require.NoDirExists(t, "/run/forklift/stages/current")

@@ -105,13 +105,13 @@ func TestResetIsFinishedByTheNextBoot(t *testing.T) {
 // A stage that cannot be started is no reason to give anything up.
 func TestResetToABrokenStage(t *testing.T) {
 	for stage, message := range map[string]string{
-		"7": "reset: stage 7 cannot be next: open /var/lib/forklift/stages/7/forklift-bundle.yml: file does not exist " +
+		"7": "reset: stage 7 cannot be next: directory 7 does not exist " +
 			"(to cancel the reset: pkctl reset --cancel)",
 		"-1": "reset: parse the queued reset: -1 is not the number of a stage",
 	} {
 		r := toReset(`{"version": 1, "stage": ` + stage + `, "overrides": true}`)
 		b, err := inInitramfs(r)
-		require.ErrorContains(t, err, strings.ReplaceAll(message, "/var/lib/forklift/stages/7", "var/lib/forklift/stages/7"))
+		require.ErrorContains(t, err, message)
 		require.Equal(t, 3, b.Choice.Stage)
 		require.Contains(t, r.files, "var/lib/overlays/overrides/usr/share/x")
 		require.Contains(t, r.files, resetFile)

@@ -42,7 +42,7 @@ func TestBootWithoutStage(t *testing.T) {
 		},
 		"no bundle complete": {
 			map[string]string{dir + "1/forklift-bundle.yml": absent, dir + "2/forklift-bundle.yml": absent},
-			[]string{"stage 2 is next but cannot be used: open var/lib/forklift/stages/2/forklift-bundle.yml: file does not exist"},
+			[]string{"stage 2 is next but cannot be used: bundle is incomplete: no forklift-bundle.yml"},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -94,7 +94,13 @@ func CheckBundle(dir fs.FS, stage int) error {
 	if stage < 1 {
 		return fmt.Errorf("%d is not the number of a stage", stage)
 	}
+	if err := checkDirectory(dir, stage); err != nil {
+		return err
+	}
 	data, err := fs.ReadFile(dir, path.Join(strconv.Itoa(stage), ManifestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("bundle is incomplete: no %s", ManifestFile)
+	}
 	if err != nil {
 		return err
 	}
@@ -108,4 +114,20 @@ func CheckBundle(dir fs.FS, stage int) error {
 		return fmt.Errorf("%s has no forklift-version", ManifestFile)
 	}
 	return checkExports(dir, stage)
+}
+
+// checkDirectory returns an error if a stage is missing or not a directory of the store. A symlink is not one: the bundle
+// that it leads to has another number, and goes with that.
+func checkDirectory(dir fs.FS, stage int) error {
+	name := strconv.Itoa(stage)
+	i, err := fs.Lstat(dir, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("directory %s does not exist", name)
+	case err != nil:
+		return err
+	case !i.IsDir():
+		return fmt.Errorf("%s is not a directory", name)
+	}
+	return nil
 }

@@ -36,7 +36,7 @@ func TestLoad(t *testing.T) {
 	require.NotContains(t, s.Bundles, 9, "nobody needs to know")
 	require.NoError(t, s.Bundles[1])
 	require.EqualError(t, s.Bundles[2], "forklift-bundle.yml has no forklift-version")
-	require.EqualError(t, s.Bundles[3], "open 3/forklift-bundle.yml: file does not exist")
+	require.EqualError(t, s.Bundles[3], "directory 3 does not exist")
 	require.EqualError(t, s.Bundles[4], "parse forklift-bundle.yml: [1:1] string was used where mapping is expected")
 	require.EqualError(t, s.Bundles[-1], "-1 is not the number of a stage")
 }

@@ -31,7 +31,7 @@ func (f Files) Unusable(stage int, reason string, at time.Time) (Files, []Write,
 }
 
 // layerPaths are the directories in the way to what pkinit mounts of a bundle, each after those above it.
-var layerPaths = []string{".", "exports", "exports/overlays", "exports/overlays/etc", "exports/overlays/usr"}
+var layerPaths = []string{"exports", "exports/overlays", "exports/overlays/etc", "exports/overlays/usr"}
 
 // checkExports returns an error if one of layerPaths exists and is not a directory. A symlink is not one, since it could
 // lead out of the bundle.

@@ -133,12 +133,12 @@ func TestErrorsLeaveTheStoreAsItWas(t *testing.T) {
 			"add stage 2: path forklift-bundle.yml is reserved: it is written with the bundle"},
 		"twice": {adding(func(w *store.Writer) error { return errors.Join(w.Dir("a", 0o755), w.Symlink("a", "b")) }),
 			"add stage 2: symlinkat b .new-2/a: file exists"},
-		"next that is not there":    {func(s *store.Store) error { return s.SetNext(7) }, "stage 7 cannot be next: openat 7/forklift-bundle.yml: no such file or directory"},
-		"next that is no stage":     {func(s *store.Store) error { return s.SetNext(-1) }, "stage -1 cannot be next: -1 is not the number of a stage"},
-		"name for what isn't there": {func(s *store.Store) error { return s.Name("x", 7) }, "stage 7 cannot be named: openat 7/forklift-bundle.yml: no such file or directory"},
-		"reserved name":             {func(s *store.Store) error { return s.Name("next", 1) }, `stage name "next" is reserved for a role`},
-		"unknown name":              {func(s *store.Store) error { return s.RemoveName("x") }, `stage name "x" is unknown`},
-		"delete a missing stage":    {func(s *store.Store) error { return s.Delete(7) }, "stage 7 does not exist"},
+		"next that is missing":   {func(s *store.Store) error { return s.SetNext(7) }, "stage 7 cannot be next: directory 7 does not exist"},
+		"next that is no stage":  {func(s *store.Store) error { return s.SetNext(-1) }, "stage -1 cannot be next: -1 is not the number of a stage"},
+		"name for missing stage": {func(s *store.Store) error { return s.Name("x", 7) }, "stage 7 cannot be named: directory 7 does not exist"},
+		"reserved name":          {func(s *store.Store) error { return s.Name("next", 1) }, `stage name "next" is reserved for a role`},
+		"unknown name":           {func(s *store.Store) error { return s.RemoveName("x") }, `stage name "x" is unknown`},
+		"delete a missing stage": {func(s *store.Store) error { return s.Delete(7) }, "stage 7 does not exist"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir()
@@ -208,4 +208,21 @@ func listing(t *testing.T, dir string) []string {
 		return nil
 	}))
 	return out
+}
+
+// A symlink to a bundle is not a stage for any command.
+func TestSymlinkIsNotAStage(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	require.Equal(t, 1, add(t, s, ""))
+	require.NoError(t, os.Symlink("1", filepath.Join(dir, "8")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "9"), nil, 0o644))
+	all, err := s.Bundles()
+	require.NoError(t, err)
+	require.Equal(t, []int{1}, all)
+	require.EqualError(t, s.SetNext(8), "stage 8 cannot be next: 8 is not a directory")
+	require.EqualError(t, s.SetNext(9), "stage 9 cannot be next: 9 is not a directory")
+	require.EqualError(t, s.Name("x", 8), "stage 8 cannot be named: 8 is not a directory")
+	require.EqualError(t, stages.CheckBundle(os.DirFS(dir), 8), "8 is not a directory")
+	require.EqualError(t, s.Delete(8), "stage 8 does not exist")
 }

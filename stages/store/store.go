@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
 	"time"
 
@@ -114,3 +115,22 @@ type readFS struct{ sys System }
 func (r readFS) Open(name string) (fs.File, error) { return r.sys.Open(name) }
 
 func (r readFS) ReadDir(name string) ([]fs.DirEntry, error) { return r.sys.ReadDir(name) }
+
+// Lstat implements fs.ReadLinkFS, so that a symlink is not taken for the bundle that it leads to.
+func (r readFS) Lstat(name string) (fs.FileInfo, error) {
+	entries, err := r.sys.ReadDir(path.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Name() == path.Base(name) {
+			return e.Info()
+		}
+	}
+	return nil, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
+}
+
+// ReadLink implements fs.ReadLinkFS. Nothing that reads a store follows symlinks itself.
+func (readFS) ReadLink(name string) (string, error) {
+	return "", &fs.PathError{Op: "readlink", Path: name, Err: errors.ErrUnsupported}
+}

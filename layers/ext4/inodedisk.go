@@ -20,6 +20,7 @@ const (
 	flagEncrypted  = 0x800
 	flagIndexed    = 0x1000 // the directory is an htree
 	flagExtents    = 0x80000
+	flagVerity     = 0x100000
 	flagEAInode    = 0x200000
 	flagInlineData = 0x10000000
 )

@@ -270,10 +270,35 @@ func TestReadErrors(t *testing.T) {
 		_, err := readBytes(t.Context(), d.image)
 		require.EqualError(t, err, want)
 	}
+	for want, flag := range map[string]uint32{
+		"encrypted content is not supported": flagEncrypted, "inline data is not supported": flagInlineData,
+		"fs-verity is not supported: the copy would not be protected": flagVerity,
+	} {
+		d := newDamaged(t, good)
+		d.inode(d.find("d", "file"), func(head *inodeHead, _ *inodeTail, _ []byte) { head.Flags |= flag })
+		_, err := readBytes(t.Context(), d.image)
+		require.EqualError(t, err, "/d/file: inode 44: "+want)
+	}
+	d := newDamaged(t, good)
+	d.inode(d.find("d", "file"), func(head *inodeHead, _ *inodeTail, _ []byte) { head.Flags = 0 })
+	_, err = readBytes(t.Context(), d.image)
+	require.EqualError(t, err, "/d/file: inode 44: block map of ext3 is not supported: run chattr +e on the file")
 	_, err = readBytes(t.Context(), good[:1500])
 	require.EqualError(t, err, "read ext4 superblock: EOF")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = readBytes(ctx, good)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// An entry that fills a block of 64 KiB has a length of 65535 or 0.
+func TestReadEntryOf64KiB(t *testing.T) {
+	for _, length := range []uint16{0, maxBlock - 1} {
+		block := append(encode(nil, &diskEntry{RecLen: length, Inode: 12, NameLen: 1}), 'x')
+		entries, err := appendEntries(nil, append(block, make([]byte, maxBlock-len(block))...))
+		require.NoError(t, err)
+		require.Equal(t, []entry{{"x", 12, 0}}, entries)
+	}
+	_, err := appendEntries(nil, make([]byte, 1024))
+	require.EqualError(t, err, "directory entry has 0 bytes and a name of 0, in a space of 1024")
 }

@@ -104,6 +104,8 @@ func (in *volumeInode) content() (tree.Content, error) {
 		return tree.Content{}, errors.New("encrypted content is not supported")
 	case in.Flags&flagInlineData != 0:
 		return tree.Content{}, errors.New("inline data is not supported")
+	case in.Flags&flagVerity != 0:
+		return tree.Content{}, errors.New("fs-verity is not supported: the copy would not be protected")
 	case in.size() == 0:
 		return tree.Content{}, nil
 	case in.Flags&flagExtents == 0:

@@ -119,7 +119,7 @@ func newPlan(r *recipes.Recipe, date time.Time) *Plan {
 }
 
 func vendorImage(i recipes.Image) diskimage.Layer {
-	return diskimage.Layer{Source: i.Source, SHA256: i.SHA256}
+	return diskimage.Layer{Source: i.Source, SHA256: i.SHA256, Drop: i.Drop}
 }
 
 // cmdline returns the kernel arguments of a recipe.

@@ -170,7 +170,7 @@ func requireVendorImage(t *testing.T, image string) {
 	f, err := os.Open(image)
 	require.NoError(t, err)
 	defer f.Close()
-	tree, err := diskimage.Read(t.Context(), f)
+	tree, err := diskimage.Read(t.Context(), f, nil)
 	require.NoError(t, err)
 	for name, want := range map[string]string{
 		"etc/rpi-issue":             "Raspberry Pi reference 2026-06-18\n",

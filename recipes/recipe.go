@@ -33,8 +33,9 @@ type Base struct {
 
 // Image is a vendor's disk image as a base. Packages are installed over it from its own repositories and the recipe's.
 type Image struct {
-	Source string `yaml:"source" doc:"URL of the image, or its path relative to the recipe: .img, .img.xz or .img.zst." required:"true" path:"url" hint:"a URL, or a path such as images/raspios.img.xz"`
-	SHA256 string `yaml:"sha256" doc:"SHA-256 of that file, as the vendor publishes it." required:"true" pattern:"^[0-9a-f]{64}$" hint:"the 64 hexadecimal digits, in lower case, that the vendor publishes beside the image"`
+	Source string   `yaml:"source" doc:"URL of the image, or its path relative to the recipe: .img, also compressed with xz, zstd, gzip or bzip2." required:"true" path:"url" hint:"a URL, or a path such as images/raspios.img.xz"`
+	SHA256 string   `yaml:"sha256" doc:"SHA-256 of that file, as the vendor publishes it." required:"true" pattern:"^[0-9a-f]{64}$" hint:"the 64 hexadecimal digits, in lower case, that the vendor publishes beside the image"`
+	Drop   []uint32 `yaml:"drop-partitions" doc:"Numbers of further partitions of the image to leave out, such as [3]. All partitions but 1 and 2 must be listed."`
 }
 
 // Debian is a base of a suite's packages.

@@ -64,6 +64,9 @@ func (f field) typeInWords(path string) string {
 	}
 	switch f.typ.Kind() {
 	case reflect.Slice:
+		if f.typ.Elem().Kind() == reflect.Uint32 {
+			return "list of numbers"
+		}
 		return "list of " + link("mappings")
 	case reflect.Map:
 		return "by name: " + link("mapping")

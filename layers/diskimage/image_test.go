@@ -118,7 +118,7 @@ func requireTree(t *testing.T, tree *tree.Tree) {
 
 func TestLayer(t *testing.T) {
 	image := vendorImage(t)
-	for name, compress := range map[string][]string{"raw": nil, "xz": {"xz", "-0"}, "zstd": {"zstd", "-q"}} {
+	for name, compress := range map[string][]string{"raw": nil, "xz": {"xz", "-0"}, "zstd": {"zstd", "-q"}, "gzip": {"gzip", "-1"}, "bzip2": {"bzip2", "-1"}} {
 		t.Run(name, func(t *testing.T) {
 			published := filepath.Join(t.TempDir(), "published")
 			require.NoError(t, os.Link(image, published))
@@ -204,13 +204,13 @@ func TestErrors(t *testing.T) {
 		"no such file":   {source: "/nonexistent.img", err: "open /nonexistent.img: no such file or directory"},
 		"another digest": {sha256: "00", err: "the SHA-256 of SOURCE is " + digest(t, image) + ", not 00"},
 		"not there":      {source: server.URL + "/x.img", err: "download " + server.URL + "/x.img: server answered 404 Not Found"},
-		"no disk":        {image: change(510, 0, 0), err: "read SOURCE: it is no disk image with an MBR"},
-		"zip":            {image: change(0, []byte("PK\x03\x04")...), err: "disk image SOURCE is compressed with zip: want xz, zstd or none"},
+		"no disk":        {image: change(510, 0, 0), err: "read SOURCE: no partition table found, want a raw disk image with an MBR"},
+		"zip":            {image: change(0, []byte("PK\x03\x04")...), err: "disk image SOURCE is a zip archive: unzip it, or compress it with xz"},
 		"broken xz":      {image: change(0, []byte("\xfd7zXZ\x00")...), err: "unpack SOURCE: exit status 1\nxz: (stdin): Compressed data is corrupt"},
-		"no FAT":         {image: change(entry+4, 0x07), err: "read SOURCE: partition 1 is not of type FAT32 (0x0c), so a Raspberry Pi does not boot it"},
-		"no root":        {image: change(entry+16+4, 0x82), err: "read SOURCE: partition 2 is not of type Linux (0x83)"},
+		"no FAT":         {image: change(entry+4, 0x07), err: "read SOURCE: partition 1 (type 0x07 NTFS or exFAT, 40.0 MiB, holds FAT32): want type 0x0c"},
+		"no root":        {image: change(entry+16+4, 0x82), err: "read SOURCE: partition 2 (type 0x82 Linux swap, 16.0 MiB, holds ext4): want type 0x83"},
 		"too short": {image: func() []byte { return data[:len(data)-1] },
-			err: "read SOURCE: it ends after 62914559 bytes, within partition 2, which ends at 62914560"},
+			err: "read SOURCE: image ends at byte 62914559, within or before partition 2, which ends at 62914560: download the image again"},
 		"no ext4": {image: change((bootStart+bootSize)*sector+1024+0x38, 0), err: "read SOURCE: partition 2: no ext4 superblock at byte 46138368: magic number is 0xef00, want 0xef53"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -246,4 +246,25 @@ func TestCancelled(t *testing.T) {
 	tree, err := l.Make(t.Context(), env, nil)
 	require.NoError(t, err, "what is left does not matter")
 	requireTree(t, tree)
+}
+
+// A base whose third partition is not dropped on purpose is refused.
+func TestThirdPartition(t *testing.T) {
+	image := vendorImage(t)
+	f, err := os.OpenFile(image, os.O_RDWR, 0)
+	require.NoError(t, err)
+	const end = bootStart + bootSize + rootSize
+	entry := []byte{4: 0x83, 8: end & 0xff, 9: end >> 8 & 0xff, 10: end >> 16, 12: 0x00, 13: 0x08, 15: 0}
+	_, err = f.WriteAt(entry, 446+2*16)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate((end+0x800)*sector))
+	require.NoError(t, f.Close())
+	l := Layer{Source: image, SHA256: digest(t, image)}
+	_, err = l.Make(t.Context(), testEnv(t), nil)
+	require.EqualError(t, err, "read "+image+": partition 3 (type 0x83 Linux, 1.0 MiB) would be missing from the new image, "+
+		"which has partitions 1 and 2 of a base: if that is intended, add drop-partitions: [3] to base.image of the recipe")
+	l.Drop = []uint32{3}
+	files, err := l.Make(t.Context(), testEnv(t), nil)
+	require.NoError(t, err)
+	requireTree(t, files)
 }

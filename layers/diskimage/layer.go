@@ -22,8 +22,9 @@ import (
 
 // Layer is the base that a vendor's image is.
 type Layer struct {
-	Source string `json:"source"` // URL, or path relative to Env.Dir
-	SHA256 string `json:"sha256"` // of the file as it is published, in hexadecimal
+	Source string   `json:"source"`         // URL, or path relative to Env.Dir
+	SHA256 string   `json:"sha256"`         // of the published file, in hexadecimal
+	Drop   []uint32 `json:"drop,omitempty"` // numbers of partitions to leave out
 }
 
 // Kind implements layers.Layer.
@@ -39,7 +40,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, _ *tree.Tree) (*tree.T
 	if err != nil {
 		return nil, err
 	}
-	t, err := Read(ctx, image)
+	t, err := Read(ctx, image, l.Drop)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", l.Source, err), image.Close())
 	}

@@ -53,10 +53,10 @@ func unpack(ctx context.Context, from, to *os.File, progress func(done, total in
 		err = unxz(ctx, in, out)
 	case compress.Zstd:
 		err = unzstd(in, out)
-	case compress.None:
-		_, err = io.Copy(out, in)
+	case compress.Zip:
+		return fmt.Errorf("disk image %s is a zip archive: unzip it, or compress it with xz", from.Name())
 	default:
-		return fmt.Errorf("disk image %s is compressed with %s: want xz, zstd or none", from.Name(), format)
+		err = unpackOther(format, in, out)
 	}
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", from.Name(), err)
@@ -73,6 +73,16 @@ func unxz(ctx context.Context, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("%w: install the package xz-utils", err)
 	}
 	return err
+}
+
+// unpackOther copies what a stream in some format holds.
+func unpackOther(format compress.Format, in io.Reader, out io.Writer) error {
+	r, err := format.NewReader(in)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, r)
+	return errors.Join(err, r.Close())
 }
 
 func unzstd(in io.Reader, out io.Writer) error {

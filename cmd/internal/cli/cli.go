@@ -12,8 +12,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
 // The exit codes.
@@ -52,7 +55,10 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	called, err := root.ExecuteContextC(ctx)
+	called, err := root.ExecuteContextC(waiting.With(ctx, waiting.Notifier{
+		After: 5 * time.Second, Every: 30 * time.Second,
+		Notify: func(message string) { fmt.Fprintf(stderr, "%s: %s\n", root.Name(), message) },
+	}))
 	var exit Exit
 	switch {
 	case err == nil:

@@ -13,14 +13,13 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// keyFiles are the keys in ~/.ssh that are tried where there is no agent, as ssh does.
+// keyFiles are the names of keys in ~/.ssh to try without an ssh-agent, as ssh does.
 var keyFiles = []string{"id_ed25519", "id_ecdsa", "id_rsa"}
 
-// errNoKey is why nobody can log in.
-var errNoKey = errors.New("there is no key to log in with: neither an ssh-agent ($SSH_AUTH_SOCK) nor a key without a passphrase in ~/.ssh")
+var errNoKey = errors.New("no ssh key found: start an ssh-agent ($SSH_AUTH_SOCK), or put a key without a passphrase in ~/.ssh")
 
-// auth is how to log in at a place: over ssh with the agent's keys or those of the home directory, else as the URL says.
-// Nil leaves it to go-git.
+// auth returns the credentials for a URL: over ssh the keys of the home directory, unless there is an agent. Nil leaves the
+// choice to go-git, which uses the agent's keys or the password in the URL.
 func auth(place string) (transport.AuthMethod, error) {
 	at, err := transport.NewEndpoint(place)
 	if err != nil || at.Protocol != "ssh" || at.Password != "" || os.Getenv("SSH_AUTH_SOCK") != "" {
@@ -50,28 +49,28 @@ func auth(place string) (transport.AuthMethod, error) {
 	return &gitssh.PublicKeysCallback{User: user, Callback: func() ([]ssh.Signer, error) { return keys, nil }}, nil
 }
 
-// explain says what to do about an error of a server.
+// explain adds a way out to an error of a server.
 func explain(err error) error {
 	var key *knownhosts.KeyError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &key) && len(key.Want) > 0:
-		return fmt.Errorf("%w: it is not the key that ~/.ssh/known_hosts has for this host: "+
-			"somebody may be in between, or the host has a new one", err)
+		return fmt.Errorf("%w: the host's key is not the one in ~/.ssh/known_hosts: "+
+			"the host has a new key, or somebody intercepts the connection", err)
 	case errors.As(err, &key):
-		return fmt.Errorf("%w: compare the key with what the host's owner states, and add it to ~/.ssh/known_hosts", err)
+		return fmt.Errorf("%w: compare the key with the one that the host's owner publishes, and add it to ~/.ssh/known_hosts", err)
 	case errors.Is(err, transport.ErrAuthenticationRequired):
-		return errors.New("the server wants to know who asks: name a mirror with a user and a token, https://USER:TOKEN@…, or one over ssh")
+		return errors.New("server requires a login: name a mirror with a user and a token, https://USER:TOKEN@…, or one over ssh")
 	case errors.Is(err, transport.ErrAuthorizationFailed):
-		return errors.New("the server does not let this user read it")
+		return errors.New("server denies this user access")
 	case errors.Is(err, transport.ErrRepositoryNotFound):
-		return errors.New("the server has no such repository, or does not show it to this user")
+		return errors.New("repository does not exist on the server, or this user may not see it")
 	}
 	return err
 }
 
-// redacted is a URL as it may be shown: without its password.
+// redacted returns a URL without its password.
 func redacted(place string) string {
 	u, err := url.Parse(place)
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 	maxBytes = 1 << 30
 )
 
-// checkout writes the files of a commit to a directory, which appears once all are there.
+// checkout writes the files of a commit to a directory, which appears when it is complete.
 func checkout(commit *object.Commit, dir string) error {
 	err := replaceDir(dir, func(tmp string) error {
 		root, err := os.OpenRoot(tmp)
@@ -35,7 +35,7 @@ func checkout(commit *object.Commit, dir string) error {
 	return nil
 }
 
-// writer writes files below a directory, and never through a symlink that leads out of it.
+// writer writes files below a directory, never through a symlink that leads out of it.
 type writer struct {
 	root  *os.Root
 	files int
@@ -64,11 +64,11 @@ func (w *writer) commit(commit *object.Commit) error {
 }
 
 func (w *writer) entry(tree *object.Tree, name string, mode filemode.FileMode) error {
-	if !sound(name) {
-		return errors.New("this is no name for a file")
+	if !isValidName(name) {
+		return errors.New("not a valid file name")
 	}
 	if w.files++; w.files > maxFiles {
-		return fmt.Errorf("there are more than %d files", maxFiles)
+		return fmt.Errorf("commit has more than %d files", maxFiles)
 	}
 	switch mode {
 	case filemode.Dir:
@@ -83,8 +83,8 @@ func (w *writer) entry(tree *object.Tree, name string, mode filemode.FileMode) e
 	return w.file(tree, name, 0o644)
 }
 
-// sound reports whether a path is clean, stays below its directory, and is nothing of Git's own.
-func sound(name string) bool {
+// isValidName reports whether a path is clean, stays below its directory, and contains no .git.
+func isValidName(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		if strings.EqualFold(part, ".git") {
 			return false
@@ -94,13 +94,13 @@ func sound(name string) bool {
 }
 
 func (w *writer) symlink(tree *object.Tree, name string) error {
-	const longest = 4096
+	const maxTarget = 4096
 	f, err := tree.File(name)
 	if err != nil {
 		return err
 	}
-	if f.Size > longest {
-		return fmt.Errorf("the target of the link has %d bytes", f.Size)
+	if f.Size > maxTarget {
+		return fmt.Errorf("symlink has a target of %d bytes", f.Size)
 	}
 	target, err := f.Contents()
 	if err != nil {
@@ -115,7 +115,7 @@ func (w *writer) file(tree *object.Tree, name string, mode os.FileMode) error {
 		return err
 	}
 	if w.bytes += f.Size; w.bytes > maxBytes {
-		return fmt.Errorf("the files have more than %d bytes", maxBytes)
+		return fmt.Errorf("commit has more than %d bytes of files", maxBytes)
 	}
 	in, err := f.Reader()
 	if err != nil {

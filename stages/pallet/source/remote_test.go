@@ -32,7 +32,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
 )
 
-// gitProgram is the path of a program of Git's.
+// gitProgram returns the path of one of Git's programs.
 func gitProgram(t *testing.T, name string) string {
 	t.Helper()
 	out, err := exec.Command(needs.Program(t, "git"), "--exec-path").Output()
@@ -40,13 +40,13 @@ func gitProgram(t *testing.T, name string) string {
 	return filepath.Join(strings.TrimSpace(string(out)), name)
 }
 
-// from is a source with an empty cache whose only mirror is a place.
+// from returns a source with an empty cache and one mirror.
 func from(t *testing.T, place string) source.Source {
 	t.Helper()
 	return source.Source{Cache: t.TempDir(), Mirrors: mirror.Mirrors{"example.org/": place + "/"}}
 }
 
-// requireFound asks a server for a version, resolves it, and does so again without the server.
+// requireFound finds and resolves a version, with the server and then offline.
 func requireFound(t *testing.T, s source.Source, commit string) {
 	t.Helper()
 	r, err := s.Find(t.Context(), base+"@v1.0.0")
@@ -63,7 +63,7 @@ func requireFound(t *testing.T, s source.Source, commit string) {
 	require.Equal(t, dir, again)
 }
 
-// gitServer serves repositories over https as Git's own program does, to whoever knows the password.
+// gitServer serves repositories over https with git http-backend, behind a password.
 func gitServer(t *testing.T, root, password string) *httptest.Server {
 	t.Helper()
 	git := &cgi.Handler{
@@ -86,7 +86,7 @@ func gitServer(t *testing.T, root, password string) *httptest.Server {
 	return s
 }
 
-// TestHTTPS: a server with a certificate of its own authority, which the environment names as for other programs in Go.
+// TestHTTPS fetches from a server whose certificate authority the environment names.
 func TestHTTPS(t *testing.T) {
 	u := newUpstream(t)
 	first := u.commit(palletFiles)
@@ -101,7 +101,7 @@ func TestHTTPS(t *testing.T) {
 	u.tag("v1.1.0", u.commit("-- c --\nc\n"))
 	src := from(t, s.URL)
 	_, err := src.Find(t.Context(), base+"@v9")
-	require.EqualError(t, err, `find "v9" in example.org/base: there is no such tag or branch`)
+	require.EqualError(t, err, `find "v9" in example.org/base: no such tag or branch`)
 	second := u.commit("-- c --\nd\n")
 	r, err := src.Find(t.Context(), base+"@"+second[:10])
 	require.NoError(t, err, "what came later is fetched")
@@ -109,14 +109,14 @@ func TestHTTPS(t *testing.T) {
 
 	_, err = src.Find(t.Context(), "example.org/other@v1")
 	require.EqualError(t, err, "fetch example.org/other from "+s.URL+"/other: "+
-		"the server has no such repository, or does not show it to this user")
+		"repository does not exist on the server, or this user may not see it")
 	require.NoDirExists(t, filepath.Join(src.Cache, "mirrors/example.org/other"), "what failed leaves nothing")
 
 	closed := gitServer(t, filepath.Join(root, "example.org"), "secret")
 	for password, want := range map[string]string{
-		"":          "the server wants to know who asks: name a mirror with a user and a token, https://USER:TOKEN@…, or one over ssh",
-		"wrong":     "the server wants to know who asks: name a mirror with a user and a token, https://USER:TOKEN@…, or one over ssh",
-		"a guest's": "the server does not let this user read it",
+		"":          "server requires a login: name a mirror with a user and a token, https://USER:TOKEN@…, or one over ssh",
+		"wrong":     "server requires a login: name a mirror with a user and a token, https://USER:TOKEN@…, or one over ssh",
+		"a guest's": "server denies this user access",
 	} {
 		at, err := url.Parse(closed.URL)
 		require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestHTTPS(t *testing.T) {
 	require.ErrorContains(t, err, "tls: failed to verify certificate")
 }
 
-// requireNowhere requires that no file has a word in it.
+// requireNowhere requires that no file contains a word.
 func requireNowhere(t *testing.T, dir, word string) {
 	t.Helper()
 	require.NoError(t, filepath.Walk(dir, func(name string, info os.FileInfo, err error) error {
@@ -153,7 +153,7 @@ func requireNowhere(t *testing.T, dir, word string) {
 	}))
 }
 
-// selfSigned is a certificate that nobody vouches for.
+// selfSigned returns a self-signed certificate.
 func selfSigned(t *testing.T) tls.Certificate {
 	t.Helper()
 	public, key, err := ed25519.GenerateKey(rand.Reader)
@@ -164,7 +164,7 @@ func selfSigned(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{data}, PrivateKey: key}
 }
 
-// sshServer serves repositories below a directory over ssh, to whoever has one key.
+// sshServer serves the repositories below a directory over ssh to the owner of a key.
 type sshServer struct {
 	address string
 	host    ssh.Signer
@@ -205,7 +205,7 @@ func newSSHServer(t *testing.T, root string, allowed ssh.PublicKey) *sshServer {
 	return &sshServer{l.Addr().String(), host}
 }
 
-// serve answers on one connection, as git-shell does.
+// serve serves one connection, as git-shell does.
 func serve(conn net.Conn, config *ssh.ServerConfig, program, root string) {
 	defer conn.Close()
 	_, channels, requests, err := ssh.NewServerConn(conn, config)
@@ -248,7 +248,7 @@ func answer(channel ssh.Channel, program, dir string) {
 	_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(status))
 }
 
-// TestSSH: the user's own key opens the server, whose key must be the known one.
+// TestSSH logs in with the user's key to a server whose key is known.
 func TestSSH(t *testing.T) {
 	u := newUpstream(t)
 	first := u.commit(palletFiles)
@@ -278,15 +278,15 @@ func TestSSH(t *testing.T) {
 		}
 	}
 	know(s.host)
-	fails("there is no key to log in with: neither an ssh-agent ($SSH_AUTH_SOCK) nor a key without a passphrase in ~/.ssh")
+	fails("no ssh key found: start an ssh-agent ($SSH_AUTH_SOCK), or put a key without a passphrase in ~/.ssh")
 	own(private)
 	requireFound(t, from(t, place), first)
 
 	other, wrong := newKey(t)
 	know(wrong)
-	fails("knownhosts: key mismatch", "it is not the key that ~/.ssh/known_hosts has for this host")
+	fails("knownhosts: key mismatch", "the host's key is not the one in ~/.ssh/known_hosts")
 	require.NoError(t, os.WriteFile(known, nil, 0o600))
-	fails("knownhosts: key is unknown", "compare the key with what the host's owner states, and add it to ~/.ssh/known_hosts")
+	fails("knownhosts: key is unknown", "compare the key with the one that the host's owner publishes, and add it to ~/.ssh/known_hosts")
 	know(s.host)
 	own(other)
 	fails("unable to authenticate")

@@ -19,7 +19,7 @@ import (
 
 const base = "example.org/base"
 
-// upstream is a repository of a pallet.
+// upstream is a repository with a pallet.
 type upstream struct {
 	t    *testing.T
 	dir  string
@@ -100,10 +100,10 @@ func TestFind(t *testing.T) {
 	require.Equal(t, fourth, found("master").Commit)
 
 	for query, message := range map[string]string{
-		"main":      `find "main" in example.org/base: there is no such tag or branch`,
-		"0123456":   `find "0123456" in example.org/base: there is no such tag, branch or commit`,
+		"main":      `find "main" in example.org/base: no such tag or branch`,
+		"0123456":   `find "0123456" in example.org/base: no such tag, branch or commit`,
 		"":          `"example.org/base@" is not of the form PATH@QUERY, such as github.com/PlanktoScope/pallet-standard@v2024.0.0, where the query is a branch, a tag or the beginning of a commit`,
-		"../../etc": `find "../../etc" in example.org/base: there is no such tag or branch`,
+		"../../etc": `find "../../etc" in example.org/base: no such tag or branch`,
 	} {
 		_, err := s.Find(t.Context(), base+"@"+query)
 		require.EqualError(t, err, message)
@@ -111,7 +111,7 @@ func TestFind(t *testing.T) {
 	_, err := s.Find(t.Context(), "example.com/../etc@x")
 	require.ErrorContains(t, err, "is not of the form PATH@QUERY")
 	_, err = s.Find(t.Context(), "example.com/other@x")
-	require.EqualError(t, err, "fetch example.com/other: it is not in the cache, and --offline forbids to fetch it")
+	require.EqualError(t, err, "fetch example.com/other: not in the cache, and --offline forbids to fetch it")
 }
 
 func TestResolve(t *testing.T) {
@@ -134,7 +134,7 @@ func TestResolve(t *testing.T) {
 
 	require.NoError(t, os.RemoveAll(u.dir))
 	again, err := s.Resolve(t.Context(), r)
-	require.NoError(t, err, "it is in the cache")
+	require.NoError(t, err, "cached")
 	require.Equal(t, dir, again)
 }
 
@@ -150,15 +150,15 @@ func TestLocksThatLie(t *testing.T) {
 	}{
 		"another time": {
 			pallet.Lock{Type: "pseudoversion", Timestamp: "20270101010000", Commit: first},
-			"the lock of example.org/base says that commit " + first + " is of 20270101010000, and it is of 20260101010000",
+			"lock of example.org/base: timestamp is 20270101010000, but that of commit " + first + " is 20260101010000",
 		},
 		"another tag": {
 			pallet.Lock{Type: "version", Tag: "v1.0.0", Timestamp: "20260101010000", Commit: first},
-			"the lock of example.org/base says that tag v1.0.0 is on commit " + first + ", and it is on " + second,
+			"lock of example.org/base: tag v1.0.0 is on commit " + first + " in the lock, but on " + second + " in the repository",
 		},
 		"no tag": {
 			pallet.Lock{Type: "version", Tag: "v2.0.0", Timestamp: "20260101010000", Commit: first},
-			"the lock of example.org/base says that tag v2.0.0 is on commit " + first + ", and there is no such tag",
+			"lock of example.org/base: tag v2.0.0 of commit " + first + " does not exist",
 		},
 		"no commit": {
 			pallet.Lock{Type: "pseudoversion", Timestamp: "20270101010000", Commit: "0123456789012345678901234567890123456789"},
@@ -174,7 +174,7 @@ func TestLocksThatLie(t *testing.T) {
 	require.EqualError(t, err, `"../x" is not the path of a pallet, such as github.com/PlanktoScope/pallet-standard`)
 }
 
-// TestLayeredPallet reads a pallet that requires another one from Git, and its sum.
+// TestLayeredPallet reads a pallet that requires another one from Git, with and without its sum.
 func TestLayeredPallet(t *testing.T) {
 	u := newUpstream(t)
 	u.commit(palletFiles + "-- deployments/x.deploy.yml --\npackage: /packages/x\n-- packages/x/forklift-package.yml --\n{}\n")
@@ -197,7 +197,7 @@ func TestLayeredPallet(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"x"}, p.DeploymentNames())
 	lock := dir + "/requirements/pallets/example.org/base/forklift-version-lock."
-	require.Equal(t, []string{lock + "sum: there is no such file, so that only the commit of example.org/base is checked; " +
+	require.Equal(t, []string{lock + "sum: file is missing, so only the commit of example.org/base is verified; " +
 		"write it with: pkctl pallet sum"}, p.Notes)
 
 	sums, err := reader.Sums(t.Context(), dir)
@@ -211,8 +211,8 @@ func TestLayeredPallet(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(tree, "a/b"), []byte("forged\n"), 0o644))
 	_, err = reader.Read(t.Context(), dir)
-	require.ErrorContains(t, err, lock+"sum:1:1: example.org/base v0.0.0-20260101010000-"+r.Lock.Commit[:12]+" has the hash p1:")
-	require.ErrorContains(t, err, "what is there now is not what was locked")
+	require.ErrorContains(t, err, lock+"sum:1:1: hash of example.org/base v0.0.0-20260101010000-"+r.Lock.Commit[:12]+" is p1:")
+	require.ErrorContains(t, err, "the files are not those that were locked")
 }
 
 func TestDescribe(t *testing.T) {

@@ -13,10 +13,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
-// timestamp is when a commit was made, as locks have it.
+// timestamp returns the time of a commit in the format of locks.
 func timestamp(c *object.Commit) string { return c.Committer.When.UTC().Format("20060102150405") }
 
-// tagged is the commit that a tag is on.
+// tagged returns the commit of a tag.
 func tagged(repo *git.Repository, name string) (plumbing.Hash, error) {
 	ref, err := repo.Tag(name)
 	if err != nil {
@@ -25,7 +25,7 @@ func tagged(repo *git.Repository, name string) (plumbing.Hash, error) {
 	return peel(repo, ref)
 }
 
-// peel is the commit that a reference to a commit or an annotated tag is to.
+// peel returns the commit of a reference to a commit or an annotated tag.
 func peel(repo *git.Repository, ref *plumbing.Reference) (plumbing.Hash, error) {
 	tag, err := repo.TagObject(ref.Hash())
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
@@ -41,7 +41,7 @@ func peel(repo *git.Repository, ref *plumbing.Reference) (plumbing.Hash, error) 
 	return commit.Hash, nil
 }
 
-// versions are the tags of a repository that are versions, by the commits that they are on: of several the highest.
+// versions returns the tags that are semantic versions by their commits: the highest of each commit.
 func versions(repo *git.Repository) (map[plumbing.Hash]string, error) {
 	all, err := repo.Tags()
 	if err != nil {
@@ -57,12 +57,12 @@ func versions(repo *git.Repository) (map[plumbing.Hash]string, error) {
 		if err == nil && semver.Compare(name, found[commit]) > 0 {
 			found[commit] = name
 		}
-		return nil // a tag of something else than a commit is no version
+		return nil // tags of trees and blobs are skipped
 	})
 	return found, err
 }
 
-// lockOf locks a commit: by the highest version on it, else after the highest version before it, else without one.
+// lockOf returns the lock of a commit: its highest version, or a pseudoversion after the highest version among its ancestors.
 func lockOf(repo *git.Repository, hash plumbing.Hash) (pallet.Lock, error) {
 	commit, err := repo.CommitObject(hash)
 	if err != nil {
@@ -81,8 +81,7 @@ func lockOf(repo *git.Repository, hash plumbing.Hash) (pallet.Lock, error) {
 	return lock, err
 }
 
-// highestBefore is the highest version on an ancestor of a commit, "" if there is none. A history that was not fetched
-// in full ends where it ends.
+// highestBefore returns the highest version among the ancestors of a commit, or "". The history may be incomplete.
 func highestBefore(repo *git.Repository, from plumbing.Hash, tags map[plumbing.Hash]string) (string, error) {
 	highest := ""
 	if len(tags) == 0 {
@@ -111,14 +110,14 @@ func highestBefore(repo *git.Repository, from plumbing.Hash, tags map[plumbing.H
 	return highest, err
 }
 
-// State is what Git says of a directory.
+// State is the state of a working tree.
 type State struct {
-	Version string // as that of a lock; "" if the directory is no repository or has no commit
+	Version string // in the format of a lock; "" if the directory is not a repository or has no commit
 	Commit  string
-	Clean   bool // all is as committed
+	Clean   bool // no file differs from the commit
 }
 
-// Describe is what Git says of a directory that may be the top of a repository.
+// Describe returns the state of a directory; the zero State if it is not the top of a repository.
 func Describe(dir string) (State, error) {
 	repo, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
 	if errors.Is(err, git.ErrRepositoryNotExists) {

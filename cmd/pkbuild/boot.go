@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/progress"
 	"github.com/PlanktoScope/pkbuild/qemu"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
@@ -89,7 +90,7 @@ func readChecks(files []string) ([]qemu.Check, error) {
 
 // showProgress shows the time that a boot takes on a terminal, until stop is called.
 func showProgress(w io.Writer, image string, silent bool) (stop func()) {
-	if silent || !isTerminal(w) {
+	if silent || !progress.IsTerminal(w) {
 		return func() {}
 	}
 	start, done, ended := time.Now(), make(chan struct{}), make(chan struct{})
@@ -118,7 +119,7 @@ func printBoot(w io.Writer, r *qemu.Result, wrong []string) error {
 	if b := r.Report; b != nil {
 		p.line("stage %d: %s", b.Choice.Stage, b.Choice.Reason)
 		for _, s := range b.Steps {
-			p.line("  %-8s %6.3f s  %s%s", s.State, s.Seconds, s.Name, remark(s))
+			p.line("  %-8s %6.3f s  %s%s", s.State, s.Seconds, s.Name, stepNote(s))
 		}
 	}
 	for _, o := range r.Overlays {
@@ -146,7 +147,7 @@ func accelerated(r *qemu.Result) string {
 	return ""
 }
 
-func remark(s report.Step) string {
+func stepNote(s report.Step) string {
 	switch {
 	case s.Error != "":
 		return ": " + s.Error

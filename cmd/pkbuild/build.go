@@ -6,14 +6,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/progress"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
-// buildFlags are the flags of the commands that build what a recipe describes.
+// buildFlags are the flags of the commands that build images.
 type buildFlags struct {
 	recipe recipeFlags
 	cache  cacheFlags
-	face   faceFlags
+	show   progress.Flags
 	keep   bool
 }
 
@@ -24,11 +25,11 @@ func (f *buildFlags) add(cmd *cobra.Command) {
 
 func (f *buildFlags) addAll(cmd *cobra.Command) {
 	f.add(cmd)
-	f.face.add(cmd)
-	cmd.Flags().BoolVar(&f.keep, "keep-failed", false, "keep what a layer that fails leaves, and say where")
+	f.show.Add(cmd)
+	cmd.Flags().BoolVar(&f.keep, "keep-failed", false, "keep the scratch directory of a failed layer")
 }
 
-// build builds with what the flags say, and shows how that goes on.
+// build runs a build with the options of the flags, and shows its progress.
 func (f *buildFlags) build(cmd *cobra.Command, r *recipes.Recipe, build func(builder.Workspace) error) error {
 	helpers, err := f.recipe.helperDir()
 	if err != nil {
@@ -38,18 +39,18 @@ func (f *buildFlags) build(cmd *cobra.Command, r *recipes.Recipe, build func(bui
 	if w.Caches, err = f.cache.caches(); err != nil {
 		return err
 	}
-	show := f.face.open(cmd)
-	defer show.close()
-	w.Events = show.event
+	view := f.show.View(cmd.OutOrStdout(), cmd.ErrOrStderr())
+	defer view.Close()
+	w.Events = view.Event
 	return build(w)
 }
 
-// cacheFlags are the flags of the commands that make layers.
+// cacheFlags are the flags of the commands that look up layers.
 type cacheFlags struct{ own, shared string }
 
 func (f *cacheFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.own, "cache", "", cacheUsage)
-	cmd.Flags().StringVar(&f.shared, "shared-cache", "", "cache `directory` of somebody else, whose layers are used and which is only read\n(default: $PKBUILD_SHARED_CACHE)")
+	cmd.Flags().StringVar(&f.shared, "shared-cache", "", "`directory` of a second cache, which is only read (default: $PKBUILD_SHARED_CACHE)")
 }
 
 func (f *cacheFlags) caches() (c builder.Caches, err error) {

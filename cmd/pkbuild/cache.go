@@ -20,7 +20,7 @@ func cacheCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "List what the cache holds, and make room in it",
+		Short: "List and prune the cache",
 		Args:  cli.Exactly(),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -33,7 +33,7 @@ func cacheListCommand(dir *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List layers, packages and the rest, the least recently used first",
+		Short: "List the entries of the cache, the least recently used first",
 		Args:  cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := openCache(*dir)
@@ -50,7 +50,7 @@ func cacheListCommand(dir *string) *cobra.Command {
 			return printCache(cmd.OutOrStdout(), c, entries)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON, with each package")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print all entries as JSON")
 	return cmd
 }
 
@@ -59,10 +59,11 @@ func cachePruneCommand(dir *string) *cobra.Command {
 	var keep string
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove what killed builds left and, with --keep-bytes, what was not used for longest",
-		Long: "Remove what builds that were killed left behind. With --keep-bytes also remove layers, packages and the rest,\n" +
-			"the least recently used first, until the cache is no larger. What a running build uses stays.",
-		Args: cli.Exactly(),
+		Short: "Remove leftovers and, with --keep-bytes, the least recently used entries",
+		Long: "Remove leftovers of killed builds. With --keep-bytes also remove the least recently used entries until the cache\n" +
+			"is no larger than that. Entries that a running build uses are kept.",
+		Example: "  pkbuild cache prune --dry-run --keep-bytes 10GiB",
+		Args:    cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			limit := int64(-1)
 			var err error
@@ -85,15 +86,15 @@ func cachePruneCommand(dir *string) *cobra.Command {
 			return printPruned(cmd.OutOrStdout(), p, dry)
 		},
 	}
-	cmd.Flags().StringVar(&keep, "keep-bytes", "", "the largest `size` that the cache may keep: a number of bytes, or such as 10GiB")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what would go, and remove nothing")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	cmd.Flags().StringVar(&keep, "keep-bytes", "", "maximum `size` of the cache, such as 10GiB")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "print what would be removed, and remove nothing")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return cmd
 }
 
 const cacheUsage = "`directory` of the cache (default: $PKBUILD_CACHE, else pkbuild in the user's cache)"
 
-// cacheDir is the directory of the cache: the one that a flag names, else the default one.
+// cacheDir returns the directory of the cache: that of the flag, else the default.
 func cacheDir(flag string) (string, error) {
 	if flag != "" {
 		return filepath.Abs(flag)
@@ -110,7 +111,7 @@ func openCache(flag string) (builder.Cache, error) {
 	return builder.Cache{Dir: dir}, err
 }
 
-// printCache prints a line for each layer and leftover, and one for all others of a kind together.
+// printCache prints a line for each layer and leftover, and one for all entries of each other kind.
 func printCache(w io.Writer, c builder.Cache, entries []builder.CacheEntry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	p := &printer{w: t}
@@ -153,7 +154,7 @@ func printPruned(w io.Writer, pruned *builder.Pruned, dry bool) error {
 	}
 	p.line("%s %d entries, %s; %s left", verb, len(pruned.Removed), humanize.IBytes(uint64(pruned.Freed)), humanize.IBytes(uint64(pruned.Left)))
 	if n := len(pruned.InUse); n > 0 {
-		p.line("left %d entries that a running build may use: try again when it is over", n)
+		p.line("kept %d entries that a running build may use; prune again after it", n)
 	}
 	return p.err
 }

@@ -17,22 +17,23 @@ func containerCommand() *cobra.Command {
 	var output, compress string
 	cmd := &cobra.Command{
 		Use:   "container RECIPE",
-		Short: "Build the container image that a recipe with a container section describes",
-		Long: "Build the container image that a recipe with a container section describes, one layer for each of the\n" +
-			"recipe's, and print the digest of its manifest. In a directory (oci:DIR:TAG) it takes the place of the image\n" +
-			"with the same tag; the others stay. The same recipe gives the same bytes.",
-		Args: cli.Exactly("RECIPE"),
+		Short: "Build the container image of a recipe with a container section",
+		Long: "Build the container image of a recipe with a container section, with one layer for each layer of the recipe,\n" +
+			"and print the digest of its manifest. In a directory (oci:DIR:TAG) it replaces the image with the same tag and\n" +
+			"keeps all others. The same recipe gives the same bytes.",
+		Example: "  pkbuild container web.yml\n  pkbuild container web.yml -o oci-archive:web.tar:1.0",
+		Args:    cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
 			how := builder.ContainerOutput{Compression: builder.LayerCompression(compress)}
 			if !slices.Contains(builder.LayerCompressions, how.Compression) {
-				return fmt.Errorf("%w: --compress %q is none of gzip, zstd and none", cli.ErrUsage, compress)
+				return fmt.Errorf("%w: --compress is %q, want gzip, zstd or none", cli.ErrUsage, compress)
 			}
 			r, p, err := flags.recipe.compile(cmd.Context(), args[0], flags.cache.own)
 			if err != nil {
 				return err
 			}
 			if p.Container == nil {
-				return fmt.Errorf("%s describes an image of a disk: run pkbuild image %s, or give it a container section", args[0], args[0])
+				return fmt.Errorf("%s describes a disk image: run pkbuild image %s, or add a container section", args[0], args[0])
 			}
 			if output == "" {
 				output = "oci:" + r.Name
@@ -45,7 +46,7 @@ func containerCommand() *cobra.Command {
 				sum, err = builder.BuildContainer(cmd.Context(), p, w, how)
 				return err
 			})
-			if err != nil || flags.face.json {
+			if err != nil || flags.show.JSON {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), sum)
@@ -53,7 +54,7 @@ func containerCommand() *cobra.Command {
 		}),
 	}
 	flags.addAll(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "where it goes: `oci:DIR[:TAG]` or oci-archive:FILE[:TAG] (default: oci: and the recipe's name)")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "destination: `oci:DIR[:TAG]` or oci-archive:FILE[:TAG] (default: oci: and the recipe's name)")
 	methods := []string{}
 	for _, c := range builder.LayerCompressions {
 		methods = append(methods, string(c))

@@ -15,12 +15,12 @@ func imageCommand() *cobra.Command {
 	var output, compress string
 	cmd := &cobra.Command{
 		Use:   "image RECIPE",
-		Short: "Build the image that a recipe describes",
-		Long: "Build the image that a recipe describes. Layers that have not changed are taken from the cache. The image\n" +
-			"appears under its name only when it is complete, and with it, made in the same pass, its block map for\n" +
-			"bmaptool (NAME.img.bmap) and its checksum for sha256sum (with .sha256 behind the name). Compressed images\n" +
-			"(--compress, or an output that ends with .zst or .xz) never lie on the disk as a whole.",
-		Args: cli.Exactly("RECIPE"),
+		Short: "Build the disk image of a recipe",
+		Long: "Build the disk image of a recipe. Unchanged layers come from the cache. The image gets its name when it is complete,\n" +
+			"together with a block map for bmaptool (NAME.img.bmap) and a checksum for sha256sum (NAME.img.sha256). With\n" +
+			"--compress, or an output that ends with .zst or .xz, it is compressed while it is written.",
+		Example: "  pkbuild image pi.yml\n  pkbuild image --locked pi.yml -o out/pi.img.zst",
+		Args:    cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.recipe.compileDisk(cmd.Context(), args[0], flags.cache.own)
 			if err != nil {
@@ -36,16 +36,16 @@ func imageCommand() *cobra.Command {
 		}),
 	}
 	flags.addAll(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the recipe's name with .img, here); --compress adds its suffix")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: NAME.img in the working directory); --compress adds its suffix")
 	cmd.Flags().StringVar(&compress, "compress", "", "`method` to compress the image with: zstd or xz")
 	_ = cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions([]string{"zstd", "xz"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// outputName is where the image goes, with the suffix of its compression, which either the name or a flag tells.
+// outputName returns the file of the image and its compression, which the name or the flag chooses.
 func outputName(output, recipe string, c disk.Compression) (string, disk.Compression, error) {
 	if c != disk.None && c.Suffix() == "" {
-		return "", "", fmt.Errorf("%w: --compress %q is neither zstd nor xz", cli.ErrUsage, c)
+		return "", "", fmt.Errorf("%w: --compress is %q, want zstd or xz", cli.ErrUsage, c)
 	}
 	if output == "" {
 		return recipe + ".img" + c.Suffix(), c, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
-// errNoLock is a recipe without a lock where one is needed.
+// errNoLock returns the error for a recipe without a lock.
 func errNoLock(recipe string) error {
 	return fmt.Errorf("%s is missing: run pkbuild lock %s", lock.FileName(recipe), recipe)
 }
@@ -24,11 +24,12 @@ func lockCommand() *cobra.Command {
 	var diff, check, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "lock RECIPE",
-		Short: "Pin everything that an image is made of, in RECIPE.lock",
-		Long: "Pin everything that an image is made of, in RECIPE.lock: the newest packages of the recipe's repositories,\n" +
-			"by digest, with all that they depend on. `pkbuild image` then takes those and no others, whenever and wherever\n" +
-			"it runs. Prints what changed since the lock was last made.",
-		Args: cli.Exactly("RECIPE"),
+		Short: "Pin packages, pallets and container images in RECIPE.lock",
+		Long: "Pin the newest packages of a recipe's repositories with their dependencies, its pallets and its container images,\n" +
+			"by digest, in RECIPE.lock. `pkbuild image` then uses exactly these, whenever and wherever it runs. Prints the\n" +
+			"changes since the lock was last made.",
+		Example: "  pkbuild lock pi.yml\n  pkbuild lock --diff pi.yml\n  pkbuild lock --check pi.yml",
+		Args:    cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if check {
 				return checkLock(cmd, &flags, args[0], cache)
@@ -52,20 +53,20 @@ func lockCommand() *cobra.Command {
 	flags.addSet(cmd)
 	f := cmd.Flags()
 	f.StringVar(&cache, "cache", "", cacheUsage)
-	f.BoolVar(&diff, "diff", false, "say what would change, and leave the lock as it is")
-	f.BoolVar(&check, "check", false, "exit with 1 unless the lock fits the recipe; asks no mirror")
+	f.BoolVar(&diff, "diff", false, "print what would change, and keep the lock")
+	f.BoolVar(&check, "check", false, "only check that the lock is up to date with the recipe, without a mirror")
 	f.BoolVar(&asJSON, "json", false, "print the changes as JSON")
 	cmd.MarkFlagsMutuallyExclusive("diff", "check")
 	cmd.MarkFlagsMutuallyExclusive("json", "check")
 	return cmd
 }
 
-// relock resolves a recipe anew and, unless only the difference is asked for, writes its lock. The old lock is nil where
-// there is none.
+// relock resolves a recipe and, unless only the difference is wanted, writes its lock. The old lock is nil if there is
+// none.
 func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff bool) (old, l *lock.Lock, err error) {
 	old, err = lock.Read(recipe)
 	if err != nil && diff {
-		return nil, nil, err // what is written anew may have been broken
+		return nil, nil, err // a broken lock is replaced
 	}
 	if old == nil && diff {
 		return nil, nil, errNoLock(recipe)
@@ -90,7 +91,7 @@ func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff b
 	return old, l, lock.Write(recipe, l)
 }
 
-// checkLock tells whether a recipe's lock fits it.
+// checkLock checks that a recipe's lock is up to date.
 func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string) error {
 	r, err := flags.load(recipe)
 	if err != nil {
@@ -133,7 +134,7 @@ func stale(recipe string, err error) error {
 	return err
 }
 
-// printChanges prints a line for each change and one for all.
+// printChanges prints a line for each change, and a summary.
 func printChanges(w io.Writer, changes []lock.Change) error {
 	p := &printer{w: w}
 	count := map[string]int{}
@@ -144,7 +145,7 @@ func printChanges(w io.Writer, changes []lock.Change) error {
 		delta += c.NewSize - c.OldSize
 	}
 	if len(changes) == 0 {
-		p.line("nothing changed")
+		p.line("no changes")
 		return p.err
 	}
 	p.line("%d changed, %d added, %d removed, %s", count["changed"], count["added"], count["removed"], lock.Delta(delta))

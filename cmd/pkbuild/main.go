@@ -1,4 +1,4 @@
-// Command pkbuild compiles a recipe to a plan, builds the plan to a flashable image, and boots it in QEMU.
+// Command pkbuild compiles a recipe to a plan, builds the flashable image of the plan, and boots it in QEMU.
 package main
 
 import (
@@ -15,22 +15,22 @@ import (
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
-// version is set by the linker; a build without it says "dev".
+// version is set by the linker.
 var version = "dev"
 
 func main() {
-	logrus.SetOutput(io.Discard) // libraries log to it, and return what matters
-	cli.Main(root(), tellProblems)
+	logrus.SetOutput(io.Discard) // libraries log to it, and return errors anyway
+	cli.Main(root(), printProblems)
 }
 
 func root() *cobra.Command {
-	return cli.Group("pkbuild", "Build and prove images for instruments that run on a Raspberry Pi",
+	return cli.Group("pkbuild", "Build and test images for instruments with a Raspberry Pi",
 		imageCommand(), containerCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(),
 		bootCommand(), verifyCommand(), palletCommand(), schemaCommand(), docsCommand(), clidoc.Command("1"), cli.Version("pkbuild", version))
 }
 
-// tellProblems says each mistake in a recipe on a line of its own, with its place first, as editors expect it.
-func tellProblems(w io.Writer, called *cobra.Command, err error) bool {
+// printProblems prints each mistake in a recipe on its own line, beginning with the position, as editors expect it.
+func printProblems(w io.Writer, called *cobra.Command, err error) bool {
 	var problems recipes.Problems
 	if !errors.As(err, &problems) {
 		return false
@@ -46,7 +46,7 @@ func tellProblems(w io.Writer, called *cobra.Command, err error) bool {
 	return true
 }
 
-// palletCommand has the commands of pkctl that work on a pallet's directory.
+// palletCommand returns the commands that work on the directory of a pallet.
 func palletCommand() *cobra.Command {
 	cmd, _ := pallets.Command("pkbuild")
 	return cmd

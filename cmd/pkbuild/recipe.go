@@ -30,13 +30,13 @@ type recipeFlags struct {
 
 func (f *recipeFlags) add(cmd *cobra.Command) {
 	f.addSet(cmd)
-	cmd.Flags().BoolVar(&f.locked, "locked", false, "demand that RECIPE.lock is there and fits in everything, as CI should")
-	cmd.Flags().BoolVar(&f.noLock, "no-lock", false, "leave RECIPE.lock aside and take the newest packages")
+	cmd.Flags().BoolVar(&f.locked, "locked", false, "require a RECIPE.lock that is up to date, including the contents of pallets, as CI should")
+	cmd.Flags().BoolVar(&f.noLock, "no-lock", false, "ignore RECIPE.lock and use the newest packages")
 	cmd.MarkFlagsMutuallyExclusive("locked", "no-lock")
 	cmd.Flags().StringVar(&f.helpers, "helpers", "", "`directory` of the helper programs that go into images (default: that of pkbuild)")
 }
 
-// addSet adds the flags of the commands that read a recipe and compile none.
+// addSet adds the flags of the commands that do not compile the recipe.
 func (f *recipeFlags) addSet(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a variable of the recipe: `name=value` (repeatable)")
 	cmd.ValidArgsFunction = recipeNames
@@ -52,14 +52,14 @@ func (f *recipeFlags) load(name string) (*recipes.Recipe, error) {
 	for _, s := range f.set {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok || key == "" {
-			return nil, fmt.Errorf("%w: --set %q is not of the form name=value", cli.ErrUsage, s)
+			return nil, fmt.Errorf("%w: --set is %q, want name=value", cli.ErrUsage, s)
 		}
 		set[key] = value
 	}
 	return recipes.Load(name, recipes.Options{Set: set})
 }
 
-// compile loads a recipe and its lock and compiles them, with the cache that a flag names.
+// compile loads a recipe and its lock, and compiles them with the cache of a flag.
 func (f *recipeFlags) compile(ctx context.Context, name, cache string) (*recipes.Recipe, *builder.Plan, error) {
 	r, err := f.load(name)
 	if err != nil {
@@ -93,7 +93,7 @@ func (f *recipeFlags) compile(ctx context.Context, name, cache string) (*recipes
 	return r, p, stale(name, err)
 }
 
-// gatherOptions are the options for reading what a recipe refers to, with the cache that a flag names.
+// gatherOptions returns the options for gathering the sources of a recipe with the cache of a flag.
 func gatherOptions(cache string) (o builder.GatherOptions, err error) {
 	if o.Cache, err = cacheDir(cache); err != nil {
 		return o, err
@@ -102,7 +102,7 @@ func gatherOptions(cache string) (o builder.GatherOptions, err error) {
 	return o, err
 }
 
-// machineMirrors are where this machine looks for what pallets require and download.
+// machineMirrors returns the mirrors of this machine for required pallets and downloads.
 func machineMirrors() (mirror.Mirrors, error) {
 	m, err := mirror.Parse(strings.Fields(os.Getenv("PKCTL_MIRRORS")))
 	if err != nil {
@@ -111,23 +111,23 @@ func machineMirrors() (mirror.Mirrors, error) {
 	return m, nil
 }
 
-// compileDisk is compile for who makes an image of a disk.
+// compileDisk is compile for a recipe of a disk image.
 func (f *recipeFlags) compileDisk(ctx context.Context, name, cache string) (*recipes.Recipe, *builder.Plan, error) {
 	r, p, err := f.compile(ctx, name, cache)
 	if err == nil && p.Container != nil {
-		err = fmt.Errorf("%s describes a container: run pkbuild container %s", name, name)
+		err = fmt.Errorf("%s describes a container image: run pkbuild container %s", name, name)
 	}
 	return r, p, err
 }
 
-// digests are those of the programs that go into images.
+// digests returns the digests of the programs that go into images.
 func digests(ctx context.Context, dir, architecture string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, program := range builder.Programs {
 		helper := filepath.Join(dir, layers.Helper(program, architecture))
 		digest, err := sha256sum.File(ctx, helper)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("the helper program %s is missing: run make build, or name its directory with --helpers", helper)
+			return nil, fmt.Errorf("helper program %s is missing: run make build, or name its directory with --helpers", helper)
 		}
 		if err != nil {
 			return nil, err
@@ -137,7 +137,7 @@ func digests(ctx context.Context, dir, architecture string) (map[string]string, 
 	return out, nil
 }
 
-// readLock reads the lock of a recipe; nil if there is none or it is not wanted.
+// readLock reads the lock of a recipe. It is nil if there is none, and with --no-lock.
 func (f *recipeFlags) readLock(recipe string) (*lock.Lock, error) {
 	if f.noLock {
 		return nil, nil
@@ -161,11 +161,11 @@ func planCommand() *cobra.Command {
 	var flags recipeFlags
 	cmd := &cobra.Command{
 		Use:   "plan RECIPE",
-		Short: "Print the plan that a recipe compiles to, as JSON",
-		Long: "Print the plan that a recipe compiles to, as JSON. Nothing is built: the plan depends on the recipe, its lock,\n" +
-			"the files that it names and the version of pkbuild alone. What a pallet requires or downloads is fetched unless\n" +
-			"the cache has it.",
-		Args: cli.Exactly("RECIPE"),
+		Short: "Print the plan of a recipe as JSON",
+		Long: "Print the plan of a recipe as JSON, and build nothing. The plan depends only on the recipe, its lock, the files that\n" +
+			"it names and the version of pkbuild. Required pallets and downloads of pallets are fetched unless they are cached.",
+		Example: "  pkbuild plan pi.yml\n  pkbuild plan --set user=ann pi.yml",
+		Args:    cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, p, err := flags.compile(cmd.Context(), args[0], "")
 			if err != nil {

@@ -12,9 +12,10 @@ import (
 
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON schema of recipes, for editors",
-		Args:  cli.Exactly(),
+		Use:     "schema",
+		Short:   "Print the JSON schema of recipes, for editors",
+		Example: "  pkbuild schema >recipe.schema.json",
+		Args:    cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			schema, err := recipes.Schema()
 			if err != nil {
@@ -26,7 +27,7 @@ func schemaCommand() *cobra.Command {
 	}
 }
 
-// docsCommand writes the parts of docs/ that are made from the code.
+// docsCommand returns the command that writes the generated parts of docs/.
 func docsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "docs DIRECTORY",

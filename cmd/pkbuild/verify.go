@@ -15,14 +15,15 @@ func verifyCommand() *cobra.Command {
 	var asJSON, reuse bool
 	cmd := &cobra.Command{
 		Use:   "verify RECIPE",
-		Short: "Build an image twice, and name the first difference",
-		Long: "Build the image that a recipe describes twice, and name the first difference by partition, file and field.\n" +
-			"Exits with 1 where there is one; then both images are kept.\n\n" +
-			"The first build may take layers from the cache, as pkbuild image does. The second makes all of them anew, in\n" +
-			"a cache of its own that has the downloads only: that takes as long as the first build of a recipe. With\n" +
-			"--disk it takes the layers of the first, and only the writing of the disk is verified. Without a lock\n" +
-			"(pkbuild lock) two builds may differ because the archive changed in between.",
-		Args: cli.Exactly("RECIPE"),
+		Short: "Build an image twice, and print the first difference",
+		Long: "Build the disk image of a recipe twice, and print the first difference by partition, file and field. The exit\n" +
+			"code is 1 if there is one; both images are then kept.\n\n" +
+			"The first build uses the cache, like pkbuild image. The second rebuilds all layers in a new cache with the\n" +
+			"downloads of the first, which takes as long as the first build of a recipe. With --disk it reuses the layers,\n" +
+			"and only the writing of the disk is verified. Without a lock (pkbuild lock) two builds may differ because the\n" +
+			"repository changed in between.",
+		Example: "  pkbuild verify --locked pi.yml\n  pkbuild verify --disk pi.yml",
+		Args:    cli.Exactly("RECIPE"),
 		RunE: rootless(func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.recipe.compileDisk(cmd.Context(), args[0], flags.cache.own)
 			if err != nil {
@@ -48,10 +49,10 @@ func verifyCommand() *cobra.Command {
 		}),
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&dir, "dir", ".", "`directory` with room for two images, and for the layers once more")
-	cmd.Flags().BoolVar(&reuse, "disk", false, "verify the writing of the disk only, from the same layers")
+	cmd.Flags().StringVar(&dir, "dir", ".", "`directory` with room for two images and all layers")
+	cmd.Flags().BoolVar(&reuse, "disk", false, "verify only the writing of the disk, with the same layers")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
-	cmd.Flags().BoolVarP(&flags.face.quiet, "quiet", "q", false, "print warnings and the result only")
+	cmd.Flags().BoolVarP(&flags.show.Quiet, "quiet", "q", false, "print warnings and the result only")
 	return cmd
 }
 
@@ -59,7 +60,7 @@ func verifyCommand() *cobra.Command {
 func printVerification(w io.Writer, v *builder.Verification) error {
 	p := &printer{w: w}
 	if v.Same {
-		p.line("both images are the same: SHA-256 %s", v.SHA256[0])
+		p.line("the images are identical: SHA-256 %s", v.SHA256[0])
 		return p.err
 	}
 	p.line("the images differ: %s", v.Difference)

@@ -19,10 +19,11 @@ func whyCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "why RECIPE",
-		Short: "Say for each layer whether it is cached and, if not, what changed",
-		Long: "Say for each layer of an image whether it is cached and, if it is not, which of its inputs changed since the\n" +
-			"recipe was last built with this cache. Nothing is built.",
-		Args: cli.Exactly("RECIPE"),
+		Short: "Print why layers have to be rebuilt",
+		Long: "Print for each layer of an image whether it is cached and, if not, which of its inputs changed since the last build\n" +
+			"with this cache. Nothing is built.",
+		Example: "  pkbuild why pi.yml",
+		Args:    cli.Exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, p, err := flags.compile(cmd.Context(), args[0], cache.own)
 			if err != nil {
@@ -44,11 +45,11 @@ func whyCommand() *cobra.Command {
 	}
 	flags.add(cmd)
 	cache.add(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return cmd
 }
 
-// printReasons prints a line for each layer and one for each further reason.
+// printReasons prints a line for each layer, and one for each further reason.
 func printReasons(w io.Writer, all []builder.Reasons) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	p := &printer{w: t}
@@ -57,11 +58,11 @@ func printReasons(w io.Writer, all []builder.Reasons) error {
 		if r.Note != "" {
 			words = append(words, r.Note)
 		}
-		state := "to be made"
+		state := "to build"
 		if r.Cached {
 			state = "cached"
 			if r.Made != nil {
-				state = "made " + humanize.RelTime(*r.Made, time.Now(), "ago", "from now")
+				state = "built " + humanize.RelTime(*r.Made, time.Now(), "ago", "from now")
 			}
 		}
 		p.line("%s\t%s\t%s", r.Layer, state, strings.Join(words, "\n\t\t"))

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/builder/lock"
+)
+
+func TestOutputName(t *testing.T) {
+	for _, test := range []struct {
+		output   string
+		compress disk.Compression
+		name     string
+		method   disk.Compression
+		err      string
+	}{
+		{"", disk.None, "pi.img", disk.None, ""},
+		{"", disk.Zstd, "pi.img.zst", disk.Zstd, ""},
+		{"out/x.img", disk.None, "out/x.img", disk.None, ""},
+		{"out/x.img", disk.XZ, "out/x.img.xz", disk.XZ, ""},
+		{"out/x.img.xz", disk.None, "out/x.img.xz", disk.XZ, ""},
+		{"out/x.img.xz", disk.XZ, "out/x.img.xz", disk.XZ, ""},
+		{"out/x.img.xz", disk.Zstd, "", "", "usage: --compress zstd contradicts the output out/x.img.xz"},
+		{"", "lzma", "", "", `usage: --compress is "lzma", want zstd or xz`},
+	} {
+		name, method, err := outputName(test.output, "pi", test.compress)
+		if test.err != "" {
+			require.EqualError(t, err, test.err)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, test.name, name)
+		require.Equal(t, test.method, method)
+	}
+}
+
+func TestCacheDir(t *testing.T) {
+	t.Setenv("PKBUILD_CACHE", "/var/cache/pkbuild")
+	dir, err := cacheDir("own")
+	require.NoError(t, err)
+	require.Equal(t, "own", filepath.Base(dir))
+	require.True(t, filepath.IsAbs(dir))
+	dir, err = cacheDir("")
+	require.NoError(t, err)
+	require.Equal(t, "/var/cache/pkbuild", dir)
+	t.Setenv("PKBUILD_CACHE", "")
+	t.Setenv("XDG_CACHE_HOME", "/home/ann/.cache")
+	dir, err = cacheDir("")
+	require.NoError(t, err)
+	require.Equal(t, "/home/ann/.cache/pkbuild", dir)
+}
+
+func TestPrintChanges(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, printChanges(&out, []lock.Change{
+		{Kind: "package", Name: "vim", Old: "1", New: "2", OldSize: 100, NewSize: 300},
+		{Kind: "image", Name: "x", New: "abc"},
+	}))
+	require.Equal(t, "package vim: 1 → 2, +200 B\nimage x: added abc\n1 changed, 1 added, 0 removed, +200 B\n", out.String())
+	out.Reset()
+	require.NoError(t, printChanges(&out, nil))
+	require.Equal(t, "no changes\n", out.String())
+}
+
+func TestPrintReasons(t *testing.T) {
+	made := time.Now().Add(-time.Hour)
+	var out bytes.Buffer
+	require.NoError(t, printReasons(&out, []builder.Reasons{
+		{Layer: "debian", Cached: true, Made: &made, Note: "not locked"},
+		{Layer: "files", Reasons: []string{"/a: content differs", "/b added"}},
+		{Layer: "run", Cached: true},
+	}))
+	require.Equal(t, "debian  built 1 hour ago  not locked\nfiles   to build          /a: content differs\n"+
+		"                          /b added\nrun     cached            \n", out.String())
+}
+
+func TestPrintVerification(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, printVerification(&out, &builder.Verification{Same: true, SHA256: [2]string{"aa", "aa"}}))
+	require.Equal(t, "the images are identical: SHA-256 aa\n", out.String())
+	out.Reset()
+	require.NoError(t, printVerification(&out, &builder.Verification{SHA256: [2]string{"aa", "bb"}, Images: []string{"first.img", "second.img"},
+		Difference: &disk.Difference{Partition: "root", Path: "/etc/x", Field: "mode", Offset: -1, First: "0644", Second: "0600"}}))
+	require.Equal(t, "the images differ: root partition: /etc/x: mode: 0644, then 0600\nfirst.img: SHA-256 aa\nsecond.img: SHA-256 bb\n", out.String())
+}
+
+func TestPrintPruned(t *testing.T) {
+	now := time.Now()
+	p := &builder.Pruned{Removed: []builder.CacheEntry{{Kind: "layer", Name: "debian", Size: 2048, Used: now.Add(-time.Hour)}, {Kind: "package", Name: "vim"}},
+		InUse: []builder.CacheEntry{{}}, Freed: 2048, Left: 1024}
+	var out bytes.Buffer
+	require.NoError(t, printPruned(&out, p, true))
+	require.Equal(t, "would remove layer debian, 2.0 KiB, used 1 hour ago\nwould remove 2 entries, 2.0 KiB; 1.0 KiB left\n"+
+		"kept 1 entries that a running build may use; prune again after it\n", out.String())
+}
+
+func TestMkext4Options(t *testing.T) {
+	for name, test := range map[string]struct {
+		flags mkext4
+		epoch string
+		err   string
+	}{
+		"no output": {mkext4{free: "1MiB"}, "", "usage: -o FILE is missing"},
+		"free":      {mkext4{output: "x", free: "much"}, "", `usage: --free: "much" is not a size; write one in B, KiB, MiB, GiB or TiB, such as 512MiB`},
+		"size":      {mkext4{output: "x", free: "1MiB", size: "0"}, "", "usage: --size is 0"},
+		"label":     {mkext4{output: "x", free: "1MiB", label: "a label of 17 by."}, "", `usage: --label "a label of 17 by." is longer than 16 bytes`},
+		"uuid":      {mkext4{output: "x", free: "1MiB", uuid: "7"}, "", `usage: --uuid "7" is not a UUID such as 6ba7b811-9dad-11d1-80b4-00c04fd430c8`},
+		"epoch":     {mkext4{output: "x", free: "1MiB"}, "now", `usage: SOURCE_DATE_EPOCH "now" is not a number of seconds`},
+		"directory": {mkext4{output: "/", free: "1MiB"}, "", "usage: / is not a regular file; write to a file, and copy that"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := test.flags.options("tree", test.epoch)
+			require.EqualError(t, err, test.err)
+		})
+	}
+	o, err := mkext4{output: filepath.Join(t.TempDir(), "x"), free: "1MiB", size: "2GiB", label: "root"}.options("tree", "5")
+	require.NoError(t, err)
+	require.Equal(t, int64(2<<30), o.Size)
+	require.Equal(t, time.Unix(5, 0), o.Now)
+}

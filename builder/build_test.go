@@ -38,7 +38,10 @@ func small(t *testing.T) (*Plan, options) {
 			{"users", layers.Users{Users: []layers.User{{Name: "pi", UID: 1000, Shell: "/bin/sh", Password: "word"}}}},
 			{"files", layers.Files{Entries: []layers.File{{Path: "/etc/motd", Type: "file", Mode: 0o644, Source: "motd", SHA256: digest}}}},
 		},
-		Disk:    disk.Layout{Boot: disk.Boot{Size: 256 << 20}, Root: disk.Root{UUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte("small"))}},
+		Disk: disk.Layout{Partitions: []disk.Partition{
+			{Mount: disk.Firmware, Format: disk.FAT32, Size: 256 << 20},
+			{Mount: "/", Format: disk.Ext4, UUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte("small"))},
+		}},
 		Secrets: map[string]Secret{"word": {Env: "PKBUILD_TEST_WORD"}},
 	}
 	return p, options{Workspace{Dir: dir, Caches: Caches{Cache: t.TempDir()}}, filepath.Join(t.TempDir(), "small.img")}

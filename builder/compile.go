@@ -177,8 +177,10 @@ func diskLayout(r *recipes.Recipe, signature string) (disk.Layout, error) {
 	return disk.Layout{
 		Signature: uint32(id),
 		Size:      size,
-		Boot:      disk.Boot{Label: "bootfs", Size: boot, Serial: binary.BigEndian.Uint32(serial[:])},
-		Root:      disk.Root{Label: "rootfs", Free: free, UUID: root},
+		Partitions: []disk.Partition{
+			{Mount: disk.Firmware, Format: disk.FAT32, Label: "bootfs", Size: boot, Serial: binary.BigEndian.Uint32(serial[:])},
+			{Mount: "/", Format: disk.Ext4, Label: "rootfs", Free: free, UUID: root},
+		},
 	}, nil
 }
 

@@ -44,7 +44,7 @@ func TestUnchangedImageIsNotWritten(t *testing.T) {
 		},
 		"checksum":  func() { require.NoError(t, os.WriteFile(o.Output+".sha256", nil, 0o644)) },
 		"block map": func() { require.NoError(t, os.Remove(o.Output+".bmap")) },
-		"plan":      func() { p.Disk.Root.Label = "another" },
+		"plan":      func() { p.Disk.Partitions[1].Label = "another" },
 		"layer": func() {
 			require.NoError(t, filepath.WalkDir(o.Cache, func(name string, d fs.DirEntry, err error) error {
 				if err == nil && strings.HasSuffix(name, ".tar") {

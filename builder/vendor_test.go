@@ -82,8 +82,10 @@ func standIn(t *testing.T, cache string, date time.Time) string {
 		require.NoError(t, files.Put(name, &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: date, Content: tree.Inline(content)}))
 	}
 	image := filepath.Join(t.TempDir(), "vendor.img")
-	layout := disk.Layout{Signature: 0xdeadbeef, Time: date, Boot: disk.Boot{Label: "bootfs", Size: 256 << 20},
-		Root: disk.Root{Label: "rootfs", UUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte("vendor")), Free: 16 << 20}}
+	layout := disk.Layout{Signature: 0xdeadbeef, Time: date, Partitions: []disk.Partition{
+		{Mount: disk.Firmware, Format: disk.FAT32, Label: "bootfs", Size: 256 << 20},
+		{Mount: "/", Format: disk.Ext4, Label: "rootfs", UUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte("vendor")), Free: 16 << 20},
+	}}
 	d, err := disk.Prepare(files, layout)
 	require.NoError(t, err)
 	_, err = d.Create(t.Context(), image, disk.Options{})

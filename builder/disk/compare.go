@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-
-	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
 // Written is a disk and the image that was made of it, not compressed.
@@ -31,7 +28,7 @@ type Difference struct {
 
 func (d Difference) String() string {
 	s := d.Partition + ": "
-	if d.Partition != table {
+	if d.Partition != tableName {
 		s = d.Partition + " partition: "
 	}
 	if d.Path != "" {
@@ -44,12 +41,8 @@ func (d Difference) String() string {
 	return s + fmt.Sprintf(": %s, then %s", d.First, d.Second)
 }
 
-// The names of the parts of a disk.
-const (
-	table    = "partition table"
-	bootPart = "boot"
-	rootPart = "root"
-)
+// tableName is the name of the partition table in a Difference.
+const tableName = "partition table"
 
 // Compare finds the first difference between two images; nil if there is none.
 func Compare(ctx context.Context, a, b Written) (*Difference, error) {
@@ -57,17 +50,16 @@ func Compare(ctx context.Context, a, b Written) (*Difference, error) {
 	if err != nil || at < 0 {
 		return nil, err
 	}
-	for _, part := range []struct {
-		name, dir string
-		a, b      *tree.Tree
-		plain     bool // FAT has neither owners nor modes
-	}{{bootPart, "/" + firmware, a.boot.Tree(), b.boot.Tree(), true}, {rootPart, "", a.root.Tree(), b.root.Tree(), false}} {
-		d, err := compareTrees(ctx, part.a, part.b, part.plain)
+	for i, p := range a.parts {
+		if i >= len(b.parts) {
+			break
+		}
+		d, err := compareTrees(ctx, p.fs.Tree(), b.parts[i].fs.Tree(), p.Format == FAT32)
 		if err != nil {
 			return nil, err
 		}
 		if d != nil {
-			d.Partition, d.Path = part.name, part.dir+"/"+d.Path
+			d.Partition, d.Path = p.Name(), p.path(d.Path)
 			return d, nil
 		}
 	}
@@ -125,21 +117,19 @@ func byteAt(b []byte, i int) string {
 	return fmt.Sprintf("%#02x", b[i])
 }
 
-// locate tells what lies at a byte of the image.
+// locate returns what lies at a byte of the image.
 func (w Written) locate(at int64) *Difference {
-	boot, root := w.parts[0], w.parts[1]
-	switch {
-	case at < boot.start:
-		return &Difference{Partition: table, Field: tableField(at)}
-	case at < root.start:
-		path, field := w.boot.Locate(at - boot.start)
-		if path != "" {
-			path = strings.TrimSuffix("/"+firmware+path, "/")
+	for _, p := range w.parts {
+		if at < p.start || at >= p.end() {
+			continue
 		}
-		return &Difference{Partition: bootPart, Path: path, Field: field}
+		path, field := p.fs.Locate(at - p.start)
+		if path != "" {
+			path = p.path(path)
+		}
+		return &Difference{Partition: p.Name(), Path: path, Field: field}
 	}
-	path, field := w.root.Locate(at - root.start)
-	return &Difference{Partition: rootPart, Path: path, Field: field}
+	return &Difference{Partition: tableName, Field: tableField(at)}
 }
 
 // tableField names the part of the MBR that a byte belongs to.

@@ -45,7 +45,7 @@ func (d *Disk) Create(ctx context.Context, name string, o Options) (r Result, er
 		return r, err
 	}
 	s := newSinks(image, o)
-	if err := d.fill(ctx, s, o); err != nil {
+	if err := d.writeTo(ctx, s, o); err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 			err = fmt.Errorf("%w: the image takes up to %s, %s were free when it was begun", err, size(d.Mapped()), size(room))
 		}
@@ -105,8 +105,8 @@ func newSinks(image *os.File, o Options) *sinks {
 	return s
 }
 
-// fill writes the disk to its sinks.
-func (d *Disk) fill(ctx context.Context, s *sinks, o Options) error {
+// writeTo writes the disk to its sinks.
+func (d *Disk) writeTo(ctx context.Context, s *sinks, o Options) error {
 	t := newTee(s.all...)
 	whole := d.Size()
 	err := d.Write(ctx, &counter{WriterAt: t, total: d.Mapped(), report: o.Progress})

@@ -60,14 +60,14 @@ func TestSumsAndBlockMap(t *testing.T) {
 	require.NoError(t, os.WriteFile(card, []byte(strings.Repeat("x", int(r.Size))), 0o600))
 	tool(t, "bmaptool", "copy", name, card)
 	requireSound(t, card)
-	tool(t, "fsck.vfat", "-n", part(t, card, align, layout.Boot.Size))
+	tool(t, "fsck.vfat", "-n", part(t, card, align, bootSize))
 	requireOnly(t, dir, "card", "disk.img", "disk.img.bmap", "disk.img.sha256")
 }
 
 // requireSound: the root partition is well as e2fsck sees it.
 func requireSound(t *testing.T, disk string) {
 	t.Helper()
-	tool(t, "e2fsck", "-fn", fmt.Sprintf("%s?offset=%d", disk, align+layout.Boot.Size))
+	tool(t, "e2fsck", "-fn", fmt.Sprintf("%s?offset=%d", disk, align+bootSize))
 }
 
 func requireOnly(t *testing.T, dir string, names ...string) {
@@ -92,9 +92,9 @@ func TestBlockMapIsChecked(t *testing.T) {
 		return string(out)
 	}
 	tool(t, "bmaptool", "copy", name, card)
-	flip(t, name, align+layout.Boot.Size+1024+0x38)
+	flip(t, name, align+bootSize+1024+0x38)
 	require.Contains(t, bmaptool(), "checksum mismatch for blocks range")
-	flip(t, name, align+layout.Boot.Size+1024+0x38)
+	flip(t, name, align+bootSize+1024+0x38)
 	bmap, err := os.ReadFile(name + ".bmap")
 	require.NoError(t, err)
 	flip(t, name+".bmap", int64(bytes.Index(bmap, []byte("chksum=")))+10)
@@ -162,9 +162,9 @@ func TestSize(t *testing.T) {
 		l.Size = c.size
 		d, err := Prepare(newTree(t), l)
 		if c.want == 0 {
-			require.EqualError(t, err, fmt.Sprintf("a disk of %d MiB is too small: it needs %d MiB, 260 MiB for the boot "+
-				"partition and %d MiB for the root partition, with the 8.0 MiB that are to be free there; make disk.size or "+
-				"what is in it fit", c.size>>20, needs>>20, needs>>20-260))
+			require.EqualError(t, err, fmt.Sprintf("disk of %s is too small for its partitions, which need %s (boot 256 MiB, "+
+				"root %s with 8.0 MiB free): increase disk.size, or decrease what is in it",
+				size(c.size/align*align), size(needs), size(needs-bootSize-align)))
 			continue
 		}
 		require.NoError(t, err)

@@ -1,116 +1,151 @@
-// Package disk writes the image of a whole disk from a tree of files: partition table, boot partition, root partition,
-// and beside it what is known of it when it is written: its checksum and its block map.
+// Package disk writes a tree of files as a disk image: a partition table and a FAT32 or ext4 file system in each
+// partition, and beside the image its checksum and its block map.
 //
-// It needs no root, mounts nothing and calls no program. Formats: the MBR of the PC, FAT32 (Microsoft's "FAT32 File
-// System Specification", 1.03), ext4 (docs.kernel.org/filesystems/ext4), bmap 2.0 (github.com/yoctoproject/bmaptool).
+// It needs no root, mounts nothing and calls no program. It does not boot: layers/boot makes the files that do. Formats:
+// the MBR of the PC, FAT32 (layers/fat), ext4 (layers/ext4), bmap 2.0 (github.com/yoctoproject/bmaptool).
 package disk
 
 import (
 	"context"
 	"fmt"
 	"io"
-	"time"
+	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/google/uuid"
 
 	"github.com/PlanktoScope/pkbuild/layers/ext4"
 	"github.com/PlanktoScope/pkbuild/layers/fat"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layout describes a disk as a Raspberry Pi starts from it: an MBR, partition 1 with FAT32 for what lies below
-// /boot/firmware, partition 2 with ext4 for all else. Sizes are in bytes.
-type Layout struct {
-	Signature uint32    `json:"signature"`      // of the disk: PARTUUIDs are made of it
-	Size      int64     `json:"size,omitempty"` // of the whole disk, rounded down to align; 0: as large as needed
-	Time      time.Time `json:"time"`           // of the file systems' making
-	Boot      Boot      `json:"boot"`
-	Root      Root      `json:"root"`
-}
+const (
+	// align is the unit of partitions: a multiple of the erase blocks of SD cards.
+	align = 4 << 20
 
-// Boot is the boot partition.
-type Boot struct {
-	Label  string `json:"label"`
-	Size   int64  `json:"size"`
-	Serial uint32 `json:"serial"` // volume ID
-}
+	// reservedPercent of the root file system are for root alone, so that one can still log in when it is full.
+	reservedPercent = 5
 
-// Root is the root partition. Its size follows from the tree, or from that of the disk.
-type Root struct {
-	Label string    `json:"label"`
-	UUID  uuid.UUID `json:"uuid"`
-	Free  int64     `json:"free"` // room for more
-}
-
-// partition is a place on the disk, in bytes.
-type partition struct {
-	kind        byte // in the MBR
-	start, size int64
-}
-
-// align is where partitions start: a multiple of the erase blocks of SD cards.
-const align = 4 << 20
-
-// firmware is the directory that becomes the boot partition.
-const firmware = "boot/firmware"
+	// growTo is the size up to which a FAT32 partition without a size can grow.
+	growTo = 512 << 30
+)
 
 // Disk is a tree laid out as a disk that is not written yet.
 type Disk struct {
 	layout Layout
-	parts  []partition
-	boot   *fat.FileSystem
-	root   *ext4.FileSystem
+	parts  []*partition // in the order of their numbers
+	onDisk []*partition // in the order of the disk
+	size   int64
 }
 
-// Prepare lays a tree out. The boot directory is cut out of it, and it must not change afterwards.
+// partition is a partition with its place on the disk, in bytes.
+type partition struct {
+	Partition
+	start, size int64
+	fs          fileSystem
+}
+
+func (p *partition) end() int64 { return p.start + p.size }
+
+// fileSystem is a tree laid out as a file system that is not written yet.
+type fileSystem interface {
+	Tree() *tree.Tree
+	Size() int64
+	Mapped() int64
+	Write(ctx context.Context, w io.WriterAt, offset int64) error
+	Locate(offset int64) (path, field string)
+}
+
+// Prepare lays a tree out on a disk. It cuts the directories of all partitions but the root's out of the tree, which must
+// not change afterwards. It fails where the files do not fit, or a file system cannot hold one.
 func Prepare(t *tree.Tree, l Layout) (*Disk, error) {
-	bootSize := roundUp(l.Boot.Size, align)
-	boot, err := fat.Prepare(t.Cut(firmware), fat.Options{
-		Size: bootSize, Start: align, Label: l.Boot.Label, Serial: l.Boot.Serial, Now: l.Time,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("boot partition: %w", err)
+	d := &Disk{layout: l, size: align}
+	trees := l.split(t)
+	for _, p := range l.Partitions {
+		d.parts = append(d.parts, &partition{Partition: p})
 	}
-	d := &Disk{layout: l, boot: boot}
-	start := align + bootSize
-	o := l.root()
-	needed, err := ext4.Prepare(t, o, l.Root.Free)
-	if err != nil {
-		return nil, fmt.Errorf("root partition: %w", err)
-	}
-	d.root = needed
-	if whole := l.Size / align * align; l.Size > 0 {
-		if need := start + roundUp(needed.Size(), align); whole < need {
-			const mib = 1 << 20
-			return nil, fmt.Errorf("a disk of %d MiB is too small: it needs %d MiB, %d MiB for the boot partition and %d MiB "+
-				"for the root partition, with the %s that are to be free there; make disk.size or what is in it fit",
-				l.Size/mib, need/mib, start/mib, (need-start)/mib, humanize.IBytes(uint64(l.Root.Free)))
+	for _, i := range l.order() {
+		p := d.parts[i]
+		p.start = d.size
+		if err := p.prepare(trees[i], l, roundUp(p.Size, align)); err != nil {
+			return nil, err
 		}
-		o.Size = whole - start
-		if d.root, err = ext4.Prepare(t, o, 0); err != nil {
-			return nil, fmt.Errorf("root partition: %w", err)
-		}
+		d.size = p.end()
+		d.onDisk = append(d.onDisk, p)
 	}
-	d.parts = []partition{
-		{kind: typeFAT32, start: align, size: bootSize},
-		{kind: typeLinux, start: start, size: roundUp(d.root.Size(), align)},
-	}
-	return d, nil
+	return d, d.fill(l)
 }
 
-// reservedPercent of the root file system are for root alone, so that a full one can still be logged in to.
-const reservedPercent = 5
-
-func (l Layout) root() ext4.Options {
-	return ext4.Options{UUID: l.Root.UUID, Label: l.Root.Label, Now: l.Time, ReservedPercent: reservedPercent, Align: align}
+// fill lets the last partition take the rest of a disk whose size is given.
+func (d *Disk) fill(l Layout) error {
+	whole := l.Size / align * align
+	switch {
+	case l.Size == 0:
+		return nil
+	case whole < d.size:
+		return d.tooSmall(whole)
+	}
+	last := d.onDisk[len(d.onDisk)-1]
+	d.size = whole
+	if last.Size > 0 || last.end() == whole {
+		return nil
+	}
+	return last.prepare(last.fs.Tree(), l, whole-last.start)
 }
 
-// Size is that of the whole disk, in bytes.
-func (d *Disk) Size() int64 { return d.parts[1].start + d.parts[1].size }
+// tooSmall returns the error for a disk that is smaller than its partitions.
+func (d *Disk) tooSmall(size int64) error {
+	var needs []string
+	for _, p := range d.onDisk {
+		need := fmt.Sprintf("%s %s", p.Name(), humanize.IBytes(uint64(p.size)))
+		if p.Size == 0 {
+			need += fmt.Sprintf(" with %s free", humanize.IBytes(uint64(p.Free)))
+		}
+		needs = append(needs, need)
+	}
+	return fmt.Errorf("disk of %s is too small for its partitions, which need %s (%s): increase disk.size, or decrease what is in it",
+		humanize.IBytes(uint64(size)), humanize.IBytes(uint64(d.size)), strings.Join(needs, ", "))
+}
 
-// Mapped is the number of bytes that the disk holds; all else is holes.
-func (d *Disk) Mapped() int64 { return blockSize + d.boot.Mapped() + d.root.Mapped() }
+// prepare lays a tree out as a file system of a size; 0 means as small as possible.
+func (p *partition) prepare(t *tree.Tree, l Layout, size int64) (err error) {
+	switch p.Format {
+	case FAT32:
+		o := fat.Options{Size: size, Free: p.Free, Align: align, Start: p.start, Label: p.Label, Serial: p.Serial, Now: l.Time}
+		if p.Size == 0 {
+			o.GrowTo = growTo
+		}
+		p.fs, err = fat.Prepare(t, o)
+	case Ext4:
+		o := ext4.Options{UUID: p.UUID, Label: p.Label, Size: size, Now: l.Time, Align: align}
+		if p.Mount == "/" {
+			o.ReservedPercent = reservedPercent
+		}
+		free := p.Free
+		if size > 0 {
+			free = 0
+		}
+		p.fs, err = ext4.Prepare(t, o, free)
+	default:
+		err = fmt.Errorf("unknown format %q", p.Format)
+	}
+	if err != nil {
+		return fmt.Errorf("%s partition: %w", p.Name(), err)
+	}
+	p.size = max(size, roundUp(p.fs.Size(), align))
+	return nil
+}
+
+// Size returns the size of the disk, in bytes.
+func (d *Disk) Size() int64 { return d.size }
+
+// Mapped returns the number of bytes that Write writes; all else is holes.
+func (d *Disk) Mapped() int64 {
+	n := int64(blockSize)
+	for _, p := range d.parts {
+		n += p.fs.Mapped()
+	}
+	return n
+}
 
 // Write writes the disk, front to back, in whole blocks of 4 KiB. Nobody reads what it leaves out, which need not reach
 // a card.
@@ -122,11 +157,10 @@ func (d *Disk) Write(ctx context.Context, w io.WriterAt) error {
 	if _, err := w.WriteAt(table, 0); err != nil {
 		return fmt.Errorf("partition table: %w", err)
 	}
-	if err := d.boot.Write(ctx, w, d.parts[0].start); err != nil {
-		return fmt.Errorf("boot partition: %w", err)
-	}
-	if err := d.root.Write(ctx, w, d.parts[1].start); err != nil {
-		return fmt.Errorf("root partition: %w", err)
+	for _, p := range d.onDisk {
+		if err := p.fs.Write(ctx, w, p.start); err != nil {
+			return fmt.Errorf("%s partition: %w", p.Name(), err)
+		}
 	}
 	return nil
 }

@@ -18,11 +18,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
+const bootSize = 256 << 20
+
 var layout = Layout{
 	Signature: 0x12345678,
 	Time:      time.Date(2026, 1, 1, 12, 30, 15, 0, time.UTC),
-	Boot:      Boot{Label: "bootfs", Size: 256 << 20, Serial: 0xcafebabe},
-	Root:      Root{Label: "rootfs", UUID: uuid.MustParse("6d9e5a0c-0000-8000-8000-000000000001"), Free: 8 << 20},
+	Partitions: []Partition{
+		{Mount: Firmware, Format: FAT32, Label: "bootfs", Size: bootSize, Serial: 0xcafebabe},
+		{Mount: "/", Format: Ext4, Label: "rootfs", UUID: uuid.MustParse("6d9e5a0c-0000-8000-8000-000000000001"), Free: 8 << 20},
+	},
 }
 
 // newTree has a boot directory with a long name, a directory of several clusters and one below another.
@@ -85,7 +89,7 @@ func TestOtherToolsAgree(t *testing.T) {
 		require.Regexp(t, `2 : start= +532480, size= +\d+, type=83\n`, dump)
 	})
 	t.Run("fsck.vfat", func(t *testing.T) {
-		boot := part(t, name, align, layout.Boot.Size)
+		boot := part(t, name, align, bootSize)
 		require.Regexp(t, `^fsck.fat [^\n]*\n[^\n]*: \d+ files, \d+/\d+ clusters\n$`, tool(t, "fsck.vfat", "-n", boot))
 		info := tool(t, "fsck.vfat", "-nv", boot)
 		require.Contains(t, info, "8192 hidden sectors")
@@ -94,7 +98,7 @@ func TestOtherToolsAgree(t *testing.T) {
 		require.Equal(t, "\xbe\xba\xfe\xca", string(data[67:71]))
 	})
 	t.Run("e2fsck", func(t *testing.T) {
-		tool(t, "e2fsck", "-fn", part(t, name, align+layout.Boot.Size, 0))
+		tool(t, "e2fsck", "-fn", part(t, name, align+bootSize, 0))
 	})
 }
 

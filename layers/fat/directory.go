@@ -35,7 +35,7 @@ func (fs *FileSystem) entry(f *file, short [11]byte) *dirEntry {
 		e.setCluster(f.first)
 	}
 	modified := f.node.ModTime
-	if modified.IsZero() {
+	if modified.IsZero() || f.parent == nil {
 		modified = fs.options.Now
 	}
 	e.setTime(modified)

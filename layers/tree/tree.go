@@ -344,15 +344,16 @@ func (n *Node) clone() *Node {
 	return &c
 }
 
-// Cut takes what lies below a directory out of t and returns it as a tree of its own; the directory stays, empty.
+// Cut removes the entries of a directory from t and returns them as a tree, with the directory's metadata as that of its
+// root. The directory stays in t, empty. Without such a directory Cut returns an empty tree.
 func (t *Tree) Cut(name string) *Tree {
 	n := t.Get(name)
 	if n == nil || n.Type != Directory {
 		return New()
 	}
-	cut := &Tree{Root: &Node{Mode: n.Mode, children: n.children}}
+	root := *n
 	n.children = nil
-	return cut
+	return &Tree{Root: &root}
 }
 
 // Dir returns the directory at a path, or an empty one if the path is not a directory.

@@ -16,12 +16,16 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
+const bootSize = 512 << 20
+
 // layout is that of every disk of the comparison.
 var layout = disk.Layout{
 	Signature: 1,
 	Time:      time.Unix(1e9, 0),
-	Boot:      disk.Boot{Label: "bootfs", Size: 512 << 20, Serial: 1},
-	Root:      disk.Root{Label: "rootfs", UUID: uuid.NameSpaceDNS, Free: 512 << 20},
+	Partitions: []disk.Partition{
+		{Mount: disk.Firmware, Format: disk.FAT32, Label: "bootfs", Size: bootSize, Serial: 1},
+		{Mount: "/", Format: disk.Ext4, Label: "rootfs", UUID: uuid.NameSpaceDNS, Free: 512 << 20},
+	},
 }
 
 // child is what is measured of our own: "image" writes an image as `pkbuild image` does, "bare" leaves the sums and the
@@ -116,7 +120,7 @@ func mke2fs(tree, image string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	size := (info.Size() - layout.Boot.Size - 4<<20) >> 10
+	size := (info.Size() - bootSize - 4<<20) >> 10
 	return fmt.Sprintf(`mke2fs -q -F -t ext4 -b 4096 -i 4096 -L rootfs -d %q "$1" %dk`, tree, size), nil
 }
 

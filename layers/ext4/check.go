@@ -22,6 +22,9 @@ func check(n *tree.Node) error {
 	if n.Mode > 0o7777 {
 		return fmt.Errorf("mode %#o has more than permission bits", n.Mode)
 	}
+	if (n.Immutable || n.AppendOnly) && n.Type != tree.Regular && n.Type != tree.Directory {
+		return fmt.Errorf("%s cannot be immutable or append-only", n.Type)
+	}
 	switch n.Type {
 	case tree.Regular:
 		if n.Content.Size < 0 || n.Content.Size > maxFileSize {

@@ -118,7 +118,7 @@ func (d *debugfs) describe() listing {
 // walkOrder sorts names as Walk does, a directory's entries right behind it.
 func walkOrder(name string) string { return strings.ReplaceAll(name, "/", "\x00") }
 
-var statFields = regexp.MustCompile(`(?s)Type: (.*?)    Mode:  (\d+).*?User: +(-?\d+)   Group: +(-?\d+) ` +
+var statFields = regexp.MustCompile(`(?s)Type: (.*?)    Mode:  (\d+)   Flags: 0x([0-9a-f]+).*?User: +(-?\d+)   Group: +(-?\d+) ` +
 	`.*?Size: (\d+)\n.*?Links: (\d+) .*? mtime: 0x([0-9a-f]{8}):([0-9a-f]{8})`)
 
 var deviceField = regexp.MustCompile(`Device major/minor number: 0?(\d+):0?(\d+)`)
@@ -144,14 +144,15 @@ func (d *debugfs) parseStat(answer string) described {
 		return uint32(n)
 	}
 	e := described{
-		Type: f[1], Mode: uint32(number(2, 8)), UID: id(f[3]), GID: id(f[4]),
-		Size: int64(number(5, 10)), Links: uint32(number(6, 10)),
+		Type: f[1], Mode: uint32(number(2, 8)), UID: id(f[4]), GID: id(f[5]),
+		Size: int64(number(6, 10)), Links: uint32(number(7, 10)),
 	}
+	e.Flags = describeFlags(number(3, 16)&0x10 != 0, number(3, 16)&0x20 != 0)
 	if kind, found := debugfsTypes[e.Type]; found {
 		e.Type = kind.String()
 	}
-	extra := number(8, 16)
-	seconds := int64(int32(number(7, 16))) + int64(extra&3)<<32
+	extra := number(9, 16)
+	seconds := int64(int32(number(8, 16))) + int64(extra&3)<<32
 	e.ModTime = time.Unix(seconds, int64(extra>>2)).UTC()
 	if m := deviceField.FindStringSubmatch(answer); m != nil {
 		major, _ := strconv.Atoi(m[1])

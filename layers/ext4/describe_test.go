@@ -34,6 +34,17 @@ type described struct {
 	FirstName    string // of those that the inode has
 	Links        uint32
 	Xattrs       map[string]string
+	Flags        string // as lsattr prints them: i and a
+}
+
+func describeFlags(immutable, appendOnly bool) (flags string) {
+	if immutable {
+		flags += "i"
+	}
+	if appendOnly {
+		flags += "a"
+	}
+	return flags
 }
 
 // listing is a described tree, without the lost+found that the writer adds.
@@ -52,6 +63,7 @@ func describeTree(t *testing.T, files *tree.Tree) listing {
 		d := described{
 			Type: n.Type.String(), Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime.UTC(), FirstName: first[n],
 			Target: n.Target, Major: n.Major, Minor: n.Minor, Xattrs: map[string]string{},
+			Flags: describeFlags(n.Immutable, n.AppendOnly),
 		}
 		if n.ModTime.IsZero() {
 			d.ModTime = testOptions.Now.UTC()
@@ -162,6 +174,8 @@ func describeDir(t *testing.T, root string, withLostFound bool) listing {
 		}
 		var st unix.Stat_t
 		require.NoError(t, unix.Lstat(path, &st))
+		var stx unix.Statx_t
+		require.NoError(t, unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, 0, &stx))
 		if _, seen := first[st.Ino]; !seen {
 			first[st.Ino] = name
 		}
@@ -169,6 +183,7 @@ func describeDir(t *testing.T, root string, withLostFound bool) listing {
 			Type: statTypes[st.Mode&unix.S_IFMT].String(), Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid,
 			ModTime: time.Unix(st.Mtim.Unix()).UTC(), FirstName: first[st.Ino], Links: uint32(st.Nlink),
 			Xattrs: readXattrs(t, path),
+			Flags:  describeFlags(stx.Attributes&unix.STATX_ATTR_IMMUTABLE != 0, stx.Attributes&unix.STATX_ATTR_APPEND != 0),
 		}
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFREG:

@@ -72,6 +72,8 @@ func TestErrors(t *testing.T) {
 			want: "/a: read content: end of file at 3145727 of 3145728 bytes"},
 		"mode": {tree: files("a", &tree.Node{Mode: 0o10000}),
 			want: "/a: mode 010000 has more than permission bits"},
+		"immutable": {tree: files("a", &tree.Node{Type: tree.Fifo, Immutable: true}),
+			want: "/a: fifo cannot be immutable or append-only"},
 		"negative size": {tree: files("a", regular(tree.Content{Size: -1})),
 			want: "/a: size -1 is not between 0 and 17592186040320"},
 		"empty target": {tree: files("a", &tree.Node{Type: tree.Symlink}),

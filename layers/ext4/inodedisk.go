@@ -17,6 +17,8 @@ const (
 
 	mtimeExtraEnd = 12 // ExtraIsize from which on an inode has MtimeExtra
 
+	flagImmutable  = 0x10
+	flagAppendOnly = 0x20
 	flagEncrypted  = 0x800
 	flagIndexed    = 0x1000 // the directory is an htree
 	flagExtents    = 0x80000
@@ -109,6 +111,12 @@ func (p *plan) flags(number uint32) uint32 {
 	}
 	if in.valueHash != nil {
 		flags |= flagEAInode
+	}
+	if in.node.Immutable {
+		flags |= flagImmutable
+	}
+	if in.node.AppendOnly {
+		flags |= flagAppendOnly
 	}
 	return flags
 }

@@ -98,6 +98,9 @@ func (m *treeMaker) node(kind tree.Type) *tree.Node {
 		Type: kind, Mode: uint32(m.IntN(0o10000)), UID: m.id(), GID: m.id(),
 		ModTime: time.Unix(minTime+m.Int64N(before2310-minTime), m.Int64N(1e9)), Xattrs: m.xattrs(kind),
 	}
+	if kind == tree.Regular || kind == tree.Directory {
+		n.Immutable, n.AppendOnly = m.IntN(20) == 0, m.IntN(20) == 0
+	}
 	switch kind {
 	case tree.Regular:
 		n.Content = m.content()

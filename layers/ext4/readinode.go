@@ -56,6 +56,9 @@ func (in *volumeInode) node() (*tree.Node, error) {
 	if n.Xattrs, err = in.xattrs(); err != nil {
 		return nil, err
 	}
+	if kind == tree.Regular || kind == tree.Directory {
+		n.Immutable, n.AppendOnly = in.Flags&flagImmutable != 0, in.Flags&flagAppendOnly != 0
+	}
 	switch kind {
 	case tree.Regular:
 		n.Content, err = in.content()

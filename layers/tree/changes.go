@@ -117,5 +117,6 @@ func (c *changeWriter) dated(n *Node) *Node {
 func (c *changeWriter) alike(a, b *Node) bool {
 	a, b = c.dated(a), c.dated(b)
 	return a.Type == b.Type && a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && maps.Equal(a.Xattrs, b.Xattrs) &&
+		a.flags() == b.flags() &&
 		a.ModTime.Equal(b.ModTime)
 }

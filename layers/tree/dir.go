@@ -90,6 +90,11 @@ func (d *dirReader) node(name string) (*Node, error) {
 	if n.Xattrs, err = readXattrs(full); err != nil {
 		return nil, err
 	}
+	if n.Type == Regular || n.Type == Directory {
+		if err := n.readFlags(full); err != nil {
+			return nil, err
+		}
+	}
 	switch n.Type {
 	case Regular:
 		n.Content = Content{ReaderAt: &dirFile{open: d.open, name: full, was: state(st)}, Size: st.Size}

@@ -32,6 +32,9 @@ func (t *Tree) MetadataDigest() [sha256.Size]byte {
 		first[n] = name
 		fmt.Fprintf(h, "%q %d %o %d:%d %d %d %q %d:%d\n", name, n.Type, n.Mode, n.UID, n.GID, n.ModTime.UnixNano(),
 			n.Content.Size, n.Target, n.Major, n.Minor)
+		if flags := n.flags(); flags != "" {
+			fmt.Fprintf(h, " flags %s\n", flags)
+		}
 		for _, key := range slices.Sorted(maps.Keys(n.Xattrs)) {
 			fmt.Fprintf(h, " %q=%q\n", key, n.Xattrs[key])
 		}

@@ -79,7 +79,9 @@ func (in *tarReader) node(t *Tree, h *tar.Header) (*Node, error) {
 	switch h.Typeflag {
 	case tar.TypeDir:
 		n.Type = Directory
+		n.parseFlags(h.PAXRecords[flagsRecord])
 	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		n.parseFlags(h.PAXRecords[flagsRecord])
 		return n, in.regular(n, h)
 	case tar.TypeSymlink:
 		n.Type, n.Target, n.Mode = Symlink, h.Linkname, 0o777
@@ -253,8 +255,12 @@ func header(name string, n *Node, latest time.Time) (*tar.Header, error) {
 	if n.ModTime.After(latest) {
 		h.ModTime = latest
 	}
-	if len(n.Xattrs) > 0 {
+	flags := n.flags()
+	if len(n.Xattrs) > 0 || flags != "" {
 		h.PAXRecords = map[string]string{}
+		if flags != "" {
+			h.PAXRecords[flagsRecord] = flags
+		}
 		for key, value := range n.Xattrs {
 			h.PAXRecords[xattrPrefix+key] = value
 		}

@@ -57,6 +57,10 @@ type Node struct {
 	ModTime  time.Time
 	Xattrs   map[string]string // by full name, such as "security.capability"; values are bytes
 
+	// The file attributes of chattr +i and +a, of a regular file or directory. Extract does not set them, since nobody
+	// could then change or remove the file.
+	Immutable, AppendOnly bool
+
 	Content      Content // of a regular file
 	Target       string  // of a symlink
 	Major, Minor uint32  // of a device

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
 func TestFetch(t *testing.T) {
@@ -268,8 +269,11 @@ func TestStalls(t *testing.T) {
 			r.fault = some(always, test.word, hanging(test.sends))
 			c := client(t, r)
 			c.Retry.Attempts, c.Retry.StallTimeout = 2, 50*time.Millisecond
-			_, err := c.Fetch(t.Context(), Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()})
+			messages := make(chan string, 100)
+			ctx := waiting.With(t.Context(), waiting.Notifier{After: 10 * time.Millisecond, Notify: func(m string) { messages <- m }})
+			_, err := c.Fetch(ctx, Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()})
 			require.ErrorContains(t, err, test.want)
+			require.Contains(t, <-messages, "waiting for "+r.host()+"/caddy, for ")
 			whole(t, c.Blobs)
 		})
 	}

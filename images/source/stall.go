@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
 // minMirrorRate is how many bytes a second a mirror must send while another endpoint follows.
@@ -21,10 +23,12 @@ const firstByteFactor = 10
 func withStallLimit(ctx context.Context, stall time.Duration, e endpoint) (_ context.Context, received func(int), stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var bytes atomic.Int64
-	if !e.local {
-		go watchStalls(ctx, cancel, stall, e, &bytes)
+	if e.local {
+		return ctx, func(int) {}, func() { cancel(nil) }
 	}
-	return ctx, func(n int) { bytes.Add(int64(n)) }, func() { cancel(nil) }
+	go watchStalls(ctx, cancel, stall, e, &bytes)
+	ctx, stopNotices := waiting.Watch(ctx, e.name, 0, bytes.Load)
+	return ctx, func(n int) { bytes.Add(int64(n)) }, func() { stopNotices(); cancel(nil) }
 }
 
 func watchStalls(ctx context.Context, cancel context.CancelCauseFunc, stall time.Duration, e endpoint, bytes *atomic.Int64) {

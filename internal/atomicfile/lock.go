@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
 // ErrLocked is returned by TryLock if another process holds the lock.
@@ -23,6 +26,11 @@ func Lock(ctx context.Context, name string) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return Flock(ctx, f) })
 }
 
+// LockWithin is Lock that fails with ErrLocked after a time.
+func LockWithin(ctx context.Context, name string, limit time.Duration) (unlock func() error, err error) {
+	return lock(name, func(f *os.File) error { return flock(ctx, f, unix.LOCK_EX, limit) })
+}
+
 // TryLock is Lock that does not wait: it returns ErrLocked if the lock is held.
 func TryLock(name string) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return tryFlock(f, unix.LOCK_EX) })
@@ -30,7 +38,7 @@ func TryLock(name string) (unlock func() error, err error) {
 
 // RLock waits for a shared lock: several processes may hold it together, but not with an exclusive one.
 func RLock(ctx context.Context, name string) (unlock func() error, err error) {
-	return lock(name, func(f *os.File) error { return flock(ctx, f, unix.LOCK_SH) })
+	return lock(name, func(f *os.File) error { return flock(ctx, f, unix.LOCK_SH, 0) })
 }
 
 // lock opens a file that only its owner may open, since whoever can open a file can lock it, and keep others waiting.
@@ -58,20 +66,52 @@ func lock(name string, take func(*os.File) error) (unlock func() error, err erro
 }
 
 // Flock waits for an exclusive lock on an open file. Closing the file releases it.
-func Flock(ctx context.Context, f *os.File) error { return flock(ctx, f, unix.LOCK_EX) }
+func Flock(ctx context.Context, f *os.File) error { return flock(ctx, f, unix.LOCK_EX, 0) }
 
-func flock(ctx context.Context, f *os.File, how int) error {
+// flock waits for a lock, with a limit unless that is 0.
+func flock(ctx context.Context, f *os.File, how int, limit time.Duration) error {
+	if err := tryFlock(f, how); !errors.Is(err, ErrLocked) {
+		return err
+	}
+	what := "lock " + f.Name() + holder(f)
+	ctx, stop := waiting.Watch(ctx, what, limit, nil)
+	defer stop()
 	for {
-		err := tryFlock(f, how)
-		if !errors.Is(err, ErrLocked) {
-			return err
-		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for lock %s: %w", f.Name(), ctx.Err())
+			if cause := (*waiting.Error)(nil); errors.As(context.Cause(ctx), &cause) {
+				return fmt.Errorf("%w: %w", ErrLocked, cause)
+			}
+			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
 		case <-time.After(lockPoll):
 		}
+		if err := tryFlock(f, how); !errors.Is(err, ErrLocked) {
+			return err
+		}
 	}
+}
+
+// holder returns which process holds a lock, such as ", held by process 123 (pkctl)", or nothing if that is unknown.
+func holder(f *os.File) string {
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	locks, err := os.ReadFile("/proc/locks")
+	if !ok || err != nil {
+		return ""
+	}
+	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
+	for line := range strings.Lines(string(locks)) {
+		fields := strings.Fields(line) // 1: FLOCK ADVISORY WRITE 123 fe:01:456 0 EOF
+		if len(fields) != 8 || fields[1] != "FLOCK" || fields[5] != file {
+			continue
+		}
+		name, _ := os.ReadFile("/proc/" + fields[4] + "/comm")
+		return fmt.Sprintf(", held by process %s (%s)", fields[4], strings.TrimSpace(string(name)))
+	}
+	return ""
 }
 
 func tryFlock(f *os.File, how int) error {

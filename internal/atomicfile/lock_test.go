@@ -2,12 +2,15 @@ package atomicfile
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
 // TestLockAfterHolderDeletedFile: a process that waited for the deleted file holds a lock that others wait for.
@@ -59,7 +62,7 @@ func TestLockStopsWithContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err = Lock(ctx, name)
-	require.EqualError(t, err, "wait for lock "+name+": context deadline exceeded")
+	require.EqualError(t, err, fmt.Sprintf("wait for lock %s, held by process %d (atomicfile.test): context deadline exceeded", name, os.Getpid()))
 }
 
 // TestOthersCannotOpenLock: whoever can open a lock file can hold the lock.
@@ -71,4 +74,21 @@ func TestOthersCannotOpenLock(t *testing.T) {
 	info, err := os.Stat(name)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
+}
+
+func TestLockWithin(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lock")
+	unlock, err := Lock(t.Context(), name)
+	require.NoError(t, err)
+	messages := make(chan string, 10)
+	ctx := waiting.With(t.Context(), waiting.Notifier{After: 10 * time.Millisecond, Every: time.Hour, Notify: func(m string) { messages <- m }})
+	_, err = LockWithin(ctx, name, 50*time.Millisecond)
+	require.ErrorIs(t, err, ErrLocked)
+	by := fmt.Sprintf("lock %s, held by process %d (atomicfile.test)", name, os.Getpid())
+	require.EqualError(t, err, "locked by another process: waited 50ms for "+by)
+	require.Contains(t, <-messages, "waiting for "+by+", for ")
+	require.NoError(t, unlock())
+	unlock, err = LockWithin(ctx, name, 50*time.Millisecond)
+	require.NoError(t, err)
+	require.NoError(t, unlock())
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
+	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
 // File is a file to download.
@@ -95,6 +96,8 @@ func (t *transfer) attempt(ctx context.Context) error {
 	stall := t.o.Retry.StallTimeout
 	timer := time.AfterFunc(stall, func() { cancel(fmt.Errorf("server sent nothing for %s", stall)) })
 	defer timer.Stop()
+	ctx, stop := waiting.Watch(ctx, redacted(t.file.URL), 0, t.size)
+	defer stop()
 	body, offset, length, err := t.get(ctx, have)
 	if err != nil {
 		return cause(ctx, err)
@@ -108,6 +111,15 @@ func (t *transfer) attempt(ctx context.Context) error {
 		timer.Reset(stall)
 		return body.Read(b)
 	}), offset, total))
+}
+
+// redacted returns a URL without its password.
+func redacted(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "the server"
+	}
+	return u.Redacted()
 }
 
 // get requests the file from an offset on. It returns the offset and the length of what the server sends: a server

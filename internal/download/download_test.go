@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
 // Downloads with known sizes are tested with packages, in layers/debian.
@@ -208,4 +210,16 @@ func TestFetchStopsWithContext(t *testing.T) {
 	})
 	require.ErrorIs(t, Fetch(ctx, File{URL: s.URL}, destination(t, ""), quick()), context.Canceled)
 	require.Len(t, s.requests, 1)
+}
+
+// TestWaitIsReported: a server that sends nothing is named, without a password.
+func TestWaitIsReported(t *testing.T) {
+	s := newServer(t, "", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	messages := make(chan string, 10)
+	ctx := waiting.With(t.Context(), waiting.Notifier{After: 10 * time.Millisecond, Every: time.Hour, Notify: func(m string) { messages <- m }})
+	o := quick()
+	o.Retry.StallTimeout = 100 * time.Millisecond
+	address := strings.Replace(s.URL, "//", "//me:secret@", 1)
+	require.NoError(t, Fetch(ctx, File{URL: address, SHA256: digest(content)}, destination(t, ""), o))
+	require.Contains(t, <-messages, "waiting for "+strings.Replace(address, "secret", "xxxxx", 1)+", for ")
 }

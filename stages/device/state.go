@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
@@ -18,7 +19,7 @@ const stateLock = ".lock"
 
 // changeState runs a change of the files in the state directory under their lock.
 func (d Device) changeState(ctx context.Context, change func() error) (err error) {
-	unlock, err := atomicfile.Lock(ctx, filepath.Join(d.State, stateLock))
+	unlock, err := atomicfile.LockWithin(ctx, filepath.Join(d.State, stateLock), time.Minute)
 	if err != nil {
 		return d.stateError(err)
 	}

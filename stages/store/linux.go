@@ -14,9 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPoll is the interval between attempts to take a lock that another process holds.
-const lockPoll = 50 * time.Millisecond
-
 // linux implements System in a directory.
 type linux struct{ *os.Root }
 
@@ -29,9 +26,12 @@ func Linux(dir string) (System, error) {
 	return linux{root}, nil
 }
 
+// lockLimit is how long a command waits for another one, which may be pulling images.
+const lockLimit = 10 * time.Minute
+
 // Lock creates the lock file with mode 0600: every user who can open a file can lock it, and so block other processes.
 func (l linux) Lock(ctx context.Context, name string) (func() error, error) {
-	return atomicfile.Lock(ctx, filepath.Join(l.Name(), name))
+	return atomicfile.LockWithin(ctx, filepath.Join(l.Name(), name), lockLimit)
 }
 
 func (l linux) Open(name string) (fs.File, error) { return l.Root.Open(name) }

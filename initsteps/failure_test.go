@@ -130,6 +130,7 @@ func TestFailureOfTheLastOverlayUndoesAll(t *testing.T) {
 		"overlay-sysroot":                    report.Undone,
 		"bindro-run-forklift-stages-current": report.Skipped,
 		"mark-unusable":                      report.Skipped,
+		"set-aside-overrides":                report.Skipped,
 		"overlay-usr":                        report.Undone,
 		"overlay-etc":                        report.Failed,
 		"bind-.local-share-forklift-stages@home-pi": report.Done,
@@ -180,6 +181,7 @@ func TestAttemptCannotBeRecorded(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, report.Choice{
 		Stage: 1, Bundle: "/var/lib/forklift/stages/1", Reason: "stage 1 is the last proven one",
+		Overrides: report.AllOverrides,
 	}, b.Choice)
 	require.Equal(t, []string{"stage 2 is next but the attempt at it could not be recorded: " +
 		"write /var/lib/forklift/stages/boot-state.json -rw-r--r--: injected"}, b.Problems)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
 // Linux is the running System.
@@ -90,6 +91,20 @@ func (Linux) Mkdir(name string, as Info) error {
 func (Linux) WriteFile(name string, data []byte, mode fs.FileMode) error {
 	return atomicfile.Write(name, data, mode)
 }
+
+// Rename implements System.
+func (Linux) Rename(from, to string) error {
+	if _, err := os.Lstat(from); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return errors.Join(atomicfile.Rename(from, to), atomicfile.SyncDir(filepath.Dir(from)))
+}
+
+// ListFiles implements System.
+func (Linux) ListFiles(dir string) (override.Files, error) { return override.ListFiles(dir) }
 
 // MountOverlay implements System.
 func (Linux) MountOverlay(m overlays.Mount) error {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // volatileDir holds the upperdirs and workdirs of overlays whose changes are lost at the next boot. It is on a tmpfs.
@@ -77,8 +78,11 @@ func (s Overlay) ways(b *Boot) ([]way, error) {
 		return m
 	}
 	upper, work := path.Join(volatileDir, s.Dir, "upper"), path.Join(volatileDir, s.Dir, "work")
-	ways := []way{{with(shared, overlays.Upperdir(s.Dir), overlays.Workdir(s.Dir)), ""}}
 	overrides, err := s.directory(b, overlays.Upperdir(s.Dir))
+	if b.Report.Choice.Overrides == report.NoOverrides && (err != nil || len(overrides) > 0) {
+		return []way{{with(shared, upper, work), ""}}, nil // SetAside could not move them, and has reported that
+	}
+	ways := []way{{with(shared, overlays.Upperdir(s.Dir), overlays.Workdir(s.Dir)), ""}}
 	if len(overrides) > 0 {
 		all := slices.Concat(overrides, shared)
 		ways = append(ways,

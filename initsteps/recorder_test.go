@@ -15,6 +15,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/initsteps"
 	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
 // recorder is a System in memory. It records every call, and one chosen call fails.
@@ -117,6 +118,38 @@ func (r *recorder) RemoveAll(dir, name string) error {
 		return "/"+p == full || strings.HasPrefix("/"+p, full+"/")
 	})
 	return nil
+}
+
+func (r *recorder) Rename(from, to string) error {
+	if err := r.call("rename %s %s", from, to); err != nil {
+		return err
+	}
+	moved := false
+	for name, f := range maps.Clone(r.files) {
+		if rest, ok := strings.CutPrefix("/"+name+"/", from+"/"); ok {
+			r.files[strings.Trim(to+"/"+rest, "/")] = f
+			delete(r.files, name)
+			moved = true
+		}
+	}
+	if !moved {
+		return fs.ErrNotExist
+	}
+	return nil
+}
+
+// ListFiles returns the content of each file as its identity.
+func (r *recorder) ListFiles(dir string) (override.Files, error) {
+	all := override.Files{}
+	for name, f := range r.files {
+		if rest, ok := strings.CutPrefix("/"+name, dir+"/"); ok {
+			all[rest] = string(f.Data)
+			for d := path.Dir(rest); d != "."; d = path.Dir(d) {
+				all[d] = "directory"
+			}
+		}
+	}
+	return all, r.call("list %s", dir)
 }
 
 func (r *recorder) Bind(b initsteps.Bind) error {

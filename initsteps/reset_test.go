@@ -54,7 +54,7 @@ func TestReset(t *testing.T) {
 func requireReset(t *testing.T, r *recorder, b *report.Boot, left string) {
 	t.Helper()
 	require.Equal(t, report.Choice{
-		Stage: 1, Bundle: "/var/lib/forklift/stages/1", Reason: "stage 1 is next, attempt 1 of 3", Attempt: 1,
+		Stage: 1, Bundle: "/var/lib/forklift/stages/1", Reason: "stage 1 is next, attempt 1 of 3", Attempt: 1, Overrides: report.AllOverrides,
 	}, b.Choice)
 	store, err := stages.ParseStore(r.files["var/lib/forklift/stages/forklift-stage-store.yml"].Data)
 	require.NoError(t, err)

@@ -142,6 +142,7 @@ func TestAll(t *testing.T) {
 
 	require.Equal(t, report.Choice{
 		Stage: 2, Bundle: "/var/lib/forklift/stages/2", Reason: "stage 2 is next, attempt 1 of 3", Attempt: 1,
+		Overrides: report.AllOverrides,
 	}, b.Choice)
 	require.False(t, b.Degraded)
 	require.Empty(t, b.Problems)
@@ -155,8 +156,8 @@ func TestAll(t *testing.T) {
 	}, b.Overlays)
 	want := map[string]report.State{
 		"grow-partition": report.Skipped, "grow-root": report.Skipped, "reset": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
-		"mark-unusable": report.Skipped,
-		"select-stage":  report.Done, "verify": report.Done,
+		"mark-unusable": report.Skipped, "set-aside-overrides": report.Skipped,
+		"select-stage": report.Done, "verify": report.Done,
 	}
 	for name := range targets {
 		want[name] = report.Done
@@ -248,7 +249,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "step overlay-var does not exist; the steps are "+
-		"grow-partition, grow-root, reset, revert-overrides, select-stage, overlay-sysroot, bindro-run-forklift-stages-current, "+
+		"grow-partition, grow-root, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
 		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, start-overlaid-units")
 }
 
@@ -268,10 +269,10 @@ func TestOneAfterAFailure(t *testing.T) {
 	require.Empty(t, r.mounted())
 	b, err := initsteps.LoadReport(r, "test")
 	require.NoError(t, err)
-	require.Equal(t, "select-stage is undone", b.Steps[4].Note)
+	require.Equal(t, "select-stage is undone", b.Steps[5].Note)
 	require.Equal(t, map[string]report.State{
 		"select-stage": report.Undone, "overlay-sysroot": report.Undone, "bindro-run-forklift-stages-current": report.Skipped,
-		"overlay-usr": report.Failed, "overlay-etc": report.Skipped,
+		"overlay-usr": report.Failed, "overlay-etc": report.Skipped, "set-aside-overrides": report.Skipped,
 	}, states(b))
 	require.Equal(t, report.Choice{Reason: "no stage: the overlays could not be mounted"}, b.Choice)
 }

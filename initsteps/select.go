@@ -32,7 +32,9 @@ func (SelectStage) Do(b *Boot) error {
 	if choice.Problem != "" {
 		b.Problem(choice.Problem)
 	}
-	b.Report.Choice = report.Choice{Stage: choice.Stage, Reason: choice.Reason, Attempt: choice.Attempt}
+	b.Report.Choice = report.Choice{
+		Stage: choice.Stage, Reason: choice.Reason, Attempt: choice.Attempt, Overrides: overridesOf(choice.Rung),
+	}
 	if choice.Stage != 0 {
 		b.Report.Choice.Bundle = path.Join(stages.Dir, strconv.Itoa(choice.Stage))
 	}
@@ -47,19 +49,28 @@ func choose(b *Boot) stages.Choice {
 	}
 	snapshot = exclude(b, snapshot)
 	choice := stages.Select(snapshot)
-	if choice.Attempt == 0 {
+	if choice.Counted == 0 {
 		return choice
 	}
-	if err := record(b, snapshot, choice); err != nil {
-		// An attempt that is not recorded could be repeated for ever.
+	_, writes, err := stages.Files{State: snapshot.State}.Attempt(choice.Counted, b.Now())
+	err = b.write(writes, err)
+	if err != nil && choice.Attempt != 0 { // an attempt that is not recorded could be repeated for ever
 		return stages.Fallback(snapshot, fmt.Sprintf("stage %d is next but the attempt at it could not be recorded: %s",
 			choice.Stage, OneLine(err)))
+	}
+	if err != nil {
+		b.Problem(fmt.Sprintf("boots of stage %d cannot be counted: %s", choice.Counted, OneLine(err)))
 	}
 	return choice
 }
 
-// record records an attempt at a stage.
-func record(b *Boot, s stages.Snapshot, c stages.Choice) error {
-	_, writes, err := stages.Files{State: s.State}.Attempt(c.Stage, b.Now())
-	return b.write(writes, err)
+// overridesOf returns which overrides a rung of the ladder uses.
+func overridesOf(r stages.Rung) report.Overrides {
+	switch r {
+	case stages.AllOverrides:
+		return report.AllOverrides
+	case stages.GoodOverrides:
+		return report.GoodOverrides
+	}
+	return report.NoOverrides
 }

@@ -32,6 +32,7 @@ func Transactions() [][]Step {
 		{RevertOverrides{}},
 		{
 			SelectStage{},
+			SetAside{},
 			BindRoot{Target: "/sysroot"},
 			BindStage{Target: overlays.CurrentStage},
 			Overlay{Dir: "usr"},

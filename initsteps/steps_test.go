@@ -16,10 +16,10 @@ import (
 // The table is made of values that can be compared, under names that are those of the services.
 func TestTransactions(t *testing.T) {
 	require.Equal(t, initsteps.Transactions(), initsteps.Transactions())
-	require.True(t, initsteps.Transactions()[4][1] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
+	require.True(t, initsteps.Transactions()[4][2] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
 	require.Equal(t, []string{
 		"grow-partition", "grow-root", "reset", "revert-overrides",
-		"select-stage", "overlay-sysroot", "bindro-run-forklift-stages-current", "overlay-usr", "overlay-etc",
+		"select-stage", "set-aside-overrides", "overlay-sysroot", "bindro-run-forklift-stages-current", "overlay-usr", "overlay-etc",
 		"bind-.local-share-forklift-stages@home-pi", "mark-unusable", "verify", "start-overlaid-units",
 	}, names())
 }
@@ -51,8 +51,8 @@ func TestBootWithoutStage(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, b.Degraded)
 			require.Equal(t, c.problems, b.Problems)
-			require.Equal(t, report.Choice{Reason: "no stage can be used"}, b.Choice)
-			require.Equal(t, "no stage is chosen", b.Steps[6].Note)
+			require.Equal(t, report.Choice{Reason: "no stage can be used", Overrides: report.AllOverrides}, b.Choice)
+			require.Equal(t, "no stage is chosen", b.Steps[7].Note)
 			require.Equal(t, []string{"/sysroot", "/usr", "/etc", "/home/pi/.local/share/forklift/stages"}, r.mounted())
 			require.Equal(t, []string{"/sysroot/usr"}, b.Overlays[0].Lowerdirs)
 			require.Equal(t, []string{"/sysroot/etc"}, b.Overlays[1].Lowerdirs)
@@ -94,7 +94,7 @@ func TestHomeIsSkipped(t *testing.T) {
 			r := device(c.change)
 			b, err := inInitramfs(r)
 			require.NoError(t, err)
-			home := b.Steps[9]
+			home := b.Steps[10]
 			require.Equal(t, "bind-.local-share-forklift-stages@home-pi", home.Name)
 			require.Equal(t, report.Skipped, home.State)
 			require.Equal(t, c.note, home.Note)

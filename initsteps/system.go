@@ -7,6 +7,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"github.com/PlanktoScope/pkbuild/overlays"
+	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
 // System is the part of the operating system that the steps use. Paths are absolute; errors name the operation and its
@@ -26,6 +27,10 @@ type System interface {
 	// RemoveAll durably removes a file or a directory tree, if it exists, by its path in dir. Symlinks do not lead it out
 	// of dir.
 	RemoveAll(dir, name string) error
+	// Rename durably moves a file or directory and makes the missing directories of its new path.
+	Rename(from, to string) error
+	// ListFiles returns the files below a directory with their identities, none if it does not exist.
+	ListFiles(dir string) (override.Files, error)
 	// Bind and MountOverlay mount completely or not at all.
 	Bind(b Bind) error
 	MountOverlay(m overlays.Mount) error

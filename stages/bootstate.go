@@ -17,7 +17,7 @@ type BootState struct {
 
 // Record is the boot attempts and the verdict of one stage.
 type Record struct {
-	Attempts int       `json:"attempts"` // boots without a verdict since the stage became next
+	Attempts int       `json:"attempts"` // boots without a verdict since the last verdict, or since the stage became next
 	Last     time.Time `json:"last"`     // time of the last attempt or verdict; the clock may have been wrong
 	Result   Result    `json:"result"`
 	Reasons  []string  `json:"reasons,omitempty"`  // of a failed verdict, each a sentence
@@ -55,7 +55,12 @@ func (s BootState) Marshal() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// WithAttempt returns the state with one more attempt at a stage.
+// WithAttempt returns the state with one more attempt at a stage. A good verdict on the stage is kept.
 func (s BootState) WithAttempt(stage int, at time.Time) BootState {
-	return s.with(stage, Record{Attempts: s.Stages[stage].Attempts + 1, Last: timestamp(at), Result: Pending})
+	r := s.Stages[stage]
+	r.Attempts, r.Last = r.Attempts+1, timestamp(at)
+	if r.Result != Good {
+		r.Result = Pending
+	}
+	return s.with(stage, r)
 }

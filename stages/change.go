@@ -143,10 +143,7 @@ func checkName(name string) error {
 // WithVerdict returns the state after a verdict on a stage.
 func (s BootState) WithVerdict(stage int, result Result, at time.Time, reasons ...string) BootState {
 	r := s.Stages[stage]
-	if result == Good {
-		r.Attempts = 0
-	}
-	r.Result, r.Last, r.Reasons = result, timestamp(at), reasons
+	r.Attempts, r.Result, r.Last, r.Reasons = 0, result, timestamp(at), reasons
 	return s.with(stage, r)
 }
 

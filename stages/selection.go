@@ -13,12 +13,15 @@ const MaxAttempts = 3
 type Choice struct {
 	Stage   int    // 0 means none: the plain root file system and the user's overrides
 	Attempt int    // number of this attempt at an unproven stage, from 1; 0 for a proven stage
+	Counted int    // stage for which this boot counts as an attempt; 0 if the boot is not counted
+	Rung    Rung   // which overrides, and which stage, after boots without a verdict
 	Reason  string // a clause that says why this stage was selected
 	Problem string // why the next stage was not selected; "" if it was
 }
 
-// Select returns the stage of a boot: the next one if it is complete, not failed, and either current or with attempts
-// left; else the last complete stage of the history; else none.
+// Select returns the stage of a boot: the next one if it is usable, not failed, and either current or with attempts
+// left; else the last usable stage of the history; else none. Boots of a proven stage that end without a verdict lead to
+// less: see Rung.
 func Select(s Snapshot) Choice {
 	problem := nextProblem(s)
 	if problem == "" {
@@ -27,8 +30,16 @@ func Select(s Snapshot) Choice {
 	return Fallback(s, problem)
 }
 
-// Fallback returns the last complete stage of the history, with the problem that rules out the next stage.
+// Fallback returns the last usable stage of the history, with the problem that rules out the next stage.
 func Fallback(s Snapshot, problem string) Choice {
+	c := climb(s, lastProven(s, problem))
+	if c.Problem != problem {
+		c.Problem = problem + "; " + c.Problem
+	}
+	return c
+}
+
+func lastProven(s Snapshot, problem string) Choice {
 	for _, n := range slices.Backward(s.Staged.History) {
 		if s.bundleError(n) == nil {
 			return Choice{Stage: n, Reason: fmt.Sprintf("stage %d is the last proven one", n), Problem: problem}
@@ -40,12 +51,13 @@ func Fallback(s Snapshot, problem string) Choice {
 func chooseNext(s Snapshot) Choice {
 	next := s.Staged.Next
 	if next == s.Staged.Current() {
-		return Choice{Stage: next, Reason: fmt.Sprintf("stage %d is next and proven", next)}
+		return climb(s, Choice{Stage: next, Reason: fmt.Sprintf("stage %d is next and proven", next)})
 	}
 	attempt := s.State.Stages[next].Attempts + 1
 	return Choice{
 		Stage:   next,
 		Attempt: attempt,
+		Counted: next,
 		Reason:  fmt.Sprintf("stage %d is next, attempt %d of %d", next, attempt, MaxAttempts),
 	}
 }

@@ -38,11 +38,11 @@ func TestSelect(t *testing.T) {
 		},
 		"new next": {
 			snapshot(stages.Staged{Next: 2, History: []int{1}}, nil),
-			stages.Choice{Stage: 2, Attempt: 1, Reason: "stage 2 is next, attempt 1 of 3"},
+			stages.Choice{Stage: 2, Attempt: 1, Counted: 2, Reason: "stage 2 is next, attempt 1 of 3"},
 		},
 		"new next, last attempt": {
 			snapshot(stages.Staged{Next: 2, History: []int{1}}, map[int]int{2: 2}),
-			stages.Choice{Stage: 2, Attempt: 3, Reason: "stage 2 is next, attempt 3 of 3"},
+			stages.Choice{Stage: 2, Attempt: 3, Counted: 2, Reason: "stage 2 is next, attempt 3 of 3"},
 		},
 		"new next without attempts left": {
 			snapshot(stages.Staged{Next: 2, History: []int{1}}, map[int]int{2: 3}),
@@ -51,7 +51,7 @@ func TestSelect(t *testing.T) {
 		},
 		"first stage of all, never proven": {
 			snapshot(stages.Staged{Next: 1}, nil),
-			stages.Choice{Stage: 1, Attempt: 1, Reason: "stage 1 is next, attempt 1 of 3"},
+			stages.Choice{Stage: 1, Attempt: 1, Counted: 1, Reason: "stage 1 is next, attempt 1 of 3"},
 		},
 		"next found bad": {
 			snapshot(stages.Staged{Next: 2, NextFailed: true, History: []int{3, 1}}, nil),
@@ -63,7 +63,7 @@ func TestSelect(t *testing.T) {
 		},
 		"next was proven long ago": {
 			snapshot(stages.Staged{Next: 1, History: []int{1, 2}}, nil),
-			stages.Choice{Stage: 1, Attempt: 1, Reason: "stage 1 is next, attempt 1 of 3"},
+			stages.Choice{Stage: 1, Attempt: 1, Counted: 1, Reason: "stage 1 is next, attempt 1 of 3"},
 		},
 		"next incomplete": {
 			snapshot(stages.Staged{Next: 2, History: []int{1}}, nil, 2),

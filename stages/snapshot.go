@@ -42,7 +42,21 @@ func (f Files) Snapshot(dir fs.FS) Snapshot {
 		s.checkBundle(dir, s.Staged.Next)
 	}
 	s.checkHistory(dir)
+	s.checkLadder(dir)
 	return s
+}
+
+// checkLadder checks the bundles that Select needs after several boots of the current stage without a verdict.
+func (s Snapshot) checkLadder(dir fs.FS) {
+	if s.State.Stages[s.Staged.Current()].Attempts < MaxAttempts {
+		return
+	}
+	for _, n := range s.Staged.History {
+		_ = s.checkBundle(dir, n) // it keeps the error
+	}
+	if n := s.Staged.Names[FactoryName]; n != 0 {
+		_ = s.checkBundle(dir, n)
+	}
 }
 
 // checkHistory checks bundles of the history, from its end to the first that can be used.

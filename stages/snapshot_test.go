@@ -64,7 +64,7 @@ func TestLoadOfADamagedStoreIsUsable(t *testing.T) {
 				"1/forklift-bundle.yml":    file(manifest),
 			},
 			"parse boot-state.json: unexpected end of JSON input",
-			stages.Choice{Stage: 1, Attempt: 1, Reason: "stage 1 is next, attempt 1 of 3"},
+			stages.Choice{Stage: 1, Attempt: 1, Counted: 1, Reason: "stage 1 is next, attempt 1 of 3"},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

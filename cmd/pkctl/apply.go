@@ -67,6 +67,11 @@ func (a *applyFlags) run(cmd *cobra.Command) error {
 	if err := errors.Join(err, r.Write(dev.Applied)); err != nil {
 		return err
 	}
+	if r.Result == stages.Good {
+		if err := dev.RecordGood(cmd.Context()); err != nil {
+			log(fmt.Sprintf("problem: the overrides of this boot were not recorded as good: %v", err))
+		}
+	}
 	err = cli.Print(cmd, r, func(io.Writer) error { return nil })
 	if err == nil && r.Result == stages.Failed {
 		return cli.ErrReported

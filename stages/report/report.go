@@ -47,6 +47,8 @@ type Choice struct {
 	Bundle  string `json:"bundle"`  // its directory, "" without one
 	Reason  string `json:"reason"`  // why this one
 	Attempt int    `json:"attempt"` // which attempt at a stage not yet proven this is; 0 for a proven one
+
+	Overrides Overrides `json:"overrides"` // which of the user's changes are in force
 }
 
 // Unusable is a stage that was chosen and could not be mounted.
@@ -54,6 +56,16 @@ type Unusable struct {
 	Stage  int    `json:"stage"`
 	Reason string `json:"reason"`
 }
+
+// Overrides says which of the user's changes in /etc and /usr are in force.
+type Overrides string
+
+// What is in force.
+const (
+	AllOverrides  Overrides = "all"
+	GoodOverrides Overrides = "good" // without those changed since the last good verdict, which are set aside
+	NoOverrides   Overrides = "none" // all are set aside
+)
 
 // State is how a step ended.
 type State string

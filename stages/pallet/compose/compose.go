@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/goccy/go-yaml/parser"
 
@@ -53,6 +52,9 @@ type Source struct {
 // bundle is a placeholder for the directory of the bundle.
 const bundle = "/bundle"
 
+// workingDir returns the directory of the files with the placeholder for the bundle.
+func (s Source) workingDir() string { return path.Join(bundle, s.Dir) }
+
 // maxValues is the greatest number of values in a file after the expansion of aliases: the time of the library grows with
 // its square. Real files have hundreds.
 const maxValues = 10_000
@@ -65,19 +67,12 @@ func Load(ctx context.Context, s Source) (app *App, err error) {
 			err = fmt.Errorf("read compose files of %s: compose-go panicked: %v", s.Name, cause)
 		}
 	}()
-	details := types.ConfigDetails{WorkingDir: path.Join(bundle, s.Dir), Environment: types.Mapping{}}
 	for _, f := range s.Files {
 		if err := f.check(); err != nil {
 			return nil, err
 		}
-		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: f.Name, Content: f.Content})
 	}
-	project, err := loader.LoadWithContext(ctx, details, func(o *loader.Options) {
-		o.SetProjectName(s.Name, true)
-		o.SkipResolveEnvironment = true // do not read env files: App has nothing from them
-		o.MaxNodeVisits = 10 * maxValues
-		o.ResourceLoaders = []loader.ResourceLoader{included{s.Find}}
-	})
+	project, err := s.project(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read compose files of %s: %w", s.Name, err)
 	}

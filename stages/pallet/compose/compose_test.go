@@ -1,12 +1,15 @@
 package compose
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
 )
 
@@ -88,6 +91,70 @@ func FuzzLoad(f *testing.F) {
 			Find: func(string) (string, error) { return "", errors.New("no") }})
 		if err == nil {
 			require.Equal(t, "x", app.Name)
+		}
+	})
+}
+
+// plainFiles are files that loadPlain accepts.
+var plainFiles = []string{
+	typicalApp,
+	"services: {a: {image: x, ports: [80, '80:81/udp', {target: 1, published: '2'}], privileged: 'true', env_file: [a, {path: b, required: false}]}}",
+	"services: {a: {image: x, depends_on: [b], ulimits: {nofile: 1}, extra_hosts: ['a:1.2.3.4'], labels: [a=b]}, b: {image: y, scale: 2}}",
+	"version: '3'\nservices: {a: {image: '${X:-y}', environment: {A: null, B: 1}, healthcheck: {test: [CMD, x], interval: 5s}}}",
+	"services: {a: {image: x, volumes: ['./a:/b:ro', 'v:/c', {type: tmpfs, target: /d}], configs: [c], secrets: [s]}}\n" +
+		"volumes: {v: {driver_opts: {device: ./x}}}\nconfigs: {c: {file: ./c}}\nsecrets: {s: {environment: S}}",
+	"services: {a: {image: x, networks: {n: {aliases: [y]}}, deploy: {resources: {limits: {cpus: '0.5', memory: 5M}}}}}\nnetworks: {n: {ipam: {config: [{subnet: 10.0.0.0/8}]}}}",
+	"services: &s {a: {image: x, build: {context: ., args: [a=b]}, logging: {driver: x, options: {a: b}}}}\nx-y: *s\nname: z",
+}
+
+// loadBoth loads a file with loadPlain and with compose-go alone.
+func loadBoth(t *testing.T, text string) (plain, full *types.Project, plainErr, fullErr error) {
+	t.Helper()
+	s := Source{Name: "x", Dir: "packages/x", Files: []File{{"c.yml", []byte(text)}},
+		Find: func(string) (string, error) { return "", errors.New("no") }}
+	load := func(load func(context.Context) (*types.Project, error)) (p *types.Project, err error) {
+		defer func() {
+			if recover() != nil {
+				err = errors.New("panic")
+			}
+		}()
+		return load(t.Context())
+	}
+	plain, plainErr = load(s.loadPlain)
+	full, fullErr = load(func(ctx context.Context) (*types.Project, error) {
+		return loader.LoadWithContext(ctx, s.details(), s.options)
+	})
+	return plain, full, plainErr, fullErr
+}
+
+func TestLoadPlain(t *testing.T) {
+	for _, text := range plainFiles {
+		plain, full, err, fullErr := loadBoth(t, text)
+		require.NoError(t, err, text)
+		require.NoError(t, fullErr, text)
+		require.Equal(t, full, plain, text)
+	}
+	for _, text := range []string{
+		"include: [a.yml]\nservices: {a: {image: x}}", "services: {a: {image: x, extends: {service: b}}}",
+		"services: {a: {image: !reset null}}", "services: {a: !override {image: x}}", "services: {a: {image: x}}\n---\nservices: {b: {image: y}}",
+	} {
+		_, _, err, _ := loadBoth(t, text)
+		require.ErrorIs(t, err, errNotPlain, text)
+	}
+}
+
+// FuzzLoadPlain compares loadPlain with compose-go: what loadPlain accepts, compose-go accepts, too, with the same result.
+func FuzzLoadPlain(f *testing.F) {
+	for _, seed := range plainFiles {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 4096 || (File{"c.yml", []byte(text)}).check() != nil {
+			return
+		}
+		if plain, full, err, fullErr := loadBoth(t, text); err == nil {
+			require.NoError(t, fullErr)
+			require.Equal(t, full, plain)
 		}
 	})
 }

@@ -70,7 +70,7 @@ func (d Device) addToStore(ctx context.Context, change func(*store.Store) error)
 func (d Device) BootReport() (boot report.Boot, err error) {
 	data, err := os.ReadFile(d.Boot)
 	if errors.Is(err, fs.ErrNotExist) {
-		return boot, fmt.Errorf("no boot report: %s does not exist, so pkinit did not start this boot (%w)", d.Boot, fs.ErrNotExist)
+		return boot, fmt.Errorf("boot report %s: %w: pkinit did not start this boot", d.Boot, fs.ErrNotExist)
 	}
 	if err != nil {
 		return boot, fmt.Errorf("read the boot report: %w", err)

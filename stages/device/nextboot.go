@@ -26,14 +26,14 @@ func (d Device) NextBoot() NextBoot {
 	dir := os.DirFS(d.Store)
 	snapshot, err := stages.Load(dir)
 	reset, resetErr := d.QueuedReset()
-	switch after, err := afterReset(dir, reset.Stage); {
+	switch after, afterErr := afterReset(dir, reset.Stage); {
 	case resetErr != nil:
 		n.problem("nothing will be reset: %v (pkctl reset --cancel removes the file)", resetErr)
 	case reset.Stage == 0:
-	case err != nil:
-		n.problem("nothing will be reset: %v (pkctl reset --cancel cancels the reset)", err)
+	case afterErr != nil:
+		n.problem("nothing will be reset: %v (pkctl reset --cancel cancels the reset)", afterErr)
 	default:
-		snapshot, n.Reset = after, true
+		snapshot, err, n.Reset = after, nil, true // it writes both files anew
 	}
 	if _, missing := os.Stat(d.Store); err != nil && (!errors.Is(err, fs.ErrNotExist) || missing != nil) {
 		n.problem("%v", d.storeError(fmt.Errorf("stage store %s: %w", d.Store, err)))
@@ -47,7 +47,7 @@ func (d Device) NextBoot() NextBoot {
 	if choice.Problem != "" {
 		n.problem("%s", choice.Problem)
 	}
-	if _, err := d.queue(); err != nil {
+	if _, err := d.queue(); err != nil && !(n.Reset && reset.Overrides) { // such a reset empties the queue
 		n.problem("nothing will be reverted: %v (pkctl override revert --cancel empties the queue)", err)
 	}
 	return n

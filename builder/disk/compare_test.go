@@ -105,15 +105,15 @@ func TestCompareBytes(t *testing.T) {
 		{align + 67, "boot partition: boot sector in sector 0, field Serial"},
 		{align + sector + 488, "boot partition: FSInfo in sector 1, field FreeClusters"},
 		{align + 16384 + 5*4, "boot partition: FAT 1, entry of cluster 5"},
-		{find("boot/firmware/config.txt") + 3, "boot partition: /boot/firmware/config.txt: content, byte 3 of it,"},
-		{find("boot/firmware/overlays/a-long"), "boot partition: /boot/firmware/overlays/a-long-name-of-an-overlay.dtbo: content, byte 0 of it,"},
+		{find("boot/firmware/config.txt") + 3, "boot partition: /boot/firmware/config.txt: content byte 3"},
+		{find("boot/firmware/overlays/a-long"), "boot partition: /boot/firmware/overlays/a-long-name-of-an-overlay.dtbo: content byte 0"},
 		{find("bootfs     \x08") + 11, "boot partition: /boot/firmware: directory entry 0, field Attributes"},
 		{root - 1, "boot partition: free cluster"},
 		{root + 1024 + 0x38, "root partition: superblock of group 0, field Magic"},
 		{root + 4096 + 12, "root partition: group descriptor 0 in group 0, field FreeBlocksLo"},
 		{inodes + 256 + 2, "root partition: /: inode field UIDLo"},
 		{inodes + 7*256 + 40, "root partition: journal: inode field Block"},
-		{find("host\n") + 1, "root partition: /etc/hostname: content, byte 1 of it,"},
+		{find("host\n") + 1, "root partition: /etc/hostname: content byte 1"},
 		{int64(len(data)) - 1, "root partition: free block"},
 	} {
 		t.Run(c.want, func(t *testing.T) {

@@ -60,6 +60,7 @@ var containers = []struct {
 	{signature{"an Android sparse image", 0, "\x3a\xff\x26\xed"}, "convert it with simg2img"},
 	{signature{"a tar archive", 257, "ustar"}, "extract the disk image from it"},
 	{signature{"a 7z archive", 0, "7z\xbc\xaf\x27\x1c"}, "extract the disk image from it"},
+	{signature{"lz4", 0, "\x04\x22\x4d\x18"}, "decompress it"},
 	{signature{"HTML", 0, "<!DOCTYPE"}, "download the file again"},
 	{signature{"HTML", 0, "<html"}, "download the file again"},
 }

@@ -38,7 +38,7 @@ func tool(t *testing.T, name string, args ...string) {
 	require.NoError(t, err, "%s %v: %s", name, args, out)
 }
 
-// files makes files in a new directory.
+// files writes files to a new directory.
 func files(t *testing.T, contents map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -50,7 +50,7 @@ func files(t *testing.T, contents map[string]string) string {
 	return dir
 }
 
-// vendorImage is laid out as Raspberry Pi OS is, made by the tools of others.
+// vendorImage makes an image with the layout of Raspberry Pi OS, with standard tools.
 func vendorImage(t *testing.T) string {
 	t.Helper()
 	boot, root := filepath.Join(t.TempDir(), "boot"), filepath.Join(t.TempDir(), "root")
@@ -113,7 +113,7 @@ func requireTree(t *testing.T, tree *tree.Tree) {
 	}
 	require.Nil(t, tree.Get("lost+found"))
 	_, refers := tree.Get("etc/rpi-issue").Content.ReaderAt.(*os.File)
-	require.True(t, refers, "a content was copied")
+	require.True(t, refers, "content was copied")
 }
 
 func TestLayer(t *testing.T) {
@@ -142,11 +142,11 @@ func TestLayer(t *testing.T) {
 			require.Equal(t, digest(t, image), digest(t, inCache))
 			info, err := os.Stat(inCache)
 			require.NoError(t, err)
-			require.Less(t, diskUsage(t, inCache), info.Size()/4, "zeroes take room")
+			require.Less(t, diskUsage(t, inCache), info.Size()/4, "zeroes are not holes")
 
 			require.NoError(t, os.Remove(published))
 			tree, err = l.Make(t.Context(), env, nil)
-			require.NoError(t, err, "the cache has it")
+			require.NoError(t, err, "image in the cache")
 			requireTree(t, tree)
 		})
 	}
@@ -172,7 +172,7 @@ func TestDownload(t *testing.T) {
 	env := testEnv(t)
 	data, err := os.ReadFile(image)
 	require.NoError(t, err)
-	// What a killed build left is gone on with.
+	// The download resumes where a killed build stopped.
 	require.NoError(t, os.MkdirAll(Dir(env.Cache), 0o755))
 	l := Layer{Source: server.URL + "/vendor.img", SHA256: digest(t, image)}
 	require.NoError(t, os.WriteFile(l.download(env)+".part", data[:5000], 0o644))
@@ -182,7 +182,7 @@ func TestDownload(t *testing.T) {
 	require.Equal(t, []string{"bytes=5000-"}, ranges)
 	left, err := filepath.Glob(Dir(env.Cache) + "/*")
 	require.NoError(t, err)
-	require.Equal(t, []string{filepath.Join(Dir(env.Cache), l.SHA256+".img")}, left, "the download is not needed any more")
+	require.Equal(t, []string{filepath.Join(Dir(env.Cache), l.SHA256+".img")}, left, "the download is removed when it is unpacked")
 }
 
 func TestErrors(t *testing.T) {
@@ -202,9 +202,9 @@ func TestErrors(t *testing.T) {
 		err    string
 	}{
 		"no such file":   {source: "/nonexistent.img", err: "open /nonexistent.img: no such file or directory"},
-		"another digest": {sha256: "00", err: "the SHA-256 of SOURCE is " + digest(t, image) + ", not 00"},
-		"not there":      {source: server.URL + "/x.img", err: "download " + server.URL + "/x.img: server answered 404 Not Found"},
-		"no disk":        {image: change(510, 0, 0), err: "read SOURCE: no partition table found, want a raw disk image with an MBR"},
+		"another digest": {sha256: "00", err: "SOURCE has SHA-256 " + digest(t, image) + ", want 00"},
+		"not found":      {source: server.URL + "/x.img", err: "download " + server.URL + "/x.img: server answered 404 Not Found"},
+		"no table":       {image: change(510, 0, 0), err: "read SOURCE: no partition table found, want a raw disk image with an MBR"},
 		"zip":            {image: change(0, []byte("PK\x03\x04")...), err: "disk image SOURCE is a zip archive: unzip it, or compress it with xz"},
 		"broken xz":      {image: change(0, []byte("\xfd7zXZ\x00")...), err: "unpack SOURCE: exit status 1\nxz: (stdin): Compressed data is corrupt"},
 		"no FAT":         {image: change(entry+4, 0x07), err: "read SOURCE: partition 1 (type 0x07 NTFS or exFAT, 40.0 MiB, holds FAT32): want type 0x0c"},
@@ -244,11 +244,10 @@ func TestCancelled(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(Dir(env.Cache), l.SHA256+".img"))
 	env.Progress = nil
 	tree, err := l.Make(t.Context(), env, nil)
-	require.NoError(t, err, "what is left does not matter")
+	require.NoError(t, err, "leftovers of the canceled build")
 	requireTree(t, tree)
 }
 
-// A base whose third partition is not dropped on purpose is refused.
 func TestThirdPartition(t *testing.T) {
 	image := vendorImage(t)
 	f, err := os.OpenFile(image, os.O_RDWR, 0)

@@ -1,9 +1,9 @@
-// Package diskimage makes trees of disk images as vendors publish them for a Raspberry Pi: an MBR, a FAT32 partition
-// that the device mounts at /boot/firmware, an ext4 partition with all else. The image may be compressed with xz or
-// zstd.
+// Package diskimage reads disk images that vendors publish for a Raspberry Pi as trees: an MBR, a FAT32 partition that
+// the device mounts at /boot/firmware, and an ext4 root file system. The image may be compressed. Everything else is an
+// error that names what was found.
 //
-// Nothing is mounted and nothing extracted: a tree refers to the image, which the cache keeps uncompressed under the
-// digest of what the vendor published. The package does not change what the vendor ships; docs/base.md says who does.
+// Nothing is mounted or extracted: the tree refers to the image, which the cache keeps uncompressed under the digest of
+// the published file. The package does not adapt the vendor's files; see docs/base.md.
 package diskimage
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is the base that a vendor's image is.
+// Layer is a base image.
 type Layer struct {
 	Source string   `json:"source"`         // URL, or path relative to Env.Dir
 	SHA256 string   `json:"sha256"`         // of the published file, in hexadecimal
@@ -52,10 +52,10 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, _ *tree.Tree) (*tree.T
 	return t, nil
 }
 
-// Dir is where a cache keeps images.
+// Dir returns the directory of a cache that holds images.
 func Dir(cache string) string { return filepath.Join(cache, "images") }
 
-// unpacked is the name of the image in the cache, into which it is brought if it is not there.
+// unpacked returns the path of the uncompressed image in the cache, and adds it if it is missing.
 func (l Layer) unpacked(ctx context.Context, env *layers.Env) (string, error) {
 	name := filepath.Join(Dir(env.Cache), l.SHA256+".img")
 	return name, atomicfile.Produce(ctx, name, func(to *os.File) error {
@@ -66,7 +66,7 @@ func (l Layer) unpacked(ctx context.Context, env *layers.Env) (string, error) {
 		progress := func(done, total int64) {
 			env.Report(layers.Progress{Message: "unpacking " + filepath.Base(l.Source), Done: done, Total: total})
 		}
-		err = errors.Join(unpack(ctx, from, to, quiet(progress)), from.Close())
+		err = errors.Join(unpack(ctx, from, to, throttle(progress)), from.Close())
 		if err != nil || from.Name() != l.download(env) {
 			return err
 		}
@@ -74,7 +74,7 @@ func (l Layer) unpacked(ctx context.Context, env *layers.Env) (string, error) {
 	})
 }
 
-// published opens the image as the vendor published it. Its digest is right.
+// published opens the file that the vendor published, and verifies its digest.
 func (l Layer) published(ctx context.Context, env *layers.Env) (*os.File, error) {
 	name := l.Source
 	if !strings.Contains(name, "://") {
@@ -82,7 +82,7 @@ func (l Layer) published(ctx context.Context, env *layers.Env) (*os.File, error)
 	}
 	name = l.download(env)
 	err := atomicfile.Produce(ctx, name, func(f *os.File) error {
-		progress := quiet(func(done, total int64) {
+		progress := throttle(func(done, total int64) {
 			env.Report(layers.Progress{Message: "downloading " + l.Source, Done: done, Total: total})
 		})
 		return download.Fetch(ctx, download.File{URL: l.Source, SHA256: l.SHA256}, f,
@@ -94,13 +94,13 @@ func (l Layer) published(ctx context.Context, env *layers.Env) (*os.File, error)
 	return os.Open(name)
 }
 
-// download is the name in the cache of an image that is about to be unpacked.
+// download returns the path of a downloaded file in the cache.
 func (l Layer) download(env *layers.Env) string {
 	return filepath.Join(Dir(env.Cache), l.SHA256+".download")
 }
 
-// quiet passes on a hundred reports at most.
-func quiet(report func(done, total int64)) func(done, total int64) {
+// throttle passes on a hundred reports at most.
+func throttle(report func(done, total int64)) func(done, total int64) {
 	last := int64(-1)
 	return func(done, total int64) {
 		if total > 0 && done*100/total > last {

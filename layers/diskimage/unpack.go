@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
-// openVerified opens a file that must have a digest.
+// openVerified opens a file and fails if its digest is another one.
 func openVerified(ctx context.Context, name, digest string) (*os.File, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -28,12 +28,12 @@ func openVerified(ctx context.Context, name, digest string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	if sum != digest {
-		return nil, errors.Join(fmt.Errorf("the SHA-256 of %s is %s, not %s", name, sum, digest), f.Close())
+		return nil, errors.Join(fmt.Errorf("%s has SHA-256 %s, want %s", name, sum, digest), f.Close())
 	}
 	return f, nil
 }
 
-// unpack writes an image, which may be compressed, to an empty place of a file. Blocks of zeroes become holes.
+// unpack decompresses an image to a file. Blocks of zeroes become holes.
 func unpack(ctx context.Context, from, to *os.File, progress func(done, total int64)) error {
 	info, err := from.Stat()
 	if err != nil {
@@ -64,7 +64,7 @@ func unpack(ctx context.Context, from, to *os.File, progress func(done, total in
 	return out.finish()
 }
 
-// unxz leaves the work to xz, which does it on all cores where the file allows it.
+// unxz runs xz, which uses all processors if the file has several blocks.
 func unxz(ctx context.Context, in io.Reader, out io.Writer) error {
 	cmd := exec.CommandContext(ctx, "xz", "--decompress", "--stdout", "--threads=0")
 	cmd.Stdin, cmd.Stdout = in, out
@@ -75,7 +75,7 @@ func unxz(ctx context.Context, in io.Reader, out io.Writer) error {
 	return err
 }
 
-// unpackOther copies what a stream in some format holds.
+// unpackOther decompresses a format that needs no tuning.
 func unpackOther(format compress.Format, in io.Reader, out io.Writer) error {
 	r, err := format.NewReader(in)
 	if err != nil {
@@ -109,10 +109,10 @@ func (c *counter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// hole is the size of a block that is left out where it is all zeroes.
+// hole is the size in bytes of a block that becomes a hole if it is all zeroes.
 const hole = 4096
 
-// sparse writes to a file without what is zero.
+// sparse writes to a file and skips blocks of zeroes.
 type sparse struct {
 	f  *os.File
 	at int64
@@ -143,7 +143,7 @@ func (s *sparse) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// finish gives the file its size and brings it to the disk.
+// finish sets the size of the file and syncs it.
 func (s *sparse) finish() error {
 	if err := s.f.Truncate(s.at); err != nil {
 		return err

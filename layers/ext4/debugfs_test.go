@@ -17,11 +17,11 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// debugfs reads an image by the program of that name. Names in it may not contain slashes or line ends.
+// debugfs reads an image with the program of that name. File names may not contain newlines.
 type debugfs struct {
 	t     *testing.T
 	image string
-	dir   string // for what it dumps
+	dir   string // for dumped files
 }
 
 var prompt = regexp.MustCompile(`(?m)^debugfs: .*\n`)
@@ -32,28 +32,28 @@ func (d *debugfs) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// ask gives it commands, and returns its answer to each.
-func (d *debugfs) ask(commands []string) []string {
+// run runs commands and returns the output of each.
+func (d *debugfs) run(commands []string) []string {
 	d.t.Helper()
 	cmd := d.command("-f", "-")
 	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
 	out, err := cmd.Output()
 	require.NoError(d.t, err)
-	answers := prompt.Split(string(out), -1)[1:]
-	require.Len(d.t, answers, len(commands))
-	return answers
+	outputs := prompt.Split(string(out), -1)[1:]
+	require.Len(d.t, outputs, len(commands))
+	return outputs
 }
 
-// each asks the same about many inodes.
-func (d *debugfs) each(format string, inodes []uint32) []string {
+// runEach runs a command for each of many inodes.
+func (d *debugfs) runEach(format string, inodes []uint32) []string {
 	commands := make([]string, len(inodes))
 	for i, number := range inodes {
 		commands[i] = fmt.Sprintf(format, number)
 	}
-	return d.ask(commands)
+	return d.run(commands)
 }
 
-// names are the inodes of all names below some directories. The root is "".
+// names returns the inodes of all names below some directories. The root is "".
 func (d *debugfs) names(dirs map[string]uint32) map[string]uint32 {
 	all, below := map[string]uint32{}, map[string]uint32{}
 	var paths []string
@@ -61,9 +61,9 @@ func (d *debugfs) names(dirs map[string]uint32) map[string]uint32 {
 	for name, number := range dirs {
 		paths, inodes = append(paths, name), append(inodes, number)
 	}
-	for i, answer := range d.each("ls -p <%d>", inodes) {
+	for i, output := range d.runEach("ls -p <%d>", inodes) {
 		all[paths[i]] = inodes[i]
-		for line := range strings.SplitSeq(strings.TrimSpace(answer), "\n") {
+		for line := range strings.SplitSeq(strings.TrimSpace(output), "\n") {
 			f := strings.Split(line, "/")
 			number, err := strconv.ParseUint(f[1], 10, 32)
 			require.NoError(d.t, err)
@@ -85,7 +85,7 @@ func (d *debugfs) names(dirs map[string]uint32) map[string]uint32 {
 	return all
 }
 
-// describe describes the whole image.
+// describe returns the listing of the whole image.
 func (d *debugfs) describe() listing {
 	d.t.Helper()
 	names := d.names(map[string]uint32{"": rootInode})
@@ -101,8 +101,8 @@ func (d *debugfs) describe() listing {
 		inodes = append(inodes, number)
 	}
 	entries := map[uint32]described{}
-	for i, answer := range d.each("stat <%d>", inodes) {
-		e := d.parseStat(answer)
+	for i, output := range d.runEach("stat <%d>", inodes) {
+		e := d.parseStat(output)
 		e.FirstName = first[inodes[i]]
 		entries[inodes[i]] = e
 	}
@@ -115,7 +115,7 @@ func (d *debugfs) describe() listing {
 	return list
 }
 
-// walkOrder sorts names as Walk does, a directory's entries right behind it.
+// walkOrder returns a key that sorts names as Walk does, entries right behind their directory.
 func walkOrder(name string) string { return strings.ReplaceAll(name, "/", "\x00") }
 
 var statFields = regexp.MustCompile(`(?s)Type: (.*?)    Mode:  (\d+)   Flags: 0x([0-9a-f]+).*?User: +(-?\d+)   Group: +(-?\d+) ` +
@@ -124,21 +124,21 @@ var statFields = regexp.MustCompile(`(?s)Type: (.*?)    Mode:  (\d+)   Flags: 0x
 var deviceField = regexp.MustCompile(`Device major/minor number: 0?(\d+):0?(\d+)`)
 var linkField = regexp.MustCompile(`(?s)Fast link dest: "(.*)"\n`)
 
-// debugfsTypes are the types that debugfs names in a way of its own.
+// debugfsTypes are the types for which debugfs has other names.
 var debugfsTypes = map[string]tree.Type{
 	"regular": tree.Regular, "character special": tree.Char, "block special": tree.Block, "FIFO": tree.Fifo,
 }
 
-func (d *debugfs) parseStat(answer string) described {
+func (d *debugfs) parseStat(output string) described {
 	d.t.Helper()
-	f := statFields.FindStringSubmatch(answer)
-	require.NotNil(d.t, f, answer)
+	f := statFields.FindStringSubmatch(output)
+	require.NotNil(d.t, f, output)
 	number := func(i, base int) uint64 {
 		n, err := strconv.ParseUint(f[i], base, 64)
 		require.NoError(d.t, err)
 		return n
 	}
-	id := func(s string) uint32 { // which debugfs takes for a signed number
+	id := func(s string) uint32 { // which debugfs prints as a signed number
 		n, err := strconv.ParseInt(s, 10, 64)
 		require.NoError(d.t, err)
 		return uint32(n)
@@ -154,12 +154,12 @@ func (d *debugfs) parseStat(answer string) described {
 	extra := number(9, 16)
 	seconds := int64(int32(number(8, 16))) + int64(extra&3)<<32
 	e.ModTime = time.Unix(seconds, int64(extra>>2)).UTC()
-	if m := deviceField.FindStringSubmatch(answer); m != nil {
+	if m := deviceField.FindStringSubmatch(output); m != nil {
 		major, _ := strconv.Atoi(m[1])
 		minor, _ := strconv.Atoi(m[2])
 		e.Major, e.Minor = uint32(major), uint32(minor)
 	}
-	if m := linkField.FindStringSubmatch(answer); m != nil {
+	if m := linkField.FindStringSubmatch(output); m != nil {
 		e.Target = m[1]
 	}
 	return e
@@ -169,10 +169,10 @@ var xattrLine = regexp.MustCompile(`(?m)^  (\S+) \(\d+\)`)
 
 func (d *debugfs) readXattrs(entries map[uint32]described, inodes []uint32) {
 	var commands []string
-	for i, answer := range d.each("ea_list <%d>", inodes) {
+	for i, output := range d.runEach("ea_list <%d>", inodes) {
 		e := entries[inodes[i]]
 		e.Xattrs = map[string]string{}
-		for _, m := range xattrLine.FindAllStringSubmatch(answer, -1) {
+		for _, m := range xattrLine.FindAllStringSubmatch(output, -1) {
 			file := filepath.Join(d.dir, fmt.Sprintf("%d-%d", inodes[i], len(e.Xattrs)))
 			commands = append(commands, fmt.Sprintf("ea_get -f %s <%d> %s", file, inodes[i], m[1]))
 			e.Xattrs[m[1]] = file
@@ -182,7 +182,7 @@ func (d *debugfs) readXattrs(entries map[uint32]described, inodes []uint32) {
 	if len(commands) == 0 {
 		return
 	}
-	d.ask(commands)
+	d.run(commands)
 	for _, e := range entries {
 		for name, file := range e.Xattrs {
 			value, err := os.ReadFile(file)
@@ -192,7 +192,7 @@ func (d *debugfs) readXattrs(entries map[uint32]described, inodes []uint32) {
 	}
 }
 
-// maxDump is the size from which on a file is read by a pipe, and not dumped.
+// maxDump is the size from which on a file is read through a pipe instead of dumped.
 const maxDump = 64 << 20
 
 // readContents reads regular files and the symlinks that have a block.
@@ -204,7 +204,7 @@ func (d *debugfs) readContents(entries map[uint32]described) {
 		}
 	}
 	if len(commands) > 0 {
-		d.ask(commands)
+		d.run(commands)
 	}
 	for number, e := range entries {
 		file := filepath.Join(d.dir, fmt.Sprint(number))
@@ -238,7 +238,7 @@ func (d *debugfs) digest(number uint32) string {
 	return sum
 }
 
-// requireDebugfsSees compares an image with what it was made of.
+// requireDebugfsSees compares an image with a listing.
 func requireDebugfsSees(t *testing.T, image string, want listing) {
 	t.Helper()
 	d := debugfs{t: t, image: image, dir: t.TempDir()}

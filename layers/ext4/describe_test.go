@@ -21,7 +21,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// described is all that can be said of an entry, whoever says it.
+// described is everything known of an entry, from a tree, the kernel or debugfs.
 type described struct {
 	Type         string
 	Mode         uint32
@@ -31,7 +31,7 @@ type described struct {
 	Digest       string // of a regular file's content
 	Target       string
 	Major, Minor uint32
-	FirstName    string // of those that the inode has
+	FirstName    string // of the hard links, in the order of Walk
 	Links        uint32
 	Xattrs       map[string]string
 	Flags        string // as lsattr prints them: i and a
@@ -47,7 +47,7 @@ func describeFlags(immutable, appendOnly bool) (flags string) {
 	return flags
 }
 
-// listing is a described tree, without the lost+found that the writer adds.
+// listing is a described tree by path, without the lost+found that the writer adds.
 type listing map[string]described
 
 func describeTree(t *testing.T, files *tree.Tree) listing {
@@ -103,7 +103,7 @@ func directoryLinks(n *tree.Node, files *tree.Tree) uint32 {
 	return links
 }
 
-// digest is over all blocks that are not zero, and their places: with or without holes, a content has the same.
+// digest returns a digest over all blocks that are not zero and their offsets, so that holes do not matter.
 func digest(t *testing.T, r io.Reader) string {
 	t.Helper()
 	h := sha256.New()
@@ -133,7 +133,7 @@ func digestBlocks(t *testing.T, h hash.Hash, r io.Reader, at int64) {
 	}
 }
 
-// digestContent is the digest of a content, of which large holes are not read.
+// digestContent returns the digest of a content without reading its holes.
 func digestContent(t *testing.T, c tree.Content) string {
 	t.Helper()
 	f, isFile := c.ReaderAt.(*os.File)
@@ -161,7 +161,7 @@ var statTypes = map[uint32]tree.Type{
 	unix.S_IFCHR: tree.Char, unix.S_IFBLK: tree.Block, unix.S_IFIFO: tree.Fifo, unix.S_IFSOCK: tree.Socket,
 }
 
-// describeDir describes what the kernel sees below a directory.
+// describeDir returns the listing of a directory.
 func describeDir(t *testing.T, root string, withLostFound bool) listing {
 	t.Helper()
 	first := map[uint64]string{}
@@ -223,8 +223,7 @@ func readXattrs(t *testing.T, path string) map[string]string {
 	return xattrs
 }
 
-// describeXattr is a value, or what is left of it when it is shortened to be read, and rid of what has no meaning: the
-// ids of entries in an access control list that are not about a named user or group.
+// describeXattr returns a value without the meaningless IDs in access control lists, and a digest instead of a long one.
 func describeXattr(name, value string) string {
 	if len(value) > 100 {
 		return fmt.Sprintf("%d bytes, %x", len(value), sha256.Sum256([]byte(value)))
@@ -241,7 +240,7 @@ func describeXattr(name, value string) string {
 	return string(b)
 }
 
-// requireSame compares entry by entry, so that a difference stays readable.
+// requireSame compares entry by entry, to keep failures readable.
 func requireSame(t *testing.T, want, got listing) {
 	t.Helper()
 	for name, d := range want {
@@ -251,6 +250,6 @@ func requireSame(t *testing.T, want, got listing) {
 	}
 	for name := range got {
 		_, found := want[name]
-		require.True(t, found, "%q should not be there", name)
+		require.True(t, found, "%q is unexpected", name)
 	}
 }

@@ -30,7 +30,7 @@ func TestSameTreeSameBytes(t *testing.T) {
 	}
 }
 
-// What the tree's contents are read from, and where in the file the partition begins, is not to be seen.
+// The bytes do not depend on the reader of the contents or on the offset of the partition.
 func TestSameBytesFromAnyReader(t *testing.T) {
 	text := strings.Repeat("0123456789abcde\n", 100_000)
 	f, err := os.Create(filepath.Join(t.TempDir(), "content"))

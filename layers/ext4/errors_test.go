@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// interrupted cancels a context when it is read.
+// interrupted cancels a context on the first read.
 type interrupted struct {
 	io.ReaderAt
 	cancel func()
@@ -126,7 +126,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestFullDisk writes to a file that may not become larger.
+// TestFullDisk writes to a file system without enough space.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4M"); err != nil {

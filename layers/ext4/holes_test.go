@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// TestHolesAreNeverRead copies what was written to a card that is full of rubbish, as one does with a block map.
+// TestHolesAreNeverRead copies the written blocks to a card full of old data, as bmaptool does.
 func TestHolesAreNeverRead(t *testing.T) {
 	t.Parallel()
 	tree := workTree(t)
@@ -30,8 +30,8 @@ func TestHolesAreNeverRead(t *testing.T) {
 		to, err := os.OpenFile(card, os.O_RDWR, 0)
 		require.NoError(t, err)
 		copied := copyData(t, to, from)
-		require.Less(t, copied, o.Size/2, "the image has hardly a hole")
-		requireHonestTables(t, image)
+		require.Less(t, copied, o.Size/2, "image has hardly any holes")
+		requireZeroedTables(t, image)
 		require.NoError(t, from.Close())
 		require.NoError(t, to.Close())
 		fsck(t, card)
@@ -45,8 +45,8 @@ func TestHolesAreNeverRead(t *testing.T) {
 	}
 }
 
-// requireHonestTables requires that no inode table is said to be zeroed that has holes.
-func requireHonestTables(t *testing.T, image string) {
+// requireZeroedTables requires that no inode table with holes is marked as zeroed.
+func requireZeroedTables(t *testing.T, image string) {
 	t.Helper()
 	for _, group := range strings.Split(tool(t, "dumpe2fs", image), "\nGroup ")[1:] {
 		if strings.Contains(group, "ITABLE_ZEROED") {
@@ -55,7 +55,7 @@ func requireHonestTables(t *testing.T, image string) {
 	}
 }
 
-// copyData copies what is no hole.
+// copyData copies everything but holes, and returns the number of bytes.
 func copyData(t *testing.T, to, from *os.File) (copied int64) {
 	t.Helper()
 	for end := int64(0); ; {
@@ -72,7 +72,7 @@ func copyData(t *testing.T, to, from *os.File) (copied int64) {
 	}
 }
 
-// holey is a reader that knows its holes, without being a file.
+// holey is a SparseReaderAt over a string.
 type holey struct {
 	*strings.Reader
 	data [][2]int64

@@ -12,8 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// TestLargeDirectories has one directory with an htree of two levels, and one with more subdirectories than it can
-// count links.
+// TestLargeDirectories writes a directory with an htree of two levels, and one with more subdirectories than its link
+// count holds.
 func TestLargeDirectories(t *testing.T) {
 	t.Parallel()
 	const entries, subdirectories = 200_000, maxLinks + 1
@@ -33,7 +33,7 @@ func TestLargeDirectories(t *testing.T) {
 	image := writeImage(t, files, testOptions)
 	fsck(t, image)
 	want := describeTree(t, files)
-	requireReaderSees(t, image, want) // which takes none that is mounted
+	requireReaderSees(t, image, want) // before it is mounted
 	m := mountImage(t, image, "noatime")
 	requireSame(t, want, describeDir(t, m.dir, false))
 	for i := range 100 {
@@ -46,7 +46,7 @@ func TestLargeDirectories(t *testing.T) {
 	fsck(t, image)
 }
 
-// TestOneBlockOrMore walks around the size from which on a directory is indexed.
+// TestOneBlockOrMore writes directories around the size from which on they are indexed.
 func TestOneBlockOrMore(t *testing.T) {
 	const names = (dirSpace - 24) / 16
 	files := tree.New()
@@ -66,7 +66,7 @@ func TestOneBlockOrMore(t *testing.T) {
 	requireKernelSees(t, image, describeTree(t, files))
 }
 
-// TestHalfMD4 compares with debugfs, which computes the same.
+// TestHalfMD4 compares with debugfs.
 func TestHalfMD4(t *testing.T) {
 	image := writeImage(t, tree.New(), testOptions)
 	for _, name := range []string{
@@ -76,8 +76,8 @@ func TestHalfMD4(t *testing.T) {
 		d := debugfs{t: t, image: image}
 		seed := testOptions.UUID
 		uuid := fmt.Sprintf("%x-%x-%x-%x-%x", seed[:4], seed[4:6], seed[6:8], seed[8:10], seed[10:])
-		answer := d.ask([]string{"dx_hash -h half_md4 -s " + uuid + " " + name})[0]
-		if name == "ä" { // debugfs takes its bytes to have a sign
+		answer := d.run([]string{"dx_hash -h half_md4 -s " + uuid + " " + name})[0]
+		if name == "ä" { // whose bytes debugfs takes as signed
 			require.NotContains(t, answer, fmt.Sprintf("is 0x%08x", halfMD4(name, seed)))
 			continue
 		}

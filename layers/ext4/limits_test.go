@@ -14,7 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// sparseFile is a file of a size with a little data at some places.
+// sparseFile returns a file of a size with a little data at some offsets.
 func sparseFile(t *testing.T, size int64, data ...int64) *os.File {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "sparse"))
@@ -28,7 +28,7 @@ func sparseFile(t *testing.T, size int64, data ...int64) *os.File {
 	return f
 }
 
-// limitsTree has every kind of entry, with every property at its limits.
+// limitsTree returns a tree with every type of entry and every property at its limits.
 func limitsTree(t *testing.T) *tree.Tree {
 	files := tree.New()
 	long := strings.Repeat("n", maxName)
@@ -72,7 +72,7 @@ func limitsTree(t *testing.T) *tree.Tree {
 	return files
 }
 
-// putXattrLimits puts entries with attributes as many and as large as fit.
+// putXattrLimits puts entries with as many and as large attributes as fit.
 func putXattrLimits(t *testing.T, files *tree.Tree) {
 	longest := "user." + strings.Repeat("a", maxXattrName-len("user."))
 	acl := (&treeMaker{Rand: rand.New(rand.NewPCG(7, 0))}).acl()
@@ -122,7 +122,7 @@ func TestLimits(t *testing.T) {
 	requireKernelSees(t, image, want)
 }
 
-// debugfs does not show such names as they are; the hash of one, in a block, depends on whether bytes have a sign.
+// TestNamesBeyondASCII does not ask debugfs, which escapes such names. Their hashes depend on the sign of bytes.
 func TestNamesBeyondASCII(t *testing.T) {
 	files := tree.New()
 	put(t, files, "ümlaut", &tree.Node{Xattrs: map[string]string{"user.ümlaut": strings.Repeat("ü", 1000)}})

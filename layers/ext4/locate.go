@@ -45,7 +45,7 @@ func (fs *FileSystem) locateBlock(block uint64, offset int64) (path, field strin
 		for _, e := range in.extents {
 			if block >= e.start && block < e.start+uint64(e.length) {
 				at := (int64(e.logical)+int64(block-e.start))*blockSize + offset%blockSize
-				return fs.owner(uint32(number), fmt.Sprintf("content, byte %d of it,", at))
+				return fs.owner(uint32(number), fmt.Sprintf("content byte %d", at))
 			}
 		}
 		for _, b := range in.tree {

@@ -44,7 +44,7 @@ func TestMinSizeLeavesRoom(t *testing.T) {
 	}
 }
 
-// Inodes, of which a group holds so many, may be what needs the room.
+// The number of inodes can determine the size, since a group holds a limited number.
 func TestMinSizeForInodes(t *testing.T) {
 	files := tree.New()
 	for i := range maxInodes {
@@ -58,7 +58,7 @@ func TestMinSizeForInodes(t *testing.T) {
 	fsck(t, writeImage(t, files, o))
 }
 
-// A larger size is not always enough: at 128 MiB the journal gets larger, by more than is added here.
+// A larger size is not always enough: at 128 MiB the journal grows by more than the test adds.
 func TestLargerJournal(t *testing.T) {
 	const step = 32768 * blockSize
 	files := tree.New()

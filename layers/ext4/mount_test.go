@@ -20,11 +20,12 @@ import (
 type mount struct {
 	t      *testing.T
 	dir    string
-	device string // of the loop, such as loop3
-	mark   string // the line of the kernel's log that was written before the mount
+	device string // the loop device, such as loop3
+	mark   string // written to the kernel's log before the mount
 }
 
-// mountImage mounts in a namespace of the test's own thread: a mount that others see can be kept alive by theirs.
+// mountImage mounts in a mount namespace of the test's thread, so that copies of the mount in other namespaces do not keep
+// it busy.
 func mountImage(t *testing.T, image, options string) *mount {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -33,7 +34,7 @@ func mountImage(t *testing.T, image, options string) *mount {
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
 		needs.Unavailable(t, "mounting needs loop devices: %v", err)
 	}
-	runtime.LockOSThread() // and never unlock it: the namespace ends with the thread, which ends with the test
+	runtime.LockOSThread() // never unlocked, so that thread and namespace end with the test
 	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
 	require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	m := &mount{t: t, dir: filepath.Join(t.TempDir(), "mnt"), mark: "test of " + image}
@@ -56,14 +57,14 @@ func (m *mount) unmount() {
 	m.t.Helper()
 	err := unix.Unmount(m.dir, 0)
 	for tries := 0; errors.Is(err, unix.EBUSY) && tries < 100; tries++ {
-		time.Sleep(20 * time.Millisecond) // a process that another test just starts still holds what was open here
+		time.Sleep(20 * time.Millisecond) // a process that another test is starting still has the files open
 		err = unix.Unmount(m.dir, 0)
 	}
 	require.NoError(m.t, err)
 	m.dir = ""
 }
 
-// requireQuiet requires that the kernel had nothing to say about the file system since it was mounted.
+// requireQuiet requires that the kernel has logged no error of the file system since it was mounted.
 func (m *mount) requireQuiet() {
 	m.t.Helper()
 	_, since, found := strings.Cut(tool(m.t, "dmesg"), m.mark+"\n")
@@ -71,7 +72,7 @@ func (m *mount) requireQuiet() {
 	requireQuietLog(m.t, since, m.device)
 }
 
-// expectedLog has progress, which the kernel tells of when growing takes more than ten seconds.
+// expectedLog matches harmless messages: mounts, and the progress of growing that takes more than ten seconds.
 var expectedLog = regexp.MustCompile(`(un)?mount(ed|ing) filesystem|resizing filesystem|resized (filesystem )?to`)
 
 func requireQuietLog(t *testing.T, log, device string) {
@@ -83,7 +84,7 @@ func requireQuietLog(t *testing.T, log, device string) {
 	}
 }
 
-// requireKernelSees mounts an image, compares it with what it was made of, and checks it once more.
+// requireKernelSees mounts an image, compares it with a listing, and checks it with e2fsck again.
 func requireKernelSees(t *testing.T, image string, want listing) {
 	t.Helper()
 	m := mountImage(t, image, "noatime")

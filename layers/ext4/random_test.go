@@ -17,17 +17,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// before2310 ends the times that e2fsck believes.
+// before2310 is the first second that e2fsck takes for a mistake.
 const before2310 = 5 << 31
 
-// treeMaker makes trees that are random, and the same for the same seed.
+// treeMaker makes random trees, the same for the same seed.
 type treeMaker struct {
 	*rand.Rand
 	t    *testing.T
 	tree *tree.Tree
 	dirs []string
 	file []string
-	many bool // many small entries, and most of them in few directories
+	many bool // many small entries in few directories
 }
 
 func randomTree(t *testing.T, seed uint64) *tree.Tree {
@@ -147,7 +147,7 @@ func (m *treeMaker) bytes(n int) []byte {
 	return b
 }
 
-// sparse is a part of a file with holes.
+// sparse returns a part of a file with holes.
 func (m *treeMaker) sparse() tree.Content {
 	f, err := os.Create(filepath.Join(m.t.TempDir(), "sparse"))
 	require.NoError(m.t, err)
@@ -173,7 +173,7 @@ func (m *treeMaker) xattrs(kind tree.Type) map[string]string {
 	}
 	xattrs := map[string]string{}
 	spaces := []string{"trusted.", "security."}
-	if kind == tree.Regular || kind == tree.Directory { // the kernel gives no user attributes to the others
+	if kind == tree.Regular || kind == tree.Directory { // other types cannot have user attributes
 		spaces = append(spaces, "user.")
 	}
 	for range m.IntN(8) {
@@ -193,7 +193,7 @@ func (m *treeMaker) xattrs(kind tree.Type) map[string]string {
 	return xattrs
 }
 
-// acl is an access control list with a named user and a named group.
+// acl returns an access control list with a named user and a named group.
 func (m *treeMaker) acl() string {
 	b := binary.LittleEndian.AppendUint32(nil, aclXattrVersion)
 	const none = 1<<32 - 1
@@ -210,7 +210,7 @@ func (m *treeMaker) acl() string {
 	return string(b)
 }
 
-// TestRandomTrees writes as many trees as PKBUILD_TEST_TREES says, from PKBUILD_TEST_SEED on.
+// TestRandomTrees writes PKBUILD_TEST_TREES trees (default 30) with seeds from PKBUILD_TEST_SEED on.
 func TestRandomTrees(t *testing.T) {
 	trees, seed := 30, uint64(1)
 	if v := os.Getenv("PKBUILD_TEST_TREES"); v != "" {
@@ -223,7 +223,7 @@ func TestRandomTrees(t *testing.T) {
 		seed, err = strconv.ParseUint(v, 10, 64)
 		require.NoError(t, err)
 	}
-	t.Setenv("TMPDIR", memory()) // ext4 slows down where many files come and go
+	t.Setenv("TMPDIR", memory())
 	for i := range uint64(trees) {
 		t.Run(fmt.Sprintf("seed %d", seed+i), func(t *testing.T) {
 			t.Parallel()
@@ -240,7 +240,7 @@ func TestRandomTrees(t *testing.T) {
 	}
 }
 
-// memory is a directory that takes no disk, where there is one.
+// memory returns a directory in memory if there is one, since it is faster.
 func memory() string {
 	const dir = "/dev/shm"
 	if unix.Access(dir, unix.W_OK) != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// readImage reads an image with what is in front of and behind it.
+// readImage reads an image as a tree.
 func readImage(t *testing.T, image string) *tree.Tree {
 	t.Helper()
 	f, err := os.Open(image)
@@ -28,7 +28,7 @@ func readImage(t *testing.T, image string) *tree.Tree {
 	return tree
 }
 
-// requireReaderSees compares an image with what it was made of.
+// requireReaderSees compares an image with a listing.
 func requireReaderSees(t *testing.T, image string, want listing) {
 	t.Helper()
 	tree := readImage(t, image)
@@ -38,8 +38,8 @@ func requireReaderSees(t *testing.T, image string, want listing) {
 	requireSame(t, want, describeTree(t, tree))
 }
 
-// populate makes entries of every kind in a directory. Holes and what is allocated but not written come out as zeroes,
-// whatever the disk held before.
+// populate makes entries of every type in a directory. Holes and unwritten extents must read as zeroes whatever the disk
+// held before.
 func populate(t *testing.T, dir string) {
 	t.Helper()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -64,7 +64,7 @@ func populate(t *testing.T, dir string) {
 	}
 	f, err := os.Create(at("pieces"))
 	require.NoError(t, err)
-	for i := range int64(400) { // more than an inode has room for
+	for i := range int64(400) { // more extents than an inode holds
 		_, err = f.WriteAt([]byte{byte(i)}, i*3*blockSize)
 		require.NoError(t, err)
 	}
@@ -95,11 +95,11 @@ func populate(t *testing.T, dir string) {
 	}
 }
 
-// oldDisk is an image that is full of the remains of something else.
+// oldDisk returns the path of an image full of old data.
 func oldDisk(t *testing.T) string {
 	t.Helper()
 	image := filepath.Join(t.TempDir(), "image")
-	require.NoError(t, os.WriteFile(image, bytes.Repeat([]byte("remains "), 32<<20/8), 0o600))
+	require.NoError(t, os.WriteFile(image, bytes.Repeat([]byte("old data"), 32<<20/8), 0o600))
 	return image
 }
 
@@ -122,7 +122,7 @@ func TestReaderAgreesWithDebugfs(t *testing.T) {
 	populate(t, dir)
 	for name, options := range formats {
 		if name == "small inodes" {
-			continue // where debugfs speaks of times in another way
+			continue // debugfs prints their times in another format
 		}
 		t.Run(name, func(t *testing.T) {
 			image := oldDisk(t)
@@ -136,7 +136,7 @@ func TestReaderAgreesWithDebugfs(t *testing.T) {
 func TestReaderAgreesWithTheKernel(t *testing.T) {
 	for name, options := range formats {
 		if name == "large blocks" {
-			continue // which not every kernel mounts
+			continue // not every kernel can mount them
 		}
 		t.Run(name, func(t *testing.T) {
 			image := oldDisk(t)

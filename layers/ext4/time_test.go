@@ -11,7 +11,7 @@ func TestTimes(t *testing.T) {
 	for _, c := range []struct {
 		time           time.Time
 		seconds, extra uint32
-	}{ // the table of the kernel's documentation, in its order
+	}{ // as in the kernel's documentation
 		{time.Unix(-1, 0), 0xffffffff, 0},
 		{time.Unix(minTime, 0), 0x80000000, 0},
 		{time.Unix(0, 0), 0, 0},

@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// tool runs a program of e2fsprogs or util-linux and returns all that it says.
+// tool runs a program of e2fsprogs or util-linux and returns its output.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(needs.Program(t, name), args...)
@@ -30,7 +30,7 @@ Pass 5: Checking group summary information
 .*: \d+/\d+ files \(\d+\.\d% non-contiguous\), \d+/\d+ blocks
 $`)
 
-// fsck requires that e2fsck finds nothing to say.
+// fsck requires that e2fsck finds no problem.
 func fsck(t *testing.T, image string) {
 	t.Helper()
 	require.Regexp(t, cleanFsck, tool(t, "e2fsck", "-fn", image))

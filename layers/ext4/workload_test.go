@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// workTree is a tree with a directory whose blocks are all full.
+// workTree returns a tree with a directory whose blocks are all full.
 func workTree(t *testing.T) *tree.Tree {
 	files := tree.New()
 	for i := range 10_000 {
@@ -28,7 +28,7 @@ func workTree(t *testing.T) *tree.Tree {
 	return files
 }
 
-// fill writes files until there is no room, and says how many bytes fitted.
+// fill writes files until the file system is full, and returns the number of bytes written.
 func fill(t *testing.T, dir string) (size int64) {
 	t.Helper()
 	require.NoError(t, os.Mkdir(dir, 0o755))
@@ -45,7 +45,7 @@ func fill(t *testing.T, dir string) (size int64) {
 	}
 }
 
-// work does what a system does to its files: it adds, renames, removes, appends, links, and sets attributes.
+// work changes files in the ways of a running system: it adds, renames, removes, appends, links and sets attributes.
 func work(t *testing.T, root string) {
 	t.Helper()
 	many := filepath.Join(root, "many")
@@ -77,14 +77,13 @@ func work(t *testing.T, root string) {
 const (
 	builtSize = 1 << 30
 	cardSize  = 64 << 30
-	// inside is set where the test binary runs as the first process of a kernel of its own. It is the size that the
-	// file system on /dev/ubda is to grow to.
+	// inside is set when the test binary runs as the first process of a kernel of its own, to the size that the file
+	// system on /dev/ubda grows to.
 	inside = "PKBUILD_TEST_INSIDE"
 )
 
-// TestWorkload uses a file system as a device does in its life: it is filled, emptied, grown to the size of its card
-// while it is mounted, and used again. To grow it takes CAP_SYS_RESOURCE, which even root may not have, so this happens
-// in User Mode Linux.
+// TestWorkload uses a file system as a device does: it is filled, emptied, grown online to the size of the card, and used
+// again. Growing needs CAP_SYS_RESOURCE, which not every root has, so it happens in User Mode Linux.
 func TestWorkload(t *testing.T) {
 	o := testOptions
 	o.Size, o.ReservedPercent = builtSize, 5
@@ -93,7 +92,7 @@ func TestWorkload(t *testing.T) {
 	fsck(t, image)
 }
 
-// TestGrowthTo2TiB grows as far as the reserved descriptors go.
+// TestGrowthTo2TiB grows as far as the reserved descriptors allow.
 func TestGrowthTo2TiB(t *testing.T) {
 	o := testOptions
 	o.Size, o.OrphanFile = 256<<20, true
@@ -103,7 +102,7 @@ func TestGrowthTo2TiB(t *testing.T) {
 	fsck(t, image)
 }
 
-// runInside runs a test of this binary in User Mode Linux, on a disk that is the image, grown to a size.
+// runInside runs a test of this binary in User Mode Linux with the image, extended to a size, as its disk.
 func runInside(t *testing.T, image, test string, size int64) {
 	t.Helper()
 	require.NoError(t, os.Truncate(image, size))
@@ -114,7 +113,7 @@ func runInside(t *testing.T, image, test string, size int64) {
 	require.Contains(t, m.Run(t, test), "--- PASS: "+test)
 }
 
-// insideMount mounts the disk there is inside.
+// insideMount mounts the disk of User Mode Linux.
 func insideMount(t *testing.T) (dir string, size uint64) {
 	t.Helper()
 	v := os.Getenv(inside)
@@ -164,7 +163,7 @@ func grow(t *testing.T, dir string, size uint64) {
 	require.Greater(t, st.Files, size/bytesPerInode/100*97)
 }
 
-// copyMuch writes more than there was room for before.
+// copyMuch writes more than fitted before.
 func copyMuch(t *testing.T, name string) {
 	t.Helper()
 	f, err := os.Create(name)

@@ -18,7 +18,7 @@ func (fs *FileSystem) Locate(offset int64) (path, field string) {
 		switch at := offset - fs.offset(f.first); {
 		case f.clusters == 0 || at < 0 || at >= int64(f.clusters)*fs.cluster:
 		case f.node.Type == tree.Regular:
-			return "/" + f.path, fmt.Sprintf("content, byte %d of it,", at)
+			return "/" + f.path, fmt.Sprintf("content byte %d", at)
 		default:
 			return "/" + f.path, fmt.Sprintf("directory entry %d, %s", at/entrySize, fs.entryField(f, at))
 		}

@@ -35,7 +35,7 @@ func TestLocate(t *testing.T) {
 		{place("a") + 2*entrySize + 28, "/a", "directory entry 2, field Name3"},
 		{place("a") + 3*entrySize + 28, "/a", "directory entry 3, field Size"},
 		{place("a") + 4*entrySize, "/a", "directory entry 4, unused"},
-		{place("vmlinuz") + 3<<20, "/vmlinuz", "content, byte 3145728 of it,"},
+		{place("vmlinuz") + 3<<20, "/vmlinuz", "content byte 3145728"},
 		{fs.offset(fs.next), "", "free cluster"},
 		{fs.size - 1, "", "free cluster"},
 	} {

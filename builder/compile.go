@@ -63,6 +63,9 @@ func (c *compiler) diskImage() error {
 	if err := c.recipeLayers(); err != nil {
 		return err
 	}
+	if err := c.checkStarter(); err != nil {
+		return err
+	}
 	if err := c.containers(); err != nil {
 		return err
 	}

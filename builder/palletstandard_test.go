@@ -22,7 +22,7 @@ func TestImageWithTheStandardPallet(t *testing.T) {
 	pallettest.Standard(t, filepath.Join(dir, "pallet"))
 	ociLayout(t, filepath.Join(dir, "images"), "0.1.3", "machine-name", "#!/bin/sh\n")
 	put(t, dir, map[string]string{"pi.yml": "name: pi\nbase: {debian: {suite: trixie}}\n" +
-		"mirrors: {ghcr.io/planktoscope/machine-name: 'oci:" + dir + "/images'}\nlayers: [{stage: {pallet: pallet}}]\n"})
+		"mirrors: {ghcr.io/planktoscope/machine-name: 'oci:" + dir + "/images'}\nlayers: [{stage: {pallet: pallet, starter: other}}]\n"})
 	r, err := recipes.Load(filepath.Join(dir, "pi.yml"), recipes.Options{})
 	require.NoError(t, err)
 	cache := t.TempDir()

@@ -60,7 +60,7 @@ func (l *loader) load(path string) (*Recipe, error) {
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}
-	recipe.Dir = dir
+	recipe.Dir, recipe.nodes = dir, d.from
 	maps.Copy(recipe.Vars, l.options.Set)
 	return recipe, nil
 }

@@ -5,6 +5,8 @@
 // generated from them. The package runs and downloads nothing.
 package recipes
 
+import "fmt"
+
 // Recipe describes a disk image or, with Container, a container image.
 type Recipe struct {
 	Name         string            `yaml:"name" doc:"Name of the image. The host name, the disk signature and the file system UUIDs are derived from it." required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$" hint:"up to 63 lower-case letters, digits and inner dashes, such as planktoscope"`
@@ -22,6 +24,18 @@ type Recipe struct {
 	Disk         Disk              `yaml:"disk" doc:"The layout of the image. Sizes are numbers of bytes with an optional unit B, KiB, MiB, GiB or TiB."`
 
 	Dir string `yaml:"-"` // of the recipe's file; paths in the recipe are relative to it
+
+	nodes map[any]*node `yaml:"-"` // of each value, by pointer to the value
+}
+
+// Problem returns a mistake at the position of a value of the recipe, given by its pointer.
+func (r *Recipe) Problem(value any, format string, args ...any) error {
+	var problems Problems
+	if n := r.nodes[value]; n != nil {
+		problems.add(n.position, format, args...)
+		return problems
+	}
+	return fmt.Errorf(format, args...)
 }
 
 // Base is the lowest layer. Exactly one field is set.
@@ -102,8 +116,9 @@ type Run struct {
 
 // Stage is the pallet that the device starts with.
 type Stage struct {
-	Pallet string   `yaml:"pallet" doc:"Directory of the pallet, relative to the recipe." required:"true" path:"dir" hint:"the pallet's directory, such as pallets/standard"`
-	Names  []string `yaml:"names" doc:"Names of the bundle in the stage store." default:"[factory-reset]" format:"bundle" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as factory-reset"`
+	Pallet  string   `yaml:"pallet" doc:"Directory of the pallet, relative to the recipe." required:"true" path:"dir" hint:"the pallet's directory, such as pallets/standard"`
+	Starter string   `yaml:"starter" doc:"What starts the pallet's Compose apps on the device: pkctl, which the image must then have with its units and Docker (include stages.yml), or other, which is not checked." enum:"pkctl,other" default:"pkctl"`
+	Names   []string `yaml:"names" doc:"Names of the bundle in the stage store." default:"[factory-reset]" format:"bundle" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as factory-reset"`
 }
 
 // Containers are container images in the store of the device's Docker.

@@ -14,7 +14,7 @@ import (
 
 // TestStories checks the messages of the command's stories with broken recipes without running the command.
 func TestStories(t *testing.T) {
-	stories, err := filepath.Glob("../testscripts/testdata/recipe-*.txtar")
+	stories, err := filepath.Glob("../testscripts/testdata/pkbuild/recipe-*.txtar")
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(stories), 20)
 	for _, path := range stories {

@@ -1,21 +1,14 @@
 package builder
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"strconv"
 	"time"
 
-	"github.com/google/uuid"
-
-	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/boot"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 	"github.com/PlanktoScope/pkbuild/recipes"
-	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Programs are the programs of this project that go into images: pkinit into every disk image, pkctl by request.
@@ -73,6 +66,7 @@ func (c *compiler) diskImage() error {
 		Signature: signature,
 		Config:    r.Boot.Config,
 		Cmdline:   cmdline(r),
+		Mounts:    mounts(r.Disk.Partitions),
 		Modules:   r.Boot.Modules,
 		Pkinit:    c.programs["pkinit"],
 	})
@@ -125,14 +119,6 @@ func vendorImage(i recipes.Image) diskimage.Layer {
 	return diskimage.Layer{Source: i.Source, SHA256: i.SHA256, Drop: i.Drop}
 }
 
-// cmdline returns the kernel arguments of a recipe.
-func cmdline(r *recipes.Recipe) []string {
-	if r.Disk.Grow {
-		return append([]string{report.GrowArgument}, r.Boot.Cmdline...)
-	}
-	return r.Boot.Cmdline
-}
-
 func (p *Plan) add(name string, l layers.Layer) {
 	p.Layers = append(p.Layers, Layer{Name: name, Layer: l})
 }
@@ -154,40 +140,4 @@ func compileUsers(c *compiler, l recipes.Layer) error {
 	}
 	c.plan.add("users", layers.Users{Users: out})
 	return nil
-}
-
-func diskLayout(r *recipes.Recipe, signature string) (disk.Layout, error) {
-	id, err := strconv.ParseUint(signature, 16, 32)
-	if err != nil {
-		return disk.Layout{}, fmt.Errorf("disk signature: %w", err)
-	}
-	boot, err := recipes.ParseSize(r.Disk.BootSize)
-	if err != nil {
-		return disk.Layout{}, fmt.Errorf("disk boot-size: %w", err)
-	}
-	free, err := recipes.ParseSize(r.Disk.Free)
-	if err != nil {
-		return disk.Layout{}, fmt.Errorf("disk free: %w", err)
-	}
-	var size int64
-	if r.Disk.Size != "" {
-		if size, err = recipes.ParseSize(r.Disk.Size); err != nil {
-			return disk.Layout{}, fmt.Errorf("disk size: %w", err)
-		}
-	}
-	root := uuid.NewSHA1(uuid.NameSpaceURL, []byte("pkbuild root file system of "+r.Name))
-	serial := derive(r.Name, "boot file system")
-	return disk.Layout{
-		Signature: uint32(id),
-		Size:      size,
-		Partitions: []disk.Partition{
-			{Mount: disk.Firmware, Format: disk.FAT32, Label: "bootfs", Size: boot, Serial: binary.BigEndian.Uint32(serial[:])},
-			{Mount: "/", Format: disk.Ext4, Label: "rootfs", Free: free, UUID: root},
-		},
-	}, nil
-}
-
-// derive returns a number that differs between images and is the same in every build of one image.
-func derive(name, purpose string) [sha256.Size]byte {
-	return sha256.Sum256([]byte("pkbuild " + purpose + " of " + name))
 }

@@ -44,13 +44,6 @@ func TestPlansOfShippedRecipes(t *testing.T) {
 	}
 }
 
-func TestGrowthIsAskedFor(t *testing.T) {
-	r := &recipes.Recipe{Boot: recipes.Boot{Cmdline: []string{"quiet"}}}
-	require.Equal(t, []string{"quiet"}, cmdline(r))
-	r.Disk.Grow = true
-	require.Equal(t, []string{"pkinit.grow", "quiet"}, cmdline(r))
-}
-
 // TestRaspiosDiffersInItsBaseOnly: what lies over the base is the same, down to the last byte.
 func TestRaspiosDiffersInItsBaseOnly(t *testing.T) {
 	debian, raspios := compileShipped(t, "planktoscope"), compileShipped(t, "raspios")

@@ -34,6 +34,7 @@ func (d *decoder) check(r *Recipe) {
 		d.problems.add(at.position, "scratch has no kernel to boot and is for recipes with a container section; choose another base")
 	}
 	d.checkRepositories(r.Repositories)
+	d.checkPartitions(r.Disk.Partitions)
 	d.checkMirrors(r)
 	d.checkUsers(users)
 	d.checkSecrets(users, r)

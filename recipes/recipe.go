@@ -165,8 +165,18 @@ type Boot struct {
 // Disk is the layout of a disk image. ParseSize parses its sizes.
 type Disk struct {
 	BootSize  string `yaml:"boot-size" doc:"Size of the FAT32 partition, at least 256MiB." default:"512MiB" format:"boot-size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
-	Free      string `yaml:"free" doc:"Free space in the root file system, which grows to the size of the card on the device." default:"512MiB" format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
-	Grow      bool   `yaml:"grow" doc:"Whether the root file system grows to the size of the card in the first boot: see docs/boot.md." default:"true"`
+	Free      string `yaml:"free" doc:"Free space in the root file system, which grows to the size of the card on the device unless another partition does." default:"512MiB" format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
+	Grow      bool   `yaml:"grow" doc:"Whether the last partition grows to the size of the card in the first boot, the root file system or the one with size: rest. See docs/boot.md." default:"true"`
 	Size      string `yaml:"size" doc:"Size of the whole image, rounded down to 4MiB, such as 14GiB for cards sold as 16 GB. Default: the smallest size that holds the files and free." format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 14GiB"`
 	Signature string `yaml:"signature" doc:"Disk signature. Default: derived from the name." pattern:"^[0-9a-f]{8}$" hint:"eight hexadecimal digits in lower case and in quotes, such as \"5e2a91c4\""`
+
+	Partitions []Partition `yaml:"partitions" doc:"Up to two partitions besides boot and root. See docs/image.md." merge:"append"`
+}
+
+// Partition is a partition besides boot and root, with a file system of its own.
+type Partition struct {
+	Mount  string `yaml:"mount" doc:"Mount point. The files of the partition are those below it in the image." required:"true" format:"mount" pattern:"^/" hint:"an absolute path, such as /data"`
+	Format string `yaml:"format" doc:"Format of the file system. FAT32 can be read on all computers, and has no owners, modes and links." enum:"ext4,fat32" default:"ext4"`
+	Size   string `yaml:"size" doc:"Size, rounded up to 4MiB, or rest: what is left of the disk, which grows to the size of the card in the first boot." required:"true" format:"partition-size" pattern:"^(rest|[0-9]+(B|[KMGT]iB)?)$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 4GiB, or rest"`
+	Label  string `yaml:"label" doc:"Label of the file system: up to 16 characters on ext4, 11 on FAT32." pattern:"^[A-Za-z0-9_-]{1,16}$" hint:"letters, digits, dashes and underscores, such as data"`
 }

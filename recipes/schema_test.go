@@ -39,7 +39,7 @@ func TestSchema(t *testing.T) {
 
 	require.Equal(t, map[string]any{
 		"type": "string", "default": "512MiB", "pattern": `^[0-9]+(B|[KMGT]iB)?$|\$\{`,
-		"description": "Free space in the root file system, which grows to the size of the card on the device. " +
+		"description": "Free space in the root file system, which grows to the size of the card on the device unless another partition does. " +
 			"Form: a size in B, KiB, MiB, GiB or TiB, such as 512MiB.",
 	}, part(t, "properties", "disk", "properties", "free"))
 

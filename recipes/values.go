@@ -73,6 +73,17 @@ func checkFormat(format, s string) error {
 			return fmt.Errorf("%s is too small; write at least 256MiB", quote(s))
 		}
 		return err
+	case "partition-size":
+		if s == Rest {
+			return nil
+		}
+		n, err := ParseSize(s)
+		if err == nil && n < minPartitionSize {
+			return fmt.Errorf("%s is too small; write at least 4MiB", quote(s))
+		}
+		return err
+	case "mount":
+		return checkMount(s)
 	case "date":
 		_, err := ParseDate(s)
 		return err

@@ -31,7 +31,7 @@ const (
 
 // Disk is a tree laid out as a disk that is not written yet.
 type Disk struct {
-	layout Layout
+	table  []byte       // its first block
 	parts  []*partition // in the order of their numbers
 	onDisk []*partition // in the order of the disk
 	size   int64
@@ -58,7 +58,7 @@ type fileSystem interface {
 // Prepare lays a tree out on a disk. It cuts the directories of all partitions but the root's out of the tree, which must
 // not change afterwards. It fails where the files do not fit, or a file system cannot hold one.
 func Prepare(t *tree.Tree, l Layout) (*Disk, error) {
-	d := &Disk{layout: l, size: align}
+	d := &Disk{size: align}
 	trees := l.split(t)
 	for _, p := range l.Partitions {
 		d.parts = append(d.parts, &partition{Partition: p})
@@ -72,7 +72,14 @@ func Prepare(t *tree.Tree, l Layout) (*Disk, error) {
 		d.size = p.end()
 		d.onDisk = append(d.onDisk, p)
 	}
-	return d, d.fill(l)
+	if err := d.fill(l); err != nil {
+		return nil, err
+	}
+	var err error
+	if d.table, err = encodeMBR(l.Signature, d.parts); err != nil {
+		return nil, fmt.Errorf("partition table: %w", err)
+	}
+	return d, nil
 }
 
 // fill lets the last partition take the rest of a disk whose size is given.
@@ -150,11 +157,7 @@ func (d *Disk) Mapped() int64 {
 // Write writes the disk, front to back, in whole blocks of 4 KiB. Nobody reads what it leaves out, which need not reach
 // a card.
 func (d *Disk) Write(ctx context.Context, w io.WriterAt) error {
-	table, err := encodeMBR(d.layout.Signature, d.parts)
-	if err != nil {
-		return fmt.Errorf("partition table: %w", err)
-	}
-	if _, err := w.WriteAt(table, 0); err != nil {
+	if _, err := w.WriteAt(d.table, 0); err != nil {
 		return fmt.Errorf("partition table: %w", err)
 	}
 	for _, p := range d.onDisk {

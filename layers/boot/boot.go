@@ -21,6 +21,7 @@ type Layer struct {
 	Config    []string `json:"config,omitempty"`
 	Cmdline   []string `json:"cmdline,omitempty"`
 	Modules   []string `json:"modules,omitempty"` // kernel modules that the initramfs loads
+	Mounts    []Mount  `json:"mounts,omitempty"`  // of partitions besides boot and root
 	Pkinit    string   `json:"pkinit"`            // SHA-256 of the helper program
 }
 
@@ -54,6 +55,10 @@ func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 		return nil, fmt.Errorf("initramfs: %w", err)
 	}
 	t := tree.New()
+	fstab, err := b.fstab(t, below, env.Latest)
+	if err != nil {
+		return nil, err
+	}
 	file := func(name string, mode uint32, c tree.Content) error {
 		return t.Put(name, &tree.Node{Type: tree.Regular, Mode: mode, ModTime: env.Latest, Content: c})
 	}
@@ -61,7 +66,7 @@ func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 		Firmware + "/config.txt":       tree.Inline(config),
 		Firmware + "/cmdline.txt":      tree.Inline(b.cmdline()),
 		Firmware + "/" + initramfsName: tree.Inline(initramfs),
-		"etc/fstab":                    tree.Inline(b.fstab()),
+		"etc/fstab":                    tree.Inline(fstab),
 	} {
 		if err := file(name, 0o644, c); err != nil {
 			return nil, err
@@ -166,8 +171,3 @@ func (b Layer) cmdline() string {
 }
 
 func (b Layer) partition(n int) string { return fmt.Sprintf("PARTUUID=%s-%02d", b.Signature, n) }
-
-func (b Layer) fstab() string {
-	return b.partition(2) + " / ext4 defaults,noatime 0 1\n" +
-		b.partition(1) + " /boot/firmware vfat defaults,noatime,nofail 0 2\n"
-}

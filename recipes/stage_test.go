@@ -15,11 +15,11 @@ func TestOneStage(t *testing.T) {
 	}
 	r, err := load(files, nil)
 	require.NoError(t, err)
-	require.Equal(t, []Layer{{Packages: []string{"vim"}}, {Stage: &Stage{Pallet: "b", Names: []string{"mine"}}}}, r.Layers)
+	require.Equal(t, []Layer{{Packages: []string{"vim"}}, {Stage: &Stage{Pallet: "b", Starter: "pkctl", Names: []string{"mine"}}}}, r.Layers)
 	files["pi.yml"] = "include: [low.yml]\nlayers: [{packages: [git]}]\n"
 	r, err = load(files, nil)
 	require.NoError(t, err)
-	require.Equal(t, &Stage{Pallet: "a", Names: []string{"factory-reset"}}, r.Layers[0].Stage)
+	require.Equal(t, &Stage{Pallet: "a", Starter: "pkctl", Names: []string{"factory-reset"}}, r.Layers[0].Stage)
 
 	files["pi.yml"] = base + "layers:\n  - stage: {pallet: a}\n  - stage: {pallet: b}\n"
 	_, err = load(files, nil)

@@ -51,7 +51,7 @@ func (d Device) Rollback(ctx context.Context) (n int, err error) {
 
 // fetch pulls the missing images of a stage. The error says how to go on.
 func (d Device) fetch(ctx context.Context, stage int) error {
-	names, err := images.Of(ctx, d.Store, stage)
+	names, err := images.OfStage(ctx, d.Store, stage)
 	if err != nil {
 		return fmt.Errorf("%w\n(to make it next nevertheless: pkctl stage set-next %d --no-fetch)", err, stage)
 	}
@@ -63,12 +63,12 @@ func (d Device) fetch(ctx context.Context, stage int) error {
 	if event == nil {
 		event = func(images.Event) {}
 	}
-	err = images.Fetcher{Docker: d.Docker, Say: event, Wait: time.Second}.Fetch(ctx, record, names)
+	err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: time.Second}.Fetch(ctx, record, names)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	first := "once there is a network"
-	if errors.Is(err, docker.ErrNone) {
+	if errors.Is(err, docker.ErrUnavailable) {
 		first = "install or start Docker (systemctl start docker), then"
 	}
 	return fmt.Errorf("%w\n(%s: pkctl stage set-next %d; without a network: pkctl stage import; to make it next nevertheless: "+

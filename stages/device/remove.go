@@ -64,7 +64,7 @@ func (d Device) note(ctx context.Context, stages []int) (images.Record, error) {
 	if err != nil {
 		return record, err
 	}
-	names, err := images.OfAll(ctx, d.Store, stages)
+	names, err := images.OfStages(ctx, d.Store, stages)
 	d.warn(err)
 	if len(names) == 0 {
 		return record, nil
@@ -110,7 +110,7 @@ func (p *Pruned) prune(ctx context.Context, d Device, s *store.Store, except []i
 		return err
 	}
 	keep := slices.DeleteFunc(all, func(n int) bool { return slices.Contains(drop, n) })
-	needed, unread := images.OfAll(ctx, d.Store, keep)
+	needed, unread := images.OfStages(ctx, d.Store, keep)
 	record, err := p.stages(ctx, d, s, drop, except)
 	if err != nil || len(record.Unneeded(needed)) == 0 {
 		return err
@@ -120,7 +120,7 @@ func (p *Pruned) prune(ctx context.Context, d Device, s *store.Store, except []i
 		return nil
 	}
 	err = p.images(ctx, d, record, needed)
-	if errors.Is(err, docker.ErrNone) {
+	if errors.Is(err, docker.ErrUnavailable) {
 		p.Kept = append(p.Kept, fmt.Sprintf("images stay until the next prune: %v", err))
 		return nil
 	}
@@ -131,7 +131,7 @@ func (p *Pruned) prune(ctx context.Context, d Device, s *store.Store, except []i
 func (p *Pruned) stages(ctx context.Context, d Device, s *store.Store, drop, except []int) (images.Record, error) {
 	if p.DryRun {
 		p.Removed = append(p.Removed, drop...)
-		names, err := images.OfAll(ctx, d.Store, drop)
+		names, err := images.OfStages(ctx, d.Store, drop)
 		d.warn(err)
 		record, err := images.ReadRecord(d.Store)
 		return record.WithNames(names), err

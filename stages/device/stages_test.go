@@ -105,7 +105,7 @@ func TestSetNext(t *testing.T) {
 		"(once there is a network: pkctl stage set-next 4; without a network: pkctl stage import; "+
 		"to make it next nevertheless: pkctl stage set-next 4 --no-fetch)")
 	require.NotEmpty(t, events)
-	fake.down = docker.ErrNone
+	fake.down = docker.ErrUnavailable
 	_, err = d.SetNext(t.Context(), "4", false)
 	require.ErrorContains(t, err, "(install or start Docker (systemctl start docker), then: pkctl stage set-next 4;")
 	_, err = d.SetNext(t.Context(), "4", true)
@@ -184,11 +184,11 @@ func TestPrune(t *testing.T) {
 	require.True(t, fake.has("docker.io/library/caddy:2"))
 
 	// Without Docker images stay, and go with a later prune.
-	fake.down = docker.ErrNone
+	fake.down = docker.ErrUnavailable
 	p, err = d.Prune(t.Context(), false)
 	require.NoError(t, err)
 	require.Equal(t, []int{4}, p.Removed)
-	require.Equal(t, []string{"images stay until the next prune: " + docker.ErrNone.Error()}, p.Kept)
+	require.Equal(t, []string{"images stay until the next prune: " + docker.ErrUnavailable.Error()}, p.Kept)
 	fake.down = nil
 
 	// What a stage needs that cannot be read is not known.
@@ -255,7 +255,7 @@ func TestExportAndImport(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, i.There)
 
-	fake.down = docker.ErrNone
+	fake.down = docker.ErrUnavailable
 	var warnings []error
 	field.Warn = func(err error) { warnings = append(warnings, err) }
 	v, err := field.Inventory(t.Context())

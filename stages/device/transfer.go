@@ -30,7 +30,7 @@ func (d Device) Import(ctx context.Context, name string, next bool) (Imported, e
 		return Imported{}, fmt.Errorf("import a stage: %w", err)
 	}
 	defer f.Close() // it was only read
-	m := transfer.Importer{Docker: d.Docker, Store: d.Store, Space: transfer.Statfs, Say: d.transferEvent}
+	m := transfer.Importer{Docker: d.Docker, Store: d.Store, Space: transfer.Statfs, Notify: d.transferEvent}
 	file, err := transfer.Read(f)
 	if err != nil {
 		return Imported{}, fmt.Errorf("import %s: %w", name, err)
@@ -81,7 +81,7 @@ func (d Device) perform(ctx context.Context, m transfer.Importer, plan *transfer
 
 // setNextComplete makes a stage the next one if all its images are on the device.
 func (d Device) setNextComplete(ctx context.Context, s *store.Store, stage int) error {
-	names, err := images.Of(ctx, d.Store, stage)
+	names, err := images.OfStage(ctx, d.Store, stage)
 	if err == nil && len(names) > 0 {
 		var missing []string
 		missing, err = d.missing(ctx, names)
@@ -122,7 +122,7 @@ func (d Device) Export(ctx context.Context, e Export) (transfer.Exported, error)
 	if err != nil {
 		return transfer.Exported{}, err
 	}
-	x := transfer.Exporter{Docker: d.Docker, Store: d.Store, Compress: e.Compress, Space: transfer.Statfs, Say: d.transferEvent}
+	x := transfer.Exporter{Docker: d.Docker, Store: d.Store, Compress: e.Compress, Space: transfer.Statfs, Notify: d.transferEvent}
 	if e.NoSpace {
 		x.Space = nil
 	}
@@ -146,7 +146,7 @@ func (d Device) Inventory(ctx context.Context) (transfer.Inventory, error) {
 		return transfer.Inventory{}, err
 	}
 	v, err := transfer.TakeInventory(ctx, d.Docker, d.Store)
-	if errors.Is(err, docker.ErrNone) {
+	if errors.Is(err, docker.ErrUnavailable) {
 		d.warn(fmt.Errorf("the inventory has no images: %w", err))
 		return v, nil
 	}
@@ -160,5 +160,5 @@ func (d Device) LinkImages() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return images.Link(record)
+	return images.AddDigests(record)
 }

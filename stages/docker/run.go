@@ -1,8 +1,6 @@
-// Package docker is Docker on a device, by way of its command line: which images there are, and pulling, removing, saving
-// and loading them.
+// Package docker runs Docker's command line on a device: it lists, pulls, removes, saves and loads images.
 //
-// It knows nothing of stages, and nothing of Docker's store: what only the daemon may know, the daemon is asked.
-// https://docs.docker.com/reference/cli/docker/
+// It knows nothing of stages and does not read Docker's store. https://docs.docker.com/reference/cli/docker/
 package docker
 
 import (
@@ -15,31 +13,36 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
-// Client runs the program docker. The zero value finds it on the PATH, and the daemon as the environment says.
-type Client struct{}
+// Client runs the program docker, from the PATH. $DOCKER_HOST names the daemon.
+type Client struct {
+	QueryLimit time.Duration // how long the daemon may take to answer a question; 0: two minutes
+}
 
-// ErrNone says that there is no Docker to ask: it is not installed, or its daemon does not run.
-var ErrNone = errors.New("docker cannot be asked")
+// ErrUnavailable is returned where Docker is not installed, its daemon does not run, or the user may not connect to it.
+var ErrUnavailable = errors.New("cannot reach the Docker daemon")
 
-// killAfter is how long the program may take to end once it is told to.
+// killAfter is how long the program may take to end after SIGTERM.
 const killAfter = 10 * time.Second
 
-// tail is how much of what the program says is kept of a failure, in bytes: the end tells what went wrong.
-const tail = 2 << 10
+// maxStderr is how much of the end of stderr an error has, in bytes.
+const maxStderr = 2 << 10
 
-// Run runs docker and returns what it prints. The error has the end of what it says and the command line.
+// Run runs docker and returns its output. The error has the end of stderr and the command line.
 func (c Client) Run(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
 	err := c.stream(ctx, nil, &out, args...)
 	return out.String(), err
 }
 
-// stream runs docker between a reader, which may be nil, and a writer. It runs in an environment of its own, since
-// compose files mean the same on every device, and in the root directory, where no compose file lies by chance.
+// stream runs docker with its input from a reader, which may be nil, and its output to a writer. The environment is fixed, so
+// that compose files mean the same on every device, and the working directory is /, which has no compose file.
 func (Client) stream(ctx context.Context, in io.Reader, out io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.Dir = "/"
@@ -49,9 +52,12 @@ func (Client) stream(ctx context.Context, in io.Reader, out io.Writer, args ...s
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 	}
-	said := &end{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, said
+	stderr := &tail{}
+	counted := &counter{to: out}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, counted, stderr
 	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(syscall.SIGTERM) }, killAfter
+	ctx, stop := waiting.Watch(ctx, describe(args), 0, counted.n.Load)
+	defer stop()
 	err := cmd.Run()
 	switch {
 	case err == nil:
@@ -59,38 +65,59 @@ func (Client) stream(ctx context.Context, in io.Reader, out io.Writer, args ...s
 	case ctx.Err() != nil:
 		return fmt.Errorf("docker %s: %w", strings.Join(args, " "), context.Cause(ctx))
 	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("%w: %w", ErrNone, err)
-	case unreachable(said.String()):
-		return fmt.Errorf("%w: %s", ErrNone, said)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case isUnreachable(stderr.String()):
+		return fmt.Errorf("%w: %s", ErrUnavailable, stderr)
 	}
 	err = fmt.Errorf("docker %s: %w", strings.Join(args, " "), err)
-	if said.String() == "" {
+	if stderr.String() == "" {
 		return err
 	}
-	return fmt.Errorf("%s: %w", said, err) // what it says first: whoever shortens this loses the command line
+	return fmt.Errorf("%s: %w", stderr, err) // stderr first, since the command line may be cut off
 }
 
-// unreachable tells whether docker says that it finds no daemon, or may not speak to it.
-func unreachable(said string) bool {
-	return strings.Contains(said, "Cannot connect to the Docker daemon") || strings.Contains(said, "Is the docker daemon running") ||
-		strings.Contains(said, "permission denied while trying to connect")
+// describe returns the beginning of a command line, for messages.
+func describe(args []string) string {
+	text := "docker " + strings.Join(args, " ")
+	if len(text) > 80 {
+		text = strings.ToValidUTF8(text[:80], "") + "…"
+	}
+	return text
 }
 
-// end keeps the end of what is written to it.
-type end struct{ text []byte }
+// counter counts the bytes that pass through it.
+type counter struct {
+	to io.Writer
+	n  atomic.Int64
+}
 
-func (e *end) Write(data []byte) (int, error) {
-	e.text = append(e.text, data...)
-	if len(e.text) > 2*tail {
-		e.text = append(e.text[:0], e.text[len(e.text)-tail:]...)
+func (c *counter) Write(data []byte) (int, error) {
+	n, err := c.to.Write(data)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// isUnreachable reports whether docker printed that it cannot connect to the daemon.
+func isUnreachable(stderr string) bool {
+	return strings.Contains(stderr, "Cannot connect to the Docker daemon") || strings.Contains(stderr, "Is the docker daemon running") ||
+		strings.Contains(stderr, "permission denied while trying to connect")
+}
+
+// tail keeps the end of what is written to it.
+type tail struct{ text []byte }
+
+func (t *tail) Write(data []byte) (int, error) {
+	t.text = append(t.text, data...)
+	if len(t.text) > 2*maxStderr {
+		t.text = append(t.text[:0], t.text[len(t.text)-maxStderr:]...)
 	}
 	return len(data), nil
 }
 
-func (e *end) String() string {
-	text := strings.TrimSpace(string(e.text))
-	if len(text) > tail {
-		text = "…" + strings.ToValidUTF8(text[len(text)-tail:], "")
+func (t *tail) String() string {
+	text := strings.TrimSpace(string(t.text))
+	if len(text) > maxStderr {
+		text = "…" + strings.ToValidUTF8(text[len(text)-maxStderr:], "")
 	}
 	return text
 }

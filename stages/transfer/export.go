@@ -31,7 +31,7 @@ type Exporter struct {
 	For      *Inventory // of the device that the file is for; nil: one that has nothing
 	Compress bool
 	Space    func(path string) (Space, error) // nil: whether there is enough is not looked at
-	Say      func(Event)
+	Notify   func(Event)
 }
 
 // Exported is what was written.
@@ -102,7 +102,7 @@ func (e Exporter) plan(ctx context.Context, stage int) (x Index, wanted map[dige
 		return x, nil, err
 	}
 	x.Pallet, x.Release = m.Pallet.Path, m.Pallet.Version
-	names, err := images.Of(ctx, e.Store, stage)
+	names, err := images.OfStage(ctx, e.Store, stage)
 	if err != nil || len(names) == 0 {
 		return x, nil, err
 	}
@@ -160,7 +160,7 @@ func (e Exporter) images(ctx context.Context, names []string) ([]Needed, error) 
 }
 
 func (e Exporter) write(a *archive, stage int, x *Index, wanted map[digest.Digest]bool) error {
-	e.Say(Event{Text: "writing the bundle"})
+	e.Notify(Event{Text: "writing the bundle"})
 	c, err := a.begin()
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (e Exporter) write(a *archive, stage int, x *Index, wanted map[digest.Diges
 	for n, i := range x.Images {
 		l := loaded{Config: configMember(i.ID), RepoTags: []string{}}
 		if e.For == nil || !e.For.has(i.ID) {
-			e.Say(Event{Text: fmt.Sprintf("writing image %d of %d: %s", n+1, len(x.Images), i.Names[0])})
+			e.Notify(Event{Text: fmt.Sprintf("writing image %d of %d: %s", n+1, len(x.Images), i.Names[0])})
 			if err := e.save(a, i, x, wanted); err != nil {
 				return fmt.Errorf("image %s: %w", i.Names[0], err)
 			}

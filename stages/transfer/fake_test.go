@@ -57,7 +57,7 @@ func diffs(config []byte) []digest.Digest {
 
 func (f *fake) Host(context.Context) (docker.Host, error) {
 	if f.none {
-		return docker.Host{}, fmt.Errorf("%w: it is not installed", docker.ErrNone)
+		return docker.Host{}, fmt.Errorf("%w: it is not installed", docker.ErrUnavailable)
 	}
 	return f.host, nil
 }

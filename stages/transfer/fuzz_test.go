@@ -30,7 +30,7 @@ func small(f *testing.F, compress bool) []byte {
 	x := Index{Version: indexVersion, Bundle: digest.Digest(sum), Platform: "linux/amd64", Images: []Needed{image}}
 	to, err := os.Create(filepath.Join(dir, "file"))
 	require.NoError(f, err)
-	e := Exporter{Docker: d, Store: dir, Compress: compress, Say: func(Event) {}}
+	e := Exporter{Docker: d, Store: dir, Compress: compress, Notify: func(Event) {}}
 	require.NoError(f, e.write(&archive{ctx: f.Context(), f: to}, 1, &x, map[digest.Digest]bool{image.Layers[0]: true}))
 	require.NoError(f, to.Close())
 	data, err := os.ReadFile(to.Name())

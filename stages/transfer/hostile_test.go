@@ -152,7 +152,7 @@ func TestHostileFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data := test.change(parts(t, sound))
 			d := newFake()
-			m := Importer{Docker: d, Store: t.TempDir(), Say: func(Event) {}, Space: func(string) (Space, error) {
+			m := Importer{Docker: d, Store: t.TempDir(), Notify: func(Event) {}, Space: func(string) (Space, error) {
 				return Space{Free: 1 << 30}, nil
 			}}
 			file, err := Read(bytes.NewReader(data))

@@ -18,7 +18,7 @@ type Importer struct {
 	Docker Docker
 	Store  string // directory of the stage store
 	Space  func(path string) (Space, error)
-	Say    func(Event)
+	Notify func(Event)
 }
 
 // Plan is what is to be done to import a file.
@@ -56,7 +56,7 @@ func (m Importer) Plan(ctx context.Context, f *File) (p *Plan, err error) {
 	if err := p.checkSpace(m, 0); err != nil { // before all of it is read
 		return nil, err
 	}
-	if p.bundle, err = f.Verify(ctx, m.Say); err != nil {
+	if p.bundle, err = f.Verify(ctx, m.Notify); err != nil {
 		return nil, err
 	}
 	return p, p.checkSpace(m, p.bundle.size)
@@ -66,9 +66,9 @@ func (m Importer) Plan(ctx context.Context, f *File) (p *Plan, err error) {
 func (m Importer) inventory(ctx context.Context, f *File) (Inventory, error) {
 	have, err := TakeInventory(ctx, m.Docker, m.Store)
 	switch {
-	case errors.Is(err, docker.ErrNone) && len(f.Index.Images) == 0:
+	case errors.Is(err, docker.ErrUnavailable) && len(f.Index.Images) == 0:
 		return have, nil
-	case errors.Is(err, docker.ErrNone):
+	case errors.Is(err, docker.ErrUnavailable):
 		return have, fmt.Errorf("the stage has %d container images: %w (install or start Docker: systemctl start docker)",
 			len(f.Index.Images), err)
 	case err == nil && len(f.Index.Images) > 0 && have.Platform != f.Index.Platform:
@@ -110,7 +110,7 @@ func (p *Plan) compare(have Inventory) error {
 func (p *Plan) note() {
 	for _, i := range p.file.Index.Images {
 		for _, name := range i.Names {
-			k := images.Known{Name: name}
+			k := images.Entry{Name: name}
 			if pinned(name) {
 				k.ID, k.Tag = string(i.ID), ownTag(name, i.ID)
 			}

@@ -56,7 +56,7 @@ type Docker interface {
 	Load(ctx context.Context, from io.Reader) error
 }
 
-// TakeInventory looks what a device has. Where there is no Docker the error is docker.ErrNone, and the inventory has the
+// TakeInventory looks what a device has. Where there is no Docker the error is docker.ErrUnavailable, and the inventory has the
 // bundles.
 func TakeInventory(ctx context.Context, d Docker, dir string) (Inventory, error) {
 	v := Inventory{Version: inventoryVersion, Images: []Image{}, Bundles: []Bundled{}}

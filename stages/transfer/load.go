@@ -17,7 +17,7 @@ import (
 // LoadImages brings the images that are missing to Docker, and tells it their names. Before, the record must be written.
 func (m Importer) LoadImages(ctx context.Context, p *Plan) error {
 	for n, i := range p.Load {
-		m.Say(Event{Text: fmt.Sprintf("loading image %d of %d: %s", n+1, len(p.Load), i.Names[0])})
+		m.Notify(Event{Text: fmt.Sprintf("loading image %d of %d: %s", n+1, len(p.Load), i.Names[0])})
 		if err := m.load(ctx, p, i); err != nil {
 			return fmt.Errorf("load image %s: %w", i.Names[0], err)
 		}
@@ -131,7 +131,7 @@ func (m Importer) tag(ctx context.Context, i Needed) error {
 		case err == nil && has.ID == string(i.ID):
 			continue
 		case err == nil:
-			m.Say(Event{Text: fmt.Sprintf("%s was the image %s", name, has.ID)})
+			m.Notify(Event{Text: fmt.Sprintf("%s was the image %s", name, has.ID)})
 		case !errors.Is(err, docker.ErrNoImage):
 			return err
 		}

@@ -35,21 +35,21 @@ func (d *device) here() docker.Client {
 }
 
 func (d *device) fetch(names ...string) error {
-	f := images.Fetcher{Docker: d.here(), Wait: 1, Say: func(e images.Event) { d.said = append(d.said, e.String()) }}
+	f := images.Fetcher{Docker: d.here(), Wait: 1, Notify: func(e images.Event) { d.said = append(d.said, e.String()) }}
 	return f.Fetch(d.t.Context(), images.Record{}, names)
 }
 
 func (d *device) export(v *Inventory, compress bool) string {
 	d.t.Helper()
 	name := filepath.Join(d.t.TempDir(), "stage.tar")
-	e := Exporter{Docker: d.here(), Store: d.store, For: v, Compress: compress, Space: Statfs, Say: func(Event) {}}
+	e := Exporter{Docker: d.here(), Store: d.store, For: v, Compress: compress, Space: Statfs, Notify: func(Event) {}}
 	_, err := e.Export(d.t.Context(), 1, name)
 	require.NoError(d.t, err)
 	return name
 }
 
 func (d *device) importer() Importer {
-	return Importer{Docker: d.here(), Store: d.store, Space: Statfs, Say: func(Event) {}}
+	return Importer{Docker: d.here(), Store: d.store, Space: Statfs, Notify: func(Event) {}}
 }
 
 func (d *device) plan(name string) (*Plan, error) {
@@ -140,7 +140,7 @@ func TestTwoDevices(t *testing.T) {
 	two.Stop() // a reboot
 	record, err := images.ReadRecord(two.store)
 	require.NoError(t, err)
-	linked, err := images.Link(record)
+	linked, err := images.AddDigests(record)
 	require.NoError(t, err)
 	require.Equal(t, 2, linked)
 	two.Start()
@@ -164,7 +164,7 @@ func interrupts(t *testing.T, d *device, name string) {
 	require.Len(t, p.Load, 2)
 	ctx, cancel := context.WithCancel(t.Context())
 	m := d.importer()
-	m.Say = func(e Event) {
+	m.Notify = func(e Event) {
 		if strings.HasPrefix(e.Text, "loading image 2 of 2") {
 			cancel()
 		}
@@ -185,7 +185,7 @@ func prunes(t *testing.T, d *device, record images.Record, gone, used, stays str
 	pruned, err := images.Prune(t.Context(), d.here(), record, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{gone}, pruned.Removed)
-	require.Equal(t, []string{"image " + used + " stays: a container uses it"}, pruned.Kept)
+	require.Equal(t, []string{"image " + used + " is kept: a container uses it"}, pruned.Kept)
 	d.Run(nil, "rm", "mine")
 	pruned, err = images.Prune(t.Context(), d.here(), pruned.Record, nil)
 	require.NoError(t, err)

@@ -44,7 +44,7 @@ func exported(t testing.TB, compress bool) []byte {
 func exporting(t testing.TB, dir string, d Docker, compress bool) []byte {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "stage.tar")
-	e := Exporter{Docker: d, Store: dir, Compress: compress, Space: plenty, Say: func(Event) {}}
+	e := Exporter{Docker: d, Store: dir, Compress: compress, Space: plenty, Notify: func(Event) {}}
 	_, err := e.Export(t.Context(), 1, name)
 	require.NoError(t, err)
 	data, err := os.ReadFile(name)
@@ -62,7 +62,7 @@ func TestCarry(t *testing.T) {
 			data := exporting(t, lab, from, test.compress)
 			d, dir := newFake(), t.TempDir()
 			d.add(t, "docker.io/library/app:1", layer(t, "other", nil)) // whose name is taken
-			m := Importer{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}
+			m := Importer{Docker: d, Store: dir, Space: plenty, Notify: func(Event) {}}
 			file, err := Read(bytes.NewReader(data))
 			require.NoError(t, err)
 			p, err := m.Plan(t.Context(), file)
@@ -110,7 +110,7 @@ func TestExportRefuses(t *testing.T) {
 			"the inventory is of a device with linux/arm64, this one has linux/amd64"},
 		"an image that is missing": {func(_ *Exporter, d *fake) { delete(d.names, "docker.io/library/app:1") },
 			"image docker.io/library/app:1 is not on this device: have it fetched first, by pkctl stage set-next"},
-		"no docker":          {func(_ *Exporter, d *fake) { d.none = true }, "it needs 2 container images: docker cannot be asked: it is not installed"},
+		"no docker":          {func(_ *Exporter, d *fake) { d.none = true }, "it needs 2 container images: cannot reach the Docker daemon: it is not installed"},
 		"containerd":         {func(_ *Exporter, d *fake) { d.host.Containerd = true }, "containerd keeps Docker's images here"},
 		"a docker that ends": {func(_ *Exporter, d *fake) { d.broken = errors.New("killed") }, ": killed"},
 		"a docker that saves another layer": {func(_ *Exporter, d *fake) {
@@ -123,7 +123,7 @@ func TestExportRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := labDocker(t)
-			e := Exporter{Docker: d, Store: dir, Compress: true, Space: plenty, Say: func(Event) {}}
+			e := Exporter{Docker: d, Store: dir, Compress: true, Space: plenty, Notify: func(Event) {}}
 			test.change(&e, d)
 			to := t.TempDir()
 			_, err := e.Export(t.Context(), 1, filepath.Join(to, "stage.tar"))
@@ -157,13 +157,13 @@ func TestImportRefuses(t *testing.T) {
 		says   string
 	}{
 		"too little space for docker": {little("/docker", dockerNeeds-1), "/docker has too little space: 142 kB are needed, 142 kB are free"},
-		"no docker":                   {func(_ *Importer, d *fake) { d.none = true }, "the stage has 2 container images: docker cannot be asked: it is not installed (install or start Docker: systemctl start docker)"},
+		"no docker":                   {func(_ *Importer, d *fake) { d.none = true }, "the stage has 2 container images: cannot reach the Docker daemon: it is not installed (install or start Docker: systemctl start docker)"},
 		"another machine":             {func(_ *Importer, d *fake) { d.host.Platform = "linux/arm64" }, "the stage is for linux/amd64, this device is linux/arm64"},
 		"containerd":                  {func(_ *Importer, d *fake) { d.host.Containerd = true }, "containerd keeps Docker's images here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newFake()
-			m := Importer{Docker: d, Store: t.TempDir(), Space: plenty, Say: func(Event) {}}
+			m := Importer{Docker: d, Store: t.TempDir(), Space: plenty, Notify: func(Event) {}}
 			test.change(&m, d)
 			file, err := Read(bytes.NewReader(data))
 			require.NoError(t, err)
@@ -181,7 +181,7 @@ const dockerNeeds = 2*10_752 + 6_656 + 51_712 + (10_752 + 51_712)
 func TestOneFileSystem(t *testing.T) {
 	data := exported(t, true)
 	var free int64 = 1 << 40
-	m := Importer{Docker: newFake(), Store: t.TempDir(), Say: func(Event) {}, Space: func(string) (Space, error) {
+	m := Importer{Docker: newFake(), Store: t.TempDir(), Notify: func(Event) {}, Space: func(string) (Space, error) {
 		return Space{Free: free}, nil
 	}}
 	file, err := Read(bytes.NewReader(data))
@@ -198,7 +198,7 @@ func TestOneFileSystem(t *testing.T) {
 
 func TestLayersThatAreNowhere(t *testing.T) {
 	dir, d := lab(t)
-	e := Exporter{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}
+	e := Exporter{Docker: d, Store: dir, Space: plenty, Notify: func(Event) {}}
 	v, err := TakeInventory(t.Context(), d, dir)
 	require.NoError(t, err)
 	e.For = &v
@@ -211,7 +211,7 @@ func TestLayersThatAreNowhere(t *testing.T) {
 	defer f.Close()
 	file, err := Read(f)
 	require.NoError(t, err)
-	m := Importer{Docker: newFake(), Store: t.TempDir(), Space: plenty, Say: func(Event) {}}
+	m := Importer{Docker: newFake(), Store: t.TempDir(), Space: plenty, Notify: func(Event) {}}
 	_, err = m.Plan(t.Context(), file)
 	require.ErrorContains(t, err, "is neither on this device nor wholly in the file, which was made for a device that has more: "+
 		"export it again with --for and a new inventory, or without")
@@ -224,7 +224,7 @@ func TestLayersThatAreNowhere(t *testing.T) {
 func TestFileThatChanges(t *testing.T) {
 	data := exported(t, false)
 	d, dir := newFake(), t.TempDir()
-	m := Importer{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}
+	m := Importer{Docker: d, Store: dir, Space: plenty, Notify: func(Event) {}}
 	file, err := Read(bytes.NewReader(data))
 	require.NoError(t, err)
 	p, err := m.Plan(t.Context(), file)
@@ -247,7 +247,7 @@ func TestFileThatChanges(t *testing.T) {
 func TestImportInterrupted(t *testing.T) {
 	data := exported(t, true)
 	d, dir := newFake(), t.TempDir()
-	m := Importer{Docker: d, Store: dir, Space: plenty, Say: func(Event) {}}
+	m := Importer{Docker: d, Store: dir, Space: plenty, Notify: func(Event) {}}
 	file, err := Read(bytes.NewReader(data))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -270,17 +270,17 @@ func TestWithoutDockerAStageWithoutImagesIsCarried(t *testing.T) {
 	none := newFake()
 	none.none = true
 	name := filepath.Join(t.TempDir(), "stage.tar")
-	_, err := Exporter{Docker: none, Store: staged(t), Space: plenty, Say: func(Event) {}}.Export(t.Context(), 1, name)
+	_, err := Exporter{Docker: none, Store: staged(t), Space: plenty, Notify: func(Event) {}}.Export(t.Context(), 1, name)
 	require.NoError(t, err)
 	f, err := os.Open(name)
 	require.NoError(t, err)
 	defer f.Close()
 	file, err := Read(f)
 	require.NoError(t, err)
-	_, err = Importer{Docker: none, Store: t.TempDir(), Space: plenty, Say: func(Event) {}}.Plan(t.Context(), file)
+	_, err = Importer{Docker: none, Store: t.TempDir(), Space: plenty, Notify: func(Event) {}}.Plan(t.Context(), file)
 	require.NoError(t, err)
 	v, err := TakeInventory(t.Context(), none, staged(t))
-	require.ErrorIs(t, err, docker.ErrNone)
+	require.ErrorIs(t, err, docker.ErrUnavailable)
 	require.Len(t, v.Bundles, 1)
 }
 

@@ -1,6 +1,6 @@
-// Package images has the container images on a device that its stages need: it has those fetched that are missing before
-// a stage can be next, so that the device starts without a network, and removes those that no stage needs any more.
+// Package images manages the container images of stages on a device: it fetches missing ones before a stage can be next, so
+// that the device boots without a network, and removes those that no stage needs any more.
 //
-// An image belongs to a stage by its name in the stage's compose files. What no stage ever needed is the user's own and
-// is left alone. The package asks Docker through package stages/docker and runs no container.
+// A stage needs the images that its compose files name. Images that no stage ever needed are the user's, and are left
+// alone. The package uses stages/docker and runs no container.
 package images

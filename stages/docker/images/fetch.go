@@ -11,15 +11,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// Docker is what is asked of Docker: docker.Client, or a recorder.
+// Docker is the part of docker.Client that the package uses.
 type Docker interface {
 	Host(ctx context.Context) (docker.Host, error)
 	Image(ctx context.Context, name string) (docker.Image, error)
-	Pull(ctx context.Context, name, platform string, say func(line string)) error
+	Pull(ctx context.Context, name, platform string, output func(line string)) error
 	Remove(ctx context.Context, name string) error
 }
 
-// State is how far fetching an image is.
+// State is the state of a fetch.
 type State string
 
 // The states.
@@ -30,13 +30,13 @@ const (
 	Fetched  State = "fetched"
 )
 
-// Event tells of an image that is being fetched.
+// Event is a change of the state of a fetch.
 type Event struct {
 	Image  string `json:"image"`
 	Number int    `json:"number"` // of Total, from 1
 	Total  int    `json:"total"`
 	State  State  `json:"state"`
-	Text   string `json:"text,omitempty"` // which layers are there, or why it is tried again
+	Text   string `json:"text,omitempty"` // how many layers are there, or the reason of the retry
 }
 
 func (e Event) String() string {
@@ -49,23 +49,23 @@ func (e Event) String() string {
 	return text
 }
 
-// Fetcher has images fetched.
+// Fetcher fetches images with Docker.
 type Fetcher struct {
 	Docker Docker
-	Say    func(Event)
-	Wait   time.Duration // before the second attempt; each later one waits four times as long
+	Notify func(Event)
+	Wait   time.Duration // before the second attempt; it quadruples with each
 }
 
-// attempts is how often an image is tried, in all.
+// attempts is how often the pull of an image is tried.
 const attempts = 4
 
-// Finder finds images.
+// Finder finds images in Docker's store.
 type Finder interface {
 	Image(ctx context.Context, name string) (docker.Image, error)
 }
 
-// Find is the image of a name, also of one that came in a file while Docker does not know its digest yet. Where there is
-// none the error is docker.ErrNoImage.
+// Find returns the image with a name, or docker.ErrNoImage. It finds imported images by their ID as long as Docker does not
+// have the digest in their names.
 func Find(ctx context.Context, d Finder, r Record, name string) (docker.Image, error) {
 	image, err := d.Image(ctx, name)
 	if errors.Is(err, docker.ErrNoImage) && r.id(name) != "" && strings.Contains(name, "@") {
@@ -74,7 +74,7 @@ func Find(ctx context.Context, d Finder, r Record, name string) (docker.Image, e
 	return image, err
 }
 
-// Missing are those of some images that the device does not have for its platform.
+// Missing returns the images that the device lacks for its platform.
 func Missing(ctx context.Context, d Finder, host docker.Host, r Record, names []string) (missing []string, err error) {
 	for _, name := range names {
 		image, err := Find(ctx, d, r, name)
@@ -89,8 +89,7 @@ func Missing(ctx context.Context, d Finder, host docker.Host, r Record, names []
 	return missing, nil
 }
 
-// Fetch has those of some images fetched that are missing. It tries them all; the error names each that could not be
-// fetched, and why.
+// Fetch fetches those images that are missing. It tries all of them; the error has the reason for each that failed.
 func (f Fetcher) Fetch(ctx context.Context, r Record, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -117,25 +116,25 @@ func (f Fetcher) Fetch(ctx context.Context, r Record, names []string) error {
 	return errors.Join(errs...)
 }
 
-// fetch has an image fetched, with further attempts unless they would be in vain.
+// fetch pulls an image, and retries unless the error is permanent.
 func (f Fetcher) fetch(ctx context.Context, e Event, platform string) error {
 	wait := f.Wait
 	for attempt := 1; ; attempt++ {
-		f.Say(e)
+		f.Notify(e)
 		err := f.pull(ctx, e, platform)
 		if err == nil {
 			e.State, e.Text = Fetched, ""
-			f.Say(e)
+			f.Notify(e)
 			return nil
 		}
-		if final(err) || ctx.Err() != nil {
+		if isPermanent(err) || ctx.Err() != nil {
 			return err
 		}
 		if attempt == attempts {
-			return fmt.Errorf("tried %d times: %w", attempts, err)
+			return fmt.Errorf("%w (%d attempts)", err, attempts)
 		}
 		e.State, e.Text = Retrying, fmt.Sprintf("attempt %d of %d, in %s: %v", attempt+1, attempts, wait, err)
-		f.Say(e)
+		f.Notify(e)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -145,13 +144,13 @@ func (f Fetcher) fetch(ctx context.Context, e Event, platform string) error {
 	}
 }
 
-// pull pulls an image once, and looks whether it is one for the device.
+// pull pulls an image once, and checks its platform.
 func (f Fetcher) pull(ctx context.Context, e Event, platform string) error {
 	layers := progress{}
 	err := f.Docker.Pull(ctx, e.Image, platform, func(line string) {
 		if text := layers.read(line); text != "" {
 			e.State, e.Text = Layers, text
-			f.Say(e)
+			f.Notify(e)
 		}
 	})
 	if err != nil {
@@ -162,28 +161,29 @@ func (f Fetcher) pull(ctx context.Context, e Event, platform string) error {
 		return err
 	}
 	if image.Platform() != platform {
-		return fmt.Errorf("%w: it is there for %s only, not for %s", errPlatform, image.Platform(), platform)
+		return fmt.Errorf("%w: image is for %s, want %s", errPlatform, image.Platform(), platform)
 	}
 	return nil
 }
 
 var errPlatform = errors.New("wrong platform")
 
-// inVain are words of a registry or of Docker after which another attempt would end as well.
-var inVain = []string{
+// permanentErrors are parts of messages of registries and Docker after which a retry would fail, too.
+var permanentErrors = []string{
 	"manifest unknown", "not found", "access denied", "unauthorized", "no matching manifest", "no space left on device",
 	"invalid reference format", "unsupported media type", "schemaVersion 1",
 }
 
-func final(err error) bool {
-	return errors.Is(err, errPlatform) || errors.Is(err, docker.ErrNone) ||
-		slices.ContainsFunc(inVain, func(word string) bool { return strings.Contains(err.Error(), word) })
+// isPermanent reports whether a retry would fail with the same error.
+func isPermanent(err error) bool {
+	return errors.Is(err, errPlatform) || errors.Is(err, docker.ErrUnavailable) ||
+		slices.ContainsFunc(permanentErrors, func(word string) bool { return strings.Contains(err.Error(), word) })
 }
 
-// progress is which layers of an image are there, by their short names.
+// progress has the layers of an image by their short digests, and whether they are there.
 type progress map[string]bool
 
-// read reads a line of docker pull, and returns a text if it tells something new.
+// read parses a line of docker pull, and returns a text if the progress changed.
 func (p progress) read(line string) string {
 	layer, state, _ := strings.Cut(line, ": ")
 	switch state {
@@ -194,11 +194,11 @@ func (p progress) read(line string) string {
 	default:
 		return ""
 	}
-	there := 0
-	for _, done := range p {
-		if done {
-			there++
+	done := 0
+	for _, there := range p {
+		if there {
+			done++
 		}
 	}
-	return fmt.Sprintf("%d of %d layers", there, len(p))
+	return fmt.Sprintf("%d of %d layers", done, len(p))
 }

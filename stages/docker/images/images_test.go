@@ -15,11 +15,11 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// recorder is a Docker in memory.
+// recorder is a Docker that records calls.
 type recorder struct {
 	images map[string]docker.Image // by name or ID
-	pulls  map[string][]error      // what becomes of each attempt; without an entry it succeeds
-	used   []string                // names that a container uses
+	pulls  map[string][]error      // results of the attempts by name; without an entry they succeed
+	used   []string                // names of images that a container uses
 	calls  []string
 	host   error
 }
@@ -73,44 +73,44 @@ func TestFetch(t *testing.T) {
 		record Record
 		needs  []string
 		calls  []string
-		says   []string
+		events []string
 		err    string
 	}{
 		"nothing": {},
-		"what is there": {
+		"present": {
 			needs: []string{"there:1"},
 		},
-		"what came in a file": {
-			record: Record{Images: []Known{{Name: "file:1@d", ID: "sha256:1"}}},
+		"imported": {
+			record: Record{Images: []Entry{{Name: "file:1@d", ID: "sha256:1"}}},
 			needs:  []string{"file:1@d"},
 		},
-		"what is missing": {
+		"missing": {
 			needs: []string{"new:1", "there:1", "other:1"},
 			calls: []string{"pull new:1 linux/arm64", "pull other:1 linux/arm64"},
-			says: []string{"image 1 of 2: fetching new:1", "image 1 of 2: new:1: 0 of 1 layers", "image 1 of 2: new:1: 1 of 2 layers",
+			events: []string{"image 1 of 2: fetching new:1", "image 1 of 2: new:1: 0 of 1 layers", "image 1 of 2: new:1: 1 of 2 layers",
 				"image 1 of 2: fetched new:1", "image 2 of 2: fetching other:1", "image 2 of 2: other:1: 0 of 1 layers",
 				"image 2 of 2: other:1: 1 of 2 layers", "image 2 of 2: fetched other:1"},
 		},
-		"what is there for another machine": {
+		"for another platform": {
 			needs: []string{"foreign:1"},
 			calls: []string{"pull foreign:1 linux/arm64"},
-			says: []string{"image 1 of 1: fetching foreign:1", "image 1 of 1: foreign:1: 0 of 1 layers",
+			events: []string{"image 1 of 1: fetching foreign:1", "image 1 of 1: foreign:1: 0 of 1 layers",
 				"image 1 of 1: foreign:1: 1 of 2 layers", "image 1 of 1: fetched foreign:1"},
 		},
-		"a slow network": {
+		"retry": {
 			needs: []string{"slow:1"},
 			calls: []string{"pull slow:1 linux/arm64", "pull slow:1 linux/arm64"},
-			says: []string{"image 1 of 1: fetching slow:1", "image 1 of 1: slow:1: 0 of 1 layers", "image 1 of 1: slow:1: 1 of 2 layers",
+			events: []string{"image 1 of 1: fetching slow:1", "image 1 of 1: slow:1: 0 of 1 layers", "image 1 of 1: slow:1: 1 of 2 layers",
 				"image 1 of 1: retrying slow:1: attempt 2 of 4, in 1ns: i/o timeout",
 				"image 1 of 1: fetching slow:1", "image 1 of 1: slow:1: 0 of 1 layers", "image 1 of 1: slow:1: 1 of 2 layers",
 				"image 1 of 1: fetched slow:1"},
 		},
-		"errors of all": {
+		"all errors": {
 			needs: []string{"dead:1", "gone:1", "amd64:1"},
 			calls: []string{"pull dead:1 linux/arm64", "pull dead:1 linux/arm64", "pull dead:1 linux/arm64",
 				"pull dead:1 linux/arm64", "pull gone:1 linux/arm64", "pull amd64:1 linux/arm64"},
-			err: "image dead:1: tried 4 times: i/o timeout\nimage gone:1: manifest unknown: manifest unknown\n" +
-				"image amd64:1: wrong platform: it is there for linux/amd64 only, not for linux/arm64",
+			err: "image dead:1: i/o timeout (4 attempts)\nimage gone:1: manifest unknown: manifest unknown\n" +
+				"image amd64:1: wrong platform: image is for linux/amd64, want linux/arm64",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,30 +118,30 @@ func TestFetch(t *testing.T) {
 				images: map[string]docker.Image{"there:1": arm("1"), "sha256:1": arm("sha256:1"), "foreign:1": {Os: "linux", Architecture: "amd64"}},
 				pulls:  map[string][]error{"slow:1": {slow}, "dead:1": {slow, slow, slow, slow}, "gone:1": {gone}},
 			}
-			var says []string
-			err := Fetcher{Docker: d, Wait: 1, Say: func(e Event) { says = append(says, e.String()) }}.Fetch(t.Context(), test.record, test.needs)
+			var events []string
+			err := Fetcher{Docker: d, Wait: 1, Notify: func(e Event) { events = append(events, e.String()) }}.Fetch(t.Context(), test.record, test.needs)
 			require.Equal(t, test.calls, d.calls)
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, test.says, says)
+			require.Equal(t, test.events, events)
 		})
 	}
 }
 
 func TestFetchWithoutDocker(t *testing.T) {
-	d := &recorder{host: fmt.Errorf("%w: no daemon", docker.ErrNone)}
-	require.NoError(t, Fetcher{Docker: d}.Fetch(t.Context(), Record{}, nil), "a stage without images does not ask for it")
+	d := &recorder{host: fmt.Errorf("%w: no daemon", docker.ErrUnavailable)}
+	require.NoError(t, Fetcher{Docker: d}.Fetch(t.Context(), Record{}, nil), "a stage without images needs no Docker")
 	err := Fetcher{Docker: d}.Fetch(t.Context(), Record{}, []string{"a", "b"})
-	require.EqualError(t, err, "2 container images are needed: docker cannot be asked: no daemon")
+	require.EqualError(t, err, "2 container images are needed: cannot reach the Docker daemon: no daemon")
 }
 
 func TestFetchInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d := &recorder{images: map[string]docker.Image{}, pulls: map[string][]error{"a": {errors.New("broken")}}}
-	err := Fetcher{Docker: d, Wait: 1 << 60, Say: func(e Event) {
+	err := Fetcher{Docker: d, Wait: 1 << 60, Notify: func(e Event) {
 		if e.State == Retrying {
 			cancel()
 		}
@@ -154,41 +154,41 @@ const sum = "sha256:012345678901234567890123456789012345678901234567890123456789
 
 func TestPrune(t *testing.T) {
 	for name, test := range map[string]struct {
-		record []Known
+		record []Entry
 		needed []string
 		calls  []string
 		kept   []string
-		left   []Known
+		left   []Entry
 	}{
-		"only what a stage needed": {
-			record: []Known{{Name: "old:1"}, {Name: "new:1"}}, needed: []string{"new:1"},
-			calls: []string{"rm old:1"}, left: []Known{{Name: "new:1"}},
+		"unneeded": {
+			record: []Entry{{Name: "old:1"}, {Name: "new:1"}}, needed: []string{"new:1"},
+			calls: []string{"rm old:1"}, left: []Entry{{Name: "new:1"}},
 		},
-		"what is gone already": {record: []Known{{Name: "gone:1"}}},
-		"what a container uses": {
-			record: []Known{{Name: "used:1"}, {Name: "old:1"}}, calls: []string{"rm old:1"},
-			kept: []string{"image used:1 stays: a container uses it"}, left: []Known{{Name: "used:1"}},
+		"removed before": {record: []Entry{{Name: "gone:1"}}},
+		"used by a container": {
+			record: []Entry{{Name: "used:1"}, {Name: "old:1"}}, calls: []string{"rm old:1"},
+			kept: []string{"image used:1 is kept: a container uses it"}, left: []Entry{{Name: "used:1"}},
 		},
-		"a digest that is needed by another tag": {
-			record: []Known{{Name: "docker.io/library/a:1@" + sum}}, needed: []string{"docker.io/library/a@" + sum},
-			left: []Known{{Name: "docker.io/library/a:1@" + sum}},
+		"digest needed by another tag": {
+			record: []Entry{{Name: "docker.io/library/a:1@" + sum}}, needed: []string{"docker.io/library/a@" + sum},
+			left: []Entry{{Name: "docker.io/library/a:1@" + sum}},
 		},
-		"what came in a file, with its tag": {
-			record: []Known{{Name: "a@" + sum, ID: "sha256:1", Tag: "a:1"}}, calls: []string{"rm a:1"},
+		"imported, with its tag": {
+			record: []Entry{{Name: "a@" + sum, ID: "sha256:1", Tag: "a:1"}}, calls: []string{"rm a:1"},
 		},
-		"a tag that is another image by now": {
-			record: []Known{{Name: "a@" + sum, ID: "sha256:9", Tag: "a:1"}},
+		"tag of another image": {
+			record: []Entry{{Name: "a@" + sum, ID: "sha256:9", Tag: "a:1"}},
 		},
-		"a tag that is needed": {
-			record: []Known{{Name: "a@" + sum, ID: "sha256:1", Tag: "a:1"}, {Name: "a:1"}}, needed: []string{"a:1"},
-			left: []Known{{Name: "a:1"}},
+		"needed tag": {
+			record: []Entry{{Name: "a@" + sum, ID: "sha256:1", Tag: "a:1"}, {Name: "a:1"}}, needed: []string{"a:1"},
+			left: []Entry{{Name: "a:1"}},
 		},
-		"what has no name": {
-			record: []Known{{Name: "b@" + sum, ID: "sha256:2"}}, calls: []string{"rm sha256:2"},
+		"no name": {
+			record: []Entry{{Name: "b@" + sum, ID: "sha256:2"}}, calls: []string{"rm sha256:2"},
 		},
-		"what has no name and is needed by another one": {
-			record: []Known{{Name: "b@" + sum, ID: "sha256:2"}, {Name: "c@" + sum, ID: "sha256:2"}}, needed: []string{"c@" + sum},
-			left: []Known{{Name: "c@" + sum, ID: "sha256:2"}},
+		"no name, needed by another one": {
+			record: []Entry{{Name: "b@" + sum, ID: "sha256:2"}, {Name: "c@" + sum, ID: "sha256:2"}}, needed: []string{"c@" + sum},
+			left: []Entry{{Name: "c@" + sum, ID: "sha256:2"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,28 +209,28 @@ func TestRecord(t *testing.T) {
 	dir := t.TempDir()
 	r, err := ReadRecord(dir)
 	require.NoError(t, err)
-	r = r.With(Known{Name: "b", ID: "1", Tag: "t"}).WithNames([]string{"c", "b", "a"})
+	r = r.With(Entry{Name: "b", ID: "1", Tag: "t"}).WithNames([]string{"c", "b", "a"})
 	require.NoError(t, r.Write(dir))
 	r, err = ReadRecord(dir)
 	require.NoError(t, err)
-	require.Equal(t, []Known{{Name: "a"}, {Name: "b", ID: "1", Tag: "t"}, {Name: "c"}}, r.Images)
+	require.Equal(t, []Entry{{Name: "a"}, {Name: "b", ID: "1", Tag: "t"}, {Name: "c"}}, r.Images)
 	name := filepath.Join(dir, File)
-	for content, says := range map[string]string{
-		"{":              "parse " + name + ": unexpected end of JSON input (delete it, and the images that it names stay for good)",
-		`{"version": 2}`: "parse " + name + ": version is 2, want 1 (delete it, and the images that it names stay for good)",
+	for content, message := range map[string]string{
+		"{":              "parse " + name + ": unexpected end of JSON input (delete the file: the images in it are then never removed)",
+		`{"version": 2}`: "parse " + name + ": version is 2, want 1 (delete the file: the images in it are then never removed)",
 	} {
 		require.NoError(t, os.WriteFile(name, []byte(content), 0o644))
 		_, err = ReadRecord(dir)
-		require.EqualError(t, err, says)
+		require.EqualError(t, err, message)
 	}
 }
 
-func TestLink(t *testing.T) {
+func TestAddDigests(t *testing.T) {
 	root := t.TempDir()
 	content := filepath.Join(root, "image/overlay2/imagedb/content/sha256")
 	require.NoError(t, os.MkdirAll(content, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(content, "1"), nil, 0o600))
-	r := Record{Root: root, Images: []Known{
+	r := Record{Root: root, Images: []Entry{
 		{Name: "docker.io/library/caddy:2@" + sum, ID: "sha256:1"},
 		{Name: "ghcr.io/x/y@" + sum, ID: "sha256:1"},
 		{Name: "ghcr.io/x/z@" + sum, ID: "sha256:gone"},
@@ -238,7 +238,7 @@ func TestLink(t *testing.T) {
 		{Name: "ghcr.io/x/tag:1", ID: "sha256:1"},
 	}}
 	for _, want := range []int{2, 0} {
-		n, err := Link(r)
+		n, err := AddDigests(r)
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 		data, err := os.ReadFile(filepath.Join(root, "image/overlay2/repositories.json"))
@@ -247,6 +247,6 @@ func TestLink(t *testing.T) {
 			"ghcr.io/x/y": {"ghcr.io/x/y@`+sum+`": "sha256:1"}}}`, string(data))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(root, "image/overlay2/repositories.json"), []byte("{"), 0o600))
-	_, err := Link(r)
+	_, err := AddDigests(r)
 	require.ErrorContains(t, err, "repositories.json: unexpected end of JSON input")
 }

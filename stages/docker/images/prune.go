@@ -10,25 +10,24 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// Pruned is what became of the images that no stage needs any more.
+// Pruned is the result of Prune.
 type Pruned struct {
-	Removed []string // their names
-	Kept    []string // why others stay, each a sentence
-	Record  Record   // what is to be written
+	Removed []string // names of removed images
+	Kept    []string // a sentence for each unneeded image that was kept
+	Record  Record   // to be written
 }
 
-// Unneeded are the images of a record that are not among those that are needed.
-func (r Record) Unneeded(needed []string) []Known {
+// Unneeded returns the images of a record that are not needed.
+func (r Record) Unneeded(needed []string) []Entry {
 	keys := map[string]bool{}
 	for _, name := range needed {
 		keys[key(name)] = true
 	}
-	return slices.DeleteFunc(slices.Clone(r.Images), func(k Known) bool { return keys[key(k.Name)] })
+	return slices.DeleteFunc(slices.Clone(r.Images), func(k Entry) bool { return keys[key(k.Name)] })
 }
 
-// Prune removes the images of a record that are not among those that are needed. One that a container uses stays, and
-// so does one under other names, which the user gave it. Whatever becomes of it, the record that it returns is to be
-// written.
+// Prune removes the images of a record that are not needed, except those that containers use, and names that the user gave
+// them. The returned record must be written, even after an error.
 func Prune(ctx context.Context, d Docker, r Record, needed []string) (Pruned, error) {
 	out := Pruned{Record: r}
 	ids := map[string]bool{}
@@ -41,20 +40,20 @@ func Prune(ctx context.Context, d Docker, r Record, needed []string) (Pruned, er
 			return out, fmt.Errorf("remove image %s: %w", k.Name, err)
 		}
 		if err != nil {
-			out.Kept = append(out.Kept, fmt.Sprintf("image %s stays: a container uses it", k.Name))
+			out.Kept = append(out.Kept, fmt.Sprintf("image %s is kept: a container uses it", k.Name))
 			continue
 		}
 		if gone {
 			out.Removed = append(out.Removed, k.Name)
 		}
-		out.Record.Images = slices.DeleteFunc(slices.Clone(out.Record.Images), func(old Known) bool { return old.Name == k.Name })
+		out.Record.Images = slices.DeleteFunc(slices.Clone(out.Record.Images), func(old Entry) bool { return old.Name == k.Name })
 	}
 	return out, nil
 }
 
-// removals are the names that an image has for a stage's sake. Where it has no other one, and nothing that is needed is
-// the same image, that is its ID, too.
-func removals(ctx context.Context, d Docker, k Known, needed []string, needsID bool) []string {
+// removals returns the names of an image that stages gave it, and its ID if it has no other name and no needed image is the
+// same.
+func removals(ctx context.Context, d Docker, k Entry, needed []string, needsID bool) []string {
 	names := []string{k.Name}
 	if k.Tag != "" && !slices.Contains(needed, k.Tag) {
 		if image, err := d.Image(ctx, k.Tag); err == nil && image.ID == k.ID {
@@ -69,12 +68,12 @@ func removals(ctx context.Context, d Docker, k Known, needed []string, needsID b
 	return names
 }
 
-// remove takes names from an image, and reports whether it had one of them.
+// remove removes names of an image, and reports whether it had one of them.
 func remove(ctx context.Context, d Docker, names []string) (gone bool, err error) {
 	for _, name := range names {
 		_, err := d.Image(ctx, name)
 		if errors.Is(err, docker.ErrNoImage) {
-			continue // it went with another one
+			continue // removed with another name
 		}
 		if err != nil {
 			return gone, err
@@ -87,7 +86,7 @@ func remove(ctx context.Context, d Docker, names []string) (gone bool, err error
 	return gone, nil
 }
 
-// inUse tells whether Docker keeps an image since a container was made from it.
+// inUse reports whether Docker refused a removal because of a container.
 func inUse(err error) bool {
 	return strings.Contains(err.Error(), "conflict") && strings.Contains(err.Error(), "container")
 }

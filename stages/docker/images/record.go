@@ -16,27 +16,28 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
-// File is the record's name, beside the stages.
+// File is the name of the record in the stage store.
 const File = "images.json"
 
-// recordVersion is the version of its format.
+// recordVersion is the version of the record's format.
 const recordVersion = 1
 
-// Record is which images stages needed that are gone, or that came in a file. Whoever changes it has locked the store.
+// Record lists the images that stages needed, including removed stages, and those that were imported. The store must be
+// locked by whoever changes it.
 type Record struct {
 	Version int     `json:"version"`
-	Root    string  `json:"docker_root,omitempty"` // the directory of Docker's data, once images came in a file
-	Images  []Known `json:"images"`                // sorted by name, each once
+	Root    string  `json:"docker_root,omitempty"` // Docker's data directory, once images were imported
+	Images  []Entry `json:"images"`                // sorted by name, each once
 }
 
-// Known is an image that a stage needs or needed.
-type Known struct {
+// Entry is an image in a record.
+type Entry struct {
 	Name string `json:"name"`          // in full
-	ID   string `json:"id,omitempty"`  // of an image that came in a file
-	Tag  string `json:"tag,omitempty"` // by which Docker was told to know it, besides its name with a digest
+	ID   string `json:"id,omitempty"`  // of an imported image
+	Tag  string `json:"tag,omitempty"` // that an imported image got besides its name with a digest
 }
 
-// ReadRecord reads the record of a store; there may be none.
+// ReadRecord reads the record of a store: an empty one if there is none.
 func ReadRecord(store string) (Record, error) {
 	r := Record{Version: recordVersion}
 	name := filepath.Join(store, File)
@@ -47,12 +48,12 @@ func ReadRecord(store string) (Record, error) {
 	if err != nil {
 		return r, err
 	}
-	const wayOut = "delete it, and the images that it names stay for good"
+	const hint = "delete the file: the images in it are then never removed"
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("parse %s: %w (%s)", name, err, wayOut)
+		return r, fmt.Errorf("parse %s: %w (%s)", name, err, hint)
 	}
 	if r.Version != recordVersion {
-		return r, fmt.Errorf("parse %s: version is %d, want %d (%s)", name, r.Version, recordVersion, wayOut)
+		return r, fmt.Errorf("parse %s: version is %d, want %d (%s)", name, r.Version, recordVersion, hint)
 	}
 	return r, nil
 }
@@ -66,32 +67,32 @@ func (r Record) Write(store string) error {
 	return atomicfile.Write(filepath.Join(store, File), append(data, '\n'), 0o644)
 }
 
-// With is the record with further images. What is known of one stays where nothing else is said of it.
-func (r Record) With(more ...Known) Record {
+// With returns the record with further images. Empty fields of an image do not replace recorded ones.
+func (r Record) With(more ...Entry) Record {
 	all := slices.Clone(r.Images)
 	for _, k := range more {
-		i := slices.IndexFunc(all, func(old Known) bool { return old.Name == k.Name })
+		i := slices.IndexFunc(all, func(old Entry) bool { return old.Name == k.Name })
 		if i < 0 {
 			all = append(all, k)
 			continue
 		}
 		all[i].ID, all[i].Tag = cmp.Or(k.ID, all[i].ID), cmp.Or(k.Tag, all[i].Tag)
 	}
-	slices.SortFunc(all, func(a, b Known) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	r.Images = all
 	return r
 }
 
-// WithNames is the record with the images of some names.
+// WithNames returns the record with further images, by their names.
 func (r Record) WithNames(names []string) Record {
-	var more []Known
+	var more []Entry
 	for _, name := range names {
-		more = append(more, Known{Name: name})
+		more = append(more, Entry{Name: name})
 	}
 	return r.With(more...)
 }
 
-// id is the ID of an image that came in a file; empty where none of the name did.
+// id returns the ID of an imported image; empty: no image of that name was imported.
 func (r Record) id(name string) string {
 	for _, k := range r.Images {
 		if k.Name == name {
@@ -101,24 +102,24 @@ func (r Record) id(name string) string {
 	return ""
 }
 
-// Of are the images that a stage needs, in full, sorted.
-func Of(ctx context.Context, store string, stage int) ([]string, error) {
+// OfStage returns the full names of the images that a stage needs, sorted.
+func OfStage(ctx context.Context, store string, stage int) ([]string, error) {
 	_, p, err := pallet.ReadBundle(ctx, filepath.Join(store, strconv.Itoa(stage)))
 	if err != nil {
-		return nil, fmt.Errorf("which images stage %d needs: %w", stage, err)
+		return nil, fmt.Errorf("list the images of stage %d: %w", stage, err)
 	}
 	names, err := p.FullImages(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("which images stage %d needs: %w", stage, err)
+		return nil, fmt.Errorf("list the images of stage %d: %w", stage, err)
 	}
 	return names, nil
 }
 
-// OfAll are the images that some stages need, in full, sorted. Of those that cannot be read the error tells, and the
-// images of the others are there nevertheless.
-func OfAll(ctx context.Context, store string, all []int) (names []string, err error) {
+// OfStages returns the full names of the images that stages need, sorted. If stages cannot be read, it returns the images of
+// the others and an error.
+func OfStages(ctx context.Context, store string, all []int) (names []string, err error) {
 	for _, n := range all {
-		more, e := Of(ctx, store, n)
+		more, e := OfStage(ctx, store, n)
 		names, err = append(names, more...), errors.Join(err, e)
 	}
 	slices.Sort(names)

@@ -13,13 +13,13 @@ import (
 	"go.podman.io/image/v5/docker/reference"
 )
 
-// DockerRoot is the directory of Docker's data, unless the record has another one.
+// DockerRoot is the default data directory of Docker.
 const DockerRoot = "/var/lib/docker"
 
-// Link tells Docker the digests by which stages name images that came in a file: `docker load` takes tags only, and only
-// pulling gives an image its digest, by which Compose looks for it. They are entered in Docker's own table of names,
-// where Docker reads them when it starts; it must not run. It returns how many were entered.
-func Link(r Record) (linked int, err error) {
+// AddDigests adds the digests of imported images to Docker's table of names, and returns how many it added. Stages name images
+// by digest, but `docker load` accepts tags only, and Docker itself adds a digest only when it pulls. Docker reads the table
+// when it starts, so it must not run.
+func AddDigests(r Record) (linked int, err error) {
 	root := r.Root
 	if root == "" {
 		root = DockerRoot
@@ -32,8 +32,8 @@ func Link(r Record) (linked int, err error) {
 	}
 	for _, k := range r.Images {
 		name, canonical, err := canonical(k.Name)
-		if err != nil || canonical == "" || k.ID == "" || names.has(name, canonical) || !there(dir, k.ID) {
-			continue // it has no digest, Docker knows it, or the image is gone
+		if err != nil || canonical == "" || k.ID == "" || names.has(name, canonical) || !isStored(dir, k.ID) {
+			continue // no digest, or in the table already, or the image is gone
 		}
 		names.enter(name, canonical, k.ID)
 		linked++
@@ -48,7 +48,7 @@ func Link(r Record) (linked int, err error) {
 	return linked, atomicfile.Write(table, data, 0o600)
 }
 
-// names is Docker's table: IDs by name with tag or digest, by name.
+// names is Docker's table: by repository, the image IDs by name with tag or digest.
 type names struct {
 	Repositories map[string]map[string]string
 }
@@ -81,15 +81,15 @@ func (n names) enter(name, canonical, id string) {
 	n.Repositories[name][canonical] = id
 }
 
-// there tells whether Docker has the configuration of an image.
-func there(dir, id string) bool {
+// isStored reports whether Docker has the configuration of an image.
+func isStored(dir, id string) bool {
 	hex, ok := strings.CutPrefix(id, "sha256:")
 	_, err := os.Stat(filepath.Join(dir, "imagedb", "content", "sha256", filepath.Base(hex)))
 	return ok && err == nil
 }
 
-// canonical is an image's name without tag and digest, and with its digest only, both as Docker shortens them. The second
-// is empty where there is no digest.
+// canonical returns the repository of an image, and that with its digest, both as Docker abbreviates them. The second is
+// empty if the name has no digest.
 func canonical(full string) (name, digested string, err error) {
 	named, err := reference.ParseNormalizedNamed(full)
 	if err != nil {
@@ -102,7 +102,7 @@ func canonical(full string) (name, digested string, err error) {
 	return name, digested, nil
 }
 
-// key is what Docker takes an image's name for: of a tag and a digest only the digest counts.
+// key returns what Docker looks up for a name: a tag beside a digest is ignored.
 func key(full string) string {
 	if _, digested, err := canonical(full); err == nil && digested != "" {
 		return digested

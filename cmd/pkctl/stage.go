@@ -17,7 +17,7 @@ func stageCommand() *cobra.Command {
 	cmd := cli.Group("stage", "List and choose what the device starts with",
 		lsCommand(f), showCommand(f), verifyCommand(f),
 		setNextCommand(f), rollbackCommand(f), resultCommand(f),
-		nameCommand(f), unnameCommand(f), rmCommand(f), pruneCommand(f), linkCommand(f), applyCommand(f),
+		nameCommand(f), unnameCommand(f), rmCommand(f), pruneCommand(f), linkCommand(f), applyCommand(f), endBootCommand(f),
 		exportCommand(f), importCommand(f), inventoryCommand(f))
 	f.addStore(cmd)
 	f.addBoot(cmd)

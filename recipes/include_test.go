@@ -38,6 +38,7 @@ disk: {free: 2MiB}
 `,
 	}, nil)
 	require.NoError(t, err)
+
 	require.Equal(t, &Recipe{
 		Name:         "pi",
 		Include:      []string{"first.yml", "second.yml"},

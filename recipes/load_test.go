@@ -11,8 +11,13 @@ import (
 )
 
 // load loads pi.yml from files in memory; names that end in a slash are directories.
+// load loads pi.yml, without positions, which would make recipes unequal.
 func load(files map[string]string, set map[string]string) (*Recipe, error) {
-	return loadFrom("pi.yml", files, set)
+	r, err := loadFrom("pi.yml", files, set)
+	if r != nil {
+		r.nodes = nil
+	}
+	return r, err
 }
 
 func loadFrom(path string, files map[string]string, set map[string]string) (*Recipe, error) {
@@ -92,7 +97,7 @@ disk: {boot-size: 256MiB, free: 1GiB, signature: 5e2a91c4, grow: false}
 				{Name: "pi", UID: 1001, Comment: "Pi", Shell: "/bin/sh", Groups: []string{"sudo"}, Password: "pi-password"},
 				{Name: "guest", UID: 1000, Shell: "/bin/bash", AuthorizedKeys: []string{"ssh-ed25519 AAAA"}},
 			}},
-			{Stage: &Stage{Pallet: "pallets/standard", Names: []string{"factory-reset"}}},
+			{Stage: &Stage{Pallet: "pallets/standard", Starter: "pkctl", Names: []string{"factory-reset"}}},
 			{Containers: &Containers{Stages: true, Images: []ContainerImage{
 				{Name: "caddy"}, {Name: "planktoscope/segmenter:1", Source: "oci:images/segmenter:arm64"},
 			}}},

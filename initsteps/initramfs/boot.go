@@ -48,7 +48,7 @@ func (b *boot) enterRoot() error {
 	if err := b.readCmdline(); err != nil {
 		return err
 	}
-	b.report(loadModules(modulesFile, b.cmdline.Modules))
+	b.report(loadModules(modulesFile, b.cmdline))
 	b.watchdog, err = openWatchdog(watchdogDevice, b.cmdline.Watchdog)
 	b.report(err)
 	time.Sleep(b.cmdline.Delay)

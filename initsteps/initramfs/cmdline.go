@@ -8,13 +8,14 @@ import (
 
 // Cmdline is the part of the kernel's command line that pkinit uses.
 type Cmdline struct {
-	Root     string            // PARTUUID=…, UUID=…, LABEL=… or a device
-	Type     string            // of the root file system; "" means to try all
-	Flags    string            // mount options of the root file system
-	Delay    time.Duration     // to wait before looking for it
-	Init     string            // program to start; "" means the first of inits
-	Watchdog int               // seconds to the reset of a hanging machine; 0 means no watchdog
-	Modules  map[string]string // parameters by name of the module, with _ for -
+	Root      string            // PARTUUID=…, UUID=…, LABEL=… or a device
+	Type      string            // of the root file system; "" means to try all
+	Flags     string            // mount options of the root file system
+	Delay     time.Duration     // to wait before looking for it
+	Init      string            // program to start; "" means the first of inits
+	Watchdog  int               // seconds to the reset of a hanging machine; 0 means no watchdog
+	Blacklist []string          // modules that must not be loaded, with _ for -
+	Modules   map[string]string // parameters by name of the module, with _ for -
 }
 
 // ParseCmdline reads a command line. The last of several equal arguments counts, as in the kernel.
@@ -36,6 +37,8 @@ func ParseCmdline(line string) Cmdline {
 			if n, err := strconv.ParseUint(value, 10, 16); err == nil {
 				c.Delay = time.Duration(n) * time.Second
 			}
+		case "module_blacklist":
+			c.Blacklist = strings.Split(strings.ReplaceAll(value, "-", "_"), ",")
 		case "init":
 			c.Init = value
 		case "systemd.watchdog_sec":

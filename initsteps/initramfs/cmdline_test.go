@@ -21,7 +21,8 @@ func TestParseCmdline(t *testing.T) {
 		"systemd.watchdog_sec=60":                {Watchdog: 60, Modules: map[string]string{"systemd": "watchdog_sec=60"}},
 		"systemd.watchdog_sec=60 systemd.watchdog_sec=off": {Watchdog: 60,
 			Modules: map[string]string{"systemd": "watchdog_sec=60 watchdog_sec=off"}},
-		"rootdelay=-1 rootdelay=x rootdelay": {},
+		"module_blacklist=bcm2835_wdt,usb-storage": {Blacklist: []string{"bcm2835_wdt", "usb_storage"}},
+		"rootdelay=-1 rootdelay=x rootdelay":       {},
 		"usb-storage.quirks=152d:0578:u usb_storage.delay_use=0 ext4.debug": {
 			Modules: map[string]string{"usb_storage": "quirks=152d:0578:u delay_use=0", "ext4": "debug"},
 		},

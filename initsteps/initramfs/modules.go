@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -14,9 +15,9 @@ import (
 // modulesFile lists the modules to load, one path to a line, each after those that it needs.
 const modulesFile = "/etc/pkinit/modules"
 
-// loadModules loads the modules of the list with their parameters. One that does not load keeps none of the others
-// from it; the error joins them all.
-func loadModules(list string, params map[string]string) error {
+// loadModules loads the modules of the list with the parameters of the command line, except for those that it blacklists.
+// It goes on after a module that does not load; the error joins those of all.
+func loadModules(list string, c Cmdline) error {
 	data, err := os.ReadFile(list)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the kernel has all built in
@@ -26,7 +27,11 @@ func loadModules(list string, params map[string]string) error {
 	}
 	var errs []error
 	for name := range strings.FieldsSeq(string(data)) {
-		if err := loadModule(name, params[moduleName(filepath.Base(name))]); err != nil {
+		module := moduleName(filepath.Base(name))
+		if slices.Contains(c.Blacklist, module) {
+			continue
+		}
+		if err := loadModule(name, c.Modules[module]); err != nil {
 			errs = append(errs, fmt.Errorf("load module %s: %w", name, err))
 		}
 	}
@@ -47,12 +52,12 @@ func loadModule(name, params string) error {
 	case errors.Is(err, unix.EEXIST):
 		err = nil
 	case errors.Is(err, unix.EOPNOTSUPP) && flags != 0:
-		err = fmt.Errorf("%w: this kernel wants modules that are not compressed", err)
+		err = fmt.Errorf("%w: the kernel cannot decompress modules", err)
 	}
 	return errors.Join(err, f.Close())
 }
 
-// moduleName is how the kernel names a module, given its file or the name that a user wrote.
+// moduleName returns the kernel's name of a module from the name of its file, or from a name with dashes.
 func moduleName(file string) string {
 	name, _, _ := strings.Cut(file, ".")
 	return strings.ReplaceAll(name, "-", "_")

@@ -17,7 +17,7 @@ func TestModuleName(t *testing.T) {
 }
 
 func TestLoadModulesWithoutList(t *testing.T) {
-	require.NoError(t, loadModules(filepath.Join(t.TempDir(), "modules"), nil))
+	require.NoError(t, loadModules(filepath.Join(t.TempDir(), "modules"), Cmdline{}))
 }
 
 // One that does not load keeps none of the others from being tried.
@@ -26,7 +26,7 @@ func TestLoadModulesErrors(t *testing.T) {
 	list, bad := filepath.Join(dir, "modules"), filepath.Join(dir, "bad.ko")
 	require.NoError(t, os.WriteFile(bad, []byte("no module"), 0o644))
 	require.NoError(t, os.WriteFile(list, []byte("/gone.ko.xz\n"+bad+"\n"), 0o644))
-	err := loadModules(list, nil)
+	err := loadModules(list, Cmdline{})
 	require.ErrorContains(t, err, "load module /gone.ko.xz: open /gone.ko.xz: no such file or directory\n")
 	require.ErrorContains(t, err, "load module "+bad+": ")
 }

@@ -16,8 +16,12 @@ import (
 )
 
 const (
-	firstExtra = 3        // number of the first partition after boot and root
-	restFree   = 16 << 20 // free space in the image of a partition that grows on the device
+	firstExtra = 3 // number of the first partition after boot and root
+
+	// Free space in the image of a partition that grows on the device. The journal of a smaller ext4 would be too small
+	// for the transactions in which Linux grows it.
+	restFreeExt4 = 256 << 20
+	restFreeFAT  = 16 << 20
 )
 
 // diskLayout returns the layout of a recipe's disk.
@@ -53,14 +57,14 @@ func diskLayout(r *recipes.Recipe, signature string) (l disk.Layout, err error) 
 
 func extraPartition(name string, p recipes.Partition) (out disk.Partition, err error) {
 	out = disk.Partition{Mount: path.Clean(p.Mount), Format: disk.Format(p.Format), Label: p.Label}
-	purpose := "file system at " + out.Mount
+	purpose, free := "file system at "+out.Mount, int64(restFreeExt4)
 	if out.Format == disk.FAT32 {
-		out.Serial = serial(name, purpose)
+		out.Serial, free = serial(name, purpose), restFreeFAT
 	} else {
 		out.UUID = fileSystemID(name, purpose)
 	}
 	if p.Size == recipes.Rest {
-		out.Free = restFree
+		out.Free = free
 	} else if out.Size, err = recipes.ParseSize(p.Size); err != nil {
 		return out, fmt.Errorf("size of partition %s: %w", out.Mount, err)
 	}

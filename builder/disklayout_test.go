@@ -36,7 +36,7 @@ func TestDiskLayout(t *testing.T) {
 		{Mount: "/boot/firmware", Format: disk.FAT32, Label: "bootfs", Serial: 0x685aa82c, Size: 256 << 20},
 		{Mount: "/", Format: disk.Ext4, Label: "rootfs", UUID: id("root file system"), Free: 1 << 30},
 		{Mount: "/config", Format: disk.FAT32, Label: "CONFIG", Serial: l.Partitions[2].Serial, Size: 64 << 20},
-		{Mount: "/data", Format: disk.Ext4, Label: "data", UUID: id("file system at /data"), Free: 16 << 20},
+		{Mount: "/data", Format: disk.Ext4, Label: "data", UUID: id("file system at /data"), Free: 256 << 20},
 	}}, l)
 	require.NotEqual(t, l.Partitions[0].Serial, l.Partitions[2].Serial)
 	require.Equal(t, []boot.Mount{{Partition: 3, Target: "/config", FAT: true}, {Partition: 4, Target: "/data"}}, mounts(r.Disk.Partitions))

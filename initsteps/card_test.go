@@ -120,3 +120,11 @@ func (r *recorder) ResizeFileSystem(target string, blocks int64) error {
 	r.card.blocks = blocks - r.card.tooShort
 	return nil
 }
+
+func (r *recorder) Partition(disk string, number int) (initsteps.BlockDevice, error) {
+	return initsteps.BlockDevice{}, fmt.Errorf("%s has no partition %d", disk, number)
+}
+
+func (r *recorder) ResizeUnmounted(device string, blocks int64) error {
+	return r.call("resize %s to %d blocks", device, blocks)
+}

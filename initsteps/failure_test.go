@@ -123,7 +123,7 @@ func TestFailureOfTheLastOverlayUndoesAll(t *testing.T) {
 		"stage 2, stage 1, no stage")
 	require.Equal(t, map[string]report.State{
 		"grow-partition":                     report.Skipped,
-		"grow-root":                          report.Skipped,
+		"grow-file-system":                   report.Skipped,
 		"reset":                              report.Skipped,
 		"revert-overrides":                   report.Skipped,
 		"select-stage":                       report.Undone,

@@ -4,16 +4,17 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// GrowPartition extends the partition of the mounted root file system to the end of its disk, in the partition table
-// and in the kernel. It compares the two at each boot, so that the next boot completes it after a power cut. It skips a
-// partition that others follow, and a disk without an MBR.
+// GrowPartition extends a partition to the end of its disk, in the partition table and in the kernel: that of the mounted
+// root file system, or the one that the kernel's command line names. It compares the two at each boot, so that the next
+// boot completes it after a power cut. It skips a partition that others follow, and a disk without an MBR.
 type GrowPartition struct {
-	Target string // where the file system is mounted
+	Target string // where the root file system is mounted
 }
 
 func (GrowPartition) String() string { return "grow-partition" }
@@ -23,7 +24,7 @@ func (GrowPartition) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
 func (s GrowPartition) Do(b *Boot) error {
-	d, err := b.growable(s.Target)
+	d, _, err := b.growing(s.Target)
 	if err != nil {
 		return err
 	}
@@ -52,84 +53,128 @@ func (s GrowPartition) Do(b *Boot) error {
 // Undo implements Step. Nothing shrinks.
 func (GrowPartition) Undo(*Boot) error { return nil }
 
-// GrowFileSystem grows the mounted root file system to the size of its device.
+// GrowFileSystem grows the file system of the partition that GrowPartition extends to the size of its device: the mounted
+// root file system, or an ext4 or FAT32 that is not mounted yet.
 type GrowFileSystem struct {
-	Target string // where it is mounted
+	Target string // where the root file system is mounted
 }
 
-func (GrowFileSystem) String() string { return "grow-root" }
+func (GrowFileSystem) String() string { return "grow-file-system" }
 
 // Done implements Step. Do sees whether the file system fills the device.
 func (GrowFileSystem) Done(*Boot) (bool, error) { return false, nil }
 
 // Do implements Step.
 func (s GrowFileSystem) Do(b *Boot) error {
-	d, err := b.growable(s.Target)
+	d, root, err := b.growing(s.Target)
 	if err != nil {
 		return err
 	}
-	old, err := b.fileSystem(d)
-	if err != nil {
-		return err
+	if !root {
+		return b.growUnmounted(d)
 	}
-	full := Skip(fmt.Sprintf("the file system fills %s", d.Name))
-	if old.blocks >= d.Size/old.blockSize {
-		return full
+	from, to, err := b.growExt4(d, func(blocks int64) error { return b.ResizeFileSystem(s.Target, blocks) })
+	if err == nil {
+		b.Report.Root.Grown = &report.Growth{From: from.bytes(), To: to.bytes()}
 	}
-	if err := b.ResizeFileSystem(s.Target, d.Size/old.blockSize); err != nil {
-		return err
-	}
-	grown, err := b.fileSystem(d)
-	if err != nil {
-		return err
-	}
-	if grown == old {
-		return full // the rest is too short for a block group
-	}
-	b.Report.Root.Grown = &report.Growth{From: old.bytes(), To: grown.bytes()}
-	return nil
+	return err
 }
 
 // Undo implements Step. Nothing shrinks.
 func (GrowFileSystem) Undo(*Boot) error { return nil }
 
-// growable returns the device of a mounted file system, or a Skip with the reason why the file system does not grow.
-func (b *Boot) growable(target string) (BlockDevice, error) {
-	cmdline, err := b.ReadFile("/proc/cmdline")
+// growUnmounted grows the file system of a device that is not mounted.
+func (b *Boot) growUnmounted(d BlockDevice) error {
+	boot, err := b.ReadDevice(d.Name, 0, sectorSize)
 	if err != nil {
-		return BlockDevice{}, err
+		return err
 	}
-	if !growRequested(string(cmdline)) {
-		return BlockDevice{}, Skip("the kernel's command line has no " + report.GrowArgument)
+	if fat, ok := parseFAT(boot); ok {
+		return b.growFAT(d, fat, boot)
 	}
-	m, err := b.mountAt(target)
-	switch {
-	case err != nil:
-		return BlockDevice{}, err
-	case m == nil:
-		return BlockDevice{}, fmt.Errorf("%s is not a mount point", target)
-	case m.FSType != "ext4":
-		return BlockDevice{}, Skip(fmt.Sprintf("the file system is %s, and only ext4 is grown", m.FSType))
-	case !slices.Contains(strings.Split(m.Options, ","), "rw"):
-		return BlockDevice{}, Skip(fmt.Sprintf("the file system is not writable (%s)", m.Options))
-	}
-	return b.BlockDevice(m.Major, m.Minor)
+	_, _, err = b.growExt4(d, func(blocks int64) error { return b.ResizeUnmounted(d.Name, blocks) })
+	return err
 }
 
-// growRequested reports whether the kernel's command line has the argument; the last of several counts, as in the kernel.
-func growRequested(cmdline string) bool {
-	requested := false
+// growExt4 has an ext4 file system resized to the size of its device, and returns its old and new size. It returns a Skip
+// if the file system fills the device.
+func (b *Boot) growExt4(d BlockDevice, resize func(blocks int64) error) (from, to fsSize, err error) {
+	full := Skip(fmt.Sprintf("the file system fills %s", d.Name))
+	if from, err = b.fileSystem(d); err != nil {
+		return from, to, err
+	}
+	if from.blocks >= d.Size/from.blockSize {
+		return from, to, full
+	}
+	if err := resize(d.Size / from.blockSize); err != nil {
+		return from, to, err
+	}
+	to, err = b.fileSystem(d)
+	if err == nil && to == from {
+		return from, to, full // the rest is too short for a block group
+	}
+	return from, to, err
+}
+
+// growing returns the device that the kernel's command line lets grow, and whether it is that of the root file system. It
+// returns a Skip with the reason if none grows.
+func (b *Boot) growing(target string) (d BlockDevice, root bool, err error) {
+	cmdline, err := b.ReadFile("/proc/cmdline")
+	if err != nil {
+		return d, false, err
+	}
+	number, requested := growRequested(string(cmdline))
+	if !requested {
+		return d, false, Skip("the kernel's command line has no " + report.GrowArgument)
+	}
+	m, err := b.mountAt(target)
+	if err != nil {
+		return d, false, err
+	}
+	if m == nil {
+		return d, false, fmt.Errorf("%s is not a mount point", target)
+	}
+	if d, err = b.BlockDevice(m.Major, m.Minor); err != nil {
+		return d, false, err
+	}
+	if number != 0 && number != d.Partition {
+		if d.Partition == 0 {
+			return d, false, Skip(fmt.Sprintf("%s is not a partition", d.Name))
+		}
+		d, err = b.Partition(d.Disk, number)
+		return d, false, err
+	}
+	switch {
+	case m.FSType != "ext4":
+		return d, true, Skip(fmt.Sprintf("the file system is %s, and only ext4 is grown", m.FSType))
+	case !slices.Contains(strings.Split(m.Options, ","), "rw"):
+		return d, true, Skip(fmt.Sprintf("the file system is not writable (%s)", m.Options))
+	}
+	return d, true, nil
+}
+
+// growRequested returns the number of the partition that the kernel's command line lets grow, 0 for that of the root file
+// system, and whether it lets one grow at all. The last of several arguments counts, as in the kernel.
+func growRequested(cmdline string) (partition int, requested bool) {
 	for arg := range strings.FieldsSeq(cmdline) {
-		switch arg {
-		case report.GrowArgument, report.GrowArgument + "=1":
-			requested = true
-		case report.GrowArgument + "=0":
+		if arg == "--" { // the rest is for init
+			break
+		}
+		value, found := strings.CutPrefix(arg, report.GrowArgument)
+		if !found {
+			continue
+		}
+		number, err := strconv.ParseUint(strings.TrimPrefix(value, "=p"), 10, 8)
+		switch {
+		case value == "" || value == "=1":
+			partition, requested = 0, true
+		case value == "=0":
 			requested = false
-		case "--": // the rest is for init
-			return requested
+		case strings.HasPrefix(value, "=p") && err == nil:
+			partition, requested = int(number), true
 		}
 	}
-	return requested
+	return partition, requested
 }
 
 // fsSize is the size of an ext4 file system.

@@ -19,6 +19,31 @@ func (Linux) BlockDevice(major, minor int) (BlockDevice, error) {
 	if err != nil {
 		return BlockDevice{}, err
 	}
+	return blockDevice(dir)
+}
+
+// Partition implements System.
+func (Linux) Partition(disk string, number int) (BlockDevice, error) {
+	dir := filepath.Join("/sys/class/block", strings.ReplaceAll(strings.TrimPrefix(disk, "/dev/"), "/", "!"))
+	parts, err := filepath.Glob(filepath.Join(dir, "*", "partition"))
+	if err != nil {
+		return BlockDevice{}, err
+	}
+	for _, part := range parts {
+		if n, err := readNumber(filepath.Dir(part), "partition"); err != nil || int(n) != number {
+			continue
+		}
+		real, err := filepath.EvalSymlinks(filepath.Dir(part))
+		if err != nil {
+			return BlockDevice{}, err
+		}
+		return blockDevice(real)
+	}
+	return BlockDevice{}, fmt.Errorf("%s has no partition %d", disk, number)
+}
+
+// blockDevice reads the directory of a device in sysfs.
+func blockDevice(dir string) (BlockDevice, error) {
 	d := BlockDevice{Name: deviceNode(dir)}
 	sectors, err := readNumber(dir, "size")
 	if err != nil {
@@ -98,6 +123,24 @@ func (Linux) ResizeFileSystem(target string, blocks int64) error {
 		return fmt.Errorf("resize the ext4 at %s to %d blocks: %w", target, blocks, err)
 	}
 	return nil
+}
+
+// ResizeUnmounted implements System.
+func (l Linux) ResizeUnmounted(device string, blocks int64) (err error) {
+	dir, err := os.MkdirTemp("/run", "pkinit-grow-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(dir)) }()
+	if err := unix.Mount(device, dir, "ext4", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mount %s at %s: %w", device, dir, err)
+	}
+	defer func() {
+		if failed := unix.Unmount(dir, 0); failed != nil {
+			err = errors.Join(err, fmt.Errorf("unmount %s: %w", dir, failed))
+		}
+	}()
+	return l.ResizeFileSystem(dir, blocks)
 }
 
 func ioctl(name string, request uintptr, arg unsafe.Pointer) error {

@@ -133,10 +133,10 @@ func TestGrowByHand(t *testing.T) {
 	r := device().insert(newCard(cardSize, imageSize))
 	r.fail = func(_ int, call string) bool { return strings.HasPrefix(call, "resize /") }
 	require.ErrorContains(t, one(r, "grow-partition"), "grow-partition: resize /dev/mmcblk0p2 to 8048869376: injected")
-	require.NoError(t, one(r, "grow-root"))
+	require.NoError(t, one(r, "grow-file-system"))
 	r.fail = nil
 	require.NoError(t, one(r, "grow-partition"))
-	require.NoError(t, one(r, "grow-root"))
+	require.NoError(t, one(r, "grow-file-system"))
 	requireGrown(t, r.card)
 }
 

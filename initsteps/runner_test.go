@@ -155,7 +155,7 @@ func TestAll(t *testing.T) {
 			Upperdir:  "/var/lib/overlays/overrides/etc", Workdir: "/var/lib/overlays/workdirs/etc", Mode: report.Writable},
 	}, b.Overlays)
 	want := map[string]report.State{
-		"grow-partition": report.Skipped, "grow-root": report.Skipped, "reset": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
+		"grow-partition": report.Skipped, "grow-file-system": report.Skipped, "reset": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
 		"mark-unusable": report.Skipped, "set-aside-overrides": report.Skipped,
 		"select-stage": report.Done, "verify": report.Done,
 	}
@@ -249,7 +249,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "step overlay-var does not exist; the steps are "+
-		"grow-partition, grow-root, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
+		"grow-partition, grow-file-system, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
 		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, start-overlaid-units")
 }
 

@@ -18,7 +18,7 @@ func TestTransactions(t *testing.T) {
 	require.Equal(t, initsteps.Transactions(), initsteps.Transactions())
 	require.True(t, initsteps.Transactions()[4][2] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
 	require.Equal(t, []string{
-		"grow-partition", "grow-root", "reset", "revert-overrides",
+		"grow-partition", "grow-file-system", "reset", "revert-overrides",
 		"select-stage", "set-aside-overrides", "overlay-sysroot", "bindro-run-forklift-stages-current", "overlay-usr", "overlay-etc",
 		"bind-.local-share-forklift-stages@home-pi", "mark-unusable", "verify", "start-overlaid-units",
 	}, names())

@@ -41,6 +41,8 @@ type System interface {
 
 	// BlockDevice describes the block device of a number.
 	BlockDevice(major, minor int) (BlockDevice, error)
+	// Partition describes a partition of a disk.
+	Partition(disk string, number int) (BlockDevice, error)
 	// ReadDevice reads a part of a device.
 	ReadDevice(name string, offset int64, size int) ([]byte, error)
 	// WriteDevice writes a part of a device, and syncs it.
@@ -49,6 +51,8 @@ type System interface {
 	ResizePartition(d BlockDevice, size int64) error
 	// ResizeFileSystem grows the ext4 file system that is mounted on a directory.
 	ResizeFileSystem(target string, blocks int64) error
+	// ResizeUnmounted grows the ext4 file system of a device, which it mounts for that time.
+	ResizeUnmounted(device string, blocks int64) error
 
 	Now() time.Time
 	// SinceBoot is the time since the kernel started.

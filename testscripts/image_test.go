@@ -201,7 +201,7 @@ func TestImageBoots(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"grow-partition skipped",
-		"grow-root skipped",
+		"grow-file-system skipped",
 		"reset skipped",
 		"revert-overrides skipped",
 		"select-stage done",

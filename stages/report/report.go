@@ -3,8 +3,8 @@
 // anyway. It imports nothing, so that both ends can import it.
 package report
 
-// GrowArgument on the kernel's command line asks that the root file system grow to the end of its disk. With =0 behind
-// it, later on the line, it does not.
+// GrowArgument on the kernel's command line lets the partition of the root file system grow to the end of the disk, with
+// its file system; followed by =p3, partition 3 of that disk. With =0, later on the line, nothing grows.
 const GrowArgument = "pkinit.grow"
 
 // Path is where the report lies on the device.

@@ -64,8 +64,11 @@ func (s *Sources) readFiles(digests *digests) error {
 		}
 	}
 	for _, l := range s.Recipe.Layers {
-		for _, f := range l.Files {
+		for i, f := range l.Files {
 			if err := s.readFile(f.Source, digests); err != nil {
+				return err
+			}
+			if err := s.refusePrivateKeys(&l.Files[i]); err != nil {
 				return err
 			}
 		}

@@ -60,3 +60,17 @@ func TestGatherErrors(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+// TestPrivateKeysAreRefused: a file or a directory with a private key does not get into an image.
+func TestPrivateKeysAreRefused(t *testing.T) {
+	dir := write(t, map[string]string{
+		"files/etc/ssh/ssh_host_ed25519_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", "files/etc/motd": "hello\n",
+		"pi.yml": "name: pi\nbase: {debian: {suite: trixie}}\nlayers:\n  - files: [{target: /, source: files}]\n",
+	})
+	t.Chdir(dir)
+	r, err := recipes.Load("pi.yml", recipes.Options{})
+	require.NoError(t, err)
+	_, err = Gather(t.Context(), r, GatherOptions{})
+	require.EqualError(t, err, "pi.yml:4:33: layers[0].files[0].source: files/etc/ssh/ssh_host_ed25519_key is a private key, "+
+		"which everybody who has the image could read; write it in a run layer, from a secret")
+}

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -65,6 +66,35 @@ func readSource(dir, top, name string, digests *digests) (f sourceFile, err erro
 		err = fmt.Errorf("%s is neither a file, a directory nor a symlink", name)
 	}
 	return f, err
+}
+
+// refusePrivateKeys returns a problem if a source has a private key, which the image and the cache must not hold.
+func (s *Sources) refusePrivateKeys(f *recipes.File) error {
+	for _, file := range s.files[f.Source] {
+		if file.kind != "file" {
+			continue
+		}
+		name := s.locate(file.source)
+		private, err := beginsWithPrivateKey(name)
+		if err != nil {
+			return err
+		}
+		if private {
+			return s.Recipe.Problem(&f.Source, "%s is a private key, which everybody who has the image could read; write it in a run layer, from a secret", name)
+		}
+	}
+	return nil
+}
+
+// beginsWithPrivateKey reports whether the first kilobyte of a file contains the first line of a private key.
+func beginsWithPrivateKey(name string) (bool, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, 1<<10))
+	return recipes.IsPrivateKey(head), err
 }
 
 // readText keeps the content of a file that the recipe names. An empty name is ignored.

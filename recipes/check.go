@@ -22,6 +22,7 @@ func (d *decoder) check(r *Recipe) {
 		}
 		for j := range layer.Files {
 			d.checkFile(&layer.Files[j])
+			d.checkContent(&layer.Files[j])
 		}
 		if layer.Run != nil {
 			d.checkInputs(layer.Run.Inputs)

@@ -26,7 +26,7 @@ func TestTags(t *testing.T) {
 		require.Regexp(t, `^[A-Z].*\.$`, f.doc, "the documentation of %s is a sentence", path)
 		require.Equal(t, f.required || f.pattern != nil, f.hint != "", "%s needs a hint, or does not", path)
 		require.Contains(t, []string{"", "exists", "dir", "optional", "url", "transport"}, f.path, path)
-		require.Contains(t, []string{"", "size", "boot-size", "date", "target", "mount", "partition-size", "bundle", "container", "port"}, f.format, path)
+		require.Contains(t, []string{"", "size", "boot-size", "date", "target", "mount", "partition-size", "bundle", "container", "port", "authorized-key"}, f.format, path)
 		require.False(t, f.required && f.defaultValue != "", "%s cannot be required and have a default", path)
 		require.NotPanics(t, func() { f.setDefault(reflect.New(f.typ).Elem()) }, path)
 		if f.appended {

@@ -66,7 +66,7 @@ layers:
       - {target: /etc/localtime, link: /usr/share/zoneinfo/UTC}
   - users:
       - {name: "${user}", uid: 1001, comment: Pi, shell: /bin/sh, groups: [sudo], password: pi-password}
-      - {name: guest, authorized-keys: [ssh-ed25519 AAAA]}
+      - {name: guest, authorized-keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFyl5IKGTXac231DU5C2a3NhBX/bMjJ5aD6E4hXKQZ+h me@buoy"]}
   - stage: {pallet: pallets/standard}
   - containers:
       images:
@@ -95,7 +95,7 @@ disk: {boot-size: 256MiB, free: 1GiB, signature: 5e2a91c4, grow: false}
 			}},
 			{Users: []User{
 				{Name: "pi", UID: 1001, Comment: "Pi", Shell: "/bin/sh", Groups: []string{"sudo"}, Password: "pi-password"},
-				{Name: "guest", UID: 1000, Shell: "/bin/bash", AuthorizedKeys: []string{"ssh-ed25519 AAAA"}},
+				{Name: "guest", UID: 1000, Shell: "/bin/bash", AuthorizedKeys: []string{ed25519Key}},
 			}},
 			{Stage: &Stage{Pallet: "pallets/standard", Starter: "pkctl", Names: []string{"factory-reset"}}},
 			{Containers: &Containers{Stages: true, Images: []ContainerImage{

@@ -102,7 +102,7 @@ type User struct {
 	Shell          string   `yaml:"shell" doc:"Login shell." default:"/bin/bash" pattern:"^/[^:\r\n]*$" hint:"an absolute path, such as /bin/bash"`
 	Groups         []string `yaml:"groups" doc:"Further groups. A group that no package creates is created as a system group." pattern:"^[a-z_][a-z0-9_-]{0,31}$" hint:"the name of a group, such as sudo"`
 	Password       string   `yaml:"password" doc:"Name of the secret with the password or its crypt(3) hash. The account is locked if the secret has no value." private:"true"`
-	AuthorizedKeys []string `yaml:"authorized-keys" doc:"Public keys for logging in over SSH." pattern:"^[^\r\n]+$" hint:"one public key in one line, as in id_ed25519.pub"`
+	AuthorizedKeys []string `yaml:"authorized-keys" doc:"Public keys for logging in over SSH." format:"authorized-key" private:"true" pattern:"^[^\r\n]+$" hint:"one public key in one line, as in id_ed25519.pub"`
 }
 
 // Run is a script that runs in the root file system of the image.

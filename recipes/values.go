@@ -93,6 +93,8 @@ func checkFormat(format, s string) error {
 		return checkPort(s)
 	case "bundle":
 		return checkBundleName(s)
+	case "authorized-key":
+		return checkAuthorizedKey(s)
 	case "container":
 		return checkContainer(s)
 	}

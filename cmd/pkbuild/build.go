@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/progress"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
@@ -55,8 +57,14 @@ func (f *cacheFlags) add(cmd *cobra.Command) {
 
 func (f *cacheFlags) caches() (c builder.Caches, err error) {
 	c.Shared = f.shared
+	name := "--shared-cache"
 	if c.Shared == "" {
-		c.Shared = os.Getenv("PKBUILD_SHARED_CACHE")
+		c.Shared, name = os.Getenv("PKBUILD_SHARED_CACHE"), "PKBUILD_SHARED_CACHE"
+	}
+	if c.Shared != "" {
+		if info, err := os.Stat(c.Shared); err != nil || !info.IsDir() {
+			return c, fmt.Errorf("%w: %s: %s is not a directory", cli.ErrUsage, name, c.Shared)
+		}
 	}
 	c.Cache, err = cacheDir(f.own)
 	return c, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -41,6 +42,9 @@ func containerCommand() *cobra.Command {
 			if how.To, err = layout.Parse(output); err != nil {
 				return fmt.Errorf("%w: --output: %w", cli.ErrUsage, err)
 			}
+			if err := checkContainerOutput(how.To); err != nil {
+				return err
+			}
 			var sum digest.Digest
 			err = flags.build(cmd, r, func(w builder.Workspace) (err error) {
 				sum, err = builder.BuildContainer(cmd.Context(), p, w, how)
@@ -63,4 +67,16 @@ func containerCommand() *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(methods, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"oci:", "oci-archive:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// checkContainerOutput refuses a directory as an archive and a file as a directory, before anything is built.
+func checkContainerOutput(to layout.Target) error {
+	info, err := os.Stat(to.Path)
+	switch {
+	case to.Archive && isDirectory(to.Path):
+		return fmt.Errorf("%w: --output: %s is a directory; write a file, or oci:%s", cli.ErrUsage, to.Path, to.Path)
+	case !to.Archive && err == nil && !info.IsDir():
+		return fmt.Errorf("%w: --output: %s is not a directory; write a directory, or oci-archive:%s", cli.ErrUsage, to.Path, to.Path)
+	}
+	return nil
 }

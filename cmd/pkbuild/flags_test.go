@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder"
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/builder/lock"
+	"github.com/PlanktoScope/pkbuild/images/layout"
 )
 
 func TestOutputName(t *testing.T) {
@@ -28,6 +30,8 @@ func TestOutputName(t *testing.T) {
 		{"out/x.img.xz", disk.None, "out/x.img.xz", disk.XZ, ""},
 		{"out/x.img.xz", disk.XZ, "out/x.img.xz", disk.XZ, ""},
 		{"out/x.img.xz", disk.Zstd, "", "", "usage: --compress zstd contradicts the output out/x.img.xz"},
+		{"out/", disk.None, "", "", "usage: -o out/ is a directory; write -o out/pi.img"},
+		{"/", disk.Zstd, "", "", "usage: -o / is a directory; write -o /pi.img"},
 		{"", "lzma", "", "", `usage: --compress is "lzma", want zstd or xz`},
 	} {
 		name, method, err := outputName(test.output, "pi", test.compress)
@@ -55,6 +59,35 @@ func TestCacheDir(t *testing.T) {
 	dir, err = cacheDir("")
 	require.NoError(t, err)
 	require.Equal(t, "/home/ann/.cache/pkbuild", dir)
+}
+
+func TestContainerOutput(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	for _, to := range []layout.Target{{Path: dir}, {Path: filepath.Join(dir, "new")}, {Archive: true, Path: file}} {
+		require.NoError(t, checkContainerOutput(to))
+	}
+	require.EqualError(t, checkContainerOutput(layout.Target{Archive: true, Path: dir}),
+		"usage: --output: "+dir+" is a directory; write a file, or oci:"+dir)
+	require.EqualError(t, checkContainerOutput(layout.Target{Path: file}),
+		"usage: --output: "+file+" is not a directory; write a directory, or oci-archive:"+file)
+}
+
+// TestSharedCacheMustExist: a typo in CI must not rebuild everything.
+func TestSharedCacheMustExist(t *testing.T) {
+	own, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	for _, shared := range []string{"/nonexistent", file} {
+		_, err := (&cacheFlags{own: own, shared: shared}).caches()
+		require.EqualError(t, err, "usage: --shared-cache: "+shared+" is not a directory")
+		t.Setenv("PKBUILD_SHARED_CACHE", shared)
+		_, err = (&cacheFlags{own: own}).caches()
+		require.EqualError(t, err, "usage: PKBUILD_SHARED_CACHE: "+shared+" is not a directory")
+	}
+	c, err := (&cacheFlags{own: own, shared: own}).caches()
+	require.NoError(t, err)
+	require.Equal(t, builder.Caches{Cache: own, Shared: own}, c)
 }
 
 func TestPrintChanges(t *testing.T) {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +45,12 @@ func imageCommand() *cobra.Command {
 	return cmd
 }
 
+// isDirectory reports whether an output is a directory, or was meant to be one.
+func isDirectory(name string) bool {
+	info, err := os.Stat(name)
+	return strings.HasSuffix(name, "/") || err == nil && info.IsDir()
+}
+
 // outputName returns the file of the image and its compression, which the name or the flag chooses.
 func outputName(output, recipe string, c disk.Compression) (string, disk.Compression, error) {
 	if c != disk.None && c.Suffix() == "" {
@@ -49,6 +58,9 @@ func outputName(output, recipe string, c disk.Compression) (string, disk.Compres
 	}
 	if output == "" {
 		return recipe + ".img" + c.Suffix(), c, nil
+	}
+	if isDirectory(output) {
+		return "", "", fmt.Errorf("%w: -o %s is a directory; write -o %s", cli.ErrUsage, output, filepath.Join(output, recipe+".img"))
 	}
 	switch named := disk.CompressionOf(output); {
 	case c == disk.None || c == named:

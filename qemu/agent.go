@@ -13,16 +13,15 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
 //go:embed agent.sh
 var agentScript string
 
 // Output is the result of a command in the guest.
-type Output struct {
-	Code int    `json:"code"`   // exit code, 124 after a timeout
-	Text string `json:"output"` // standard output and standard error, without the final line break
-}
+type Output = scenario.Output
 
 // Constants of the protocol, see agent.sh.
 const (
@@ -58,6 +57,7 @@ type agent struct {
 	partial []byte     // begun record, from RS on
 	tail    []byte     // last bytes outside of records
 	last    int        // number of the last request
+	screen  io.Writer  // receives output outside of records during an interactive shell
 }
 
 func newAgent(terminal io.Writer) *agent {
@@ -74,6 +74,9 @@ func (a *agent) Write(p []byte) (int, error) {
 			a.partial = append(a.partial[:0], b)
 		case a.partial == nil:
 			a.tail = append(a.tail[max(0, len(a.tail)-1):], b)
+			if a.screen != nil {
+				_, _ = a.screen.Write([]byte{b})
+			}
 		case b == '\n':
 			a.complete()
 		case len(a.partial) < maxRecord:
@@ -187,6 +190,28 @@ func (a *agent) run(ctx context.Context, script string, limit time.Duration) (Ou
 		return Output{}, err
 	}
 	return Output{Code: *r.Code, Text: string(bytes.TrimSuffix(r.Output, []byte("\n")))}, nil
+}
+
+// shell connects an interactive shell of the guest to a terminal of the host until it exits.
+func (a *agent) shell(ctx context.Context, in io.Reader, out io.Writer, rows, columns int) error {
+	a.mu.Lock()
+	a.screen = out
+	a.mu.Unlock()
+	a.last++
+	id := a.last
+	if err := a.send(fmt.Sprintf("shell %d %d %d\n", id, rows, columns)); err != nil {
+		return err
+	}
+	go func() { _, _ = io.Copy(a.terminal, in) }()
+	for {
+		r, err := a.receive(ctx, nil, func(r record) bool { return r.ID == id })
+		if err != nil || !r.damaged {
+			a.mu.Lock()
+			a.screen = nil
+			a.mu.Unlock()
+			return err
+		}
+	}
 }
 
 // request sends a line until its reply has arrived undamaged. After the retry period, unless it is 0, it sends the line

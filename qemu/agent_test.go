@@ -66,16 +66,18 @@ func (r redirect) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
+func out(code int, text string) Output { return Output{Code: code, Text: text} }
+
 func TestAgent(t *testing.T) {
 	a := shell(t, nil)
 	require.NoError(t, a.start(t.Context()))
 	for script, want := range map[string]Output{
-		"echo one; echo two >&2; exit 3": {3, "one\ntwo"},
-		"printf 'no line break'":         {0, "no line break"},
-		"true":                           {0, ""},
-		"printf '\\n\\na\\n\\n'":         {0, "\n\na\n"},
-		"cat":                            {0, ""}, // standard input is empty
-		"# " + strings.Repeat("long ", 2000) + "\necho done": {0, "done"},
+		"echo one; echo two >&2; exit 3": out(3, "one\ntwo"),
+		"printf 'no line break'":         out(0, "no line break"),
+		"true":                           out(0, ""),
+		"printf '\\n\\na\\n\\n'":         out(0, "\n\na\n"),
+		"cat":                            out(0, ""), // standard input is empty
+		"# " + strings.Repeat("long ", 2000) + "\necho done": out(0, "done"),
 	} {
 		got, err := a.run(t.Context(), script, time.Minute)
 		require.NoError(t, err, script)
@@ -91,7 +93,7 @@ func TestAgentTimeout(t *testing.T) {
 	require.NoError(t, a.start(t.Context()))
 	got, err := a.run(t.Context(), "echo before; sleep 60", time.Second)
 	require.NoError(t, err)
-	require.Equal(t, Output{timedOut, "before"}, got)
+	require.Equal(t, out(timedOut, "before"), got)
 }
 
 func TestAgentCancelled(t *testing.T) {
@@ -124,7 +126,7 @@ func TestAgentDamagedReplies(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "count")
 	got, err := a.run(t.Context(), "echo x >>"+file+"; cat "+file, time.Minute)
 	require.NoError(t, err)
-	require.Equal(t, Output{0, "x"}, got)
+	require.Equal(t, out(0, "x"), got)
 }
 
 func TestAgentWrongSum(t *testing.T) {

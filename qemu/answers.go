@@ -19,7 +19,7 @@ import (
 type answers map[string]Output
 
 // lines returns the lines of an output, none if it is empty.
-func (o Output) lines() []string {
+func lines(o Output) []string {
 	if o.Text == "" {
 		return nil
 	}
@@ -29,9 +29,9 @@ func (o Output) lines() []string {
 // fillSystem takes over what can be known of every system.
 func (r *Result) fillSystem(a answers) {
 	r.System = a["system"].Text
-	r.Failed = firstWords(a["failed"].lines())
+	r.Failed = firstWords(lines(a["failed"]))
 	if r.System != "running" && r.System != "degraded" {
-		for _, job := range a["jobs"].lines() {
+		for _, job := range lines(a["jobs"]) {
 			r.Jobs = append(r.Jobs, strings.Join(strings.Fields(job), " "))
 		}
 	}
@@ -39,7 +39,7 @@ func (r *Result) fillSystem(a answers) {
 	r.Foreign = asked && pkinit.Code != 0
 	r.Layers = []string{}
 	if stage := a["stage"]; stage.Code == 0 {
-		r.Layers = append(r.Layers, stage.lines()...)
+		r.Layers = append(r.Layers, lines(stage)...)
 	}
 	r.Sysroot = Attempt{Output: a["writeroot"]}
 	r.fillReport(a["report"])
@@ -102,7 +102,7 @@ func (r *Result) fillUnits(units, files Output) error {
 		shown = append(shown, parseUnit(block))
 	}
 	r.Units = []Unit{}
-	for _, line := range files.lines() {
+	for _, line := range lines(files) {
 		verdict, file, _ := strings.Cut(line, " ")
 		if verdict != "same" && verdict != "other" {
 			return fmt.Errorf("unit files of the stage: unexpected line %q", line)
@@ -150,9 +150,9 @@ func uptime(text string) (float64, error) {
 	return strconv.ParseFloat(first, 64)
 }
 
-func firstWords(lines []string) []string {
+func firstWords(list []string) []string {
 	words := []string{}
-	for _, line := range lines {
+	for _, line := range list {
 		word, _, _ := strings.Cut(line, " ")
 		words = append(words, word)
 	}

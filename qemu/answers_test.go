@@ -76,25 +76,25 @@ func TestFillErrors(t *testing.T) {
 		want     string
 	}{
 		"reloads unknown": {
-			"reloads", Output{1, "No journal files were found."},
+			"reloads", out(1, "No journal files were found."),
 			`guest's answer to reloads: exit code 1: "No journal files were found."`,
 		},
-		"reloads":   {"reloads", Output{0, "many"}, `guest's answer to reloads: exit code 0: "many"`},
+		"reloads":   {"reloads", out(0, "many"), `guest's answer to reloads: exit code 0: "many"`},
 		"uptime":    {"settled", Output{}, `guest's answer to settled: exit code 0: ""`},
-		"mountinfo": {"mountinfo", Output{0, "1 2 3"}, "guest's mountinfo: parsing '1 2 3' failed: "},
+		"mountinfo": {"mountinfo", out(0, "1 2 3"), "guest's mountinfo: parsing '1 2 3' failed: "},
 		"overlay": {
-			"mountinfo", Output{0, `1 2 0:1 / /usr rw - overlay x rw,lowerdir=\9`},
+			"mountinfo", out(0, `1 2 0:1 / /usr rw - overlay x rw,lowerdir=\9`),
 			`guest's mountinfo: /usr: overlay option lowerdir=\9: `,
 		},
 		"units": {
-			"units", Output{1, "Failed to connect to bus"},
+			"units", out(1, "Failed to connect to bus"),
 			"systemctl show in the guest: exit code 1: Failed to connect to bus",
 		},
 		"unit missing": {
-			"files", Output{0, "same /etc/systemd/system/x.service"}, "systemctl show in the guest: x.service is missing",
+			"files", out(0, "same /etc/systemd/system/x.service"), "systemctl show in the guest: x.service is missing",
 		},
 		"files": {
-			"files", Output{0, "sh: cmp: not found"}, `unit files of the stage: unexpected line "sh: cmp: not found"`,
+			"files", out(0, "sh: cmp: not found"), `unit files of the stage: unexpected line "sh: cmp: not found"`,
 		},
 	}
 	for name, tt := range tests {
@@ -112,10 +112,10 @@ func TestFillReport(t *testing.T) {
 		want   string
 	}{
 		"none": {
-			Output{1, "cat: /run/pkinit/boot.json: No such file or directory"},
+			out(1, "cat: /run/pkinit/boot.json: No such file or directory"),
 			"cat: /run/pkinit/boot.json: No such file or directory",
 		},
-		"not JSON": {Output{0, "{"}, "/run/pkinit/boot.json: unexpected end of JSON input"},
+		"not JSON": {out(0, "{"), "/run/pkinit/boot.json: unexpected end of JSON input"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -131,9 +131,9 @@ func TestFillReport(t *testing.T) {
 func TestFillFailedAndJobs(t *testing.T) {
 	a := realAnswers(t)
 	a["system"] = Output{Code: timedOut}
-	a["failed"] = Output{0, "a.service loaded failed failed A service\nb.mount loaded failed failed B"}
-	a["jobs"] = Output{0, "7 c.service   start running"}
-	a["stage"] = Output{2, "ls: cannot access"}
+	a["failed"] = out(0, "a.service loaded failed failed A service\nb.mount loaded failed failed B")
+	a["jobs"] = out(0, "7 c.service   start running")
+	a["stage"] = out(2, "ls: cannot access")
 	r := filled(t, a)
 	require.Equal(t, []string{"a.service", "b.mount"}, r.Failed)
 	require.Equal(t, []string{"7 c.service start running"}, r.Jobs)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/internal/compress"
+	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
 // Options are the options of a boot. The zero value boots the default machine.
@@ -34,6 +35,11 @@ type Options struct {
 	Timeout  time.Duration // for the whole boot; 0 is 10 minutes
 	Silence  time.Duration // for output of the guest before the agent answers; 0 is half of Timeout
 	Console  io.Writer     // receives the output of the guest's serial port; may be nil
+
+	fatal func(error) // receives lines after which the guest does not go on; nil ends the machine
+	start scenario.Start
+	card  bool // the image is a device's card, which need not last over a power cut of the host
+	lan   *lan
 }
 
 func (o Options) withDefaults() Options {
@@ -49,6 +55,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+var errNotInstalled = fmt.Errorf("%s is not installed; run: apt install %s", program, pkg)
+
 // Boot boots an image and returns the state of the booted system, good or bad. An error means that the state could not be
 // read completely; the result then holds what was read before, or is nil if QEMU did not start.
 func Boot(ctx context.Context, image string, o Options) (*Result, error) {
@@ -58,7 +66,7 @@ func Boot(ctx context.Context, image string, o Options) (*Result, error) {
 		return nil, err
 	}
 	if _, err := exec.LookPath(program); err != nil {
-		return nil, fmt.Errorf("%s is not installed; run: apt install %s", program, pkg)
+		return nil, errNotInstalled
 	}
 	dir, clean, err := directory(o.Dir)
 	if err != nil {
@@ -81,11 +89,14 @@ func Boot(ctx context.Context, image string, o Options) (*Result, error) {
 // observe runs QEMU, fills the result, and ends QEMU.
 func (r *Result) observe(ctx context.Context, m Machine, v invocation, o Options) error {
 	begin := time.Now()
-	vm, err := start(ctx, m, r.Command, r.Dir, o)
+	vm, err := run(ctx, m, r.Command, r.Dir, o)
 	if err != nil {
 		return err
 	}
 	if err = vm.connect(); err == nil {
+		err = vm.ready()
+	}
+	if err == nil {
 		err = vm.inspect(r, v.ssh, o)
 	}
 	if err == nil {
@@ -135,7 +146,8 @@ func prepare(image, dir string, m Machine, o Options) (r *Result, v invocation, 
 	f := r.Firmware
 	v = invocation{
 		persist: o.Persist, offline: o.Offline, kvm: m.kvm(), initramfs: len(f.Initramfs) > 0,
-		cmdline: m.kernelCmdline(f.Cmdline), forwards: o.Forwards,
+		cmdline: m.kernelCmdline(f.Cmdline), forwards: o.Forwards, volatile: o.card, lan: o.lan,
+		clock: o.start.Clock, usb: o.start.USB, watchdog: o.start.Watchdog,
 	}
 	if v.disk, err = diskOf(image, dir, m, o.Persist); err != nil {
 		return nil, v, err
@@ -143,7 +155,7 @@ func prepare(image, dir string, m Machine, o Options) (r *Result, v invocation, 
 	if v.ssh, err = freePort(); err != nil {
 		return nil, v, err
 	}
-	r.Command, r.Accelerated = m.command(v), v.kvm
+	r.Command, r.Accelerated, r.SSHPort = m.command(v), v.kvm, v.ssh.Port
 	err = errors.Join(
 		copyOut(img.Boot(), filepath.Join(dir, kernelFile), f.Kernel),
 		copyOut(img.Boot(), filepath.Join(dir, initramfsFile), f.Initramfs...),

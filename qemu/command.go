@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // program is the emulator, and pkg the package of Debian and Ubuntu that has it.
@@ -21,6 +22,7 @@ const (
 	deviceTreeFile = "device-tree.dtb"
 	cardFile       = "card.img"
 	agentSocket    = "agent.sock"
+	qmpSocket      = "qmp.sock"
 	consoleFile    = "console.log"
 )
 
@@ -40,6 +42,17 @@ type invocation struct {
 	cmdline   string
 	ssh       *net.TCPAddr // the host's address for the guest's port 22
 	forwards  []Forward
+	volatile  bool      // the host need not keep the disk over a power cut of its own
+	clock     time.Time // of the hardware; zero: the host's
+	usb       bool      // a USB controller for sticks
+	watchdog  bool      // a hardware watchdog
+	lan       *lan      // private network
+}
+
+// lan is a network that virtual machines share.
+type lan struct {
+	port   int // of the multicast group
+	member int // number of the machine, for its address
 }
 
 // command returns QEMU's command line. The guest does not change the disk unless the invocation persists.
@@ -52,7 +65,8 @@ func (m Machine) command(v invocation) []string {
 		snapshot = "off"
 	}
 	args := append([]string{program, "-M", m.Name}, processor...)
-	args = append(args, "-display", "none", "-monitor", "none", "-no-reboot")
+	args = append(args, "-display", "none", "-monitor", "none", "-no-reboot",
+		"-qmp", "unix:"+qmpSocket+",server=on,wait=off")
 	args = append(args, m.Serial...)
 	args = append(args, "-kernel", kernelFile, "-append", v.cmdline)
 	if v.initramfs {
@@ -61,7 +75,11 @@ func (m Machine) command(v invocation) []string {
 	if m.DeviceTree {
 		args = append(args, "-dtb", deviceTreeFile)
 	}
-	drive := "format=raw,snapshot=" + snapshot + ",file=" + escape(v.disk)
+	cache := ""
+	if v.volatile {
+		cache = "cache=unsafe,"
+	}
+	drive := cache + "format=raw,snapshot=" + snapshot + ",file=" + escape(v.disk)
 	if m.Disk == "" {
 		args = append(args, "-drive", "if=sd,"+drive)
 	} else {
@@ -69,7 +87,26 @@ func (m Machine) command(v invocation) []string {
 	}
 	args = append(args, "-netdev", v.network(), "-device", m.Network+",netdev=net")
 	args = append(args, m.Devices...)
-	return append(args, m.Channel...)
+	args = append(args, m.Channel...)
+	return append(args, v.extras(m)...)
+}
+
+// extras are the devices that only some boots have.
+func (v invocation) extras(m Machine) (args []string) {
+	if !v.clock.IsZero() {
+		args = append(args, "-rtc", "base="+v.clock.UTC().Format("2006-01-02T15:04:05"))
+	}
+	if v.usb {
+		args = append(args, m.USB...)
+	}
+	if v.watchdog {
+		args = append(args, m.Watchdog...)
+	}
+	if v.lan != nil {
+		args = append(args, "-netdev", fmt.Sprintf("socket,id=lan,mcast=230.0.0.1:%d,localaddr=127.0.0.1", v.lan.port),
+			"-device", fmt.Sprintf("%s,netdev=lan,mac=52:54:00:00:01:%02x", m.Network, v.lan.member))
+	}
+	return args
 }
 
 // network is the argument of QEMU's user-mode network.

@@ -20,7 +20,9 @@ type console struct {
 	mu     sync.Mutex
 	out    io.Writer         // receives all bytes
 	onLine func(line string) // receives each complete line, without escape sequences
+	text   strings.Builder   // all complete lines
 	line   []byte            // last line, incomplete
+	record bool              // the rest of the line is a reply of the agent, which no line has
 	last   []string
 }
 
@@ -29,7 +31,8 @@ func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, b := range p {
-		if b != '\n' {
+		c.record = b != '\n' && (c.record || b == recordStart)
+		if b != '\n' && !c.record {
 			c.line = append(c.line, b)
 		}
 		if b == '\n' || len(c.line) == maxConsoleLine {
@@ -49,7 +52,15 @@ func (c *console) complete() {
 	if n := len(c.last); n > tailLines {
 		c.last = c.last[n-tailLines:]
 	}
+	c.text.WriteString(line + "\n")
 	c.onLine(line)
+}
+
+// all returns all lines.
+func (c *console) all() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String() + clean(string(c.line))
 }
 
 // tail returns the last lines.
@@ -63,9 +74,8 @@ func (c *console) tail() string {
 	return strings.Join(last, "\n")
 }
 
-// clean removes escape sequences, control characters, and replies of the agent.
+// clean removes escape sequences and control characters.
 func clean(line string) string {
-	line, _, _ = strings.Cut(line, string(rune(recordStart)))
 	line = terminalCodes.ReplaceAllString(line, "")
 	line = strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' {
@@ -91,12 +101,10 @@ func fatal(line string) bool {
 	return false
 }
 
+// kernelPanic reports whether the console shows a panic.
+func kernelPanic(console string) bool { return strings.Contains(console, "Kernel panic - not syncing") }
+
 // halted reports whether the kernel prints this line when it leaves the machine to be switched off.
 func halted(line string) bool {
-	for _, text := range []string{"reboot: Power down", "reboot: System halted", "Reboot failed -- System halted"} {
-		if strings.Contains(line, text) {
-			return true
-		}
-	}
-	return false
+	return strings.Contains(line, "reboot: Power down") || strings.Contains(line, "System halted")
 }

@@ -68,12 +68,20 @@ func TestConsoleWithoutLines(t *testing.T) {
 	require.Equal(t, text, out.String())
 }
 
+// Replies of the agent on a serial port are in the log, and not in an error.
+func TestConsoleRecords(t *testing.T) {
+	c, out, _ := testConsole()
+	text := "before\x1e{\"output\":\"" + strings.Repeat("x", 2*maxConsoleLine) + "\"}\nafter\n"
+	fmt.Fprint(c, text)
+	require.Equal(t, "before\nafter", c.tail())
+	require.Equal(t, text, out.String())
+}
+
 func TestClean(t *testing.T) {
 	tests := map[string]string{
 		"[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39mssh.service\x1b[0m": "[  OK  ] Started ssh.service",
 		"\x1b[!p\x1b]104\a\x1b[?7hWelcome":                                 "104Welcome",
 		"\x1b7\x1b8\x1bMup":                                                "up",
-		"text\x1e{\"id\":1}":                                               "text",
 		"a\tb \r":                                                          "a\tb",
 		"":                                                                 "",
 	}
@@ -85,5 +93,6 @@ func TestClean(t *testing.T) {
 func TestHalted(t *testing.T) {
 	require.True(t, halted("[   99.1] reboot: Power down"))
 	require.True(t, halted("[   99.1] Reboot failed -- System halted"))
+	require.True(t, halted("[   99.1] reboot: Power off not available: System halted instead"))
 	require.False(t, halted("[   99.1] reboot: Restarting system"))
 }

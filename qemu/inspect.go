@@ -60,12 +60,15 @@ printf '%s\n' "$log" | grep -Ec '^(Reloading finished|Reexecuting)' || :`},
 	}
 }
 
-// inspect starts the agent, waits until the system has started, and fills the result.
+// ready waits for a shell and starts the agent.
+func (vm *VM) ready() error {
+	err := vm.agent.start(vm.ctx)
+	vm.isReady.Store(err == nil)
+	return err
+}
+
+// inspect waits until the system has started, and fills the result.
 func (vm *VM) inspect(r *Result, ssh *net.TCPAddr, o Options) error {
-	if err := vm.agent.start(vm.ctx); err != nil {
-		return err
-	}
-	vm.ready.Store(true)
 	a := answers{}
 	defer func() { r.fillSystem(a) }()
 	if err := vm.settle(a, o.Timeout/2); err != nil {

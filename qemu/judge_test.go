@@ -33,7 +33,7 @@ func goodResult() *Result {
 			ID: "a.service", Type: "notify", Load: "loaded", Active: "active", Sub: "running", Result: "success",
 			FileState: "enabled", Path: path, StagePath: path, Same: true,
 		}},
-		Sysroot: Attempt{Output: Output{1, "touch: cannot touch '/sysroot/x': Read-only file system"}},
+		Sysroot: Attempt{Output: out(1, "touch: cannot touch '/sysroot/x': Read-only file system")},
 		Checks:  []Attempt{{Name: "a"}},
 		SSH:     "SSH-2.0-x",
 	}
@@ -182,7 +182,7 @@ func TestJudge(t *testing.T) {
 			func(r *Result) { r.SSH, r.NoSSH = "", "read greeting: EOF" }, []string{"SSH server does not answer: read greeting: EOF"},
 		},
 		"check": {
-			func(r *Result) { r.Checks = append(r.Checks, Attempt{"b", Output{3, "what"}}) },
+			func(r *Result) { r.Checks = append(r.Checks, Attempt{"b", out(3, "what")}) },
 			[]string{"check b: exit code 3: what"},
 		},
 		"image of another builder": {

@@ -18,6 +18,8 @@ type Machine struct {
 	Disk       string   // device of the disk; "" is the SD card
 	Network    string   // device of the network
 	Devices    []string // further arguments
+	USB        []string // arguments for a USB controller, if the machine lacks one
+	Watchdog   []string // arguments for a hardware watchdog
 	DeviceTree bool     // QEMU needs the board's device tree; it makes that of other machines itself
 	Card       bool     // the size of the disk must be a power of two
 	PowersOff  bool     // the kernel can switch the machine off, or restart it
@@ -42,6 +44,8 @@ func Machines() []Machine {
 			// A network card from which nothing boots needs no ROM, which Debian has in another package.
 			Disk: "virtio-blk-pci", Network: "virtio-net-pci,romfile=",
 			Devices:   []string{"-device", "virtio-rng-pci"},
+			USB:       []string{"-device", "qemu-xhci"},
+			Watchdog:  []string{"-device", "i6300esb"},
 			PowersOff: true,
 		},
 		{

@@ -47,7 +47,7 @@ func TestCommand(t *testing.T) {
 	v := testInvocation()
 	want := []string{
 		"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "2048",
-		"-display", "none", "-monitor", "none", "-no-reboot", "-serial", "stdio",
+		"-display", "none", "-monitor", "none", "-no-reboot", "-qmp", "unix:qmp.sock,server=on,wait=off", "-serial", "stdio",
 		"-kernel", "kernel", "-append", "root=x quiet", "-initrd", "initramfs",
 		"-drive", "if=none,id=disk,format=raw,snapshot=on,file=/a,,b/c.img", "-device", "virtio-blk-pci,drive=disk",
 		"-netdev", "user,id=net,hostfwd=tcp:127.0.0.1:2222-:22", "-device", "virtio-net-pci,romfile=,netdev=net",
@@ -71,6 +71,7 @@ func TestCommandRaspi3b(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"qemu-system-aarch64", "-M", "raspi3b", "-display", "none", "-monitor", "none", "-no-reboot",
+		"-qmp", "unix:qmp.sock,server=on,wait=off",
 		"-serial", "null", "-serial", "stdio", "-kernel", "kernel", "-append", "root=x quiet", "-initrd", "initramfs",
 		"-dtb", "device-tree.dtb", "-drive", "if=sd,format=raw,snapshot=on,file=/a,,b/c.img",
 		"-netdev", "user,id=net,hostfwd=tcp:127.0.0.1:2222-:22", "-device", "usb-net,netdev=net",

@@ -29,22 +29,29 @@ type VM struct {
 	console *console
 	stderr  bytes.Buffer
 	agent   *agent
-	watch   stopwatch
+	watch   *stopwatch
 
-	output atomic.Int64 // bytes of output on all ports
-	ready  atomic.Bool  // the agent has replied
-	halted atomic.Bool  // QEMU was ended on a line of the kernel that asks for it
-	ctx    context.Context
-	fail   context.CancelCauseFunc // ends QEMU, with the reason
-	ended  chan struct{}
-	err    error // of QEMU, once it has ended
+	output  atomic.Int64 // bytes of output on all ports
+	isReady atomic.Bool  // the agent has replied
+	halted  atomic.Bool  // QEMU was ended on a line of the kernel that asks for it
+	qmp     *qmp
+	ctx     context.Context
+	fail    context.CancelCauseFunc // ends QEMU, with the reason
+	fatal   func(error)             // receives lines after which the guest does not go on
+	ended   chan struct{}
+	err     error // of QEMU, once it has ended
 }
 
-// start starts QEMU. The caller must call wait.
-func start(ctx context.Context, m Machine, command []string, dir string, o Options) (*VM, error) {
-	_ = os.Remove(filepath.Join(dir, agentSocket)) // of an earlier boot in the same directory
+// run starts QEMU. The caller must call wait.
+func run(ctx context.Context, m Machine, command []string, dir string, o Options) (*VM, error) {
+	for _, socket := range []string{agentSocket, qmpSocket} {
+		_ = os.Remove(filepath.Join(dir, socket)) // of an earlier boot
+	}
 	vm := &VM{ended: make(chan struct{})}
 	vm.ctx, vm.fail = context.WithCancelCause(ctx)
+	if vm.fatal = o.fatal; vm.fatal == nil {
+		vm.fatal = func(err error) { time.AfterFunc(traceTime, func() { vm.fail(err) }) }
+	}
 	vm.cmd = exec.CommandContext(vm.ctx, command[0], command[1:]...)
 	vm.cmd.Dir, vm.cmd.Stderr, vm.cmd.WaitDelay = dir, &vm.stderr, 5*time.Second
 	vm.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -62,17 +69,17 @@ func start(ctx context.Context, m Machine, command []string, dir string, o Optio
 		outputs = append(outputs, vm.agent)
 	}
 	vm.cmd.Stdout = io.MultiWriter(outputs...)
-	if err := vm.run(log); err != nil {
+	if err := vm.launch(log); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	vm.watch = stopwatch{pid: vm.cmd.Process.Pid, start: time.Now()}
+	vm.watch = &stopwatch{pid: vm.cmd.Process.Pid, start: time.Now()}
 	go vm.enforce(o)
 	return vm, nil
 }
 
-// run starts the process and waits for it in a goroutine whose thread lasts as long, since the kernel sends the signal of
+// launch starts the process and waits for it in a goroutine whose thread lasts as long, since the kernel sends the signal of
 // a parent's death when the thread ends.
-func (vm *VM) run(log io.Closer) error {
+func (vm *VM) launch(log io.Closer) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -93,7 +100,7 @@ func (vm *VM) onLine(m Machine) func(string) {
 	return func(line string) {
 		switch {
 		case fatal(line):
-			time.AfterFunc(traceTime, func() { vm.fail(fmt.Errorf("the guest printed: %s", line)) })
+			vm.fatal(fmt.Errorf("the guest printed: %s", line))
 		case halted(line) && !m.PowersOff:
 			vm.halted.Store(true)
 			_ = vm.cmd.Process.Signal(syscall.SIGTERM)
@@ -111,7 +118,7 @@ func (vm *VM) enforce(o Options) {
 		case <-time.After(min(time.Second, o.Silence/4)):
 		}
 		elapsed := vm.watch.elapsed()
-		if n := vm.output.Load(); n != output || vm.ready.Load() {
+		if n := vm.output.Load(); n != output || vm.isReady.Load() {
 			output, since = n, elapsed
 		}
 		switch {
@@ -123,31 +130,42 @@ func (vm *VM) enforce(o Options) {
 	}
 }
 
-// connect connects the agent to its socket as soon as QEMU listens. On a machine whose agent uses the serial port it does
-// nothing. The path goes through the directory's descriptor, since a socket's address has at most 107 bytes.
+// connect connects to QEMU's sockets as soon as it listens. Without a socket for the agent it uses the serial port.
 func (vm *VM) connect() error {
-	if vm.agent != nil {
-		return nil
-	}
-	dir, err := os.Open(vm.cmd.Dir)
+	conn, err := vm.dial(qmpSocket)
 	if err != nil {
 		return err
 	}
+	if vm.qmp, err = newQMP(vm.ctx, conn); err != nil || vm.agent != nil {
+		return err
+	}
+	if conn, err = vm.dial(agentSocket); err != nil {
+		return err
+	}
+	vm.agent = newAgent(conn)
+	go func() {
+		_, _ = io.Copy(io.MultiWriter(counter{&vm.output}, vm.agent), conn)
+		_ = conn.Close()
+	}()
+	return nil
+}
+
+// dial connects to a socket. Its path goes through the directory's descriptor, since an address has at most 107 bytes.
+func (vm *VM) dial(socket string) (net.Conn, error) {
+	dir, err := os.Open(vm.cmd.Dir)
+	if err != nil {
+		return nil, err
+	}
 	defer dir.Close()
-	addr := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), agentSocket)
+	addr := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socket)
 	for {
 		conn, err := (&net.Dialer{}).DialContext(vm.ctx, "unix", addr)
 		if err == nil {
-			vm.agent = newAgent(conn)
-			go func() {
-				_, _ = io.Copy(io.MultiWriter(counter{&vm.output}, vm.agent), conn)
-				_ = conn.Close()
-			}()
-			return nil
+			return conn, nil
 		}
 		select {
 		case <-vm.ctx.Done():
-			return context.Cause(vm.ctx)
+			return nil, context.Cause(vm.ctx)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -27,6 +27,18 @@ import (
 // see fakeQEMU.
 const fakeMode = "PKBUILD_FAKE_QEMU"
 
+// fakeAnswers is the environment variable with the path of the answers.
+const fakeAnswers = "PKBUILD_FAKE_ANSWERS"
+
+// setFake sets the environment variables of the fake QEMU.
+func setFake(t *testing.T, mode string) {
+	t.Helper()
+	answers, err := filepath.Abs("testdata/answers.json")
+	require.NoError(t, err)
+	t.Setenv(fakeMode, mode)
+	t.Setenv(fakeAnswers, answers)
+}
+
 func TestMain(m *testing.M) {
 	if mode := os.Getenv(fakeMode); mode != "" {
 		fakeQEMU(mode)
@@ -40,16 +52,17 @@ func fakeQEMU(mode string) {
 		fmt.Fprintln(os.Stderr, `qemu: failed to find romfile "efi-virtio.rom"`)
 		os.Exit(1)
 	}
+	monitor := accept(qmpSocket)
+	fmt.Fprintln(monitor, `{"QMP": {"version": {}}}`)
+	go func() {
+		for lines := bufio.NewScanner(monitor); lines.Scan(); {
+			fmt.Fprintln(monitor, `{"return": {}}`)
+		}
+	}()
+	fmt.Println("Linux version 6.12\r")
 	terminal := io.ReadWriter(serialPort{os.Stdin, os.Stdout})
 	if mode != "serial" {
-		l, err := net.Listen("unix", agentSocket)
-		if err != nil {
-			panic(err)
-		}
-		fmt.Println("Linux version 6.12\r")
-		if terminal, err = l.Accept(); err != nil {
-			panic(err)
-		}
+		terminal = accept(agentSocket)
 	}
 	switch mode {
 	case "panics":
@@ -57,10 +70,23 @@ func fakeQEMU(mode string) {
 		fmt.Println("[    5.9] Call trace:")
 	case "is silent":
 	default:
-		g := fakeGuest{mode: mode, terminal: terminal, scripts: map[string]string{}}
+		g := fakeGuest{mode: mode, terminal: terminal, monitor: monitor, scripts: map[string]string{}}
 		g.serve()
 	}
 	time.Sleep(time.Hour)
+}
+
+// accept waits for the first connection to a socket.
+func accept(socket string) net.Conn {
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		panic(err)
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		panic(err)
+	}
+	return conn
 }
 
 // serialPort joins the two directions of a serial port.
@@ -73,6 +99,7 @@ type serialPort struct {
 type fakeGuest struct {
 	mode     string
 	terminal io.ReadWriter
+	monitor  io.Writer
 	scripts  map[string]string // encoded, by number
 	count    int               // of executed scripts
 }
@@ -81,7 +108,7 @@ func (g *fakeGuest) serve() {
 	if g.mode == "is cut off" {
 		cut := make(chan os.Signal, 1)
 		signal.Notify(cut, syscall.SIGTERM)
-		go func() { <-cut; os.Exit(0) }()
+		go func() { <-cut; g.exit("host-signal") }()
 	}
 	lines := bufio.NewScanner(g.terminal)
 	for lines.Scan() {
@@ -105,12 +132,18 @@ func (g *fakeGuest) serve() {
 	}
 }
 
+// exit ends QEMU as -no-reboot does.
+func (g *fakeGuest) exit(reason string) {
+	fmt.Fprintf(g.monitor, `{"event": "SHUTDOWN", "data": {"guest": true, "reason": %q}}`+"\n", reason)
+	os.Exit(0)
+}
+
 // run returns the recorded output of a script.
 func (g *fakeGuest) run(script string) Output {
 	g.count++
 	switch {
 	case g.mode == "reboots" && g.count == 3:
-		os.Exit(0)
+		g.exit("guest-reset")
 	case g.mode == "hangs" && g.count == 3:
 		time.Sleep(time.Hour)
 	case strings.HasSuffix(script, "poweroff"):
@@ -119,16 +152,16 @@ func (g *fakeGuest) run(script string) Output {
 		}
 		fmt.Print("reboot: Power down\n")
 		if g.mode != "serial" { // without PSCI the kernel stops here
-			os.Exit(0)
+			g.exit("guest-shutdown")
 		}
 		time.Sleep(time.Hour)
 	case strings.Contains(script, "is-system-running"):
-		return Output{0, "running"}
+		return out(0, "running")
 	case script == "cat /proc/uptime":
-		return Output{0, fmt.Sprintf("%d.5 2.0", 50+g.count)}
+		return out(0, fmt.Sprintf("%d.5 2.0", 50+g.count))
 	}
 	var a answers
-	data, err := os.ReadFile("answers.json")
+	data, err := os.ReadFile(os.Getenv(fakeAnswers))
 	if err != nil || json.Unmarshal(data, &a) != nil {
 		panic(err)
 	}
@@ -137,7 +170,7 @@ func (g *fakeGuest) run(script string) Output {
 			return a[q.name]
 		}
 	}
-	return Output{3, "output of " + script}
+	return out(3, "output of "+script)
 }
 
 // observeFake boots a fake machine.
@@ -145,14 +178,11 @@ func observeFake(t *testing.T, ctx context.Context, mode string, o Options) (*Re
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	t.Setenv(fakeMode, mode)
+	setFake(t, mode)
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute // limits the test
 	}
 	dir := t.TempDir()
-	data, err := os.ReadFile("testdata/answers.json")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "answers.json"), data, 0o600))
 	r := &Result{Dir: dir, Console: filepath.Join(dir, consoleFile), Command: []string{self, "-M", "virt x"}}
 	m := Machines()[0]
 	if mode == "serial" {
@@ -167,7 +197,7 @@ func TestObserve(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "SSH-2.0-fake", r.SSH)
 	require.Equal(t, "running", r.System)
-	require.Equal(t, []Attempt{{"a", Output{3, "output of x"}}, {"b", Output{3, "output of y"}}}, r.Checks)
+	require.Equal(t, []Attempt{{"a", out(3, "output of x")}, {"b", out(3, "output of y")}}, r.Checks)
 	require.Equal(t, "Linux version 6.12\r\nreboot: Power down\n", console.String())
 	log, err := os.ReadFile(r.Console)
 	require.NoError(t, err)
@@ -260,7 +290,7 @@ func fakeProgram(t *testing.T, mode string) {
 	path := t.TempDir()
 	require.NoError(t, os.Symlink(self, filepath.Join(path, program)))
 	t.Setenv("PATH", path)
-	t.Setenv(fakeMode, mode)
+	setFake(t, mode)
 }
 
 func TestBootKeepsLog(t *testing.T) {

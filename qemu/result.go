@@ -29,6 +29,7 @@ type Result struct {
 	Checks   []Attempt        `json:"checks"`         // outcomes of Options.Checks
 	SSH      string           `json:"ssh"`            // greeting of the SSH server, "" if there was none
 	NoSSH    string           `json:"no_ssh,omitempty"`
+	SSHPort  int              `json:"ssh_port"` // of the host, forwarded to port 22 of the guest
 	Seconds  Seconds          `json:"seconds"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -12,11 +13,15 @@ import (
 type stopwatch struct {
 	pid   int
 	start time.Time
-	lost  time.Duration // largest wait that was seen; a process that has ended has none
+
+	mu   sync.Mutex
+	lost time.Duration // largest wait that was seen; a process that has ended has none
 }
 
 // elapsed returns the time since the start.
 func (s *stopwatch) elapsed() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.lost = max(s.lost, waited("/proc", s.pid))
 	return time.Since(s.start) - s.lost
 }

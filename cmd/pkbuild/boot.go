@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,69 +11,174 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/progress"
 	"github.com/PlanktoScope/pkbuild/qemu"
-	"github.com/PlanktoScope/pkbuild/stages/report"
+	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
+// bootFlags are the flags of pkbuild boot.
+type bootFlags struct {
+	o                qemu.Options
+	checks, forwards []string
+	expect, scenario string
+	shell, ssh       bool
+	json, verbose    bool
+}
+
 func bootCommand() *cobra.Command {
-	var o qemu.Options
-	var asJSON, verbose bool
-	var checks []string
+	var flags bootFlags
 	cmd := &cobra.Command{
 		Use:   "boot IMAGE",
 		Short: "Boot an image in QEMU and report its defects",
 		Long: "Boot an image in QEMU and report its defects: pkinit's steps, the overlays, failed units, the services of the\n" +
-			"stage, SSH. The image is not changed. The exit code is 1 if there is a defect.",
+			"stage, SSH. The image is not changed. The exit code is 1 if there is a defect.\n\n" +
+			"With --expect or --scenario, the documents of docs/scenarios.md say what must hold instead. With --shell, --ssh or\n" +
+			"--forward, the system runs until the shell exits, it is shut down, or Ctrl-C is pressed.",
 		Example: "  pkbuild boot out/planktoscope.img\n" +
-			"  pkbuild boot --machine raspi3b --check wifi.sh out/planktoscope.img",
+			"  pkbuild boot --machine raspi3b --check wifi.sh out/planktoscope.img\n" +
+			"  pkbuild boot --expect expectations.yml out/planktoscope.img\n" +
+			"  pkbuild boot --shell --forward 8080:80 out/planktoscope.img",
 		Args: cli.Exactly("IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
-			if o.Checks, err = readChecks(checks); err != nil {
+			if flags.o.Checks, err = readChecks(flags.checks); err != nil {
 				return err
 			}
-			if verbose {
-				o.Console = cmd.ErrOrStderr()
+			for _, text := range flags.forwards {
+				f, err := qemu.ParseForward(text)
+				if err != nil {
+					return fmt.Errorf("%w: --forward: %w", cli.ErrUsage, err)
+				}
+				flags.o.Forwards = append(flags.o.Forwards, f)
 			}
-			stop := showProgress(cmd.ErrOrStderr(), args[0], asJSON || verbose)
-			r, err := qemu.Boot(cmd.Context(), args[0], o)
-			stop()
-			if err != nil {
-				return err
+			if flags.verbose {
+				flags.o.Console = cmd.ErrOrStderr()
 			}
-			wrong := qemu.Judge(r)
-			if asJSON {
-				err = printJSON(cmd, struct {
-					*qemu.Result
-					Wrong []string `json:"wrong"` // defects, a sentence each
-				}{r, append([]string{}, wrong...)})
-			} else {
-				err = printBoot(cmd.OutOrStdout(), r, wrong)
+			switch {
+			case flags.expect != "" || flags.scenario != "":
+				return flags.runScenario(cmd, args[0])
+			case flags.shell || flags.ssh || len(flags.forwards) > 0:
+				return flags.session(cmd, args[0])
 			}
-			if err == nil && len(wrong) > 0 {
-				err = cli.ErrReported
-			}
-			return err
+			return flags.report(cmd, args[0])
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"img"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
-	f := cmd.Flags()
+	flags.add(cmd)
+	return cmd
+}
+
+func (b *bootFlags) add(cmd *cobra.Command) {
+	f, o := cmd.Flags(), &b.o
 	f.StringVar(&o.Machine, "machine", "virt", "QEMU's `machine`: "+strings.Join(qemu.MachineNames(), ", "))
 	f.StringVar(&o.Board, "board", "", "the `model` whose firmware's choices are booted (default: the machine's)")
-	f.StringArrayVar(&checks, "check", nil, "run a shell `script` in the booted system, which must exit with 0 (repeatable)")
+	f.StringArrayVar(&b.checks, "check", nil, "run a shell `script` in the booted system, which must exit with 0 (repeatable)")
+	f.StringVar(&b.expect, "expect", "", "`file` with what must hold in the booted system")
+	f.StringVar(&b.scenario, "scenario", "", "`file` with boots, events and what must hold after each")
+	f.BoolVar(&b.shell, "shell", false, "give this terminal to a root shell of the booted system")
+	f.BoolVar(&b.ssh, "ssh", false, "print the command that connects to the booted system over SSH, and let it run")
+	f.StringArrayVar(&b.forwards, "forward", nil, "let `HOST:GUEST`, two TCP ports, connect this machine to the booted system (repeatable)")
 	f.BoolVar(&o.Persist, "persist", false, "let the system write to the image")
 	f.BoolVar(&o.Offline, "offline", false, "cut the system off from other machines")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "limit for the whole boot; time without one of this host's processors does not count")
 	f.StringVar(&o.Dir, "dir", "", "`directory` in which the files of the boot stay")
-	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
-	f.BoolVarP(&verbose, "verbose", "v", false, "print the console while the system boots")
+	f.BoolVar(&b.json, "json", false, "print the result as JSON")
+	f.BoolVarP(&b.verbose, "verbose", "v", false, "print the console while the system boots")
 	_ = cmd.RegisterFlagCompletionFunc("machine", cobra.FixedCompletions(qemu.MachineNames(), cobra.ShellCompDirectiveNoFileComp))
-	return cmd
+	cmd.MarkFlagsMutuallyExclusive("expect", "scenario", "shell", "ssh")
+	cmd.MarkFlagsMutuallyExclusive("expect", "scenario", "forward")
+	cmd.MarkFlagsMutuallyExclusive("expect", "scenario", "check")
+	cmd.MarkFlagsMutuallyExclusive("expect", "scenario", "persist")
+}
+
+// report boots an image and prints its defects.
+func (b *bootFlags) report(cmd *cobra.Command, image string) error {
+	stop := showProgress(cmd.ErrOrStderr(), image, b.json || b.verbose)
+	r, err := qemu.Boot(cmd.Context(), image, b.o)
+	stop()
+	if err != nil {
+		return err
+	}
+	wrong := qemu.Judge(r)
+	if b.json {
+		err = printJSON(cmd, struct {
+			*qemu.Result
+			Wrong []string `json:"wrong"` // defects, a sentence each
+		}{r, append([]string{}, wrong...)})
+	} else {
+		err = printBoot(cmd.OutOrStdout(), r, wrong)
+	}
+	if err == nil && len(wrong) > 0 {
+		err = cli.ErrReported
+	}
+	return err
+}
+
+// runScenario runs the document of --expect or --scenario.
+func (b *bootFlags) runScenario(cmd *cobra.Command, image string) error {
+	s, err := b.loadScenario()
+	if err != nil {
+		return err
+	}
+	return runSuite(cmd, suiteOptions{image: image, dir: b.o.Dir, console: b.o.Console, json: b.json}, []*scenario.Scenario{s})
+}
+
+func (b *bootFlags) loadScenario() (*scenario.Scenario, error) {
+	if b.scenario != "" {
+		return scenario.Load(b.scenario)
+	}
+	src, err := os.ReadFile(b.expect)
+	if err != nil {
+		return nil, err
+	}
+	s, err := scenario.ParseExpectations(b.expect, src)
+	if err != nil {
+		return nil, err
+	}
+	s.Machine, s.Steps[0].Boot.Offline, s.Steps[0].Boot.Timeout = b.o.Machine, b.o.Offline, scenario.Duration(b.o.Timeout)
+	return s, nil
+}
+
+// session leaves the booted system to the user.
+func (b *bootFlags) session(cmd *cobra.Command, image string) error {
+	var terminal *qemu.Terminal
+	in, stderr := int(os.Stdin.Fd()), cmd.ErrOrStderr()
+	if b.shell {
+		columns, rows, err := term.GetSize(in)
+		if err != nil {
+			return fmt.Errorf("%w: --shell needs a terminal", cli.ErrUsage)
+		}
+		terminal = &qemu.Terminal{In: os.Stdin, Out: os.Stdout, Rows: rows, Columns: columns}
+	}
+	stop := showProgress(stderr, image, b.verbose)
+	var saved *term.State
+	err := qemu.Session(cmd.Context(), image, b.o, terminal, func(r *qemu.Result) {
+		stop()
+		stop = func() {}
+		fmt.Fprintf(stderr, "SSH: ssh -p %d USER@127.0.0.1\n", r.SSHPort)
+		for _, f := range b.o.Forwards {
+			fmt.Fprintf(stderr, "port %d of the system: 127.0.0.1:%d\n", f.Guest, f.Host)
+		}
+		if !b.shell {
+			fmt.Fprintln(stderr, "Ctrl-C shuts the system down.")
+			return
+		}
+		fmt.Fprintln(stderr, "exit shuts the system down.")
+		saved, _ = term.MakeRaw(in)
+	})
+	stop()
+	if saved != nil {
+		_ = term.Restore(in, saved)
+	}
+	if errors.Is(err, context.Canceled) {
+		return cmd.Context().Err()
+	}
+	return err
 }
 
 // readChecks reads scripts; a check's name is that of its file.
@@ -107,64 +214,4 @@ func showProgress(w io.Writer, image string, silent bool) (stop func()) {
 		}
 	}()
 	return func() { close(done); <-ended }
-}
-
-// printBoot prints a result as text.
-func printBoot(w io.Writer, r *qemu.Result, wrong []string) error {
-	p := &printer{w: w}
-	p.line("machine %s%s, firmware of %s: kernel %s, initramfs %s", r.Machine, accelerated(r), r.Firmware.Board, r.Firmware.Kernel, strings.Join(r.Firmware.Initramfs, " "))
-	if r.Foreign {
-		p.line("the image was not built by pkbuild: stages and overlays were not checked")
-	}
-	if b := r.Report; b != nil {
-		p.line("stage %d: %s", b.Choice.Stage, b.Choice.Reason)
-		for _, s := range b.Steps {
-			p.line("  %-8s %6.3f s  %s%s", s.State, s.Seconds, s.Name, stepNote(s))
-		}
-	}
-	for _, o := range r.Overlays {
-		p.line("overlay %s: %s", o.Target, strings.Join(append([]string{o.Upperdir}, o.Lowerdirs...), " over "))
-	}
-	for _, u := range r.Units {
-		p.line("service %s: %s (%s)", u.ID, u.Active, u.Sub)
-	}
-	p.line("system %s, %d units failed, %d reloads, %s", r.System, len(r.Failed), r.Reloads, r.SSH)
-	p.line("systemd started %.1f s after the kernel, the system was up after %.1f s", r.Seconds.Handoff, r.Seconds.Settled)
-	p.line("console log: %s", r.Console)
-	for _, s := range wrong {
-		p.line("defect: %s", s)
-	}
-	if len(wrong) == 0 {
-		p.line("no defects")
-	}
-	return p.err
-}
-
-func accelerated(r *qemu.Result) string {
-	if r.Accelerated {
-		return " on KVM"
-	}
-	return ""
-}
-
-func stepNote(s report.Step) string {
-	switch {
-	case s.Error != "":
-		return ": " + s.Error
-	case s.Note != "":
-		return " (" + s.Note + ")"
-	}
-	return ""
-}
-
-// printer prints lines until the first error, which it keeps.
-type printer struct {
-	w   io.Writer
-	err error
-}
-
-func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
-	}
 }

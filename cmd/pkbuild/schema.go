@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -35,11 +36,21 @@ func docsCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cli.Exactly("DIRECTORY"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			schema, err := recipes.Schema()
-			if err != nil {
-				return err
+			for _, schema := range []struct {
+				name  string
+				write func() ([]byte, error)
+			}{
+				{"recipe", recipes.Schema}, {"scenario", scenario.Schema}, {"expectations", scenario.ExpectationsSchema},
+			} {
+				text, err := schema.write()
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(args[0], schema.name+".schema.json"), text, 0o644); err != nil {
+					return err
+				}
 			}
-			if err := os.WriteFile(filepath.Join(args[0], "recipe.schema.json"), schema, 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(args[0], "scenarios.md"), scenario.Reference(), 0o644); err != nil {
 				return err
 			}
 			return os.WriteFile(filepath.Join(args[0], "recipe.md"), recipes.Reference(), 0o644)

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/qemu"
+	"github.com/PlanktoScope/pkbuild/qemu/scenario"
+)
+
+func testCommand() *cobra.Command {
+	var build buildFlags
+	var o suiteOptions
+	var scenarios string
+	var short bool
+	cmd := &cobra.Command{
+		Use:   "test RECIPE [SCENARIO...]",
+		Short: "Build the image of a recipe and run its scenarios in QEMU",
+		Long: "Build the image of a recipe and run its scenarios in QEMU: the files scenarios/*.yml beside the recipe, or those\n" +
+			"that are named. docs/scenarios.md describes them. The exit code is 1 if a scenario fails; its files stay then.",
+		Example: "  pkbuild test pi.yml\n" +
+			"  pkbuild test --jobs 2 --junit out/boots.xml pi.yml\n" +
+			"  pkbuild test --image out/pi.img pi.yml scenarios/first-boot.yml",
+		Args: func(_ *cobra.Command, args []string) error {
+			return cli.Exactly("RECIPE")(nil, args[:min(1, len(args))])
+		},
+		RunE: rootless(func(cmd *cobra.Command, args []string) error {
+			if scenarios == "" {
+				scenarios = filepath.Join(filepath.Dir(args[0]), "scenarios")
+			}
+			all, err := loadScenarios(scenarios, args[1:])
+			if err != nil {
+				return err
+			}
+			dir, err := workDir(o.dir)
+			if err != nil {
+				return err
+			}
+			o.dir, o.json = dir, build.show.JSON
+			r, err := build.recipe.load(args[0])
+			if err == nil && o.image == "" {
+				o.image = filepath.Join(dir, r.Name+".img")
+				err = buildImage(cmd, &build, args[0], o.image)
+			}
+			if err != nil {
+				return err
+			}
+			return runSuite(cmd, o, scenario.Select(all, r.Name, short))
+		}),
+	}
+	build.addAll(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.image, "image", "", "`image` to test instead of building it")
+	f.StringVar(&scenarios, "scenarios", "", "`directory` of the scenarios (default: scenarios beside the recipe)")
+	f.BoolVar(&short, "short", false, "run only the scenarios of the shortest set")
+	f.IntVar(&o.jobs, "jobs", 1, "how many scenarios run at a time")
+	f.StringVar(&o.junit, "junit", "", "`file` for the results as JUnit XML")
+	f.StringVar(&o.page, "page", "", "`file` for the results as a page in Markdown")
+	f.StringVar(&o.dir, "dir", "", "`directory` for the image and the files of failed scenarios (default: a new one below the temporary directory)")
+	return cmd
+}
+
+// buildImage builds the image of a recipe.
+func buildImage(cmd *cobra.Command, flags *buildFlags, recipe, image string) error {
+	r, p, err := flags.recipe.compileDisk(cmd.Context(), recipe, flags.cache.own)
+	if err != nil {
+		return err
+	}
+	return flags.build(cmd, r, func(w builder.Workspace) error {
+		return builder.Build(cmd.Context(), p, w, builder.Output{Path: image})
+	})
+}
+
+// loadScenarios reads the named scenarios, or all of a directory.
+func loadScenarios(dir string, files []string) ([]*scenario.Scenario, error) {
+	if len(files) == 0 {
+		return scenario.LoadDir(dir)
+	}
+	var all []*scenario.Scenario
+	var errs []error
+	for _, file := range files {
+		s, err := scenario.Load(file)
+		all, errs = append(all, s), append(errs, err)
+	}
+	return all, errors.Join(errs...)
+}
+
+func workDir(name string) (string, error) {
+	if name == "" {
+		return os.MkdirTemp("", "pkbuild-test-")
+	}
+	return name, os.MkdirAll(name, 0o777)
+}
+
+// suiteOptions are the options of running scenarios.
+type suiteOptions struct {
+	image, dir  string
+	jobs        int
+	console     io.Writer
+	junit, page string
+	json        bool
+}
+
+// runSuite runs scenarios and writes their results.
+func runSuite(cmd *cobra.Command, o suiteOptions, scenarios []*scenario.Scenario) error {
+	if len(scenarios) == 0 {
+		return errors.New("no scenario is for this recipe")
+	}
+	dir, err := workDir(o.dir)
+	if err != nil {
+		return err
+	}
+	stderr := cmd.ErrOrStderr()
+	suite := qemu.Suite{
+		Image: o.image, Dir: dir, Jobs: o.jobs, Console: o.console,
+		Progress: func(s *scenario.Scenario, step string) {
+			fmt.Fprintf(stderr, "%s: %s\n", cmp.Or(s.Name, s.Title), step)
+		},
+		Done: func(r *scenario.Result) {
+			fmt.Fprintf(stderr, "%s: %s after %s\n", cmp.Or(r.Name, r.Title), r.Verdict(), r.Time.Round(time.Second))
+		},
+	}
+	results := suite.Run(cmd.Context(), scenarios)
+	if err := cmd.Context().Err(); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	failed := slices.ContainsFunc(results, (*scenario.Result).Failed)
+	err = o.write(cmd, results)
+	if o.dir == "" && !failed {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	if err == nil && failed {
+		err = cli.ErrReported
+	}
+	return err
+}
+
+// write writes the results in all forms that were asked for.
+func (o suiteOptions) write(cmd *cobra.Command, results []*scenario.Result) error {
+	suite := filepath.Base(o.image)
+	for _, form := range []struct {
+		file  string
+		write func(io.Writer) error
+	}{
+		{o.junit, func(w io.Writer) error { return scenario.WriteJUnit(w, suite, results) }},
+		{o.page, func(w io.Writer) error { return scenario.WritePage(w, suite, results) }},
+	} {
+		if form.file == "" {
+			continue
+		}
+		f, err := os.Create(form.file)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(form.write(f), f.Close()); err != nil {
+			return fmt.Errorf("write %s: %w", form.file, err)
+		}
+	}
+	if o.json {
+		return printJSON(cmd, results)
+	}
+	return scenario.WriteTable(cmd.OutOrStdout(), results)
+}

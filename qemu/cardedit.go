@@ -1,0 +1,237 @@
+package qemu
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/diskfs/go-diskfs"
+	"github.com/diskfs/go-diskfs/partition/mbr"
+)
+
+// cardEditor changes a card with e2fsprogs, mtools and dosfstools: a scenario.Card.
+type cardEditor struct{ file string }
+
+// bootDir is where a running system sees the boot partition.
+const bootDir = "/boot/firmware/"
+
+// partitions returns start and size of each partition, in bytes.
+func (c cardEditor) partitions() ([]extent, error) {
+	d, err := diskfs.Open(c.file, diskfs.WithOpenMode(diskfs.ReadOnly))
+	if err != nil {
+		return nil, fmt.Errorf("card: %w", err)
+	}
+	defer d.Close()
+	table, ok := d.Table.(*mbr.Table)
+	if !ok {
+		return nil, errors.New("card: no MBR partition table")
+	}
+	var all []extent
+	for _, p := range table.Partitions {
+		all = append(all, extent{p.GetStart(), p.GetSize()})
+	}
+	return all, nil
+}
+
+type extent struct{ start, size int64 }
+
+func (c cardEditor) partition(number int) (extent, error) {
+	all, err := c.partitions()
+	if err == nil && (number < 1 || number > len(all) || all[number-1].size == 0) {
+		err = fmt.Errorf("card: no partition %d", number)
+	}
+	if err != nil {
+		return extent{}, err
+	}
+	return all[number-1], nil
+}
+
+// Size implements scenario.Card.
+func (c cardEditor) Size(number int) (int64, error) {
+	p, err := c.partition(number)
+	return p.size, err
+}
+
+// Overwrite implements scenario.Card.
+func (c cardEditor) Overwrite(number int, offset int64, data []byte) error {
+	p, err := c.partition(number)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(c.file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, p.start+offset)
+	return errors.Join(err, f.Close())
+}
+
+// Write implements scenario.Card.
+func (c cardEditor) Write(name string, content []byte, mode uint32) error {
+	temp, err := os.CreateTemp(filepath.Dir(c.file), "write-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	_, err = temp.Write(content)
+	if err := errors.Join(err, temp.Close()); err != nil {
+		return err
+	}
+	if file, ok := strings.CutPrefix(name, bootDir); ok {
+		return c.mtools("mcopy", "-o", temp.Name(), "::"+file)
+	}
+	_ = c.Debugfs([]string{"rm " + name}) // debugfs does not overwrite
+	return c.Debugfs([]string{
+		"cd " + path.Dir(name), "write " + temp.Name() + " " + path.Base(name),
+		fmt.Sprintf("set_inode_field %s mode 0%o", name, 0o100000|mode),
+		"set_inode_field " + name + " uid 0", "set_inode_field " + name + " gid 0",
+	})
+}
+
+// Delete implements scenario.Card.
+func (c cardEditor) Delete(name string) error {
+	if file, ok := strings.CutPrefix(name, bootDir); ok {
+		return c.mtools("mdel", "::"+file)
+	}
+	return c.Debugfs([]string{"rm " + name})
+}
+
+// Debugfs implements scenario.Card. The journal is replayed first: a later replay would undo the change.
+func (c cardEditor) Debugfs(commands []string) error {
+	root, err := c.root()
+	if err != nil {
+		return err
+	}
+	if _, err := tool("e2fsck", []int{0, 1}, "-y", "-E", "journal_only", root); err != nil {
+		return err
+	}
+	file := filepath.Join(filepath.Dir(c.file), "debugfs.commands")
+	if err := os.WriteFile(file, []byte(strings.Join(commands, "\n")+"\n"), 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	out, err := tool("debugfs", []int{0}, "-w", "-f", file, root)
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "debugfs") && !strings.HasPrefix(line, "Allocated inode: ") {
+			err = errors.Join(err, fmt.Errorf("debugfs: %s", line)) // its exit code is 0
+		}
+	}
+	return err
+}
+
+// root returns the root file system as e2fsprogs name it.
+func (c cardEditor) root() (string, error) {
+	p, err := c.partition(2)
+	return fmt.Sprintf("%s?offset=%d", c.file, p.start), err
+}
+
+func (c cardEditor) mtools(name string, args ...string) error {
+	p, err := c.partition(1)
+	if err != nil {
+		return err
+	}
+	_, err = tool(name, []int{0}, append([]string{"-i", fmt.Sprintf("%s@@%d", c.file, p.start)}, args...)...)
+	return err
+}
+
+// Check implements scenario.Card. The journal is replayed first. The FAT's mark of an unclean end is no mistake.
+func (c cardEditor) Check(repair bool) error {
+	root, err := c.root()
+	if err != nil {
+		return err
+	}
+	if _, err := tool("e2fsck", []int{0, 1}, "-y", "-E", "journal_only", root); err != nil {
+		return err
+	}
+	option := "-fn"
+	codes := []int{0}
+	if repair {
+		option, codes = "-fy", []int{0, 1}
+	}
+	_, err = tool("e2fsck", codes, option, root)
+	return errors.Join(err, c.checkFAT())
+}
+
+func (c cardEditor) checkFAT() error {
+	p, err := c.partition(1)
+	if err != nil {
+		return err
+	}
+	part := c.file + ".fat"
+	defer os.Remove(part)
+	if err := copyCard(c.file, part, 0); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(part, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = cutOut(f, p)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	out, err := tool("fsck.vfat", []int{0, 1}, "-n", part)
+	for line := range strings.Lines(out) {
+		known := false
+		for _, harmless := range []string{"fsck.fat ", part, "Dirty bit is set", " Automatically removing dirty bit", "*** Filesystem was changed ***",
+			"Leaving filesystem unchanged", "The changes have not yet been written", "Free cluster summary"} {
+			known = known || strings.HasPrefix(line, harmless)
+		}
+		if !known && strings.TrimSpace(line) != "" {
+			err = errors.Join(err, fmt.Errorf("fsck.vfat: %s", strings.TrimSpace(line)))
+		}
+	}
+	return err
+}
+
+// cutOut reduces a file to a part of it.
+func cutOut(f *os.File, p extent) error {
+	buffer := make([]byte, 1<<20)
+	for done := int64(0); done < p.size; {
+		n, err := f.ReadAt(buffer[:min(int64(len(buffer)), p.size-done)], p.start+done)
+		if n == 0 {
+			return err
+		}
+		if _, err := f.WriteAt(buffer[:n], done); err != nil {
+			return err
+		}
+		done += int64(n)
+	}
+	return f.Truncate(p.size)
+}
+
+// tool runs a program of the host's administrator, which may exit with some codes, and returns its output.
+func tool(name string, codes []int, args ...string) (string, error) {
+	program, err := exec.LookPath(name)
+	for _, dir := range []string{"/usr/sbin", "/sbin"} {
+		if err != nil {
+			program, err = exec.LookPath(filepath.Join(dir, name))
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s is not installed; run: apt install e2fsprogs dosfstools mtools", name)
+	}
+	cmd := exec.Command(program, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "MTOOLS_SKIP_CHECK=1")
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		for _, code := range codes {
+			if exit.ExitCode() == code {
+				return out.String(), nil
+			}
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %s", Shell(cmd.Args), err, strings.TrimSpace(out.String()))
+	}
+	return out.String(), err
+}

@@ -1,0 +1,346 @@
+package qemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/qemu/scenario"
+)
+
+// Device is a card and the machine that boots it: a scenario.Machine. Each boot is a new process of QEMU, since the
+// firmware reads the card anew.
+type Device struct {
+	o    DeviceOptions
+	m    Machine
+	dir  string
+	card string
+
+	boots   int
+	vm      *VM
+	result  *Result
+	ssh     *net.TCPAddr
+	ports   map[int]int // host's ports by the guest's
+	console string      // of the last boot
+	stderr  string      // of the last QEMU
+	sticks  map[string]string
+
+	mu    sync.Mutex
+	fatal error // line of the console after which the guest does not go on
+}
+
+// DeviceOptions are the options of a device.
+type DeviceOptions struct {
+	Image   string // disk image, which is copied
+	Machine string // name in Machines; "" is the first
+	Card    int64  // bytes; the image's size if that is larger
+	Dir     string // directory for the device's files, which Close removes
+	Console io.Writer
+	LAN     *LAN // private network; nil: none
+	Member  int  // number of the device in it
+}
+
+// LAN is a private network of devices.
+type LAN struct{ port int }
+
+// NewLAN returns a network that no other devices on this host use.
+func NewLAN() (*LAN, error) {
+	addr, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	return &LAN{port: addr.Port}, nil
+}
+
+// NewDevice flashes an image on a new card.
+func NewDevice(o DeviceOptions) (*Device, error) {
+	m, err := machine(o.Machine)
+	if err != nil {
+		return nil, err
+	}
+	if o.Console == nil {
+		o.Console = io.Discard
+	}
+	d := &Device{o: o, m: m, ports: map[int]int{}, sticks: map[string]string{}}
+	if d.dir, err = filepath.Abs(o.Dir); err != nil {
+		return nil, err
+	}
+	d.card = filepath.Join(d.dir, cardFile)
+	info, err := os.Stat(o.Image)
+	if err != nil {
+		return nil, err
+	}
+	size := max(o.Card, info.Size())
+	if m.Card {
+		size = cardSize(size)
+	}
+	return d, errors.Join(os.MkdirAll(d.dir, 0o777), copyCard(o.Image, d.card, size))
+}
+
+// Start implements scenario.Machine.
+func (d *Device) Start(ctx context.Context, start scenario.Start) error {
+	d.boots++
+	d.setFatal(nil)
+	dir := filepath.Join(d.dir, fmt.Sprintf("boot-%d", d.boots))
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	o := Options{Persist: true, Offline: start.Offline, Console: d.o.Console, Timeout: forever, card: true, start: start}
+	o = o.withDefaults()
+	o.fatal = d.setFatal
+	if d.o.LAN != nil {
+		o.lan = &lan{port: d.o.LAN.port, member: d.o.Member}
+	}
+	for _, guest := range start.Ports {
+		host, err := freePort()
+		if err != nil {
+			return err
+		}
+		d.ports[guest] = host.Port
+		o.Forwards = append(o.Forwards, Forward{Host: host.Port, Guest: guest})
+	}
+	r, v, err := prepare(d.card, dir, d.m, o)
+	if err != nil {
+		return err
+	}
+	vm, err := run(ctx, d.m, r.Command, dir, o)
+	if err != nil {
+		return err
+	}
+	d.vm, d.result, d.ssh = vm, r, v.ssh
+	if err := vm.connect(); err != nil {
+		vm.fail(err)
+		err = vm.wait(err)
+		d.off()
+		return err
+	}
+	return nil
+}
+
+// forever is the limit of a device's boot: each operation has its own.
+const forever = 1000 * time.Hour
+
+func (d *Device) setFatal(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fatal == nil || err == nil {
+		d.fatal = err
+	}
+}
+
+func (d *Device) fatalLine() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fatal
+}
+
+// errOff is the error of an operation on a device that is off.
+var errOff = errors.New("device is off")
+
+// limit returns a context of the running machine that ends when the machine could run for a time.
+func (d *Device) limit(ctx context.Context, limit time.Duration, what string) (context.Context, context.CancelFunc) {
+	vm := d.vm
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(vm.ctx, func() { cancel(context.Cause(vm.ctx)) })
+	deadline := vm.watch.elapsed() + limit
+	go func() {
+		for vm.watch.elapsed() < deadline {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(min(time.Second, limit/4)):
+			}
+		}
+		cancel(fmt.Errorf("%s: not done after %s", what, limit))
+	}()
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// Ready implements scenario.Machine.
+func (d *Device) Ready(ctx context.Context, limit time.Duration) error {
+	if d.vm == nil {
+		return errOff
+	}
+	ctx, cancel := d.limit(ctx, limit, "boot")
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- d.vm.agent.start(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			d.vm.isReady.Store(err == nil)
+			return err
+		case <-time.After(200 * time.Millisecond):
+			if err := d.fatalLine(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// Run implements scenario.Machine. The guest ends the script by its own clock, which does not stop while the host is busy,
+// only after a multiple of the limit.
+func (d *Device) Run(ctx context.Context, script string, limit time.Duration) (Output, error) {
+	if d.vm == nil {
+		return Output{}, errOff
+	}
+	ctx, cancel := d.limit(ctx, limit, "command")
+	defer cancel()
+	return d.vm.agent.run(ctx, script, 10*limit)
+}
+
+// Inspect implements scenario.Machine.
+func (d *Device) Inspect(ctx context.Context) (*scenario.State, error) {
+	if d.vm == nil {
+		return nil, errOff
+	}
+	r := *d.result
+	if err := d.vm.inspect(&r, d.ssh, Options{Timeout: 20 * time.Minute}); err != nil {
+		return nil, err
+	}
+	return &scenario.State{
+		Defects: Judge(&r), Report: r.Report, NoReport: r.NoReport,
+		Phases: map[string]float64{"handoff": r.Seconds.Handoff, "agent": r.Seconds.Agent, "started": r.Seconds.Settled},
+	}, nil
+}
+
+// Dial implements scenario.Machine.
+func (d *Device) Dial(ctx context.Context, port int) (net.Conn, error) {
+	host, ok := d.ports[port]
+	if !ok || d.vm == nil {
+		return nil, errOff
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", host))
+}
+
+// Console implements scenario.Machine.
+func (d *Device) Console() string {
+	if d.vm == nil {
+		return d.console
+	}
+	return d.vm.console.all()
+}
+
+// Elapsed implements scenario.Machine.
+func (d *Device) Elapsed() time.Duration {
+	if d.vm == nil {
+		return 0
+	}
+	return d.vm.watch.elapsed()
+}
+
+// Sleep implements scenario.Machine.
+func (d *Device) Sleep(ctx context.Context, t time.Duration) error {
+	if d.vm == nil {
+		return errOff
+	}
+	for until := d.vm.watch.elapsed() + t; ; {
+		rest := until - d.vm.watch.elapsed()
+		if rest <= 0 {
+			return nil
+		}
+		select {
+		case <-d.vm.ctx.Done():
+			return context.Cause(d.vm.ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(min(rest, time.Second)):
+		}
+	}
+}
+
+// Ended implements scenario.Machine.
+func (d *Device) Ended(ctx context.Context, limit time.Duration) (string, error) {
+	if d.vm == nil {
+		return "", errOff
+	}
+	limited, cancel := d.limit(ctx, limit, "end of the boot")
+	defer cancel()
+	select {
+	case <-d.vm.ended:
+	case <-limited.Done():
+		if cause := context.Cause(limited); cause != errEnded {
+			return "", cause
+		}
+		<-d.vm.ended
+	}
+	reason, err := d.vm.qmp.reason(d.Console())
+	if d.vm.halted.Load() {
+		reason, err = "power-off", nil
+	}
+	d.off()
+	return reason, err
+}
+
+// PowerOff implements scenario.Machine.
+func (d *Device) PowerOff(ctx context.Context, limit time.Duration) error {
+	if d.vm == nil {
+		return errOff
+	}
+	if _, err := d.Run(ctx, "systemctl --no-block poweroff", time.Minute); err != nil && !errors.Is(err, errEnded) {
+		return err
+	}
+	reason, err := d.Ended(ctx, limit)
+	if err == nil && reason != "power-off" {
+		err = fmt.Errorf("the machine stopped by %s, want power-off", reason)
+	}
+	return err
+}
+
+// Cut implements scenario.Machine.
+func (d *Device) Cut(context.Context) error {
+	if d.vm == nil {
+		return errOff
+	}
+	err := d.vm.cmd.Process.Signal(syscall.SIGKILL)
+	<-d.vm.ended
+	d.off()
+	if errors.Is(err, os.ErrProcessDone) {
+		return errEnded
+	}
+	return err
+}
+
+// off forgets a machine that has ended.
+func (d *Device) off() {
+	d.console, d.stderr = d.vm.console.all(), strings.TrimSpace(d.vm.stderr.String())
+	d.vm.fail(errEnded)
+	_ = d.vm.stdin.Close()
+	d.vm = nil
+	clear(d.sticks)
+}
+
+// Card implements scenario.Machine.
+func (d *Device) Card() scenario.Card { return cardEditor{d.card} }
+
+// Describe implements scenario.Machine.
+func (d *Device) Describe() string {
+	if d.result == nil {
+		return ""
+	}
+	console := strings.Split(strings.TrimSpace(d.Console()), "\n")
+	console = console[max(0, len(console)-tailLines):]
+	text := fmt.Sprintf("command: cd %s && %s\n", d.result.Dir, Shell(d.result.Command))
+	return text + fmt.Sprintf("stderr: %s\nfiles: %s\nconsole:\n%s", d.stderr, d.dir, strings.Join(console, "\n"))
+}
+
+// Close implements scenario.Machine.
+func (d *Device) Close(keep bool) error {
+	if d.vm != nil {
+		d.vm.fail(errEnded)
+		<-d.vm.ended
+		d.off()
+	}
+	if keep {
+		return nil
+	}
+	return os.RemoveAll(d.dir)
+}

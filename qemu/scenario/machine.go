@@ -1,0 +1,81 @@
+package scenario
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/stages/report"
+)
+
+// Output is the result of a command in the guest.
+type Output struct {
+	Code int    `json:"code"`   // exit code, 124 after a timeout
+	Text string `json:"output"` // standard output and standard error, without the final line break
+}
+
+// State is what a boot reports of itself.
+type State struct {
+	Defects  []string           // a sentence each
+	Report   *report.Boot       // pkinit's report, nil if there is none
+	NoReport string             // why there is none
+	Phases   map[string]float64 // seconds from the start of the kernel: handoff, agent, started
+}
+
+// Machine is a device: a card, and a machine that boots it.
+type Machine interface {
+	// Start switches the machine on.
+	Start(ctx context.Context, o Start) error
+	// Ready waits until the machine has a shell.
+	Ready(ctx context.Context, limit time.Duration) error
+	// Run executes a shell script as root and returns its output.
+	Run(ctx context.Context, script string, limit time.Duration) (Output, error)
+	// Inspect waits until the system has started, and returns its state.
+	Inspect(ctx context.Context) (*State, error)
+	// Dial connects to a TCP port among those of Start.
+	Dial(ctx context.Context, port int) (net.Conn, error)
+	// Console returns the output of the serial port since the machine was switched on.
+	Console() string
+	// Elapsed returns the time since the machine was switched on in which it could run.
+	Elapsed() time.Duration
+	// Sleep waits until the machine could run for a time. It returns early if the machine stops.
+	Sleep(ctx context.Context, d time.Duration) error
+	// Ended waits until the machine stops by itself and returns the reason, see Ends.
+	Ended(ctx context.Context, limit time.Duration) (string, error)
+	// PowerOff shuts the system down.
+	PowerOff(ctx context.Context, limit time.Duration) error
+	// Cut ends the machine at once; only what it wrote to the card stays.
+	Cut(ctx context.Context) error
+	// Plug plugs in a USB stick, and Unplug removes it.
+	Plug(ctx context.Context, s *Stick) error
+	Unplug(ctx context.Context, name string) error
+	// Card returns the card of a machine that is off.
+	Card() Card
+	// Describe returns what helps to find out why a step failed.
+	Describe() string
+	// Close ends the machine and removes its files, unless they shall be kept.
+	Close(keep bool) error
+}
+
+// Start are the options of switching a machine on.
+type Start struct {
+	Offline  bool
+	Ports    []int     // ports of the guest that Dial reaches
+	Clock    time.Time // of the hardware; zero: the host's
+	USB      bool      // whether sticks will be plugged in
+	Watchdog bool      // whether the machine has a watchdog
+}
+
+// Card changes the card of a machine that is off.
+type Card interface {
+	Write(path string, content []byte, mode uint32) error
+	Delete(path string) error
+	// Debugfs executes commands of debugfs on the root file system.
+	Debugfs(commands []string) error
+	// Overwrite writes at an offset of a partition, counted from 1.
+	Overwrite(partition int, offset int64, data []byte) error
+	// Size returns the size of a partition.
+	Size(partition int) (int64, error)
+	// Check checks all file systems; it may repair ext4 if asked to.
+	Check(repair bool) error
+}

@@ -1,0 +1,89 @@
+package scenario
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Pattern is a regular expression (RE2); ^ and $ match at line breaks.
+type Pattern struct{ *regexp.Regexp }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Pattern) UnmarshalText(text []byte) error {
+	re, err := regexp.Compile("(?m)" + string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a regular expression: %w", text, err)
+	}
+	p.Regexp = re
+	return nil
+}
+
+// String returns the expression as written.
+func (p Pattern) String() string {
+	if p.Regexp == nil {
+		return ""
+	}
+	return strings.TrimPrefix(p.Regexp.String(), "(?m)")
+}
+
+// matches reports whether the pattern is absent or matches.
+func (p Pattern) matches(s string) bool { return p.Regexp == nil || p.MatchString(s) }
+
+// Duration is a positive time such as 90s or 5m.
+type Duration time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	t, err := time.ParseDuration(string(text))
+	if err != nil || t <= 0 {
+		return fmt.Errorf("%q is not a duration; write one such as 90s or 5m", text)
+	}
+	*d = Duration(t)
+	return nil
+}
+
+// or returns the duration, or another one if it is 0.
+func (d Duration) or(other time.Duration) time.Duration {
+	if d == 0 {
+		return other
+	}
+	return time.Duration(d)
+}
+
+// Size is a number of bytes, such as 4GiB.
+type Size int64
+
+var sizePattern = regexp.MustCompile(`^([0-9]+)(B|KiB|MiB|GiB)?$`)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Size) UnmarshalText(text []byte) error {
+	parts := sizePattern.FindStringSubmatch(string(text))
+	if parts == nil {
+		return fmt.Errorf("%q is not a size; write one in B, KiB, MiB or GiB", text)
+	}
+	shift := map[string]int{"KiB": 10, "MiB": 20, "GiB": 30}[parts[2]]
+	n, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil || n > math.MaxInt64>>shift {
+		return fmt.Errorf("%q is too large", text)
+	}
+	*s = Size(n << shift)
+	return nil
+}
+
+// Clock is a point in time such as 2031-05-01T12:00:00Z.
+type Clock struct{ time.Time }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *Clock) UnmarshalText(text []byte) (err error) {
+	if c.Time, err = time.Parse(time.RFC3339, string(text)); err != nil {
+		return fmt.Errorf("%q is not a time; write one such as 2031-05-01T12:00:00Z", text)
+	}
+	return nil
+}
+
+// quote quotes an argument for a POSIX shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

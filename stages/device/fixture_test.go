@@ -128,6 +128,7 @@ func (f *fakeDocker) Sizes(context.Context, string) ([]int64, error) { return ni
 func (f *fakeDocker) Tag(context.Context, string, string) error      { return f.down }
 func (f *fakeDocker) Save(context.Context, string, io.Writer) error  { return f.down }
 func (f *fakeDocker) Load(context.Context, io.Reader) error          { return f.down }
+func (f *fakeDocker) Sync(string) error                              { return f.down }
 func (f *fakeDocker) has(name string) bool                           { _, ok := f.images[name]; return ok }
 func numbers(all []device.Stage) (out []int) {
 	for _, s := range all {

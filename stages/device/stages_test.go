@@ -281,7 +281,7 @@ func TestTransferErrors(t *testing.T) {
 	_, err = d.Export(t.Context(), device.Export{Stage: "2", File: junk, Inventory: filepath.Join(dir, "none")})
 	require.ErrorContains(t, err, "read the inventory: ")
 	_, err = d.Export(t.Context(), device.Export{Stage: "2", File: junk, Inventory: filepath.Join(dir, "inventory.json")})
-	require.ErrorContains(t, err, "parse the inventory: ")
+	require.ErrorContains(t, err, "parse inventory: ")
 
 	// An imported stage whose images are missing is not next.
 	put(t, d.Store, map[string]string{images.File: "{"})

@@ -8,9 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
@@ -161,6 +165,23 @@ func (c Client) Save(ctx context.Context, id string, to io.Writer) error {
 // Load loads the images in a tar archive in Docker's format, which may lack layers that Docker has.
 func (c Client) Load(ctx context.Context, from io.Reader) error {
 	return c.stream(ctx, from, io.Discard, "image", "load", "--quiet")
+}
+
+// Sync writes Docker's data directory to the disk. Docker does not do that for what it pulls or loads, so that a power cut
+// would leave layers with empty files.
+func (Client) Sync(root string) error {
+	dir, err := os.Open(root)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) { // another user's, or another machine's
+		unix.Sync()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := unix.Syncfs(int(dir.Fd())); err != nil {
+		return errors.Join(fmt.Errorf("sync %s: %w", root, err), dir.Close())
+	}
+	return dir.Close()
 }
 
 // Tag adds a name to an image.

@@ -26,7 +26,7 @@ const (
 	maxDigests  = 64 << 20 // bytes
 )
 
-// writeBundle writes the bundle of a stage as a tar: directories before what is in them, and the digests last.
+// writeBundle writes the bundle of a stage as a tar archive: directories before their contents, and the digests last.
 func writeBundle(to io.Writer, dir string, stage int) error {
 	digests, err := store.Digests(os.DirFS(dir), stage)
 	if err != nil {
@@ -35,7 +35,7 @@ func writeBundle(to io.Writer, dir string, stage int) error {
 	w := tar.NewWriter(to)
 	root := filepath.Join(dir, strconv.Itoa(stage))
 	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		rel, _ := filepath.Rel(root, name) // name begins with root
+		rel, _ := filepath.Rel(root, name) // cannot fail: name begins with root
 		if err != nil || rel == "." || rel == store.DigestFile {
 			return err
 		}
@@ -89,16 +89,16 @@ func writeRegular(w *tar.Writer, name string, h *tar.Header) error {
 	return errors.Join(err, f.Close())
 }
 
-// filler takes what is in a bundle: a store.Writer, or one that only looks.
-type filler interface {
+// bundleWriter receives the entries of a bundle: a store.Writer, or an inspector.
+type bundleWriter interface {
 	Dir(name string, mode fs.FileMode) error
 	Symlink(name, target string) error
 	File(name string, mode fs.FileMode, content io.Reader) error
 }
 
-// readBundle reads the tar of a bundle, and returns its manifest and its digests. Nothing lies outside of the bundle,
-// behind a symlink, or there twice.
-func readBundle(from io.Reader, to filler) (manifest, digests []byte, err error) {
+// readBundle reads the archive of a bundle, and returns its manifest and its digests. It rejects paths out of the bundle or
+// through symlinks, and duplicates.
+func readBundle(from io.Reader, to bundleWriter) (manifest, digests []byte, err error) {
 	r := tar.NewReader(from)
 	dirs := map[string]bool{".": true}
 	seen := map[string]bool{}
@@ -117,9 +117,9 @@ func readBundle(from io.Reader, to filler) (manifest, digests []byte, err error)
 		seen[name] = true
 		switch {
 		case name == stages.ManifestFile:
-			manifest, err = readSmall(r, name, h, maxManifest)
+			manifest, err = readSmall(r, h, maxManifest)
 		case name == store.DigestFile:
-			digests, err = readSmall(r, name, h, maxDigests)
+			digests, err = readSmall(r, h, maxDigests)
 		case h.Typeflag == tar.TypeDir:
 			dirs[name] = true
 			err = to.Dir(name, fs.FileMode(h.Mode).Perm())
@@ -133,7 +133,7 @@ func readBundle(from io.Reader, to filler) (manifest, digests []byte, err error)
 		}
 	}
 	if manifest == nil || digests == nil {
-		return nil, nil, fmt.Errorf("the bundle has no %s or no %s", stages.ManifestFile, store.DigestFile)
+		return nil, nil, fmt.Errorf("bundle lacks %s or %s", stages.ManifestFile, store.DigestFile)
 	}
 	return manifest, digests, nil
 }
@@ -141,71 +141,72 @@ func readBundle(from io.Reader, to filler) (manifest, digests []byte, err error)
 func checkEntry(h *tar.Header, name string, dirs, seen map[string]bool) error {
 	switch {
 	case len(h.Name) > maxPath || len(h.Linkname) > maxPath:
-		return fmt.Errorf("the bundle has a path of more than %d bytes", maxPath)
+		return fmt.Errorf("bundle has a path of more than %d bytes", maxPath)
 	case !fs.ValidPath(name) || name == ".":
-		return fmt.Errorf("the bundle has the path %q", h.Name)
+		return fmt.Errorf("bundle has the path %q", h.Name)
 	case seen[name]:
-		return fmt.Errorf("the bundle has %s twice", name)
+		return fmt.Errorf("bundle has %s twice", name)
 	case !dirs[path.Dir(name)]:
-		return fmt.Errorf("the bundle has %s, and %s is no directory in it", name, path.Dir(name))
+		return fmt.Errorf("bundle has %s, but %s is not a directory in it", name, path.Dir(name))
 	case len(seen) > maxEntries:
-		return fmt.Errorf("the bundle has more than %d entries", maxEntries)
+		return fmt.Errorf("bundle has more than %d entries", maxEntries)
 	case h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir && h.Typeflag != tar.TypeSymlink:
-		return fmt.Errorf("the bundle has %s, which is neither a file nor a directory nor a symlink", name)
+		return fmt.Errorf("bundle has %s, which is neither a file nor a directory nor a symlink", name)
 	}
 	for key := range h.PAXRecords {
 		if key != "path" && key != "linkpath" && key != "size" {
-			return fmt.Errorf("the bundle has %s with %q", name, key)
+			return fmt.Errorf("bundle has %s with the PAX record %q", name, key)
 		}
 	}
 	return nil
 }
 
-func readSmall(r io.Reader, name string, h *tar.Header, most int64) ([]byte, error) {
-	if h.Typeflag != tar.TypeReg || h.Size > most {
-		return nil, fmt.Errorf("it is no file of at most %d bytes", most)
+// readSmall reads a regular file of at most limit bytes.
+func readSmall(r io.Reader, h *tar.Header, limit int64) ([]byte, error) {
+	if h.Typeflag != tar.TypeReg || h.Size > limit {
+		return nil, fmt.Errorf("not a regular file of at most %d bytes", limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(r, most))
+	data, err := io.ReadAll(io.LimitReader(r, limit))
 	if data == nil {
 		data = []byte{}
 	}
 	return data, err
 }
 
-// looker takes note of what is in a bundle.
-type looker struct {
+// inspector records the entries of a bundle.
+type inspector struct {
 	entries []store.Entry
-	size    int64 // on a disk, in bytes, about
+	size    int64 // approximate disk usage in bytes
 }
 
-// unit is what a file takes of a disk at least, in bytes.
-const unit = 4096
+// diskBlock is the least that a file uses on a disk, in bytes.
+const diskBlock = 4096
 
-func (l *looker) add(e store.Entry, size int64) {
+func (l *inspector) add(e store.Entry, size int64) {
 	l.entries = append(l.entries, e)
-	l.size += (size+unit-1)/unit*unit + unit
+	l.size += (size+diskBlock-1)/diskBlock*diskBlock + diskBlock
 }
 
-func (l *looker) Dir(name string, mode fs.FileMode) error {
-	l.add(store.NewEntry(name, fs.ModeDir|mode, "", ""), unit)
+func (l *inspector) Dir(name string, mode fs.FileMode) error {
+	l.add(store.NewEntry(name, fs.ModeDir|mode, "", ""), diskBlock)
 	return nil
 }
 
-func (l *looker) Symlink(name, target string) error {
+func (l *inspector) Symlink(name, target string) error {
 	l.add(store.NewEntry(name, fs.ModeSymlink, "", target), 0)
 	return nil
 }
 
-func (l *looker) File(name string, mode fs.FileMode, content io.Reader) error {
+func (l *inspector) File(name string, mode fs.FileMode, content io.Reader) error {
 	h := sha256.New()
 	n, err := io.Copy(h, content)
 	l.add(store.NewEntry(name, mode, hex.EncodeToString(h.Sum(nil)), ""), n)
 	return err
 }
 
-// lookAt reads the tar of a bundle and checks that it is what its digests say.
-func lookAt(from io.Reader) (manifest, digests []byte, size int64, err error) {
-	l := &looker{}
+// inspectBundle reads the archive of a bundle and verifies it against its digests. size is its approximate disk usage in bytes.
+func inspectBundle(from io.Reader) (manifest, digests []byte, size int64, err error) {
+	l := &inspector{}
 	manifest, digests, err = readBundle(from, l)
 	if err != nil {
 		return nil, nil, 0, err
@@ -217,7 +218,7 @@ func lookAt(from io.Reader) (manifest, digests []byte, size int64, err error) {
 		return nil, nil, 0, err
 	}
 	if !bytes.Equal(want, digests) {
-		return nil, nil, 0, fmt.Errorf("the bundle is not what its %s says: where it is from, look with pkctl stage verify",
+		return nil, nil, 0, fmt.Errorf("bundle does not match its %s; run pkctl stage verify on the device that exported it",
 			store.DigestFile)
 	}
 	return manifest, digests, l.size + int64(len(digests)), nil

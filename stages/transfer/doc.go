@@ -1,15 +1,16 @@
-// Package transfer carries a stage from one device to another in a file, as on a USB stick: its bundle, and the layers of
-// its container images that the other device lacks.
+// Package transfer exports a stage to a file, such as on a USB stick, and imports it on another device: its bundle, and the
+// layers of its container images that the other device lacks.
 //
-// The file is a tar. bundle.tar in it is the bundle with its digests; layers/DIFFID.tar, or .tar.zst, are layers,
-// configs/ID.json the images' configurations, manifest.json what Docker wants to load them. export.json, the last
-// member, lists all others with their SHA-256, and the images with all their layers, those included that are left out.
-// Without compression, and with no layer left out, `docker load` reads the file as well.
+// The file is a tar archive. Its member bundle.tar is the bundle with its digests; layers/DIFFID.tar or .tar.zst are layers,
+// configs/ID.json the images' configurations, and manifest.json is what `docker load` reads. The last member, export.json,
+// lists all others with their SHA-256, and the images with all their layers, including those that were left out. Without
+// compression and omissions, `docker load` can load the file.
 //
-// What a device has, an Inventory tells. Docker finds a layer by its chain ID: by itself and all those below it
-// (https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid). So a layer is left out only where the
-// other device has it over the same ones.
+// An Inventory lists what a device has. Docker finds a layer by its chain ID, which depends on all layers below it
+// (https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid). So a layer is left out only if the other
+// device has it above the same layers.
 //
-// A file is verified completely before anything of it is used. Sums tell damage, not who made it: to import a file is to
-// trust it as root. The package changes the stage store through a store.Writer only, Docker's through `docker load`.
+// A file is verified completely before anything of it is used. Digests detect damage, not forgery: whoever makes a file that
+// is imported is trusted like root. The package changes the stage store through a store.Writer only, and Docker's store
+// through docker commands only.
 package transfer

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// checkSpace looks whether there is room for what will be written, by what is known of it before.
+// checkSpace returns an error if the file will probably not fit.
 func (e Exporter) checkSpace(ctx context.Context, stage int, name string, x Index, wanted map[digest.Digest]bool) error {
 	if e.Space == nil {
 		return nil
@@ -32,19 +32,19 @@ func (e Exporter) checkSpace(ctx context.Context, stage int, name string, x Inde
 	if err != nil {
 		return err
 	}
-	const wayOut = "leave out what the other device has, with --for; or with --no-space-check try whether it fits compressed"
+	const hint = "leave out what the other device has with --for, or try whether it fits compressed with --no-space-check"
 	if s.FAT && size > maxFAT {
-		return fmt.Errorf("%s is on a FAT file system, where a file is smaller than 4 GiB, and this one may have %s "+
-			"(use a stick with exFAT or ext4; %s)", name, bytesText(size), wayOut)
+		return fmt.Errorf("%s is on a FAT file system, which holds files of less than 4 GiB: this one may have %s "+
+			"(use a stick with exFAT or ext4; %s)", name, bytesText(size), hint)
 	}
-	if err := enough(func(string) (Space, error) { return s, nil }, need{dir, size}); err != nil {
-		return fmt.Errorf("%w (%s)", err, wayOut)
+	if err := checkFree(func(string) (Space, error) { return s, nil }, need{dir, size}); err != nil {
+		return fmt.Errorf("%w (%s)", err, hint)
 	}
 	return nil
 }
 
-// estimate is about how large the layers of an image are that are wanted, without compression, in bytes. Steps of its
-// making that changed nothing may or may not have a layer; where that leaves open which layer is which, all count.
+// estimate returns the approximate uncompressed size of the wanted layers of an image, in bytes. Build steps that changed
+// nothing may or may not have a layer; if that makes it ambiguous which size belongs to which layer, all layers count.
 func (e Exporter) estimate(ctx context.Context, i Needed, wanted map[digest.Digest]bool) (size int64, err error) {
 	sizes, err := e.Docker.Sizes(ctx, string(i.ID))
 	if err != nil {
@@ -53,24 +53,24 @@ func (e Exporter) estimate(ctx context.Context, i Needed, wanted map[digest.Dige
 	if len(sizes) != len(i.Layers) {
 		sizes = slices.DeleteFunc(sizes, func(n int64) bool { return n == 0 })
 	}
-	const perFile = 10 // a tar has about a tenth more than the files in it
+	const overhead = 10 // a tar archive is about a tenth larger than the files in it
 	for n, l := range i.Layers {
 		switch {
 		case !wanted[l]:
 		case len(sizes) == len(i.Layers):
-			size += sizes[n] + sizes[n]/perFile + 2*block
+			size += sizes[n] + sizes[n]/overhead + 2*block
 		default:
 			all := int64(0)
 			for _, n := range sizes {
 				all += n
 			}
-			return all + all/perFile, nil
+			return all + all/overhead, nil
 		}
 	}
 	return size, nil
 }
 
-// treeSize is how large a tar of a directory is at most, in bytes.
+// treeSize returns the largest possible size of a tar archive of a directory, in bytes.
 func treeSize(dir string) (size int64, err error) {
 	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -18,38 +18,38 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Event tells how far something is.
+// Event reports progress.
 type Event struct {
 	Text        string `json:"text"`
-	Done, Total int64  // in bytes; a total of 0: not known
+	Done, Total int64  // in bytes; a total of 0: unknown
 }
 
 // Exporter writes stages to files.
 type Exporter struct {
 	Docker   Docker
 	Store    string     // directory of the stage store
-	For      *Inventory // of the device that the file is for; nil: one that has nothing
+	For      *Inventory // of the device that will import the file; nil: it has nothing
 	Compress bool
-	Space    func(path string) (Space, error) // nil: whether there is enough is not looked at
+	Space    func(path string) (Space, error) // nil: free space is not checked
 	Notify   func(Event)
 }
 
-// Exported is what was written.
+// Exported is the result of an export.
 type Exported struct {
 	Stage   int      `json:"stage"`
 	File    string   `json:"file"`
 	Size    int64    `json:"size"` // in bytes
 	Images  []string `json:"images"`
-	Layers  int      `json:"layers"`   // that are in the file
+	Layers  int      `json:"layers"`   // in the file
 	LeftOut int      `json:"left_out"` // layers that the other device has
-	There   int      `json:"there"`    // the stage that the bundle is there already; 0: none
+	There   int      `json:"there"`    // the other device's stage with the same bundle; 0: none
 }
 
-// Export writes a stage to a file, which must not exist; it is there only when it is complete.
+// Export writes a stage to a file, which must not exist and appears when it is complete.
 func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported, error) {
 	out := Exported{Stage: stage, File: name}
 	if _, err := os.Lstat(name); err == nil {
-		return out, fmt.Errorf("%s is there already: remove it, or choose another name", name)
+		return out, fmt.Errorf("%s exists: remove it, or choose another name", name)
 	}
 	x, lacking, err := e.plan(ctx, stage)
 	if err != nil {
@@ -78,7 +78,7 @@ func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported,
 	return out, nil
 }
 
-// distinct is how many layers some images have.
+// distinct returns the number of different layers of images.
 func distinct(all []Needed) int {
 	seen := map[digest.Digest]bool{}
 	for _, i := range all {
@@ -89,7 +89,7 @@ func distinct(all []Needed) int {
 	return len(seen)
 }
 
-// plan says what the file will have but for its members, and the layers of each image that the other device lacks.
+// plan returns the index of the file without members, and the layers that the other device lacks.
 func (e Exporter) plan(ctx context.Context, stage int) (x Index, wanted map[digest.Digest]bool, err error) {
 	x = Index{Version: indexVersion, Images: []Needed{}, Layers: []Layer{}}
 	sum, err := store.Digest(os.DirFS(e.Store), stage)
@@ -108,11 +108,11 @@ func (e Exporter) plan(ctx context.Context, stage int) (x Index, wanted map[dige
 	}
 	h, err := host(ctx, e.Docker)
 	if err != nil {
-		return x, nil, fmt.Errorf("it needs %d container images: %w", len(names), err)
+		return x, nil, fmt.Errorf("the stage needs %d container images: %w", len(names), err)
 	}
 	x.Platform = h.Platform
 	if e.For != nil && e.For.Platform != "" && e.For.Platform != h.Platform {
-		return x, nil, fmt.Errorf("the inventory is of a device with %s, this one has %s", e.For.Platform, h.Platform)
+		return x, nil, fmt.Errorf("inventory is of a device with platform %s, this one has %s", e.For.Platform, h.Platform)
 	}
 	if x.Images, err = e.images(ctx, names); err != nil {
 		return x, nil, err
@@ -130,7 +130,7 @@ func (e Exporter) plan(ctx context.Context, stage int) (x Index, wanted map[dige
 	return x, wanted, nil
 }
 
-// images are those of some names, sorted by ID.
+// images returns the images with some names, sorted by ID.
 func (e Exporter) images(ctx context.Context, names []string) ([]Needed, error) {
 	record, err := images.ReadRecord(e.Store)
 	if err != nil {
@@ -140,7 +140,7 @@ func (e Exporter) images(ctx context.Context, names []string) ([]Needed, error) 
 	for _, name := range names {
 		i, err := images.Find(ctx, e.Docker, record, name)
 		if errors.Is(err, docker.ErrNoImage) {
-			return nil, fmt.Errorf("image %s is not on this device: have it fetched first, by pkctl stage set-next", name)
+			return nil, fmt.Errorf("image %s is not on this device; fetch it with pkctl stage set-next", name)
 		}
 		if err != nil {
 			return nil, err
@@ -171,9 +171,9 @@ func (e Exporter) write(a *archive, stage int, x *Index, wanted map[digest.Diges
 	if err := c.end(bundleMember); err != nil {
 		return err
 	}
-	manifest := []loaded{}
+	manifest := []loadEntry{}
 	for n, i := range x.Images {
-		l := loaded{Config: configMember(i.ID), RepoTags: []string{}}
+		l := loadEntry{Config: configMember(i.ID), RepoTags: []string{}}
 		if e.For == nil || !e.For.has(i.ID) {
 			e.Notify(Event{Text: fmt.Sprintf("writing image %d of %d: %s", n+1, len(x.Images), i.Names[0])})
 			if err := e.save(a, i, x, wanted); err != nil {
@@ -200,7 +200,7 @@ func (e Exporter) write(a *archive, stage int, x *Index, wanted map[digest.Diges
 	return a.finish()
 }
 
-// member is where a layer is, or would be.
+// member returns the name of the member for a layer.
 func (e Exporter) member(d digest.Digest) string {
 	if e.Compress {
 		return layerMember(d, zstdSuffix)

@@ -16,16 +16,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// fake is a Docker in memory.
+// fake is Docker in memory.
 type fake struct {
 	host   docker.Host
-	none   bool                     // it cannot be asked
+	none   bool                     // Docker is unavailable
 	blobs  map[digest.Digest][]byte // layers by diff ID, configurations by ID
 	names  map[string]digest.Digest
 	chains map[digest.Digest]bool
 	loads  int
-	broken error // what saving and loading end with
-	oci    bool  // it saves as Docker does since 25.0: by digests
+	broken error // result of Save and Load
+	oci    bool  // Save names files by digests, as Docker 25.0 and later do
+	synced int   // the number of loads before the last Sync
 }
 
 func newFake() *fake {
@@ -51,7 +52,7 @@ func (f *fake) add(t testing.TB, name string, layers ...[]byte) digest.Digest {
 
 func diffs(config []byte) []digest.Digest {
 	var c imagespec.Image
-	_ = json.Unmarshal(config, &c) // it is ours
+	_ = json.Unmarshal(config, &c) // valid
 	return c.RootFS.DiffIDs
 }
 
@@ -77,7 +78,7 @@ func (f *fake) Image(_ context.Context, name string) (docker.Image, error) {
 func (f *fake) Images(ctx context.Context) (all []docker.Image, err error) {
 	for name, id := range f.names {
 		if name == id.String() {
-			i, _ := f.Image(ctx, name) // it is there
+			i, _ := f.Image(ctx, name) // exists
 			all = append(all, i)
 		}
 	}
@@ -86,7 +87,7 @@ func (f *fake) Images(ctx context.Context) (all []docker.Image, err error) {
 
 func (f *fake) Sizes(_ context.Context, id string) (sizes []int64, err error) {
 	for _, d := range diffs(f.blobs[digest.Digest(id)]) {
-		sizes = append(sizes, int64(len(f.blobs[d])), 0) // a step without a layer each
+		sizes = append(sizes, int64(len(f.blobs[d])), 0) // and a step without a layer
 	}
 	return sizes, nil
 }
@@ -96,7 +97,7 @@ func (f *fake) Tag(_ context.Context, id, name string) error {
 	return nil
 }
 
-// Save writes as Docker does, before 25.0 layers first, by names that say nothing, and one that is there twice as a link.
+// Save writes as Docker before 25.0: layers first, under arbitrary names, and a duplicate as a link.
 func (f *fake) Save(_ context.Context, id string, to io.Writer) error {
 	if f.oci {
 		return f.saveBlobs(digest.Digest(id), to)
@@ -114,7 +115,7 @@ func (f *fake) Save(_ context.Context, id string, to io.Writer) error {
 	return errors.Join(w.WriteHeader(link), w.WriteHeader(h), writing(w, config), f.broken, w.Close())
 }
 
-// saveBlobs writes each file by its digest, between others that say what they are.
+// saveBlobs writes as Docker 25.0: an OCI layout.
 func (f *fake) saveBlobs(id digest.Digest, to io.Writer) error {
 	w := tar.NewWriter(to)
 	for _, d := range append(diffs(f.blobs[id]), id, digest.FromString("[]")) {
@@ -130,7 +131,7 @@ func (f *fake) saveBlobs(id digest.Digest, to io.Writer) error {
 
 func writing(w io.Writer, data []byte) error { _, err := w.Write(data); return err }
 
-// Load takes an image as Docker does: a layer whose chain it has may be missing, each other one must be what it should be.
+// Load loads an image as Docker does: layers whose chain ID it has may be missing, others must match their diff IDs.
 func (f *fake) Load(_ context.Context, from io.Reader) error {
 	f.loads++
 	files := map[string][]byte{}
@@ -149,7 +150,7 @@ func (f *fake) Load(_ context.Context, from io.Reader) error {
 	if f.broken != nil {
 		return f.broken
 	}
-	var manifest []loaded
+	var manifest []loadEntry
 	if err := json.Unmarshal(files[manifestMember], &manifest); err != nil {
 		return err
 	}
@@ -174,7 +175,15 @@ func (f *fake) Load(_ context.Context, from io.Reader) error {
 	return nil
 }
 
-// tagged are the names of an image, sorted.
+func (f *fake) Sync(root string) error {
+	f.synced = f.loads
+	if root != f.host.Root {
+		return fmt.Errorf("sync of %s", root)
+	}
+	return nil
+}
+
+// tagged returns the names of an image, sorted.
 func (f *fake) tagged(id digest.Digest) (names []string) {
 	for name, i := range f.names {
 		if i == id && name != id.String() {

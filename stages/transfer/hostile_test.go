@@ -47,7 +47,7 @@ func packed(t testing.TB, all []part) []byte {
 	return out.Bytes()
 }
 
-// indexed is the file with an index that agrees with its members, but for what change does to it.
+// indexed returns the file with an index that matches its members, apart from a change.
 func indexed(t testing.TB, all []part, change func(*Index)) []byte {
 	t.Helper()
 	last := &all[len(all)-1]
@@ -73,52 +73,52 @@ func find(all []part, prefix string) *part {
 }
 
 func TestHostileFiles(t *testing.T) {
-	sound := exported(t, true)
+	valid := exported(t, true)
 	same := func(*Index) {}
 	var bundle bytes.Buffer
 	w := tar.NewWriter(&bundle)
 	require.NoError(t, w.WriteHeader(&tar.Header{Name: "../1/forklift-bundle.yml", Mode: 0o644}))
 	require.NoError(t, w.Close())
 	for name, test := range map[string]struct {
-		change func(all []part) []byte
-		says   string
+		change  func(all []part) []byte
+		wantErr string
 	}{
 		"a link": {func(all []part) []byte {
 			return packed(t, append([]part{{tar.Header{Name: "layers/x.tar", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, nil}}, all...))
-		}, `member "layers/x.tar" is no plain file`},
-		"records of its own": {func(all []part) []byte {
+		}, `member "layers/x.tar" is not a plain file`},
+		"PAX records": {func(all []part) []byte {
 			all[0].header.PAXRecords, all[0].header.Format = map[string]string{"VENDOR.x": "y"}, tar.FormatPAX
 			return packed(t, all)
-		}, `member "bundle.tar" is no plain file`},
-		"a member twice":   {func(all []part) []byte { return packed(t, append(all[:1:1], all...)) }, `member "bundle.tar" is there twice`},
-		"a further member": {func(all []part) []byte { return packed(t, append([]part{{tar.Header{Name: "../x"}, nil}}, all...)) }, "the file has other members than its export.json says"},
-		"something behind": {func(all []part) []byte { return packed(t, append(all, part{tar.Header{Name: "x"}, nil})) }, "this is no stage that was exported, or only its beginning"},
-		"a listed path out": {func(all []part) []byte {
+		}, `member "bundle.tar" is not a plain file`},
+		"duplicate member":       {func(all []part) []byte { return packed(t, append(all[:1:1], all...)) }, `member "bundle.tar" exists twice`},
+		"unlisted member":        {func(all []part) []byte { return packed(t, append([]part{{tar.Header{Name: "../x"}, nil}}, all...)) }, "file has other members than listed in its export.json"},
+		"member after the index": {func(all []part) []byte { return packed(t, append(all, part{tar.Header{Name: "x"}, nil})) }, "not an exported stage, or incomplete"},
+		"listed path out": {func(all []part) []byte {
 			return indexed(t, append([]part{{tar.Header{Name: "../x"}, nil}}, all...), same)
-		}, `member "../x" is there twice, or for nothing`},
-		"no bundle":          {func(all []part) []byte { return indexed(t, all[1:], same) }, "member bundle.tar is missing"},
-		"another version":    {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Version = 2 }) }, "version is 2, want 1: a newer pkctl may read it"},
-		"a digest of no use": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Bundle = "md5:1" }) }, `bundle: "md5:1" is no digest of SHA-256`},
-		"no name":            {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Images[0].Names = nil }) }, "has no name"},
+		}, `member "../x" is listed twice, or not used`},
+		"no bundle":       {func(all []part) []byte { return indexed(t, all[1:], same) }, "member bundle.tar is missing"},
+		"another version": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Version = 2 }) }, "version is 2, want 1: a newer pkctl may read it"},
+		"invalid digest":  {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Bundle = "md5:1" }) }, `bundle: "md5:1" is not a SHA-256 digest`},
+		"no name":         {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Images[0].Names = nil }) }, "has no name"},
 		"a name that is an option": {func(all []part) []byte {
 			return indexed(t, all, func(x *Index) { x.Images[0].Names = []string{"--force"} })
-		}, `"--force" is no name of an image in full`},
+		}, `"--force" is not a full image name`},
 		"too many layers": {func(all []part) []byte {
 			return indexed(t, all, func(x *Index) { x.Images[0].Layers = make([]digest.Digest, 129) })
-		}, "has 129 layers, more than 128"},
-		"an absurd size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size = 1 << 50 }) }, "is said to have 1125899906842624 bytes"},
+		}, "has 129 layers: at most 128 are allowed"},
+		"huge size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size = 1 << 50 }) }, "has the size 1125899906842624 bytes"},
 		"a size beyond the disk": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size = 1 << 39 }) },
-			"/docker has too little space"},
-		"a layer of a smaller size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size-- }) }, "bytes that export.json says"},
-		"a layer elsewhere":         {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Member = "bundle.tar" }) }, `is said to be in "bundle.tar"`},
+			"too little space in /docker"},
+		"a layer of a smaller size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size-- }) }, "bytes in export.json"},
+		"a layer elsewhere":         {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Member = "bundle.tar" }) }, `has the member "bundle.tar"`},
 		"a layer of no image": {func(all []part) []byte {
 			return indexed(t, all, func(x *Index) { x.Layers = append(x.Layers, x.Layers[0]) })
-		}, "is there twice, or of no image"},
+		}, "is listed twice, or belongs to no image"},
 		"other layers": {func(all []part) []byte {
 			return indexed(t, all, func(x *Index) {
 				x.Images[0].Layers[0], x.Images[0].Layers[1] = x.Images[0].Layers[1], x.Images[0].Layers[0]
 			})
-		}, "it has other layers than export.json says"},
+		}, "image has other layers than listed in export.json"},
 		"a damaged layer": {func(all []part) []byte {
 			p := find(all, layerPrefix)
 			p.data[len(p.data)/2] ^= 1
@@ -131,15 +131,15 @@ func TestHostileFiles(t *testing.T) {
 		"a configuration that is another one": {func(all []part) []byte {
 			find(all, configPrefix).data = []byte("{}")
 			return indexed(t, all, same)
-		}, "has another digest"},
+		}, "has another digest than its name"},
 		"a damaged configuration": {func(all []part) []byte {
 			find(all, configPrefix).data[0] = 'x'
 			return packed(t, all)
-		}, "is damaged: its SHA-256 is"},
+		}, "is damaged: SHA-256 is"},
 		"a bundle that leads out": {func(all []part) []byte {
 			all[0].data = bundle.Bytes()
 			return indexed(t, all, same)
-		}, `the bundle has the path "../1/forklift-bundle.yml"`},
+		}, `bundle has the path "../1/forklift-bundle.yml"`},
 		"an index without an end": {func(all []part) []byte {
 			all[len(all)-1].data = []byte(`{"version": 1`)
 			return packed(t, all)
@@ -150,7 +150,7 @@ func TestHostileFiles(t *testing.T) {
 		}, `parse export.json: json: unknown field "script"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			data := test.change(parts(t, sound))
+			data := test.change(parts(t, valid))
 			d := newFake()
 			m := Importer{Docker: d, Store: t.TempDir(), Notify: func(Event) {}, Space: func(string) (Space, error) {
 				return Space{Free: 1 << 30}, nil
@@ -159,7 +159,7 @@ func TestHostileFiles(t *testing.T) {
 			if err == nil {
 				_, err = m.Plan(t.Context(), file)
 			}
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.wantErr)
 			require.Zero(t, d.loads)
 		})
 	}
@@ -168,23 +168,23 @@ func TestHostileFiles(t *testing.T) {
 func TestHostileBundles(t *testing.T) {
 	for name, test := range map[string]struct {
 		entries []tar.Header
-		says    string
+		wantErr string
 	}{
-		"absolute":       {[]tar.Header{{Name: "/etc/passwd"}}, `the bundle has the path "/etc/passwd"`},
-		"out":            {[]tar.Header{{Name: "a/../../x"}}, `the bundle has the path "a/../../x"`},
-		"itself":         {[]tar.Header{{Name: "./", Typeflag: tar.TypeDir}}, `the bundle has the path "./"`},
-		"through a link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "../../1"}, {Name: "a/x"}}, "the bundle has a/x, and a is no directory in it"},
-		"through a file": {[]tar.Header{{Name: "a"}, {Name: "a/x"}}, "the bundle has a/x, and a is no directory in it"},
-		"no directory":   {[]tar.Header{{Name: "a/x"}}, "the bundle has a/x, and a is no directory in it"},
-		"twice":          {[]tar.Header{{Name: "a", Typeflag: tar.TypeDir}, {Name: "a/"}}, "the bundle has a twice"},
+		"absolute":       {[]tar.Header{{Name: "/etc/passwd"}}, `bundle has the path "/etc/passwd"`},
+		"out":            {[]tar.Header{{Name: "a/../../x"}}, `bundle has the path "a/../../x"`},
+		"itself":         {[]tar.Header{{Name: "./", Typeflag: tar.TypeDir}}, `bundle has the path "./"`},
+		"through a link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "../../1"}, {Name: "a/x"}}, "bundle has a/x, but a is not a directory in it"},
+		"through a file": {[]tar.Header{{Name: "a"}, {Name: "a/x"}}, "bundle has a/x, but a is not a directory in it"},
+		"no directory":   {[]tar.Header{{Name: "a/x"}}, "bundle has a/x, but a is not a directory in it"},
+		"twice":          {[]tar.Header{{Name: "a", Typeflag: tar.TypeDir}, {Name: "a/"}}, "bundle has a twice"},
 		"a hard link":    {[]tar.Header{{Name: "a", Typeflag: tar.TypeLink, Linkname: "/etc/shadow"}}, "neither a file nor a directory nor a symlink"},
 		"a device":       {[]tar.Header{{Name: "a", Typeflag: tar.TypeBlock}}, "neither a file nor a directory nor a symlink"},
-		"attributes":     {[]tar.Header{{Name: "a", PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "x"}}}, "the bundle has a with"},
+		"attributes":     {[]tar.Header{{Name: "a", PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "x"}}}, "bundle has a with the PAX record"},
 		"a long path":    {[]tar.Header{{Name: strings.Repeat("a", 5000)}}, "more than 4096 bytes"},
-		"no manifest":    {[]tar.Header{{Name: "digests.json"}}, "the bundle has no forklift-bundle.yml or no digests.json"},
+		"no manifest":    {[]tar.Header{{Name: "digests.json"}}, "bundle lacks forklift-bundle.yml or digests.json"},
 		"a manifest that is a link": {[]tar.Header{{Name: "forklift-bundle.yml", Typeflag: tar.TypeSymlink, Linkname: "x"}},
-			"it is no file of at most"},
-		"other digests": {[]tar.Header{{Name: "forklift-bundle.yml"}, {Name: "digests.json"}}, "the bundle is not what its digests.json says"},
+			"not a regular file of at most"},
+		"other digests": {[]tar.Header{{Name: "forklift-bundle.yml"}, {Name: "digests.json"}}, "bundle does not match its digests.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -193,8 +193,8 @@ func TestHostileBundles(t *testing.T) {
 				require.NoError(t, w.WriteHeader(&h))
 			}
 			require.NoError(t, w.Close())
-			_, _, _, err := lookAt(&out)
-			require.ErrorContains(t, err, test.says)
+			_, _, _, err := inspectBundle(&out)
+			require.ErrorContains(t, err, test.wantErr)
 		})
 	}
 }

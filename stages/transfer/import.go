@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Importer brings a stage from a file to a device.
+// Importer imports a stage from a file.
 type Importer struct {
 	Docker Docker
 	Store  string // directory of the stage store
@@ -21,10 +21,10 @@ type Importer struct {
 	Notify func(Event)
 }
 
-// Plan is what is to be done to import a file.
+// Plan is what an import will do.
 type Plan struct {
-	Stage   int      // that has the bundle already; 0: none
-	Load    []Needed // images that are not there
+	Stage   int      // the stage that has the bundle already; 0: none
+	Load    []Needed // images to load
 	Record  images.Record
 	file    *File
 	bundle  Bundle
@@ -32,8 +32,8 @@ type Plan struct {
 	host    docker.Host
 }
 
-// Plan verifies a file completely and says what is to be done; nothing is written yet. Too little space, a file for
-// another machine, and layers that are nowhere are errors.
+// Plan verifies a file completely and returns what an import will do, without writing anything. It fails if there is too
+// little space, the file is for another platform, or layers are neither in the file nor on the device.
 func (m Importer) Plan(ctx context.Context, f *File) (p *Plan, err error) {
 	p = &Plan{file: f, lacking: map[digest.Digest]bool{}}
 	have, err := m.inventory(ctx, f)
@@ -46,14 +46,14 @@ func (m Importer) Plan(ctx context.Context, f *File) (p *Plan, err error) {
 	if p.Record, err = images.ReadRecord(m.Store); err != nil {
 		return nil, err
 	}
-	p.note()
+	p.recordImages()
 	if len(f.Index.Images) > 0 {
 		if p.host, err = host(ctx, m.Docker); err != nil {
 			return nil, err
 		}
 		p.Record.Root = p.host.Root
 	}
-	if err := p.checkSpace(m, 0); err != nil { // before all of it is read
+	if err := p.checkSpace(m, 0); err != nil { // before the file is read completely
 		return nil, err
 	}
 	if p.bundle, err = f.Verify(ctx, m.Notify); err != nil {
@@ -62,22 +62,22 @@ func (m Importer) Plan(ctx context.Context, f *File) (p *Plan, err error) {
 	return p, p.checkSpace(m, p.bundle.size)
 }
 
-// inventory is what the device has. Without Docker only a stage without images can be imported.
+// inventory returns the inventory of the device. Without Docker only a stage without images can be imported.
 func (m Importer) inventory(ctx context.Context, f *File) (Inventory, error) {
 	have, err := TakeInventory(ctx, m.Docker, m.Store)
 	switch {
 	case errors.Is(err, docker.ErrUnavailable) && len(f.Index.Images) == 0:
 		return have, nil
 	case errors.Is(err, docker.ErrUnavailable):
-		return have, fmt.Errorf("the stage has %d container images: %w (install or start Docker: systemctl start docker)",
+		return have, fmt.Errorf("stage has %d container images: %w (install or start Docker: systemctl start docker)",
 			len(f.Index.Images), err)
 	case err == nil && len(f.Index.Images) > 0 && have.Platform != f.Index.Platform:
-		return have, fmt.Errorf("the stage is for %s, this device is %s", f.Index.Platform, have.Platform)
+		return have, fmt.Errorf("stage is for platform %s, this device has %s", f.Index.Platform, have.Platform)
 	}
 	return have, err
 }
 
-// compare finds out what is missing, here and in the file.
+// compare sets which images and layers have to be loaded.
 func (p *Plan) compare(have Inventory) error {
 	p.Stage = have.stage(p.file.Index.Bundle)
 	chains := have.chains()
@@ -99,15 +99,15 @@ func (p *Plan) compare(have Inventory) error {
 			config = config && carried[i.Layers[n]]
 		}
 		if !config {
-			return fmt.Errorf("image %s is neither on this device nor wholly in the file, which was made for a device that has "+
-				"more: export it again with --for and a new inventory, or without", i.Names[0])
+			return fmt.Errorf("image %s is neither on this device nor completely in the file, which was exported for a device with "+
+				"more layers: export it again with --for and a new inventory, or without --for", i.Names[0])
 		}
 	}
 	return nil
 }
 
-// note enters in the record all images, with the tags that they get besides.
-func (p *Plan) note() {
+// recordImages adds all images to the record, with the tags that they get besides.
+func (p *Plan) recordImages() {
 	for _, i := range p.file.Index.Images {
 		for _, name := range i.Names {
 			k := images.Entry{Name: name}
@@ -119,8 +119,8 @@ func (p *Plan) note() {
 	}
 }
 
-// checkSpace looks whether there is room for the bundle, and for the layers: Docker writes those of one image to a
-// temporary directory of its own before it unpacks them.
+// checkSpace returns an error if the bundle or the layers do not fit. Docker writes the layers of an image to a temporary
+// directory before it unpacks them.
 func (p *Plan) checkSpace(m Importer, bundle int64) error {
 	sizes := map[digest.Digest]int64{}
 	for _, l := range p.file.Index.Layers {
@@ -145,10 +145,10 @@ func (p *Plan) checkSpace(m Importer, bundle int64) error {
 	if len(p.Load) > 0 {
 		needs = append(needs, need{p.host.Root, unpacked + largest})
 	}
-	return enough(m.Space, needs...)
+	return checkFree(m.Space, needs...)
 }
 
-// Fill fills the bundle, once more verified. It is for store.Add.
+// Fill writes the bundle and verifies it again. It is for store.Add.
 func (p *Plan) Fill(w *store.Writer) error {
 	m, _ := p.file.Index.member(bundleMember) // the index has it
 	h := digest.SHA256.Hash()
@@ -159,14 +159,13 @@ func (p *Plan) Fill(w *store.Writer) error {
 	if _, err := io.Copy(io.Discard, raw); err != nil {
 		return err
 	}
-	return damaged(bundleMember, digest.NewDigest(digest.SHA256, h), m.Digest)
+	return checkDigest(bundleMember, digest.NewDigest(digest.SHA256, h), m.Digest)
 }
 
-// Manifest is that of the bundle.
+// Manifest returns the manifest of the bundle.
 func (p *Plan) Manifest() []byte { return p.bundle.Manifest }
 
-// WriteRecord writes which images there will be, so that they are not taken for the user's own. Whoever calls it has
-// locked the store.
+// WriteRecord adds the images to the record in the store, so that Prune can remove them later. The store must be locked.
 func (p *Plan) WriteRecord(dir string) error {
 	record, err := images.ReadRecord(dir)
 	if err != nil {

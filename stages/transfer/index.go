@@ -25,37 +25,37 @@ const (
 // indexVersion is the version of the format.
 const indexVersion = 1
 
-// Limits of what is read, far above what a device has.
+// Limits of the input, far above what a device has.
 const (
-	maxIndex   = 4 << 20 // bytes, of which a hostile one makes some hundred megabytes
-	maxConfig  = 4 << 20 // bytes, as registries have it
+	maxIndex   = 4 << 20 // bytes; parsed, a hostile one takes some hundred megabytes
+	maxConfig  = 4 << 20 // bytes, the limit of registries
 	maxMembers = 10_000
 	maxImages  = 1_000
 	maxLayer   = 1 << 40 // bytes
 )
 
-// Index says what is in a file.
+// Index is the table of contents of a file.
 type Index struct {
 	Version  int           `json:"version"`
 	Pallet   string        `json:"pallet"`
 	Release  string        `json:"release"` // the pallet's version
-	Bundle   digest.Digest `json:"bundle"`  // what tells the bundle from others: see store.Digest
+	Bundle   digest.Digest `json:"bundle"`  // see store.Digest
 	Platform string        `json:"platform,omitempty"`
 	Images   []Needed      `json:"images"`
-	Layers   []Layer       `json:"layers"`  // those that are in the file
-	Members  []Member      `json:"members"` // all but this one, in their order
+	Layers   []Layer       `json:"layers"`  // in the file
+	Members  []Member      `json:"members"` // all but the index itself, in order
 }
 
 // Needed is an image that the bundle needs.
 type Needed struct {
 	Image
-	Names []string `json:"names"` // by which the bundle knows it, in full
+	Names []string `json:"names"` // full names in the bundle
 }
 
 // Layer is a layer in the file.
 type Layer struct {
 	DiffID digest.Digest `json:"diff_id"`
-	Size   int64         `json:"size"` // of the archive without compression, in bytes
+	Size   int64         `json:"size"` // of the uncompressed archive, in bytes
 	Member string        `json:"member"`
 }
 
@@ -66,7 +66,7 @@ type Member struct {
 	Digest digest.Digest `json:"sha256"`
 }
 
-// parseIndex reads an index and checks that it contradicts itself nowhere.
+// parseIndex parses an index and checks its consistency.
 func parseIndex(data []byte) (Index, error) {
 	var x Index
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -85,7 +85,7 @@ func parseIndex(data []byte) (Index, error) {
 
 func (x Index) check() error {
 	if len(x.Images) > maxImages {
-		return fmt.Errorf("it has %d images, more than %d", len(x.Images), maxImages)
+		return fmt.Errorf("file has %d images: at most %d are allowed", len(x.Images), maxImages)
 	}
 	if err := valid(x.Bundle); err != nil {
 		return fmt.Errorf("bundle: %w", err)
@@ -109,7 +109,7 @@ func (x Index) check() error {
 			return err
 		}
 		if seen[l.DiffID] || !needed[l.DiffID] {
-			return fmt.Errorf("layer %s is there twice, or of no image", l.DiffID)
+			return fmt.Errorf("layer %s is listed twice, or belongs to no image", l.DiffID)
 		}
 		seen[l.DiffID], known[l.Member] = true, true
 	}
@@ -122,11 +122,11 @@ func (x Index) checkMembers(known map[string]bool) error {
 			return fmt.Errorf("member %q: %w", m.Name, err)
 		}
 		if !known[m.Name] {
-			return fmt.Errorf("member %q is there twice, or for nothing", m.Name)
+			return fmt.Errorf("member %q is listed twice, or not used", m.Name)
 		}
 		delete(known, m.Name)
 		if config, ok := strings.CutPrefix(m.Name, configPrefix); ok && config != m.Digest.Encoded()+".json" {
-			return fmt.Errorf("member %s has another digest", m.Name)
+			return fmt.Errorf("member %s has another digest than its name", m.Name)
 		}
 	}
 	for name := range known { // the configuration of an image that the other device has may be left out
@@ -142,10 +142,10 @@ func (l Layer) check() error {
 		return err
 	}
 	if l.Size < 0 || l.Size > maxLayer {
-		return fmt.Errorf("layer %s is said to have %d bytes", l.DiffID, l.Size)
+		return fmt.Errorf("layer %s has the size %d bytes", l.DiffID, l.Size)
 	}
 	if l.Member != layerMember(l.DiffID, tarSuffix) && l.Member != layerMember(l.DiffID, zstdSuffix) {
-		return fmt.Errorf("layer %s is said to be in %q", l.DiffID, l.Member)
+		return fmt.Errorf("layer %s has the member %q", l.DiffID, l.Member)
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (n Needed) check() error {
 	for _, name := range n.Names {
 		named, err := reference.ParseNormalizedNamed(name)
 		if err != nil || named.String() != name || reference.IsNameOnly(named) {
-			errs = append(errs, fmt.Errorf("%.100q is no name of an image in full", name))
+			errs = append(errs, fmt.Errorf("%.100q is not a full image name", name))
 		}
 	}
 	return errors.Join(errs...)
@@ -171,7 +171,7 @@ func layerMember(d digest.Digest, suffix string) string { return layerPrefix + d
 
 func configMember(d digest.Digest) string { return configPrefix + d.Encoded() + ".json" }
 
-// member is the member of a name; the second result tells whether there is one.
+// member returns the member with a name, and whether it exists.
 func (x Index) member(name string) (Member, bool) {
 	for _, m := range x.Members {
 		if m.Name == name {
@@ -181,15 +181,15 @@ func (x Index) member(name string) (Member, bool) {
 	return Member{}, false
 }
 
-// loaded is an image in what Docker loads.
-type loaded struct {
+// loadEntry is an image in the manifest.json of `docker load`.
+type loadEntry struct {
 	Config   string
 	RepoTags []string
 	Layers   []string
 }
 
-// tag is the name with a tag by which `docker load` knows an image that a bundle calls by a name; empty if the name has
-// a digest only.
+// tag returns the tagged name that `docker load` gives to an image with a name in a bundle; empty if that has a digest
+// only.
 func tag(name string) string {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -202,11 +202,11 @@ func tag(name string) string {
 	return reference.TrimNamed(named).String() + ":" + tagged.Tag()
 }
 
-// pinned tells whether a name has a digest.
+// pinned reports whether a name has a digest.
 func pinned(name string) bool { return strings.Contains(name, "@") }
 
-// ownTag is the tag by which an image is loaded that a bundle calls by a digest, so that it takes nobody's tag, and
-// Docker does not take it for one that nobody needs.
+// ownTag returns the tagged name that an image gets which a bundle names by digest: it replaces no other tag, and keeps
+// `docker image prune` from removing the image.
 func ownTag(name string, id digest.Digest) string {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

@@ -22,21 +22,21 @@ import (
 // inventoryVersion is the version of the format of an inventory.
 const inventoryVersion = 1
 
-// maxInventory is the size of the largest inventory that is read, in bytes: a device has some hundred images.
+// maxInventory is the largest size of an inventory, in bytes. A device has some hundred images.
 const maxInventory = 4 << 20
 
-// Inventory is what a device has.
+// Inventory lists the images and bundles of a device.
 type Inventory struct {
 	Version  int       `json:"version"`
-	Platform string    `json:"platform,omitempty"` // of its Docker, if it has one
-	Images   []Image   `json:"images"`             // by ID
-	Bundles  []Bundled `json:"bundles"`            // by number
+	Platform string    `json:"platform,omitempty"` // of Docker; empty: there is none
+	Images   []Image   `json:"images"`             // sorted by ID
+	Bundles  []Bundled `json:"bundles"`            // sorted by number
 }
 
-// Image is which layers an image has.
+// Image is an image with its layers.
 type Image struct {
 	ID     digest.Digest   `json:"id"`
-	Layers []digest.Digest `json:"layers"` // their diff IDs, the base first
+	Layers []digest.Digest `json:"layers"` // diff IDs, the base first
 }
 
 // Bundled is the bundle of a stage.
@@ -45,7 +45,7 @@ type Bundled struct {
 	Digest digest.Digest `json:"digest"` // of its file of digests
 }
 
-// Docker is what is asked of Docker: docker.Client, or a recorder.
+// Docker is the part of docker.Client that the package uses.
 type Docker interface {
 	Host(ctx context.Context) (docker.Host, error)
 	Image(ctx context.Context, name string) (docker.Image, error)
@@ -54,10 +54,10 @@ type Docker interface {
 	Tag(ctx context.Context, id, name string) error
 	Save(ctx context.Context, id string, to io.Writer) error
 	Load(ctx context.Context, from io.Reader) error
+	Sync(root string) error
 }
 
-// TakeInventory looks what a device has. Where there is no Docker the error is docker.ErrUnavailable, and the inventory has the
-// bundles.
+// TakeInventory returns the inventory of a device. Without Docker it returns the bundles and docker.ErrUnavailable.
 func TakeInventory(ctx context.Context, d Docker, dir string) (Inventory, error) {
 	v := Inventory{Version: inventoryVersion, Images: []Image{}, Bundles: []Bundled{}}
 	var err error
@@ -85,11 +85,11 @@ func imageOf(i docker.Image) Image {
 	return out
 }
 
-// host asks Docker about itself, and refuses one whose images containerd keeps: it saves other layers than it runs.
+// host returns the Docker daemon. It rejects one with containerd's image store, which saves other layers than it runs.
 func host(ctx context.Context, d Docker) (docker.Host, error) {
 	h, err := d.Host(ctx)
 	if err == nil && h.Containerd {
-		err = errors.New("containerd keeps Docker's images here, and their layers are not told apart then: " +
+		err = errors.New("Docker uses containerd's image store, whose layers cannot be exported one by one: " +
 			`set "features": {"containerd-snapshotter": false} in /etc/docker/daemon.json`)
 	}
 	return h, err
@@ -108,7 +108,7 @@ func bundles(dir string) ([]Bundled, error) {
 	for _, n := range all {
 		sum, err := store.Digest(os.DirFS(dir), n)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it is not complete
+			continue // incomplete
 		}
 		if err != nil {
 			return nil, err
@@ -118,32 +118,32 @@ func bundles(dir string) ([]Bundled, error) {
 	return out, nil
 }
 
-// ParseInventory reads an inventory.
+// ParseInventory parses an inventory.
 func ParseInventory(data []byte) (v Inventory, err error) {
 	if len(data) > maxInventory {
-		return v, fmt.Errorf("the inventory has more than %d bytes", maxInventory)
+		return v, fmt.Errorf("inventory has more than %d bytes", maxInventory)
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&v); err != nil {
-		return v, fmt.Errorf("parse the inventory: %w (make one with: pkctl stage inventory)", err)
+		return v, fmt.Errorf("parse inventory: %w (make one with: pkctl stage inventory)", err)
 	}
 	if v.Version != inventoryVersion {
-		return v, fmt.Errorf("parse the inventory: version is %d, want %d", v.Version, inventoryVersion)
+		return v, fmt.Errorf("parse inventory: version is %d, want %d", v.Version, inventoryVersion)
 	}
 	for _, i := range v.Images {
 		if err := i.check(); err != nil {
-			return v, fmt.Errorf("parse the inventory: %w", err)
+			return v, fmt.Errorf("parse inventory: %w", err)
 		}
 	}
 	return v, nil
 }
 
-// maxLayers is how many layers an image may have: what Docker mounts at once, and a base.
+// maxLayers is how many layers an image may have: what overlay2 mounts.
 const maxLayers = 128
 
 func (i Image) check() error {
 	if len(i.Layers) > maxLayers {
-		return fmt.Errorf("image %s has %d layers, more than %d", i.ID, len(i.Layers), maxLayers)
+		return fmt.Errorf("image %s has %d layers: at most %d are allowed", i.ID, len(i.Layers), maxLayers)
 	}
 	for _, d := range append([]digest.Digest{i.ID}, i.Layers...) {
 		if err := valid(d); err != nil {
@@ -153,17 +153,18 @@ func (i Image) check() error {
 	return nil
 }
 
+// valid returns an error unless d is a SHA-256 digest.
 func valid(d digest.Digest) error {
 	if d.Validate() != nil || d.Algorithm() != digest.SHA256 {
-		return fmt.Errorf("%.80q is no digest of SHA-256", string(d))
+		return fmt.Errorf("%.80q is not a SHA-256 digest", string(d))
 	}
 	return nil
 }
 
-// chains are the chain IDs of an image's layers, the base first.
+// chains returns the chain IDs of an image's layers, the base first.
 func (i Image) chains() []digest.Digest { return identity.ChainIDs(slices.Clone(i.Layers)) }
 
-// chains are those of all images.
+// chains returns the chain IDs of all images.
 func (v Inventory) chains() map[digest.Digest]bool {
 	out := map[digest.Digest]bool{}
 	for _, i := range v.Images {
@@ -174,12 +175,12 @@ func (v Inventory) chains() map[digest.Digest]bool {
 	return out
 }
 
-// has tells whether there is an image.
+// has reports whether the device has an image.
 func (v Inventory) has(id digest.Digest) bool {
 	return slices.ContainsFunc(v.Images, func(i Image) bool { return i.ID == id })
 }
 
-// stage is the stage that has a bundle; 0 if none has.
+// stage returns the stage with a bundle; 0: none.
 func (v Inventory) stage(bundle digest.Digest) int {
 	for _, b := range v.Bundles {
 		if b.Digest == bundle {
@@ -189,7 +190,7 @@ func (v Inventory) stage(bundle digest.Digest) int {
 	return 0
 }
 
-// lacking are the layers of an image that are not there over those below them.
+// lacking returns the layers of an image whose chain IDs a device lacks.
 func lacking(i Image, has map[digest.Digest]bool) (diffs []digest.Digest) {
 	for n, chain := range i.chains() {
 		if !has[chain] {

@@ -14,7 +14,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// LoadImages brings the images that are missing to Docker, and tells it their names. Before, the record must be written.
+// LoadImages loads the missing images into Docker, names them, and syncs Docker's store, so that a power cut cannot leave a
+// stage with damaged images. The record must be written before.
 func (m Importer) LoadImages(ctx context.Context, p *Plan) error {
 	for n, i := range p.Load {
 		m.Notify(Event{Text: fmt.Sprintf("loading image %d of %d: %s", n+1, len(p.Load), i.Names[0])})
@@ -27,22 +28,25 @@ func (m Importer) LoadImages(ctx context.Context, p *Plan) error {
 			return fmt.Errorf("image %s: %w", i.Names[0], err)
 		}
 	}
-	return nil
+	if len(p.file.Index.Images) == 0 {
+		return nil
+	}
+	return m.Docker.Sync(p.host.Root)
 }
 
-// load has Docker load an image. Of the layers those are sent that it lacks.
+// load loads an image with the layers that Docker lacks.
 func (m Importer) load(ctx context.Context, p *Plan, i Needed) error {
 	r, w := io.Pipe()
 	sent := make(chan error, 1)
 	go func() {
 		err := p.send(ctx, w, i)
 		sent <- err
-		_ = w.CloseWithError(err) // which never fails
+		_ = w.CloseWithError(err) // never fails
 	}()
 	err := m.Docker.Load(ctx, r)
-	_ = r.CloseWithError(io.ErrClosedPipe) // which never fails, and ends what still writes
-	if sending := <-sent; sending != nil && !errors.Is(sending, io.ErrClosedPipe) {
-		return sending
+	_ = r.CloseWithError(io.ErrClosedPipe) // never fails, and ends send
+	if sendErr := <-sent; sendErr != nil && !errors.Is(sendErr, io.ErrClosedPipe) {
+		return sendErr
 	}
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ func (p *Plan) send(ctx context.Context, to io.Writer, i Needed) error {
 	if err := sendSmall(w, "config.json", config); err != nil {
 		return err
 	}
-	item := loaded{Config: "config.json", RepoTags: []string{}, Layers: []string{}}
+	item := loadEntry{Config: "config.json", RepoTags: []string{}, Layers: []string{}}
 	sent := map[digest.Digest]bool{}
 	for n, chain := range i.chains() {
 		diff := i.Layers[n]
@@ -77,7 +81,7 @@ func (p *Plan) send(ctx context.Context, to io.Writer, i Needed) error {
 			return err
 		}
 	}
-	manifest, err := json.Marshal([]loaded{item})
+	manifest, err := json.Marshal([]loadEntry{item})
 	if err != nil {
 		return err
 	}
@@ -95,13 +99,13 @@ func sendSmall(w *tar.Writer, name string, data []byte) error {
 	return err
 }
 
-// sendLayer writes a layer without compression. That it is still what was verified, Docker checks, by its diff ID.
+// sendLayer writes an uncompressed layer. Docker verifies it again by its diff ID.
 func (p *Plan) sendLayer(ctx context.Context, w *tar.Writer, diff digest.Digest) error {
 	for _, l := range p.file.Index.Layers {
 		if l.DiffID != diff {
 			continue
 		}
-		content, end, err := opened(ctxio.Reader(ctx, p.file.open(l.Member)), l)
+		content, end, err := decompressed(ctxio.Reader(ctx, p.file.open(l.Member)), l)
 		if err != nil {
 			return err
 		}
@@ -116,13 +120,13 @@ func (p *Plan) sendLayer(ctx context.Context, w *tar.Writer, diff digest.Digest)
 	return fmt.Errorf("layer %s is not in the file", diff)
 }
 
-// tag gives an image the names that it lacks. One with a digest is known to Docker by a tag of our own until it is linked:
-// see images.Link. Another one is taken from the image that has it, as by docker pull.
+// tag adds the names that an image lacks. For a name with a digest that is ownTag, until images.AddDigests adds the digest. A
+// tag is moved from the image that has it, as by docker pull.
 func (m Importer) tag(ctx context.Context, i Needed) error {
 	for _, name := range i.Names {
 		if pinned(name) {
 			if _, err := m.Docker.Image(ctx, name); err == nil {
-				continue // it was pulled
+				continue // pulled before
 			}
 			name = ownTag(name, i.ID)
 		}
@@ -131,7 +135,7 @@ func (m Importer) tag(ctx context.Context, i Needed) error {
 		case err == nil && has.ID == string(i.ID):
 			continue
 		case err == nil:
-			m.Notify(Event{Text: fmt.Sprintf("%s was the image %s", name, has.ID)})
+			m.Notify(Event{Text: fmt.Sprintf("%s was image %s before", name, has.ID)})
 		case !errors.Is(err, docker.ErrNoImage):
 			return err
 		}

@@ -23,9 +23,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// programs say hello, by architecture.
+// programs has the machine code of a program that prints hello, by architecture.
 var programs = map[string]struct {
-	machine uint16 // as ELF has it
+	machine uint16 // in ELF
 	code    string
 }{
 	"amd64": {62, "\xb8\x01\x00\x00\x00" + // mov eax, 1 (write)
@@ -42,13 +42,13 @@ var programs = map[string]struct {
 		"hello\n"},
 }
 
-// hello is the file of a program.
+// hello returns an executable that prints hello.
 func hello(t *testing.T, architecture string) []byte {
 	t.Helper()
 	const at, header = 0x400000, 0x78
 	program, known := programs[architecture]
 	if !known {
-		needs.Unavailable(t, "there is no program for %s that says hello", architecture)
+		needs.Unavailable(t, "no test program for %s", architecture)
 	}
 	size := uint64(header + len(program.code))
 	var out bytes.Buffer
@@ -58,12 +58,12 @@ func hello(t *testing.T, architecture string) []byte {
 		uint16(64), uint16(0), uint16(0), // no sections
 		uint32(1), uint32(5), uint64(0), uint64(at), uint64(at), size, size, uint64(4096),
 	} {
-		_ = binary.Write(&out, binary.LittleEndian, v) // to memory
+		_ = binary.Write(&out, binary.LittleEndian, v) // cannot fail
 	}
 	return append(out.Bytes(), program.code...)
 }
 
-// layer is an archive of one file.
+// layer returns an archive of one file.
 func layer(t testing.TB, name string, content []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -75,14 +75,14 @@ func layer(t testing.TB, name string, content []byte) []byte {
 	return out.Bytes()
 }
 
-// noise is content that no compression makes small.
+// noise returns incompressible content.
 func noise(seed int64, n int) []byte {
 	out := make([]byte, n)
 	rand.New(rand.NewSource(seed)).Read(out)
 	return out
 }
 
-// configOf is the configuration of an image of some layers.
+// configOf returns the configuration of an image with layers.
 func configOf(t testing.TB, architecture string, layers ...[]byte) []byte {
 	t.Helper()
 	c := imagespec.Image{Platform: imagespec.Platform{OS: "linux", Architecture: architecture}, Config: imagespec.ImageConfig{Cmd: []string{"/hello"}}}
@@ -131,7 +131,7 @@ func (r registry) add(t *testing.T, layers ...[]byte) digest.Digest {
 	return descriptor(m.MediaType, data).Digest
 }
 
-// staged makes a stage store with a stage of a pallet that needs some images.
+// staged returns a stage store with a stage whose pallet needs some images.
 func staged(t testing.TB, images ...string) (dir string) {
 	t.Helper()
 	source, dir := t.TempDir(), t.TempDir()
@@ -164,7 +164,7 @@ func staged(t testing.TB, images ...string) (dir string) {
 	return dir
 }
 
-// long is the name of a directory that needs more than a plain header of a tar.
+// long is a path that does not fit into the header of a tar archive.
 var long = strings.Repeat("long", 50)
 
 func opening(t testing.TB, dir string) *store.Store {

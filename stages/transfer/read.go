@@ -10,35 +10,35 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// source is a file to import.
+// source is the content of a file to import.
 type source interface {
 	io.ReaderAt
 	io.ReadSeeker
 }
 
-// File is a file to import whose index was read.
+// File is a file to import with its index.
 type File struct {
 	Index   Index
 	from    source
 	members map[string]section
 }
 
-// section is where the content of a member lies.
+// section is the position of a member's content.
 type section struct{ at, size int64 }
 
-// Read finds out what is in a file, without reading the contents: Verify does.
+// Read reads the index of a file, and compares it with the members. Verify reads their contents.
 func Read(from source) (*File, error) {
 	f := &File{from: from, members: map[string]section{}}
 	order, err := f.scan()
 	if err != nil {
-		return nil, fmt.Errorf("read what is in the file: %w", err)
+		return nil, fmt.Errorf("read the file: %w", err)
 	}
 	index, known := f.members[indexMember]
 	if !known || order[len(order)-1] != indexMember {
-		return nil, errors.New("this is no stage that was exported, or only its beginning: export it again")
+		return nil, errors.New("not an exported stage, or incomplete: export it again")
 	}
 	if index.size > maxIndex {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", indexMember, index.size, maxIndex)
+		return nil, fmt.Errorf("%s has %d bytes: at most %d are allowed", indexMember, index.size, maxIndex)
 	}
 	data, err := io.ReadAll(f.open(indexMember))
 	if err != nil {
@@ -47,10 +47,10 @@ func Read(from source) (*File, error) {
 	if f.Index, err = parseIndex(data); err != nil {
 		return nil, err
 	}
-	return f, f.agree(order[:len(order)-1])
+	return f, f.compareMembers(order[:len(order)-1])
 }
 
-// scan finds the members. What could lead elsewhere or stand for more than it is, is refused.
+// scan returns the names of the members in order. It rejects everything but plain files.
 func (f *File) scan() (order []string, err error) {
 	end, err := f.from.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -75,30 +75,30 @@ func (f *File) scan() (order []string, err error) {
 		_, twice := f.members[h.Name]
 		switch {
 		case len(order) == maxMembers:
-			return nil, fmt.Errorf("it has more than %d members", maxMembers)
+			return nil, fmt.Errorf("more than %d members", maxMembers)
 		case h.Typeflag != tar.TypeReg || len(h.PAXRecords) > 0:
-			return nil, fmt.Errorf("member %.100q is no plain file", h.Name)
+			return nil, fmt.Errorf("member %.100q is not a plain file", h.Name)
 		case twice:
-			return nil, fmt.Errorf("member %.100q is there twice", h.Name)
+			return nil, fmt.Errorf("member %.100q exists twice", h.Name)
 		case h.Size > end-at:
-			return nil, fmt.Errorf("it ends within %.100q: export or copy it again", h.Name)
+			return nil, fmt.Errorf("file ends within member %.100q: export or copy it again", h.Name)
 		}
 		f.members[h.Name] = section{at, h.Size}
 		order = append(order, h.Name)
 	}
 }
 
-// agree tells whether the members are those that the index lists.
-func (f *File) agree(order []string) error {
+// compareMembers returns an error unless the members are those in the index.
+func (f *File) compareMembers(order []string) error {
 	listed := make([]string, len(f.Index.Members))
 	for n, m := range f.Index.Members {
 		listed[n] = m.Name
 		if s, known := f.members[m.Name]; known && s.size != m.Size {
-			return fmt.Errorf("%s has %d bytes, and %s says %d", m.Name, s.size, indexMember, m.Size)
+			return fmt.Errorf("member %s has %d bytes, but %d in %s", m.Name, s.size, m.Size, indexMember)
 		}
 	}
 	if !slices.Equal(listed, order) {
-		return fmt.Errorf("the file has other members than its %s says", indexMember)
+		return fmt.Errorf("file has other members than listed in its %s", indexMember)
 	}
 	return nil
 }
@@ -108,25 +108,26 @@ func (f *File) open(name string) *io.SectionReader {
 	return io.NewSectionReader(f.from, s.at, s.size)
 }
 
-// small reads a member that is small, and checks its digest.
-func (f *File) small(name string, most int64) ([]byte, error) {
+// small reads and verifies a member of at most limit bytes.
+func (f *File) small(name string, limit int64) ([]byte, error) {
 	m, known := f.Index.member(name)
 	if !known {
 		return nil, fmt.Errorf("%s is not in the file", name)
 	}
-	if m.Size > most {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", name, m.Size, most)
+	if m.Size > limit {
+		return nil, fmt.Errorf("%s has %d bytes: at most %d are allowed", name, m.Size, limit)
 	}
 	data, err := io.ReadAll(f.open(name))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return data, damaged(name, digest.FromBytes(data), m.Digest)
+	return data, checkDigest(name, digest.FromBytes(data), m.Digest)
 }
 
-func damaged(name string, got, want digest.Digest) error {
+// checkDigest returns an error if a member has another digest than expected.
+func checkDigest(name string, got, want digest.Digest) error {
 	if got != want {
-		return fmt.Errorf("%s is damaged: its SHA-256 is %s, not %s; copy or export the file again", name, got.Encoded(), want.Encoded())
+		return fmt.Errorf("%s is damaged: SHA-256 is %s, want %s; copy or export the file again", name, got.Encoded(), want.Encoded())
 	}
 	return nil
 }

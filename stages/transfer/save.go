@@ -11,27 +11,27 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// save writes those layers of an image that are wanted, and its configuration.
+// save writes the wanted layers of an image and its configuration.
 func (e Exporter) save(a *archive, i Needed, x *Index, wanted map[digest.Digest]bool) error {
 	r, w := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = w.CloseWithError(e.Docker.Save(a.ctx, string(i.ID), w)) // which never fails, and tells the reader
+		_ = w.CloseWithError(e.Docker.Save(a.ctx, string(i.ID), w)) // never fails
 	}()
 	err := e.copyImage(a, i, x, wanted, tar.NewReader(r))
 	if err == nil {
 		_, err = io.Copy(io.Discard, r)
 	}
-	_ = r.CloseWithError(err) // which never fails, and ends what still writes
+	_ = r.CloseWithError(err) // never fails, and ends Save
 	<-done
 	return err
 }
 
-// blobPrefix is where Docker saves files by their digests, from 25.0 on; before it saves layers as ID/layer.tar.
+// blobPrefix begins the names of files that Docker 25.0 and later saves by digest. Older ones save layers as ID/layer.tar.
 const blobPrefix = "blobs/"
 
-// copyImage reads what Docker saves, in whatever order and by whatever names: a file is what its digest says.
+// copyImage reads the output of `docker save`. It identifies files by digest, whatever their names and order.
 func (e Exporter) copyImage(a *archive, i Needed, x *Index, wanted map[digest.Digest]bool, from *tar.Reader) error {
 	config := false
 	for {
@@ -57,11 +57,11 @@ func (e Exporter) copyImage(a *archive, i Needed, x *Index, wanted map[digest.Di
 		}
 	}
 	if !config {
-		return errors.New("docker saves it without its configuration")
+		return errors.New("docker saved the image without its configuration")
 	}
 	for _, d := range i.Layers {
 		if wanted[d] {
-			return fmt.Errorf("docker saves it without its layer %s", d)
+			return fmt.Errorf("docker saved the image without its layer %s", d)
 		}
 	}
 	return nil

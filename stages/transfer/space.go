@@ -7,37 +7,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Space is what a file system tells of itself.
+// Space is the free space of a file system.
 type Space struct {
-	ID   uint64 // tells file systems apart
-	Free int64  // bytes that can be written
-	FAT  bool   // a file is smaller than 4 GiB
+	ID   uint64 // of the file system
+	Free int64  // in bytes
+	FAT  bool   // files are smaller than 4 GiB
 }
 
-// maxFAT is the size of the largest file of FAT, in bytes.
+// maxFAT is the largest size of a file on FAT, in bytes.
 const maxFAT = 4<<30 - 1
 
-// Statfs is the space of the file system that a path lies on.
+// Statfs returns the free space of the file system with a path.
 func Statfs(path string) (Space, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil {
-		return Space{}, fmt.Errorf("ask for the space in %s: %w", path, err)
+		return Space{}, fmt.Errorf("get the free space of %s: %w", path, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
-		return Space{}, fmt.Errorf("ask for the space in %s: %w", path, err)
+		return Space{}, fmt.Errorf("get the free space of %s: %w", path, err)
 	}
 	return Space{ID: uint64(st.Dev), Free: int64(fs.Bavail) * fs.Bsize, FAT: fs.Type == unix.MSDOS_SUPER_MAGIC}, nil
 }
 
-// need is how much is to be written to a place.
+// need is how many bytes will be written to a path.
 type need struct {
 	path string
 	size int64
 }
 
-// enough refuses to write what does not fit. Places on one file system share its space.
-func enough(space func(path string) (Space, error), needs ...need) error {
+// checkFree returns an error if needs do not fit. Needs on the same file system add up.
+func checkFree(space func(path string) (Space, error), needs ...need) error {
 	sizes := map[uint64]int64{}
 	for _, n := range needs {
 		s, err := space(n.path)
@@ -46,7 +46,7 @@ func enough(space func(path string) (Space, error), needs ...need) error {
 		}
 		sizes[s.ID] += n.size
 		if sizes[s.ID] > s.Free {
-			return fmt.Errorf("%s has too little space: %s are needed, %s are free", n.path, bytesText(sizes[s.ID]), bytesText(s.Free))
+			return fmt.Errorf("too little space in %s: %s needed, %s free", n.path, bytesText(sizes[s.ID]), bytesText(s.Free))
 		}
 	}
 	return nil

@@ -16,13 +16,13 @@ import (
 
 const sum = "sha256:0123456789012345678901234567890123456789012345678901234567890123"
 
-// lab is a device with a stage of two images, which share a layer.
-func lab(t testing.TB) (dir string, d *fake) {
+// exporter returns the store and the Docker of a device with a stage of two images, which share a layer.
+func exporter(t testing.TB) (dir string, d *fake) {
 	t.Helper()
-	return staged(t, "app:1", "x/pinned:2@"+sum), labDocker(t)
+	return staged(t, "app:1", "x/pinned:2@"+sum), exporterDocker(t)
 }
 
-func labDocker(t testing.TB) *fake {
+func exporterDocker(t testing.TB) *fake {
 	t.Helper()
 	d := newFake()
 	base := layer(t, "base", noise(1, 9000))
@@ -31,13 +31,13 @@ func labDocker(t testing.TB) *fake {
 	return d
 }
 
-// plenty is a file system with all the space in the world.
+// plenty is a file system with unlimited space.
 func plenty(string) (Space, error) { return Space{Free: 1 << 60}, nil }
 
-// exported is the file of the lab's stage.
+// exported returns the file with the exporter's stage.
 func exported(t testing.TB, compress bool) []byte {
 	t.Helper()
-	dir, d := lab(t)
+	dir, d := exporter(t)
 	return exporting(t, dir, d, compress)
 }
 
@@ -52,16 +52,16 @@ func exporting(t testing.TB, dir string, d Docker, compress bool) []byte {
 	return data
 }
 
-func TestCarry(t *testing.T) {
+func TestExportAndImport(t *testing.T) {
 	for name, test := range map[string]struct{ compress, oci bool }{
-		"zstd": {compress: true}, "plain": {}, "zstd, saved by digests": {compress: true, oci: true},
+		"zstd": {compress: true}, "plain": {}, "zstd, Docker 25": {compress: true, oci: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lab, from := lab(t)
+			store, from := exporter(t)
 			from.oci = test.oci
-			data := exporting(t, lab, from, test.compress)
+			data := exporting(t, store, from, test.compress)
 			d, dir := newFake(), t.TempDir()
-			d.add(t, "docker.io/library/app:1", layer(t, "other", nil)) // whose name is taken
+			d.add(t, "docker.io/library/app:1", layer(t, "other", nil)) // its name is moved
 			m := Importer{Docker: d, Store: dir, Space: plenty, Notify: func(Event) {}}
 			file, err := Read(bytes.NewReader(data))
 			require.NoError(t, err)
@@ -70,6 +70,7 @@ func TestCarry(t *testing.T) {
 			require.Len(t, p.Load, 2)
 			require.NoError(t, p.WriteRecord(dir))
 			require.NoError(t, m.LoadImages(t.Context(), p))
+			require.Equal(t, []int{2, 2}, []int{d.loads, d.synced}, "synced after the last load")
 			s := opening(t, dir)
 			n, err := s.Add(t.Context(), p.Manifest(), p.Fill)
 			require.NoError(t, errors.Join(err, s.Close()))
@@ -94,43 +95,43 @@ func TestCarry(t *testing.T) {
 }
 
 func TestExportRefuses(t *testing.T) {
-	dir, _ := lab(t)
+	dir, _ := exporter(t)
 	for name, test := range map[string]struct {
-		change func(*Exporter, *fake)
-		says   string
+		change  func(*Exporter, *fake)
+		wantErr string
 	}{
 		"too little space": {func(e *Exporter, _ *fake) {
 			e.Space = func(string) (Space, error) { return Space{Free: 30_000}, nil }
-		}, "has too little space: "},
-		"a file that FAT does not hold": {func(e *Exporter, d *fake) {
+		}, "too little space in "},
+		"too large for FAT": {func(e *Exporter, d *fake) {
 			e.Space = func(string) (Space, error) { return Space{Free: 1 << 60, FAT: true}, nil }
 			e.Docker = huge{d}
-		}, "is on a FAT file system, where a file is smaller than 4 GiB, and this one may have 1"},
-		"an inventory of another machine": {func(e *Exporter, _ *fake) { e.For = &Inventory{Platform: "linux/arm64"} },
-			"the inventory is of a device with linux/arm64, this one has linux/amd64"},
-		"an image that is missing": {func(_ *Exporter, d *fake) { delete(d.names, "docker.io/library/app:1") },
-			"image docker.io/library/app:1 is not on this device: have it fetched first, by pkctl stage set-next"},
-		"no docker":          {func(_ *Exporter, d *fake) { d.none = true }, "it needs 2 container images: cannot reach the Docker daemon: it is not installed"},
-		"containerd":         {func(_ *Exporter, d *fake) { d.host.Containerd = true }, "containerd keeps Docker's images here"},
-		"a docker that ends": {func(_ *Exporter, d *fake) { d.broken = errors.New("killed") }, ": killed"},
-		"a docker that saves another layer": {func(_ *Exporter, d *fake) {
+		}, "is on a FAT file system, which holds files of less than 4 GiB: this one may have 1"},
+		"inventory of another platform": {func(e *Exporter, _ *fake) { e.For = &Inventory{Platform: "linux/arm64"} },
+			"inventory is of a device with platform linux/arm64, this one has linux/amd64"},
+		"missing image": {func(_ *Exporter, d *fake) { delete(d.names, "docker.io/library/app:1") },
+			"image docker.io/library/app:1 is not on this device; fetch it with pkctl stage set-next"},
+		"no docker":  {func(_ *Exporter, d *fake) { d.none = true }, "the stage needs 2 container images: cannot reach the Docker daemon: it is not installed"},
+		"containerd": {func(_ *Exporter, d *fake) { d.host.Containerd = true }, "Docker uses containerd's image store"},
+		"save fails": {func(_ *Exporter, d *fake) { d.broken = errors.New("killed") }, ": killed"},
+		"another layer is saved": {func(_ *Exporter, d *fake) {
 			for id, data := range d.blobs {
 				if len(data) > 9000 && len(data) < 12_000 {
 					d.blobs[id] = layer(t, "base", noise(3, 9000))
 				}
 			}
-		}, "docker saves it without its layer sha256:"},
+		}, "docker saved the image without its layer sha256:"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := labDocker(t)
+			d := exporterDocker(t)
 			e := Exporter{Docker: d, Store: dir, Compress: true, Space: plenty, Notify: func(Event) {}}
 			test.change(&e, d)
 			to := t.TempDir()
 			_, err := e.Export(t.Context(), 1, filepath.Join(to, "stage.tar"))
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.wantErr)
 			left, err := os.ReadDir(to)
 			require.NoError(t, err)
-			require.Empty(t, left, "nothing half is left")
+			require.Empty(t, left, "no incomplete file is left")
 		})
 	}
 }
@@ -153,13 +154,13 @@ func TestImportRefuses(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct {
-		change func(*Importer, *fake)
-		says   string
+		change  func(*Importer, *fake)
+		wantErr string
 	}{
-		"too little space for docker": {little("/docker", dockerNeeds-1), "/docker has too little space: 142 kB are needed, 142 kB are free"},
-		"no docker":                   {func(_ *Importer, d *fake) { d.none = true }, "the stage has 2 container images: cannot reach the Docker daemon: it is not installed (install or start Docker: systemctl start docker)"},
-		"another machine":             {func(_ *Importer, d *fake) { d.host.Platform = "linux/arm64" }, "the stage is for linux/amd64, this device is linux/arm64"},
-		"containerd":                  {func(_ *Importer, d *fake) { d.host.Containerd = true }, "containerd keeps Docker's images here"},
+		"too little space for docker": {little("/docker", dockerNeeds-1), "too little space in /docker: 142 kB needed, 142 kB free"},
+		"no docker":                   {func(_ *Importer, d *fake) { d.none = true }, "stage has 2 container images: cannot reach the Docker daemon: it is not installed (install or start Docker: systemctl start docker)"},
+		"another platform":            {func(_ *Importer, d *fake) { d.host.Platform = "linux/arm64" }, "stage is for platform linux/amd64, this device has linux/arm64"},
+		"containerd":                  {func(_ *Importer, d *fake) { d.host.Containerd = true }, "Docker uses containerd's image store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newFake()
@@ -168,17 +169,17 @@ func TestImportRefuses(t *testing.T) {
 			file, err := Read(bytes.NewReader(data))
 			require.NoError(t, err)
 			_, err = m.Plan(t.Context(), file)
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.wantErr)
 		})
 	}
 }
 
-// dockerNeeds is the space that the lab's images need, in bytes: layers of 10,752, 6,656 and 51,712, the first one over two
+// dockerNeeds is the space for the exporter's images, in bytes: layers of 10,752, 6,656 and 51,712, the first one above two
 // others, and those of the first image once more while it is loaded.
 const dockerNeeds = 2*10_752 + 6_656 + 51_712 + (10_752 + 51_712)
 
-// One file system for Docker and the stages has to have room for both.
-func TestOneFileSystem(t *testing.T) {
+// TestSharedFileSystem needs space for Docker and the stages together.
+func TestSharedFileSystem(t *testing.T) {
 	data := exported(t, true)
 	var free int64 = 1 << 40
 	m := Importer{Docker: newFake(), Store: t.TempDir(), Notify: func(Event) {}, Space: func(string) (Space, error) {
@@ -193,11 +194,11 @@ func TestOneFileSystem(t *testing.T) {
 	require.NoError(t, err)
 	free--
 	_, err = m.Plan(t.Context(), file)
-	require.ErrorContains(t, err, "/docker has too little space")
+	require.ErrorContains(t, err, "too little space in /docker")
 }
 
-func TestLayersThatAreNowhere(t *testing.T) {
-	dir, d := lab(t)
+func TestMissingLayers(t *testing.T) {
+	dir, d := exporter(t)
 	e := Exporter{Docker: d, Store: dir, Space: plenty, Notify: func(Event) {}}
 	v, err := TakeInventory(t.Context(), d, dir)
 	require.NoError(t, err)
@@ -213,15 +214,15 @@ func TestLayersThatAreNowhere(t *testing.T) {
 	require.NoError(t, err)
 	m := Importer{Docker: newFake(), Store: t.TempDir(), Space: plenty, Notify: func(Event) {}}
 	_, err = m.Plan(t.Context(), file)
-	require.ErrorContains(t, err, "is neither on this device nor wholly in the file, which was made for a device that has more: "+
-		"export it again with --for and a new inventory, or without")
+	require.ErrorContains(t, err, "is neither on this device nor completely in the file, which was exported for a device with more layers: "+
+		"export it again with --for and a new inventory, or without --for")
 	m.Docker = d
 	_, err = m.Plan(t.Context(), file)
-	require.NoError(t, err, "who has them all needs none")
+	require.NoError(t, err, "a device with all layers")
 }
 
-// A stick that has something else when it is read again changes nothing.
-func TestFileThatChanges(t *testing.T) {
+// TestFileChangesAfterVerification imports nothing from a file that changed after Plan.
+func TestFileChangesAfterVerification(t *testing.T) {
 	data := exported(t, false)
 	d, dir := newFake(), t.TempDir()
 	m := Importer{Docker: d, Store: dir, Space: plenty, Notify: func(Event) {}}
@@ -262,11 +263,11 @@ func TestImportInterrupted(t *testing.T) {
 	d.broken = nil
 	p, err = m.Plan(t.Context(), file)
 	require.NoError(t, err)
-	require.NoError(t, m.LoadImages(t.Context(), p), "the same again goes on")
+	require.NoError(t, m.LoadImages(t.Context(), p), "resumed")
 	require.Equal(t, 3, d.loads)
 }
 
-func TestWithoutDockerAStageWithoutImagesIsCarried(t *testing.T) {
+func TestStageWithoutImagesNeedsNoDocker(t *testing.T) {
 	none := newFake()
 	none.none = true
 	name := filepath.Join(t.TempDir(), "stage.tar")
@@ -285,14 +286,14 @@ func TestWithoutDockerAStageWithoutImagesIsCarried(t *testing.T) {
 }
 
 func TestParseInventory(t *testing.T) {
-	for text, says := range map[string]string{
-		"":   "parse the inventory: EOF (make one with: pkctl stage inventory)",
-		"{}": "parse the inventory: version is 0, want 1",
-		`{"version": 1, "images": [{"id": "x"}]}`: `parse the inventory: "x" is no digest of SHA-256`,
+	for text, message := range map[string]string{
+		"":   "parse inventory: EOF (make one with: pkctl stage inventory)",
+		"{}": "parse inventory: version is 0, want 1",
+		`{"version": 1, "images": [{"id": "x"}]}`: `parse inventory: "x" is not a SHA-256 digest`,
 	} {
 		_, err := ParseInventory([]byte(text))
-		require.EqualError(t, err, says)
+		require.EqualError(t, err, message)
 	}
 	_, err := ParseInventory(make([]byte, maxInventory+1))
-	require.EqualError(t, err, "the inventory has more than 4194304 bytes")
+	require.EqualError(t, err, "inventory has more than 4194304 bytes")
 }

@@ -13,21 +13,21 @@ import (
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Bundle is what was found of a bundle that was verified.
+// Bundle is a verified bundle.
 type Bundle struct {
 	Manifest []byte
-	size     int64 // on a disk, in bytes, about
+	size     int64 // approximate disk usage in bytes
 }
 
-// Verify reads all of the file and checks every sum: those of the members, of the layers without compression, and of the
-// files in the bundle.
-func (f *File) Verify(ctx context.Context, say func(Event)) (b Bundle, err error) {
+// Verify reads the whole file and verifies all digests: of the members, of the uncompressed layers, and of the files in the
+// bundle.
+func (f *File) Verify(ctx context.Context, notify func(Event)) (b Bundle, err error) {
 	var done, total int64
 	for _, m := range f.Index.Members {
 		total += m.Size
 	}
 	for _, m := range f.Index.Members {
-		say(Event{Text: "verifying the file", Done: done, Total: total})
+		notify(Event{Text: "verifying the file", Done: done, Total: total})
 		done += m.Size
 		if m.Name == bundleMember {
 			b, err = f.verifyBundle(ctx)
@@ -56,14 +56,14 @@ func (f *File) verifyMember(ctx context.Context, m Member) error {
 	if _, err := io.Copy(h, ctxio.Reader(ctx, f.open(m.Name))); err != nil {
 		return fmt.Errorf("%s: %w", m.Name, err)
 	}
-	return damaged(m.Name, digest.NewDigest(digest.SHA256, h), m.Digest)
+	return checkDigest(m.Name, digest.NewDigest(digest.SHA256, h), m.Digest)
 }
 
-// verifyLayer reads no more of what is compressed than the index says.
+// verifyLayer verifies a layer. It decompresses no more bytes than the index says.
 func (f *File) verifyLayer(ctx context.Context, l Layer, m Member) error {
 	stored, diff := digest.SHA256.Hash(), digest.SHA256.Hash()
 	raw := io.TeeReader(ctxio.Reader(ctx, f.open(m.Name)), stored)
-	content, end, err := opened(raw, l)
+	content, end, err := decompressed(raw, l)
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.Name, err)
 	}
@@ -73,19 +73,19 @@ func (f *File) verifyLayer(ctx context.Context, l Layer, m Member) error {
 		err = drained
 	}
 	if err == nil {
-		err = damaged(m.Name, digest.NewDigest(digest.SHA256, stored), m.Digest)
+		err = checkDigest(m.Name, digest.NewDigest(digest.SHA256, stored), m.Digest)
 	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", m.Name, err)
 	case n != l.Size:
-		return fmt.Errorf("%s has not the %d bytes that %s says", m.Name, l.Size, indexMember)
+		return fmt.Errorf("%s does not have the %d bytes in %s", m.Name, l.Size, indexMember)
 	}
-	return damaged(m.Name+" without compression", digest.NewDigest(digest.SHA256, diff), l.DiffID)
+	return checkDigest("decompressed "+m.Name, digest.NewDigest(digest.SHA256, diff), l.DiffID)
 }
 
-// opened is a layer without compression.
-func opened(raw io.Reader, l Layer) (io.Reader, func(), error) {
+// decompressed returns a reader of the uncompressed layer, and a function to call at its end.
+func decompressed(raw io.Reader, l Layer) (io.Reader, func(), error) {
 	if l.Member == layerMember(l.DiffID, tarSuffix) {
 		return raw, func() {}, nil
 	}
@@ -102,14 +102,14 @@ func (f *File) verifyBundle(ctx context.Context) (b Bundle, err error) {
 	if err := f.verifyMember(ctx, m); err != nil {
 		return b, err
 	}
-	manifest, digests, size, err := lookAt(ctxio.Reader(ctx, f.open(bundleMember)))
+	manifest, digests, size, err := inspectBundle(ctxio.Reader(ctx, f.open(bundleMember)))
 	if err != nil {
 		return b, err
 	}
-	return Bundle{manifest, size}, damaged("the bundle", digest.FromBytes(digests), f.Index.Bundle)
+	return Bundle{manifest, size}, checkDigest("bundle", digest.FromBytes(digests), f.Index.Bundle)
 }
 
-// verifyConfig checks that an image is what the index says, if its configuration is there.
+// verifyConfig compares an image's configuration, if it is in the file, with the index.
 func (f *File) verifyConfig(i Needed) error {
 	name := configMember(i.ID)
 	if _, known := f.Index.member(name); !known {
@@ -124,10 +124,10 @@ func (f *File) verifyConfig(i Needed) error {
 		return fmt.Errorf("parse %s: %w", name, err)
 	}
 	if got := c.OS + "/" + c.Architecture; got != f.Index.Platform {
-		return fmt.Errorf("it is for %.60q, and %s says %q", got, indexMember, f.Index.Platform)
+		return fmt.Errorf("image is for platform %.60q, but %s has %q", got, indexMember, f.Index.Platform)
 	}
 	if !slices.Equal(c.RootFS.DiffIDs, i.Layers) {
-		return fmt.Errorf("it has other layers than %s says", indexMember)
+		return fmt.Errorf("image has other layers than listed in %s", indexMember)
 	}
 	return nil
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// block is the unit of a tar, in bytes.
+// block is the block size of tar archives, in bytes.
 const block = 512
 
-// file is what an archive is written to.
+// file is the file to which an archive is written.
 type file interface {
 	io.Writer
 	io.Seeker
@@ -24,12 +24,12 @@ type file interface {
 	Truncate(size int64) error
 }
 
-// archive is a tar whose members get their names and sizes when they are complete: a layer is known by its digest only
-// when all of it was read, and is taken back where it is not wanted. So no second copy lies anywhere.
+// archive is a tar archive whose headers are written after the contents: the digest of a layer, which is its name, is known
+// only after all of it was read, and an unwanted layer is dropped then. So no temporary copy is needed.
 type archive struct {
 	ctx     context.Context
 	f       file
-	at      int64 // where the next member begins
+	at      int64 // offset of the next member
 	members []Member
 }
 
@@ -58,7 +58,7 @@ func (c *content) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// end gives the member its name.
+// end writes the header of the member.
 func (c *content) end(name string) error {
 	var header bytes.Buffer
 	err := tar.NewWriter(&header).WriteHeader(&tar.Header{Name: name, Size: c.size, Mode: 0o644, Format: tar.FormatGNU})
@@ -76,10 +76,10 @@ func (c *content) end(name string) error {
 	return nil
 }
 
-// drop takes the member back.
+// drop removes the member.
 func (c *content) drop() error { return c.a.f.Truncate(c.a.at) }
 
-// add writes a whole member.
+// add writes a complete member.
 func (a *archive) add(name string, data []byte) error {
 	c, err := a.begin()
 	if err != nil {
@@ -99,7 +99,7 @@ func (a *archive) addJSON(name string, v any) error {
 	return a.add(name, append(data, '\n'))
 }
 
-// finish writes the end of the tar.
+// finish writes the end of the archive.
 func (a *archive) finish() error {
 	if _, err := a.f.Seek(a.at, io.SeekStart); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (a *archive) finish() error {
 	return err
 }
 
-// addLayer writes a layer if it is one of those that are wanted, which it then is no more.
+// addLayer writes a layer if it is wanted, and removes it from wanted. Otherwise it returns the zero Layer.
 func (a *archive) addLayer(from io.Reader, compress bool, wanted map[digest.Digest]bool) (Layer, error) {
 	c, err := a.begin()
 	if err != nil {
@@ -137,7 +137,7 @@ func (a *archive) addLayer(from io.Reader, compress bool, wanted map[digest.Dige
 	return l, nil
 }
 
-// window is how far back what we compress refers, in bytes; what refers further is not read.
+// window is the size of the zstd window, in bytes. Layers with a larger one are rejected.
 const window = 8 << 20
 
 func compressed(to io.Writer, from io.Reader) (int64, error) {
@@ -147,7 +147,7 @@ func compressed(to io.Writer, from io.Reader) (int64, error) {
 	}
 	n, err := io.Copy(z, from)
 	if err != nil {
-		_ = z.Close() // what there is will be thrown away
+		_ = z.Close() // the output is discarded
 		return n, err
 	}
 	return n, z.Close()

@@ -17,6 +17,7 @@ type Docker interface {
 	Image(ctx context.Context, name string) (docker.Image, error)
 	Pull(ctx context.Context, name, platform string, output func(line string)) error
 	Remove(ctx context.Context, name string) error
+	Sync(root string) error
 }
 
 // State is the state of a fetch.
@@ -89,7 +90,8 @@ func Missing(ctx context.Context, d Finder, host docker.Host, r Record, names []
 	return missing, nil
 }
 
-// Fetch fetches those images that are missing. It tries all of them; the error has the reason for each that failed.
+// Fetch fetches those images that are missing, and syncs Docker's store, also for images that an interrupted command fetched
+// before. It tries all of them; the error has the reason for each that failed.
 func (f Fetcher) Fetch(ctx context.Context, r Record, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -113,7 +115,7 @@ func (f Fetcher) Fetch(ctx context.Context, r Record, names []string) error {
 			errs = append(errs, fmt.Errorf("image %s: %w", name, err))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, f.Docker.Sync(host.Root))...)
 }
 
 // fetch pulls an image, and retries unless the error is permanent.

@@ -63,6 +63,11 @@ func (r *recorder) Remove(_ context.Context, name string) error {
 	return nil
 }
 
+func (r *recorder) Sync(root string) error {
+	r.calls = append(r.calls, "sync "+root)
+	return nil
+}
+
 func arm(id string, names ...string) docker.Image {
 	return docker.Image{ID: id, Os: "linux", Architecture: "arm64", RepoTags: names}
 }
@@ -79,27 +84,29 @@ func TestFetch(t *testing.T) {
 		"nothing": {},
 		"present": {
 			needs: []string{"there:1"},
+			calls: []string{"sync /d"},
 		},
 		"imported": {
 			record: Record{Images: []Entry{{Name: "file:1@d", ID: "sha256:1"}}},
 			needs:  []string{"file:1@d"},
+			calls:  []string{"sync /d"},
 		},
 		"missing": {
 			needs: []string{"new:1", "there:1", "other:1"},
-			calls: []string{"pull new:1 linux/arm64", "pull other:1 linux/arm64"},
+			calls: []string{"pull new:1 linux/arm64", "pull other:1 linux/arm64", "sync /d"},
 			events: []string{"image 1 of 2: fetching new:1", "image 1 of 2: new:1: 0 of 1 layers", "image 1 of 2: new:1: 1 of 2 layers",
 				"image 1 of 2: fetched new:1", "image 2 of 2: fetching other:1", "image 2 of 2: other:1: 0 of 1 layers",
 				"image 2 of 2: other:1: 1 of 2 layers", "image 2 of 2: fetched other:1"},
 		},
 		"for another platform": {
 			needs: []string{"foreign:1"},
-			calls: []string{"pull foreign:1 linux/arm64"},
+			calls: []string{"pull foreign:1 linux/arm64", "sync /d"},
 			events: []string{"image 1 of 1: fetching foreign:1", "image 1 of 1: foreign:1: 0 of 1 layers",
 				"image 1 of 1: foreign:1: 1 of 2 layers", "image 1 of 1: fetched foreign:1"},
 		},
 		"retry": {
 			needs: []string{"slow:1"},
-			calls: []string{"pull slow:1 linux/arm64", "pull slow:1 linux/arm64"},
+			calls: []string{"pull slow:1 linux/arm64", "pull slow:1 linux/arm64", "sync /d"},
 			events: []string{"image 1 of 1: fetching slow:1", "image 1 of 1: slow:1: 0 of 1 layers", "image 1 of 1: slow:1: 1 of 2 layers",
 				"image 1 of 1: retrying slow:1: attempt 2 of 4, in 1ns: i/o timeout",
 				"image 1 of 1: fetching slow:1", "image 1 of 1: slow:1: 0 of 1 layers", "image 1 of 1: slow:1: 1 of 2 layers",
@@ -108,7 +115,7 @@ func TestFetch(t *testing.T) {
 		"all errors": {
 			needs: []string{"dead:1", "gone:1", "amd64:1"},
 			calls: []string{"pull dead:1 linux/arm64", "pull dead:1 linux/arm64", "pull dead:1 linux/arm64",
-				"pull dead:1 linux/arm64", "pull gone:1 linux/arm64", "pull amd64:1 linux/arm64"},
+				"pull dead:1 linux/arm64", "pull gone:1 linux/arm64", "pull amd64:1 linux/arm64", "sync /d"},
 			err: "image dead:1: i/o timeout (4 attempts)\nimage gone:1: manifest unknown: manifest unknown\n" +
 				"image amd64:1: wrong platform: image is for linux/amd64, want linux/arm64",
 		},

@@ -158,3 +158,22 @@ func TestReaderAgreesWithTheKernel(t *testing.T) {
 		})
 	}
 }
+
+// TestReadMountedFileSystems reads copies that were made while the file system was mounted.
+func TestReadMountedFileSystems(t *testing.T) {
+	for features, want := range map[string]string{
+		"has_journal":  "ext4 file system was not unmounted and its journal not replayed: run e2fsck -f on the partition",
+		"^has_journal": "ext4 file system is not clean (state 0x0): run e2fsck -f on the partition",
+	} {
+		image := oldDisk(t)
+		tool(t, "mke2fs", "-qFt", "ext4", "-O", features, image)
+		m := mountImage(t, image, "noatime")
+		require.NoError(t, os.WriteFile(filepath.Join(m.dir, "file"), []byte("x"), 0o600))
+		unix.Sync()
+		data, err := os.ReadFile(image)
+		require.NoError(t, err)
+		m.unmount()
+		_, err = readBytes(t.Context(), data)
+		require.EqualError(t, err, want)
+	}
+}

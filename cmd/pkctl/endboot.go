@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
-// endBootCommand is for units: one in emergency mode, and one at the end of the time that a boot has for its verdict.
+// endBootCommand returns the command that two units run: one in emergency mode, and one at the end of the time that a boot has for its verdict.
 func endBootCommand(f *flags) *cobra.Command {
 	var emergency, reboot bool
 	cmd := &cobra.Command{
@@ -27,12 +27,11 @@ func endBootCommand(f *flags) *cobra.Command {
 			if err != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "problem: %v\n", err)
 			}
-			if !due {
-				return nil
+			if due {
+				fmt.Fprintf(cmd.ErrOrStderr(), "reboot: %s\n", reason)
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "reboot: %s\n", reason)
-			if !reboot {
-				return nil
+			if err := cli.Silent(cmd, map[string]bool{"reboot": due}); err != nil || !due || !reboot {
+				return err
 			}
 			return exec.CommandContext(cmd.Context(), "systemctl", "--force", "reboot").Run()
 		},

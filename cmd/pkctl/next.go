@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
@@ -63,7 +61,7 @@ func nameCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return silent(cmd, stageResult{Stage: n, Name: args[0]})
+			return cli.Silent(cmd, stageResult{Stage: n, Name: args[0]})
 		},
 	}
 }
@@ -77,12 +75,7 @@ func unnameCommand(f *flags) *cobra.Command {
 			if err := f.device(cmd).Unname(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			return silent(cmd, map[string]string{"name": args[0]})
+			return cli.Silent(cmd, map[string]string{"name": args[0]})
 		},
 	}
-}
-
-// silent prints the result of a command that prints no text.
-func silent(cmd *cobra.Command, result any) error {
-	return cli.Print(cmd, result, func(io.Writer) error { return nil })
 }

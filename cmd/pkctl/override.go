@@ -111,7 +111,7 @@ func overrideKeepCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return silent(cmd, kept)
+			return cli.Silent(cmd, kept)
 		},
 	}
 }
@@ -138,7 +138,7 @@ func overrideRevertCommand(f *flags) *cobra.Command {
 				if err := d.CancelReverts(cmd.Context()); err != nil {
 					return err
 				}
-				return silent(cmd, []device.Override{})
+				return cli.Silent(cmd, []device.Override{})
 			case everything:
 				chosen, err = d.RevertAll(cmd.Context())
 			default:
@@ -178,7 +178,7 @@ func overrideScanCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return silent(cmd, all)
+			return cli.Silent(cmd, all)
 		},
 	}
 }

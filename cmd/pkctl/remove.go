@@ -25,7 +25,7 @@ func rmCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return silent(cmd, stageResult{Stage: n})
+			return cli.Silent(cmd, stageResult{Stage: n})
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "delete also the stage that the device came with")

@@ -8,7 +8,6 @@ import (
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages"
-	"github.com/PlanktoScope/pkbuild/stages/device"
 )
 
 func resetCommand() *cobra.Command {
@@ -38,7 +37,7 @@ func resetCommand() *cobra.Command {
 	}
 	f.addStore(cmd)
 	f.addState(cmd)
-	cmd.Flags().StringVar(&to, "to", device.Factory, "`stage` to start with")
+	cmd.Flags().StringVar(&to, "to", stages.FactoryName, "`stage` to start with")
 	cmd.Flags().BoolVar(&r.Overrides, "overrides", false, "delete all changes in /etc and /usr")
 	cmd.Flags().BoolVar(&r.Containers, "containers", false, "delete containers, networks and volumes of stages")
 	cmd.Flags().BoolVar(&cancel, "cancel", false, "cancel the reset that is queued")

@@ -41,7 +41,7 @@ func resultCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return silent(cmd, v)
+			return cli.Silent(cmd, v)
 		},
 	}
 	cmd.Flags().StringVar(&of, "stage", "", "`stage` to judge (default: the running one)")

@@ -33,7 +33,7 @@ func inventoryCommand(f *flags) *cobra.Command {
 			if err := atomicfile.Replace(cmd.Context(), output, func(f *os.File) error { return cli.JSON(f, v) }); err != nil {
 				return err
 			}
-			return silent(cmd, map[string]string{"file": output})
+			return cli.Silent(cmd, map[string]string{"file": output})
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default: stdout)")

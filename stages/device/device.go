@@ -17,9 +17,6 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
 
-// Factory is the name of the stage that a device comes with.
-const Factory = "factory-reset"
-
 // Docker is the daemon of the device: docker.Client, or a fake.
 type Docker interface {
 	images.Docker
@@ -106,13 +103,20 @@ func (d Device) ApplyReport() (*apply.Report, error) {
 	return &r, nil
 }
 
-// snapshot reads the store without its lock. What is unreadable in it is a warning.
-func (d Device) snapshot() stages.Snapshot {
+// snapshot reads the store without its lock. The snapshot is usable despite an error, as that of stages.Load. An empty
+// store, which has no store file yet, is no error.
+func (d Device) snapshot() (stages.Snapshot, error) {
 	s, err := stages.Load(os.DirFS(d.Store))
-	if !errors.Is(err, fs.ErrNotExist) { // an empty store has no store file yet
-		d.warn(err)
+	if _, stat := os.Stat(d.Store); stat == nil && errors.Is(err, fs.ErrNotExist) {
+		return s, nil
 	}
-	return s
+	return s, d.storeError(err)
+}
+
+// record reads which images stages needed.
+func (d Device) record() (images.Record, error) {
+	r, err := images.ReadRecord(d.Store)
+	return r, d.storeError(err)
 }
 
 func rfc3339(t time.Time) string { return t.Format(time.RFC3339) }

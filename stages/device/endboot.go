@@ -28,11 +28,15 @@ func (d Device) EndBoot(ctx context.Context, reason string, at time.Time) (reboo
 	if n == 0 {
 		return true, nil
 	}
+	snapshot, err := d.snapshot()
+	d.warn(err) // what cannot be read has no verdict
 	if boot.Choice.Attempt == 0 {
-		return d.snapshot().State.Stages[n].Attempts > 0 && !unwritable(boot), nil
+		return snapshot.State.Stages[n].Attempts > 0 && !unwritable(boot), nil
 	}
 	err = d.changeStore(ctx, func(s *store.Store) error {
-		if r := d.snapshot().State.Stages[n].Result; r == stages.Good || r == stages.Failed {
+		locked, err := d.snapshot()
+		d.warn(err)
+		if r := locked.State.Stages[n].Result; r == stages.Good || r == stages.Failed {
 			return nil
 		}
 		reboot = true

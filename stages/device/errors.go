@@ -39,18 +39,18 @@ func (d Device) stateError(err error) error {
 
 // dirError names the directory in place of the system call, where the error is one that has a way out.
 func dirError(what, dir string, err error, advice map[error]string) error {
+	info, stat := os.Stat(dir)
+	if err != nil && stat == nil && !info.IsDir() {
+		return fmt.Errorf("%s %s: %w (%s)", what, dir, syscall.ENOTDIR, advice[syscall.ENOTDIR])
+	}
 	for kind, text := range advice {
-		if !errors.Is(err, kind) {
+		if !errors.Is(err, kind) || kind == fs.ErrNotExist && stat == nil { // what does not exist is in the directory
 			continue
 		}
-		if _, stat := os.Stat(dir); kind == fs.ErrNotExist && stat == nil {
-			return err // something in the directory
-		}
-		cause := err
 		if path := (*fs.PathError)(nil); errors.As(err, &path) {
-			cause = path.Err
+			err = path.Err
 		}
-		return fmt.Errorf("%s %s: %w (%s)", what, dir, cause, text)
+		return fmt.Errorf("%s %s: %w (%s)", what, dir, err, text)
 	}
 	return err
 }
@@ -75,8 +75,8 @@ func (d Device) Resolve(name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	s, err := stages.Load(os.DirFS(d.Store))
-	if _, notNumber := strconv.Atoi(name); err != nil && !errors.Is(err, fs.ErrNotExist) && notNumber != nil {
+	s, err := d.snapshot()
+	if _, notNumber := strconv.Atoi(name); err != nil && notNumber != nil {
 		return 0, err // the names are in what could not be read
 	}
 	return d.resolve(s.Staged, all, name)

@@ -13,7 +13,7 @@ import (
 func (d Device) RecordGood(ctx context.Context) error {
 	files, err := override.ListFiles(filepath.Join(d.State, "overrides"))
 	if err != nil {
-		return fmt.Errorf("list overrides: %w", err)
+		return fmt.Errorf("list overrides: %w", d.stateError(err))
 	}
 	return d.changeState(ctx, func() error { return d.write(override.GoodFile, files) })
 }

@@ -55,7 +55,7 @@ func (d Device) fetch(ctx context.Context, stage int) error {
 	if err != nil {
 		return fmt.Errorf("%w\n(to make it next nevertheless: pkctl stage set-next %d --no-fetch)", err, stage)
 	}
-	record, err := images.ReadRecord(d.Store)
+	record, err := d.record()
 	if err != nil {
 		return err
 	}

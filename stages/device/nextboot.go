@@ -1,7 +1,6 @@
 package device
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,7 +23,7 @@ type NextBoot struct {
 func (d Device) NextBoot() NextBoot {
 	n := NextBoot{Problems: []string{}}
 	dir := os.DirFS(d.Store)
-	snapshot, err := stages.Load(dir)
+	snapshot, err := d.snapshot()
 	reset, resetErr := d.QueuedReset()
 	switch after, afterErr := afterReset(dir, reset.Stage); {
 	case resetErr != nil:
@@ -35,8 +34,8 @@ func (d Device) NextBoot() NextBoot {
 	default:
 		snapshot, err, n.Reset = after, nil, true // it writes both files anew
 	}
-	if _, missing := os.Stat(d.Store); err != nil && (!errors.Is(err, fs.ErrNotExist) || missing != nil) {
-		n.problem("%v", d.storeError(fmt.Errorf("stage store %s: %w", d.Store, err)))
+	if err != nil {
+		n.problem("%v", err)
 	}
 	choice := stages.Select(snapshot)
 	n.Stage, n.Reason, n.attempt = choice.Stage, choice.Reason, choice.Attempt

@@ -76,6 +76,8 @@ var bootStates = []string{
 	"{",
 	`{"version": 1, "stages": {"1": {"attempts": 3}, "3": {"attempts": 3}}}`,
 	`{"version": 1, "stages": {"2": {"unusable": "mount failed"}, "3": {"attempts": 1, "unusable": "mount failed"}}}`,
+	`{"version": 1, "stages": {"1": {"attempts": 9, "result": "good"}, "2": {"attempts": 4, "result": "good"}}}`,
+	`{"version": 1, "stages": {"2": {"attempts": 7, "result": "good"}}}`,
 }
 
 // resets are contents of the queued reset; "" stands for none.
@@ -92,11 +94,12 @@ var resets = []string{
 
 // What status says of the next boot is what pkinit then does, in every state of the store and of the queues.
 func TestNextBootIsWhatPkinitDoes(t *testing.T) {
+	d := layout(t)
 	for _, store := range stores {
 		for _, state := range bootStates {
 			for _, reset := range resets {
 				for _, queue := range []string{"", "{", `{"version": 1, "paths": ["/etc/motd"]}`} {
-					d := deviceIn(t, store, state, reset, queue)
+					fill(t, d, store, state, reset, queue)
 					what := fmt.Sprintf("store %q, state %q, reset %q, queue %q", store, state, reset, queue)
 					requireTruth(t, what, d)
 				}
@@ -127,19 +130,24 @@ func requireTruth(t *testing.T, what string, d device.Device) {
 	}
 }
 
-func deviceIn(t *testing.T, store, state, reset, queue string) device.Device {
+// layout returns a device whose stage 4 is incomplete, 8 is a symlink and 9 is a file.
+func layout(t *testing.T) device.Device {
 	d, _ := newDevice(t)
 	require.NoError(t, os.Remove(filepath.Join(d.Store, "4/forklift-bundle.yml")))
 	require.NoError(t, os.Symlink("2", filepath.Join(d.Store, "8")))
 	require.NoError(t, os.WriteFile(filepath.Join(d.Store, "9"), nil, 0o644))
-	require.NoError(t, os.Remove(filepath.Join(d.Store, stages.StoreFile)))
+	return d
+}
+
+// fill replaces the files that pkinit reads and changes.
+func fill(t *testing.T, d device.Device, store, state, reset, queue string) {
 	for name, text := range map[string]string{
 		filepath.Join(d.Store, stages.StoreFile): store, filepath.Join(d.Store, stages.StateFile): state,
 		filepath.Join(d.State, override.ResetFile): reset, filepath.Join(d.State, override.QueueFile): queue,
 	} {
+		require.NoError(t, os.RemoveAll(name))
 		if text != "" {
 			require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
 		}
 	}
-	return d
 }

@@ -40,7 +40,10 @@ func (d Device) removable(stage int, force bool) error {
 	if err != nil {
 		return err
 	}
-	snapshot := d.snapshot()
+	snapshot, err := d.snapshot()
+	if err != nil {
+		return err
+	}
 	switch stage {
 	case running:
 		return fmt.Errorf("stage %d is running: start another one first", stage)
@@ -51,8 +54,8 @@ func (d Device) removable(stage int, force bool) error {
 	case stages.Fallback(snapshot, "").Stage:
 		return fmt.Errorf("stage %d is the fallback stage: it cannot be removed until another stage is marked good", stage)
 	}
-	if stage == snapshot.Staged.Names[Factory] && !force {
-		return fmt.Errorf("stage %d is %s, which the device came with and pkctl reset goes back to: --force deletes it", stage, Factory)
+	if stage == snapshot.Staged.Names[stages.FactoryName] && !force {
+		return fmt.Errorf("stage %d is %s, which the device came with and pkctl reset goes back to: --force deletes it", stage, stages.FactoryName)
 	}
 	return nil
 }
@@ -60,7 +63,7 @@ func (d Device) removable(stage int, force bool) error {
 // note adds to the record the images of stages that are about to be deleted, and returns the record. Images of a bundle
 // that cannot be read were noted by whoever could.
 func (d Device) note(ctx context.Context, stages []int) (images.Record, error) {
-	record, err := images.ReadRecord(d.Store)
+	record, err := d.record()
 	if err != nil {
 		return record, err
 	}
@@ -133,7 +136,7 @@ func (p *Pruned) stages(ctx context.Context, d Device, s *store.Store, drop, exc
 		p.Removed = append(p.Removed, drop...)
 		names, err := images.OfStages(ctx, d.Store, drop)
 		d.warn(err)
-		record, err := images.ReadRecord(d.Store)
+		record, err := d.record()
 		return record.WithNames(names), err
 	}
 	record, err := d.note(ctx, drop)

@@ -1,8 +1,6 @@
 package device
 
 import (
-	"errors"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -67,7 +65,8 @@ func (d Device) Stages() ([]Stage, error) {
 	}
 	running, err := d.Running()
 	d.warn(err)
-	snapshot := d.snapshot()
+	snapshot, err := d.snapshot()
+	d.warn(err)
 	out := []Stage{}
 	for _, n := range all {
 		out = append(out, d.describe(n, snapshot, running))
@@ -83,7 +82,9 @@ func (d Device) Show(name string) (Stage, error) {
 	}
 	running, err := d.Running()
 	d.warn(err)
-	return d.describe(n, d.snapshot(), running), nil
+	s, err := d.snapshot()
+	d.warn(err)
+	return d.describe(n, s, running), nil
 }
 
 func (d Device) describe(n int, s stages.Snapshot, running int) Stage {
@@ -141,10 +142,8 @@ func (d Device) Names() []string {
 	for _, n := range all {
 		names = append(names, strconv.Itoa(n))
 	}
-	s, err := stages.Load(os.DirFS(d.Store))
-	if !errors.Is(err, fs.ErrNotExist) {
-		d.warn(err)
-	}
+	s, err := d.snapshot()
+	d.warn(err)
 	for name := range s.Staged.Names {
 		names = append(names, name)
 	}

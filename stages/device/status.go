@@ -2,7 +2,6 @@ package device
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -61,7 +60,7 @@ func (d Device) Status() *Status {
 	for _, p := range s.Next.Problems {
 		s.add(p)
 	}
-	snapshot, _ := stages.Load(os.DirFS(d.Store)) // what is wrong with it is a problem of the next boot
+	snapshot, _ := d.snapshot() // what is wrong with it is a problem of the next boot
 	s.Failed = failures(snapshot)
 	return s
 }

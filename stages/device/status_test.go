@@ -66,7 +66,7 @@ func TestStatusOfBrokenDevice(t *testing.T) {
 				return os.WriteFile(filepath.Join(d.Store, stages.StoreFile), []byte("staged: ["), 0o644)
 			},
 			func(d device.Device) []string {
-				return []string{"stage store " + d.Store + ": parse forklift-stage-store.yml: [1:9] sequence end token ']' not found", "no stage is next"}
+				return []string{"parse forklift-stage-store.yml: [1:9] sequence end token ']' not found", "no stage is next"}
 			},
 		},
 		"no store": {

@@ -96,7 +96,7 @@ func (d Device) setNextComplete(ctx context.Context, s *store.Store, stage int) 
 }
 
 func (d Device) missing(ctx context.Context, names []string) ([]string, error) {
-	record, err := images.ReadRecord(d.Store)
+	record, err := d.record()
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (d Device) Inventory(ctx context.Context) (transfer.Inventory, error) {
 // LinkImages enters in Docker's table of names the digests of images that came in a file, and returns how many. Docker
 // must not run.
 func (d Device) LinkImages() (int, error) {
-	record, err := images.ReadRecord(d.Store)
+	record, err := d.record()
 	if err != nil {
 		return 0, err
 	}

@@ -2,7 +2,9 @@ package device
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -50,7 +52,10 @@ func (d Device) Offer(ctx context.Context, up Upstream, f Followed) (Offer, erro
 		return Offer{}, err
 	}
 	o := Offer{Pallet: found.Path, Version: found.Lock.Version(), Relation: New, Requirement: found}
-	s := d.snapshot()
+	s, err := d.snapshot()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // staging makes a store that is missing
+		return Offer{}, err
+	}
 	next := s.Staged.Next
 	if next == 0 {
 		return o, nil

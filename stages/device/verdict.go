@@ -25,11 +25,14 @@ func (d Device) Verdict(name string) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	return d.verdict(n), nil
+	return d.verdict(n)
 }
 
-func (d Device) verdict(n int) Verdict {
-	s := d.snapshot()
+func (d Device) verdict(n int) (Verdict, error) {
+	s, err := d.snapshot()
+	if err != nil {
+		return Verdict{}, err
+	}
 	record := s.State.Stages[n]
 	v := Verdict{n, record.Result, "", record.Attempts, append([]string{}, record.Reasons...)}
 	if !record.Last.IsZero() {
@@ -41,7 +44,7 @@ func (d Device) verdict(n int) Verdict {
 			v.Result = stages.Good // recorded by Forklift, which keeps no times
 		}
 	}
-	return v
+	return v, nil
 }
 
 // Judge records a verdict on a stage, by default on the running one, and returns it.
@@ -57,7 +60,7 @@ func (d Device) Judge(ctx context.Context, name string, result stages.Result, at
 	if err != nil {
 		return Verdict{}, err
 	}
-	return d.verdict(n), nil
+	return d.verdict(n)
 }
 
 // judged returns the stage that a verdict is on.

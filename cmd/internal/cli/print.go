@@ -38,6 +38,11 @@ func Printf(cmd *cobra.Command, result any, format string, args ...any) error {
 	})
 }
 
+// Silent is Print for a command that prints no text.
+func Silent(cmd *cobra.Command, result any) error {
+	return Print(cmd, result, func(io.Writer) error { return nil })
+}
+
 // JSON prints a value as indented JSON.
 func JSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)

@@ -32,12 +32,19 @@ func Command(section string) *cobra.Command {
 			}
 			root := cmd.Root()
 			if markdown {
-				return os.WriteFile(filepath.Join(args[0], root.Name()+".md"), Markdown(root), 0o644)
+				file := filepath.Join(args[0], root.Name()+".md")
+				if err := os.WriteFile(file, Markdown(root), 0o644); err != nil {
+					return err
+				}
+				return cli.Silent(cmd, map[string]string{"file": file})
 			}
 			root.DisableAutoGenTag = true
 			epoch := time.Unix(0, 0).UTC() // the same bytes whenever they are written
 			header := doc.GenManHeader{Title: strings.ToUpper(root.Name()), Section: section, Source: "pkbuild", Date: &epoch}
-			return doc.GenManTree(root, &header, args[0])
+			if err := doc.GenManTree(root, &header, args[0]); err != nil {
+				return err
+			}
+			return cli.Silent(cmd, map[string]string{"directory": args[0]})
 		},
 	}
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "write one page in Markdown instead")

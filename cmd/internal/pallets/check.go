@@ -244,7 +244,7 @@ func sumCommand(w *Flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return cli.Print(cmd, map[string]any{"files": sums}, func(io.Writer) error { return nil })
+			return cli.Silent(cmd, map[string]any{"files": sums})
 		},
 	}
 }

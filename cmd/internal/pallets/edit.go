@@ -23,7 +23,7 @@ func editCommands(w *Flags) []*cobra.Command {
 				if err := do(args); err != nil {
 					return err
 				}
-				return printed(cmd, map[string]string{"deployment": args[0]})
+				return cli.Silent(cmd, map[string]string{"deployment": args[0]})
 			},
 		}
 	}
@@ -44,11 +44,6 @@ func editCommands(w *Flags) []*cobra.Command {
 	}
 }
 
-// printed prints what a command changed that prints no text.
-func printed(cmd *cobra.Command, result any) error {
-	return cli.Print(cmd, result, func(io.Writer) error { return nil })
-}
-
 func addDeploymentCommand(w *Flags) *cobra.Command {
 	var features []string
 	var disabled, force bool
@@ -66,7 +61,7 @@ func addDeploymentCommand(w *Flags) *cobra.Command {
 				return err
 			}
 			if force {
-				return printed(cmd, map[string]string{"deployment": args[0]})
+				return cli.Silent(cmd, map[string]string{"deployment": args[0]})
 			}
 			if _, err := w.read(cmd); err != nil {
 				if undo := e.DeleteDeployment(args[0]); undo != nil {
@@ -74,7 +69,7 @@ func addDeploymentCommand(w *Flags) *cobra.Command {
 				}
 				return err
 			}
-			return printed(cmd, map[string]string{"deployment": args[0]})
+			return cli.Silent(cmd, map[string]string{"deployment": args[0]})
 		},
 	}
 	cmd.Flags().StringSliceVar(&features, "feat", nil, "`feature` of the package to enable (repeatable)")
@@ -139,7 +134,7 @@ func removeCommand(w *Flags, use, alias, short, kind string) *cobra.Command {
 			if err := w.removeRequirement(kind, args[0]); err != nil {
 				return err
 			}
-			return printed(cmd, map[string]string{"path": args[0]})
+			return cli.Silent(cmd, map[string]string{"path": args[0]})
 		},
 	}
 }

@@ -119,6 +119,7 @@ func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
 	files := []recipes.File{
 		{Target: "/", Source: "src"},
 		{Target: "/etc/single", Source: "src/etc/conf", Mode: "0600", UID: 7},
+		{Target: "/srv", Source: "src", Exclude: []string{"etc"}},
 		{Target: "/etc/text", Content: "text\n"},
 		{Target: "/etc/to", Link: "text"},
 		{Target: "/home", Source: "src", UID: 7, GID: 7},
@@ -134,6 +135,7 @@ func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
 		{Path: "/etc/conf", Type: "file", Mode: 0o644, Source: "src/etc/conf", SHA256: conf},
 		{Path: "/etc/link", Type: "symlink", Mode: 0o777, Target: "../bin/run"},
 		{Path: "/etc/single", Type: "file", Mode: 0o600, UID: 7, Source: "src/etc/conf", SHA256: conf},
+		{Path: "/srv/bin/run", Type: "file", Mode: 0o755, Source: "src/bin/run", SHA256: run},
 		{Path: "/etc/text", Type: "file", Mode: 0o644, Content: "text\n"},
 		{Path: "/etc/to", Type: "symlink", Mode: 0o777, Target: "text"},
 		{Path: "/home/bin", Type: "directory", Mode: 0o755, UID: 7, GID: 7},

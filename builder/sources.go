@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/script"
@@ -70,7 +72,7 @@ func readSource(dir, top, name string, digests *digests) (f sourceFile, err erro
 
 // refusePrivateKeys returns a problem if a source has a private key, which the image and the cache must not hold.
 func (s *Sources) refusePrivateKeys(f *recipes.File) error {
-	for _, file := range s.files[f.Source] {
+	for _, file := range included(s.files[f.Source], f.Exclude) {
 		if file.kind != "file" {
 			continue
 		}
@@ -138,13 +140,23 @@ func (c *compiler) fileEntries(files []recipes.File) ([]layers.File, error) {
 			}
 			out = append(out, base)
 		case f.Source != "":
-			out = append(out, sourceEntries(base, c.sources.files[f.Source], f.Mode == "")...)
+			out = append(out, sourceEntries(base, included(c.sources.files[f.Source], f.Exclude), f.Mode == "")...)
 		default:
 			base.Type, base.Content = "file", f.Content
 			out = append(out, base)
 		}
 	}
 	return out, nil
+}
+
+// included returns the files of a source that are not excluded by their paths, or by that of a directory above.
+func included(all []sourceFile, exclude []string) []sourceFile {
+	return slices.DeleteFunc(slices.Clone(all), func(f sourceFile) bool {
+		return slices.ContainsFunc(exclude, func(e string) bool {
+			e = path.Clean(e)
+			return f.below == e || strings.HasPrefix(f.below, e+"/")
+		})
+	})
 }
 
 // sourceEntries returns the entries of a source file or directory at base.Path. With own modes each is 0644, or 0755 for

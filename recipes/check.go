@@ -1,8 +1,10 @@
 package recipes
 
 import (
+	"fmt"
 	"maps"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +25,7 @@ func (d *decoder) check(r *Recipe) {
 		for j := range layer.Files {
 			d.checkFile(&layer.Files[j])
 			d.checkContent(&layer.Files[j])
+			d.checkExclude(&layer.Files[j])
 		}
 		if layer.Run != nil {
 			d.checkInputs(layer.Run.Inputs)
@@ -46,6 +49,27 @@ func (d *decoder) check(r *Recipe) {
 func (d *decoder) checkFile(f *File) {
 	if d.from[&f.Source] == nil && strings.HasSuffix(f.Target, "/") {
 		d.problems.add(d.from[&f.Target].position, "%s is a directory; add the name of the file", quote(f.Target))
+	}
+}
+
+// checkExclude reports excluded paths that the source does not have.
+func (d *decoder) checkExclude(f *File) {
+	for i := range f.Exclude {
+		at := d.from[&f.Exclude[i]]
+		if at == nil || f.Exclude[i] == "" {
+			continue
+		}
+		if f.Source == "" {
+			d.problems.add(at.position, "only a source directory can have excluded files; remove exclude")
+			return
+		}
+		source := f.Source
+		if !filepath.IsAbs(source) {
+			source = filepath.Join(d.dir, source)
+		}
+		if _, err := d.isDir(filepath.Join(source, f.Exclude[i])); err != nil {
+			d.problems.add(at.position, "source %s has no %s; remove the path, or correct it", source, quote(f.Exclude[i]))
+		}
 	}
 }
 
@@ -96,8 +120,8 @@ func (d *decoder) checkRepositories(all []Repository) {
 		}
 		for j := range all[:i] {
 			if r.Name != "" && r.Name == all[j].Name {
-				d.problems.add(d.from[&r.Name].position, "repository %s is already in %s; rename or remove one of them",
-					quote(r.Name), d.from[&all[j]].where())
+				d.problems.add(d.from[&r.Name].position, "repository %s is already in %s; %s",
+					quote(r.Name), d.from[&all[j]].where(), d.howToReplace("repositories", r.Name, &r.Name, &all[j]))
 				break
 			}
 		}
@@ -144,8 +168,8 @@ func (d *decoder) checkUsers(users []*User) {
 	for i, user := range users {
 		for _, earlier := range users[:i] {
 			if user.Name != "" && user.Name == earlier.Name {
-				d.problems.add(d.from[&user.Name].position, "user %s is already in %s; rename or remove one of them",
-					quote(user.Name), d.from[earlier].where())
+				d.problems.add(d.from[&user.Name].position, "user %s is already in %s; %s",
+					quote(user.Name), d.from[earlier].where(), d.howToReplace("users", user.Name, &user.Name, earlier))
 				break
 			}
 			if user.UID != 0 && user.UID == earlier.UID {
@@ -155,6 +179,14 @@ func (d *decoder) checkUsers(users []*User) {
 			}
 		}
 	}
+}
+
+// howToReplace returns how to resolve two entries of one name, which may be in a file and in an included one.
+func (d *decoder) howToReplace(kind, name string, value, earlier any) string {
+	if d.from[value].file == d.from[earlier].file {
+		return "rename or remove one of them"
+	}
+	return fmt.Sprintf("rename one of them, or leave the other out with remove: {%s: [%s]}", kind, name)
 }
 
 // origin returns the node of a value or, if the value is a default, the node of its owner.
@@ -188,7 +220,7 @@ func (d *decoder) checkSecrets(users []*User, r *Recipe) {
 	}
 	if secrets := d.from[&r.Secrets]; secrets != nil {
 		for _, e := range secrets.entries {
-			if !used[e.key] {
+			if !used[e.key] && !d.unused[e.key] {
 				d.problems.add(e.at, "secret is not used; name it as a user's password or for a script, or remove it")
 			}
 		}

@@ -14,6 +14,7 @@ type decoder struct {
 	whole    bool                     // all files are merged, so required keys must be present
 	from     map[any]*node            // the node of each value, by pointer to the value
 	fields   map[reflect.Type][]field // cache of fieldsOf
+	unused   map[string]bool          // secrets that need not be used
 	problems *Problems
 }
 

@@ -9,6 +9,9 @@ import (
 // open parses a file after the files that it includes. The trail is the chain of files that include it.
 func (l *loader) open(name string, src []byte, trail []string) {
 	l.opened[filepath.Clean(name)] = true
+	if l.included[filepath.Clean(name)] == nil {
+		l.included[filepath.Clean(name)] = map[string]bool{}
+	}
 	root := parse(name, src, &l.problems)
 	if root == nil {
 		l.incomplete = true
@@ -44,6 +47,14 @@ func (l *loader) include(at *node, trail []string) {
 		l.problems.add(at.position, "the file includes itself: %s; remove one of these", strings.Join(circle, " -> "))
 		return
 	}
+	defer func() {
+		for _, above := range trail {
+			l.included[above][name] = true
+			for below := range l.included[name] {
+				l.included[above][below] = true
+			}
+		}
+	}()
 	if l.opened[name] {
 		return
 	}

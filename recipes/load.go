@@ -28,9 +28,11 @@ type loader struct {
 	options Options
 
 	problems   Problems
-	files      []*node         // the recipe last, each file after those that it includes
-	opened     map[string]bool // by cleaned name
-	incomplete bool            // an included file could not be read, so its declarations are unknown
+	files      []*node                    // the recipe last, each file after those that it includes
+	opened     map[string]bool            // by cleaned name
+	included   map[string]map[string]bool // files that each file includes, transitively, by cleaned name
+	unused     map[string]bool            // secrets of removed users, which may be unused
+	incomplete bool                       // an included file could not be read, so its declarations are unknown
 }
 
 func (l *loader) load(path string) (*Recipe, error) {
@@ -38,7 +40,7 @@ func (l *loader) load(path string) (*Recipe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read recipe: %w", err)
 	}
-	l.opened = map[string]bool{}
+	l.opened, l.included, l.unused = map[string]bool{}, map[string]map[string]bool{}, map[string]bool{}
 	l.open(path, src, nil)
 
 	vars := l.variables(path)
@@ -53,8 +55,9 @@ func (l *loader) load(path string) (*Recipe, error) {
 		return nil, l.problems.err()
 	}
 
+	l.removeAll()
 	d := l.decoder(dir)
-	d.whole = true
+	d.whole, d.unused = true, l.unused
 	recipe := d.recipe(mergeAll(l.files))
 	d.check(recipe)
 	if err := l.problems.err(); err != nil {

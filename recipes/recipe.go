@@ -11,6 +11,7 @@ import "fmt"
 type Recipe struct {
 	Name         string            `yaml:"name" doc:"Name of the image. The host name, the disk signature and the file system UUIDs are derived from it." required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$" hint:"up to 63 lower-case letters, digits and inner dashes, such as planktoscope"`
 	Include      []string          `yaml:"include" doc:"Recipes to start from, by path relative to this file, without variables. This file overrides them, and later ones override earlier ones; lists marked as appended begin with theirs. A file that is included twice counts once."`
+	Remove       *Removal          `yaml:"remove" doc:"What to leave out of the included recipes. To replace a user or a repository, remove it and add another one of that name."`
 	Vars         map[string]string `yaml:"vars" doc:"Variables: ${name} in any string is replaced by the value, $${ by a literal ${. Values here override those of includes, and --set overrides both." pattern:"^[a-z][a-z0-9_-]*$" hint:"lower-case letters, digits, dashes and underscores, such as user"`
 	Architecture string            `yaml:"architecture" doc:"Debian's name of the processor architecture." enum:"arm64" default:"arm64"`
 	Date         string            `yaml:"date" doc:"Time of the image: no file in it is younger, except in container images, and the device's clock starts no earlier." default:"2026-01-01" format:"date" pattern:"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?$" hint:"a date such as 2026-01-31, or a time as in RFC 3339, such as 2026-01-31T12:00:00Z"`
@@ -36,6 +37,18 @@ func (r *Recipe) Problem(value any, format string, args ...any) error {
 		return problems
 	}
 	return fmt.Errorf(format, args...)
+}
+
+// Removal are parts of included recipes that a recipe leaves out.
+type Removal struct {
+	Packages     []string `yaml:"packages" doc:"Debian packages, of packages and install layers."`
+	Repositories []string `yaml:"repositories" doc:"Names of repositories."`
+	Files        []string `yaml:"files" doc:"Paths in the image of files, directories and links, also of those below an included source directory." format:"target" pattern:"^/" hint:"an absolute path without .., such as /etc/hostname"`
+	Users        []string `yaml:"users" doc:"Login names."`
+	Containers   []string `yaml:"containers" doc:"Names of container images, as written in the included recipe."`
+	Config       []string `yaml:"config" doc:"Lines of config.txt."`
+	Cmdline      []string `yaml:"cmdline" doc:"Kernel arguments."`
+	Modules      []string `yaml:"modules" doc:"Kernel modules of the initramfs."`
 }
 
 // Base is the lowest layer. Exactly one field is set.
@@ -84,14 +97,15 @@ type Layer struct {
 // File is an entry of a files layer. Exactly one of Source, Program, Content and Link is given; if all are empty, it is an
 // empty Content.
 type File struct {
-	Target  string `yaml:"target" doc:"Path in the image." required:"true" format:"target" pattern:"^/" hint:"an absolute path without .., such as /etc/hostname"`
-	Source  string `yaml:"source" doc:"File or directory to copy, relative to the recipe. A directory is merged into the target; existing directories keep their owner and mode." oneof:"file" path:"exists"`
-	Content string `yaml:"content" doc:"Content of the file." oneof:"file"`
-	Program string `yaml:"program" doc:"Program of this project to install, compiled for the image's architecture." oneof:"file" enum:"pkctl"`
-	Link    string `yaml:"link" doc:"Target of a symlink." oneof:"file" pattern:"^[^\r\n]+$" hint:"the target of the link, such as ../usr/lib/os-release"`
-	Mode    string `yaml:"mode" doc:"Permissions. Default: those of the source, 0755 for a program, else 0644." pattern:"^0?[0-7]{3,4}$" hint:"octal permissions in quotes, such as \"0644\""`
-	UID     uint32 `yaml:"uid" doc:"Number of the owning user." default:"0"`
-	GID     uint32 `yaml:"gid" doc:"Number of the owning group." default:"0"`
+	Target  string   `yaml:"target" doc:"Path in the image." required:"true" format:"target" pattern:"^/" hint:"an absolute path without .., such as /etc/hostname"`
+	Source  string   `yaml:"source" doc:"File or directory to copy, relative to the recipe. A directory is merged into the target; existing directories keep their owner and mode." oneof:"file" path:"exists"`
+	Exclude []string `yaml:"exclude" doc:"Files and directories below the source directory to leave out, by path relative to it." pattern:"^[^/\r\n][^\r\n]*$" hint:"a path relative to the source, such as etc/motd"`
+	Content string   `yaml:"content" doc:"Content of the file." oneof:"file"`
+	Program string   `yaml:"program" doc:"Program of this project to install, compiled for the image's architecture." oneof:"file" enum:"pkctl"`
+	Link    string   `yaml:"link" doc:"Target of a symlink." oneof:"file" pattern:"^[^\r\n]+$" hint:"the target of the link, such as ../usr/lib/os-release"`
+	Mode    string   `yaml:"mode" doc:"Permissions. Default: those of the source, 0755 for a program, else 0644." pattern:"^0?[0-7]{3,4}$" hint:"octal permissions in quotes, such as \"0644\""`
+	UID     uint32   `yaml:"uid" doc:"Number of the owning user." default:"0"`
+	GID     uint32   `yaml:"gid" doc:"Number of the owning group." default:"0"`
 }
 
 // User is a user account.

@@ -2,10 +2,10 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
@@ -18,6 +18,7 @@ type App struct {
 	Files      []string // absolute paths of its compose files, in the order in which they are merged
 	Images     []string // of its containers, sorted
 	After      []string // deployments that it comes after
+	Mistake    error    // for which it cannot start; nil without one
 }
 
 // Compose is what docker is told to work on the app: the arguments before the command. Another name of the same files is
@@ -36,9 +37,6 @@ func Apps(ctx context.Context, dir string) ([]App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Check().Err(); err != nil {
-		return nil, fmt.Errorf("check bundle %s: %w", dir, err)
-	}
 	apps, err := AppsOf(ctx, p, dir)
 	if err != nil {
 		return nil, fmt.Errorf("bundle %s: %w", dir, err)
@@ -46,40 +44,27 @@ func Apps(ctx context.Context, dir string) ([]App, error) {
 	return apps, nil
 }
 
-// AppsOf are the Compose apps of a pallet that was found good, whose bundle a directory shows.
+// AppsOf returns the Compose apps of a pallet whose bundle is in a directory. It fails if pallet.Validate finds a mistake of
+// the whole pallet; those of single apps are in App.Mistake.
 func AppsOf(ctx context.Context, p *pallet.Pallet, dir string) ([]App, error) {
-	order := p.Plan()
-	if cycle := order.Cycle(); cycle != nil {
-		return nil, fmt.Errorf("each of these apps has to come after the next: %s", strings.Join(cycle, ", "))
-	}
-	composed, err := p.Apps(ctx)
-	if err != nil {
+	v := p.Validate(ctx)
+	if err := v.BlockingErr(); err != nil {
 		return nil, err
 	}
 	var apps []App
 	for _, d := range p.Deployments {
-		c, ok := composed[d.Name]
+		c, ok := v.Apps[d.Name]
 		if !ok {
 			continue
 		}
-		app := App{Deployment: d.Name, Project: d.AppName(), Images: c.Images, After: order[d.Name]}
-		app.Dir = filepath.Join(dir, d.Package.BundleDir())
+		app := App{
+			Deployment: d.Name, Project: d.AppName(), Dir: filepath.Join(dir, d.Package.BundleDir()), Images: c.Images,
+			After: v.Order[d.Name], Mistake: errors.Join(v.Broken[d.Name]...),
+		}
 		for _, name := range d.ComposeFiles() {
 			app.Files = append(app.Files, filepath.Join(app.Dir, name))
 		}
 		apps = append(apps, app)
 	}
-	return apps, unique(apps)
-}
-
-// unique: Compose would take two apps of one name for one.
-func unique(apps []App) error {
-	names := map[string]string{}
-	for _, a := range apps {
-		if other, taken := names[a.Project]; taken {
-			return fmt.Errorf("deployments %s and %s would be one Compose app, %s: rename one", other, a.Deployment, a.Project)
-		}
-		names[a.Project] = a.Deployment
-	}
-	return nil
+	return apps, nil
 }

@@ -140,6 +140,9 @@ func (c Converger) up(ctx context.Context, a App, foreign map[string]string) Out
 }
 
 func (c Converger) tryUp(ctx context.Context, a App, foreign map[string]string) error {
+	if a.Mistake != nil {
+		return a.Mistake
+	}
 	if dir, taken := foreign[a.Project]; taken {
 		return fmt.Errorf("the user runs an app of the same name, %s, from %q: remove it with docker compose -p %s down",
 			a.Project, dir, a.Project)

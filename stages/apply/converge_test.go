@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,16 +46,33 @@ func TestApps(t *testing.T) {
 func TestAppsThatCannotBeOrdered(t *testing.T) {
 	dir := bundle(t, service{"a", []string{"b"}}, service{"b", []string{"a"}})
 	_, err := apply.Apps(t.Context(), dir)
-	require.EqualError(t, err, "bundle "+dir+": each of these apps has to come after the next: a, b")
+	require.EqualError(t, err, "bundle "+dir+": "+dir+"/forklift-bundle.yml:1:1: dependency cycle between deployments: a waits for "+
+		"b waits for a; make one of the requirements nonblocking")
 
 	dir = bundle(t, service{"a", []string{"z"}})
 	_, err = apply.Apps(t.Context(), dir)
-	require.ErrorContains(t, err, "check bundle "+dir)
+	require.ErrorContains(t, err, "bundle "+dir)
 	require.ErrorContains(t, err, "resource constraint checks failed (0 conflicts, 1 missing dependencies)")
 
 	dir = bundle(t, service{name: "a/b"}, service{name: "a_b"})
 	_, err = apply.Apps(t.Context(), dir)
-	require.EqualError(t, err, "bundle "+dir+": deployments a/b and a_b would be one Compose app, a_b: rename one")
+	require.EqualError(t, err, "bundle "+dir+": "+dir+"/forklift-bundle.yml:1:1: deployments a/b and a_b "+
+		"have the same Compose project name, a_b; rename one of them")
+}
+
+// TestAppThatCannotStart has an app with a mistake: it fails, and the others start.
+func TestAppThatCannotStart(t *testing.T) {
+	dir := bundle(t, service{name: "a"}, service{name: "b"})
+	write(t, filepath.Join(dir, "packages/a/compose.yml"), "services: {s: {image: x, env_file: missing.env}}")
+	apps, err := apply.Apps(t.Context(), dir)
+	require.NoError(t, err)
+	require.ErrorContains(t, apps[0].Mistake, "env file of service s needs "+dir+"/packages/a/missing.env, which does not exist")
+	d := newDocker()
+	out, err := converge(t, d, apps...)
+	require.NoError(t, err)
+	require.Equal(t, []string{"up b", "is up b"}, d.calls)
+	require.Equal(t, apply.Failed, out[0].State)
+	require.Equal(t, apps[0].Mistake.Error(), out[0].Error)
 }
 
 func TestConvergeInOrder(t *testing.T) {

@@ -28,18 +28,18 @@ func (p *Pallet) Apps(ctx context.Context) (apps map[string]*compose.App, err er
 	var all mistakes
 	apps = map[string]*compose.App{}
 	for _, d := range p.enabled() {
-		app, err := d.app(ctx, r)
+		project, err := d.project(ctx, r)
 		all.add(err)
-		if app != nil {
-			apps[d.Name] = app
+		if project != nil {
+			apps[d.Name] = project.App
 		}
 	}
 	all.add(r.close())
 	return apps, all.err()
 }
 
-// app loads the Compose app of a deployment; nil if it has no compose files.
-func (d *Deployment) app(ctx context.Context, r roots) (*compose.App, error) {
+// project loads the Compose app of a deployment; nil if it has no compose files.
+func (d *Deployment) project(ctx context.Context, r roots) (*compose.Project, error) {
 	s := compose.Source{
 		Name: d.AppName(),
 		Dir:  d.Package.BundleDir(),
@@ -60,11 +60,27 @@ func (d *Deployment) app(ctx context.Context, r roots) (*compose.App, error) {
 	if len(s.Files) == 0 {
 		return nil, nil
 	}
-	app, err := compose.Load(ctx, s)
+	loaded, err := compose.Load(ctx, s)
 	if err != nil {
 		return nil, d.file.errorf(nil, "deployment %s: %w", d.Name, err)
 	}
-	return app, nil
+	return loaded, nil
+}
+
+// composePosition returns the position of a value in the compose files of a deployment: in the last one that has it, or
+// else the nearest value above it.
+func (d *Deployment) composePosition(r roots, at []any) string {
+	position, best := d.file.position(nil), -1
+	for _, name := range d.ComposeFiles() {
+		f, err := d.composeFile(r, name)
+		if err != nil {
+			continue
+		}
+		if found, depth := f.find(at); depth >= best {
+			position, best = found, depth
+		}
+	}
+	return position
 }
 
 // composeFile reads a compose file of the package and checks its YAML, so that the Compose library gets no hostile input.

@@ -24,8 +24,9 @@ const (
 
 // Bundle is the content of a bundle.
 type Bundle struct {
-	Manifest []byte // content of ManifestFile
-	Files    []File // all other files, sorted by path: a directory comes before its entries
+	Manifest []byte   // content of ManifestFile
+	Files    []File   // all other files, sorted by path: a directory comes before its entries
+	Warnings []string // those of Validate
 }
 
 // File is a regular file, a directory or a symlink of a bundle.
@@ -52,18 +53,19 @@ func (p *Pallet) Bundle(ctx context.Context, options Options) (*Bundle, error) {
 	if _, err := b.roots.open(p.Dir); err != nil {
 		return nil, fmt.Errorf("bundle pallet: %w", err)
 	}
-	for _, text := range p.Check().errors() {
-		b.mistakes.add(text)
+	v := p.validate(ctx, b.roots)
+	for _, err := range v.mistakes() {
+		b.mistakes.add(err)
 	}
-	b.bundle(p)
+	b.bundle(p, len(b.mistakes) > 0)
 	b.mistakes.add(b.files.check())
-	manifest, err := b.manifest(p)
+	manifest, err := b.manifest(p, v)
 	b.mistakes.add(err)
 	b.mistakes.add(b.roots.close())
 	if err := b.mistakes.err(); err != nil {
 		return nil, err
 	}
-	return &Bundle{Manifest: manifest, Files: b.files.list()}, nil
+	return &Bundle{Manifest: manifest, Files: b.files.list(), Warnings: v.Warnings}, nil
 }
 
 // bundler collects the files and the mistakes of one bundle.
@@ -73,10 +75,12 @@ type bundler struct {
 	files    tree
 	mistakes mistakes
 	options  Options
+
+	skipDownloads bool // leave the exports of downloads out
 }
 
-func (b *bundler) bundle(p *Pallet) {
-	conflicting := len(b.mistakes) > 0
+// bundle adds all files. In a pallet with mistakes it only finds further mistakes of single exports.
+func (b *bundler) bundle(p *Pallet, mistaken bool) {
 	b.mistakes.add(b.copy(p.layered.own, ".", palletDir, 0))
 	b.mistakes.add(b.copy(p.layered.merged, ".", mergedDir, 0))
 	for _, f := range []File{
@@ -88,8 +92,8 @@ func (b *bundler) bundle(p *Pallet) {
 	for _, d := range p.enabled() {
 		b.mistakes.add(b.copy(d.Package.view, d.Package.dir, d.Package.BundleDir(), 0))
 		for _, e := range d.exports() {
-			if conflicting {
-				b.files = tree{} // conflicts are reported already: find only the mistakes of single exports
+			if mistaken {
+				b.files = tree{} // conflicts between exports are reported already
 			}
 			b.mistakes.add(b.export(e))
 			if b.ctx.Err() != nil {

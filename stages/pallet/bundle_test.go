@@ -243,6 +243,7 @@ func TestBundleOfChangedPallet(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "packages")))
 	_, err = p.Bundle(t.Context(), Options{})
 	require.EqualError(t, err, "read "+dir+"/packages/a/forklift-package.yml: no such file or directory\n"+
+		"read "+dir+"/packages/a/overlays/etc/a: no such file or directory\n"+
 		dir+"/packages/a/forklift-package.yml:4:9: export overlays/etc/a of deployment a: "+
 		"read "+dir+"/packages/a/overlays/etc/a: no such file or directory")
 	require.NoError(t, os.RemoveAll(dir))

@@ -64,12 +64,14 @@ func (r Report) errors() []error {
 }
 
 // Plan returns the start order of the pallet's Compose apps.
-func (p *Pallet) Plan() resource.Order {
+func (p *Pallet) Plan() resource.Order { return p.order(p.Check()) }
+
+func (p *Pallet) order(r Report) resource.Order {
 	var names []string
 	for _, d := range p.enabled() {
 		if len(d.ComposeFiles()) > 0 {
 			names = append(names, d.Name)
 		}
 	}
-	return resource.NewOrder(names, p.Check().Met)
+	return resource.NewOrder(names, r.Met)
 }

@@ -46,7 +46,8 @@ func (b *bundler) copyBelow(v *view, source, target string) error {
 	for _, name := range v.below(source) {
 		f, err := b.entry(v.entries[name])
 		if err != nil {
-			return err
+			b.mistakes.add(err)
+			continue
 		}
 		f.Path = path.Join(target, relativeTo(source, name))
 		if err := b.files.put(f); err != nil {

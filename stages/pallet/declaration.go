@@ -16,6 +16,7 @@ type Pallet struct {
 	Notes       []string      // notices that are no mistakes, each with its file
 
 	layered *layered
+	staged  bool // it was read from a bundle
 }
 
 // ForkliftVersion returns the format version that the pallet declares.

@@ -143,6 +143,9 @@ func (b *bundler) export(e export) error {
 		}
 		return nil
 	}
+	if b.skipDownloads {
+		return nil
+	}
 	if b.options.Downloads == nil {
 		return e.errorf("source-type", "export %s of deployment %s is from %s (%s): downloads are not available here",
 			e.Target, e.deployment.Name, source, e.URL)

@@ -147,14 +147,20 @@ func (f *file) errorf(at keyPath, format string, args ...any) error {
 
 // position returns file:line:column of a value, or of the nearest value above it that exists.
 func (f *file) position(at keyPath) string {
+	position, _ := f.find(at)
+	return position
+}
+
+// find is position, and returns the number of keys and indices of the value found.
+func (f *file) find(at keyPath) (position string, depth int) {
 	err := f.parse()
 	for ; err == nil && len(at) > 0; at = at[:len(at)-1] {
 		if node, err := at.node().FilterFile(f.parsed); err == nil {
 			p := start(node).Position
-			return fmt.Sprintf("%s:%d:%d", f.name, p.Line, p.Column)
+			return fmt.Sprintf("%s:%d:%d", f.name, p.Line, p.Column), len(at)
 		}
 	}
-	return f.name + ":1:1"
+	return f.name + ":1:1", 0
 }
 
 // start returns the first token of a value. That of a mapping node itself is its first colon.

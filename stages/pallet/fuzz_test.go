@@ -92,7 +92,7 @@ func FuzzManifest(f *testing.F) {
 			ForkliftVersion: Version, Pallet: ManifestPallet{Path: "x", Version: version, Description: description},
 			Deploys: map[string]deploymentDeclaration{}, Exports: map[string]ManifestExports{},
 		}
-		require.NoError(t, m.deployment(&bundler{}, d))
+		m.deployment(d, nil)
 		data, err := m.marshal()
 		require.NoError(t, err)
 		var got Manifest

@@ -20,7 +20,7 @@ features:
 -- packages/a/compose.yml --
 services:
   web: {image: caddy}
-  made: {build: .}
+  made: {build: ., image: x/made:1}
 -- packages/a/more.yml --
 services:
   db: {image: "ghcr.io/x/db:1@sha256:0123456789012345678901234567890123456789012345678901234567890123"}
@@ -46,7 +46,7 @@ func TestFullImages(t *testing.T) {
 	p, err := Read(dir)
 	require.NoError(t, err)
 	want := []string{
-		"docker.io/library/caddy:latest", "docker.io/x/log:2",
+		"docker.io/library/caddy:latest", "docker.io/x/log:2", "docker.io/x/made:1",
 		"ghcr.io/x/db:1@sha256:0123456789012345678901234567890123456789012345678901234567890123",
 	}
 	got, err := p.FullImages(t.Context())

@@ -27,10 +27,6 @@ func (p *Pallet) Lint() (warnings []string, err error) {
 	l.ports(p)
 	l.similarPaths(p)
 	l.checkUnits()
-	if cycle := p.Plan().Cycle(); cycle != nil {
-		l.warn(p.layered.file.position(nil), "dependency cycle between deployments: %s",
-			strings.Join(append(cycle, cycle[0]), " waits for "))
-	}
 	l.unused(p)
 	slices.Sort(l.warnings)
 	return slices.Compact(l.warnings), errors.Join(append(l.errs, l.roots.close())...)

@@ -85,7 +85,7 @@ repository:
 `
 
 // manifest returns the encoded manifest of the pallet's bundle.
-func (b *bundler) manifest(p *Pallet) ([]byte, error) {
+func (b *bundler) manifest(p *Pallet, v *Validation) ([]byte, error) {
 	o := b.options
 	m := Manifest{
 		ForkliftVersion: Version,
@@ -106,7 +106,7 @@ func (b *bundler) manifest(p *Pallet) ([]byte, error) {
 		}
 	}
 	for _, d := range p.enabled() {
-		b.mistakes.add(m.deployment(b, d))
+		m.deployment(d, v.Apps[d.Name])
 	}
 	return m.marshal()
 }
@@ -127,16 +127,12 @@ func inclusions(required []*required, imports bool) map[string]ManifestInclusion
 	return all
 }
 
-// deployment adds the entries of a deployment.
-func (m *Manifest) deployment(b *bundler, d *Deployment) error {
+// deployment adds the entries of a deployment with its Compose app, which may be nil.
+func (m *Manifest) deployment(d *Deployment, app *compose.App) {
 	m.Deploys[d.Name] = deploymentDeclaration{Package: d.Package.Path, Features: d.Features}
 	exports := ManifestExports{File: d.targets()}
 	downloads := ManifestDownloads{
 		HTTP: d.downloads(SourceHTTP, SourceHTTPArchive), OCIImage: d.downloads(SourceOCIImage),
-	}
-	app, err := d.app(b.ctx, b.roots)
-	if err != nil {
-		return err
 	}
 	if app != nil {
 		exports.ComposeApp = app
@@ -148,7 +144,6 @@ func (m *Manifest) deployment(b *bundler, d *Deployment) error {
 	if len(downloads.HTTP)+len(downloads.OCIImage) > 0 {
 		m.Downloads[d.Name] = downloads
 	}
-	return nil
 }
 
 // union returns the elements of two lists, sorted, without duplicates.

@@ -29,7 +29,7 @@ func ReadBundle(ctx context.Context, dir string) (m Manifest, p *Pallet, err err
 		return m, nil, fmt.Errorf("read bundle %s: %w", dir, err)
 	}
 	t := &layered{path: m.Pallet.Path, own: v, merged: v, file: &file{name: v.fullPath(ManifestFile)}}
-	p = &Pallet{Dir: dir, Path: m.Pallet.Path, Description: m.Pallet.Description, layered: t}
+	p = &Pallet{Dir: dir, Path: m.Pallet.Path, Description: m.Pallet.Description, layered: t, staged: true}
 	for _, name := range slices.Sorted(maps.Keys(m.Deploys)) {
 		p.Deployments = append(p.Deployments, l.staged(t, name, m.Deploys[name]))
 	}

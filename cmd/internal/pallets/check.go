@@ -19,6 +19,7 @@ import (
 type checked struct {
 	Conflicts []string `json:"conflicts"`
 	Missing   []string `json:"missing"`
+	Mistakes  []string `json:"mistakes"`
 	Warnings  []string `json:"warnings"`
 	Notes     []string `json:"notes"`
 }
@@ -28,9 +29,9 @@ func checkCommand(w *Flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check that the pallet can be deployed",
-		Long: "Check that the pallet can be deployed: that its files are sound, that no two deployments want the same, that\n" +
-			"every deployment finds what it requires, and that the sources of all exports are there. The exit code is 1 if\n" +
-			"something is wrong, also with --json; warnings and notes do not change it.",
+		Long: "Check that a device can apply the pallet: that its files are sound, that no two deployments want the same, that\n" +
+			"every deployment finds what it requires, that the sources of all exports exist, and that Docker can start every\n" +
+			"Compose app. The exit code is 1 if there is a mistake, also with --json; warnings and notes do not change it.",
 		Example: "  pkctl pallet check --lint\n  pkctl pallet check -C pallets/standard",
 		Args:    cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,24 +39,26 @@ func checkCommand(w *Flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			warnings, err := w.warnings(p, lint)
-			if err != nil {
-				return err
+			v := p.Validate(cmd.Context())
+			warnings := v.Warnings
+			if lint {
+				more, err := p.Lint()
+				if err != nil && v.Err() == nil {
+					return err
+				}
+				warnings = append(warnings, more...)
 			}
-			if _, err := p.Apps(cmd.Context()); err != nil {
-				return err
-			}
-			err = cli.Print(cmd, resultOf(p, warnings), func(out io.Writer) error {
+			err = cli.Print(cmd, resultOf(p, v, warnings), func(out io.Writer) error {
 				for _, text := range append(slices.Clone(p.Notes), warnings...) {
 					fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", text)
 				}
-				if err := p.Check().Err(); err != nil {
+				if err := v.Err(); err != nil {
 					return fmt.Errorf("pallet %s:\n%w", p.Path, err)
 				}
 				_, err := fmt.Fprintf(out, "pallet %s can be deployed: %d deployments\n", p.Path, len(p.Deployments))
 				return err
 			})
-			if err == nil && p.Check().Err() != nil {
+			if err == nil && v.Err() != nil {
 				return cli.ErrReported // with --json
 			}
 			return err
@@ -65,25 +68,21 @@ func checkCommand(w *Flags) *cobra.Command {
 	return cmd
 }
 
-// warnings returns those of the linter if lint is set. Its errors, sources of exports that are missing, are always returned.
-func (w *Flags) warnings(p *pallet.Pallet, lint bool) ([]string, error) {
-	warnings, err := p.Lint()
-	if !lint {
-		warnings = nil
+func resultOf(p *pallet.Pallet, v *pallet.Validation, warnings []string) checked {
+	c := checked{
+		Conflicts: []string{}, Missing: []string{}, Mistakes: []string{},
+		Warnings: append([]string{}, warnings...), Notes: append([]string{}, p.Notes...),
 	}
-	return warnings, err
-}
-
-func resultOf(p *pallet.Pallet, warnings []string) checked {
-	r := p.Check()
-	v := checked{Conflicts: []string{}, Missing: []string{}, Warnings: append([]string{}, warnings...), Notes: append([]string{}, p.Notes...)}
-	for _, c := range r.Conflicts {
-		v.Conflicts = append(v.Conflicts, c.String())
+	for _, conflict := range v.Report.Conflicts {
+		c.Conflicts = append(c.Conflicts, conflict.String())
 	}
-	for _, m := range r.Missing {
-		v.Missing = append(v.Missing, m.String())
+	for _, missing := range v.Report.Missing {
+		c.Missing = append(c.Missing, missing.String())
 	}
-	return v
+	for _, err := range v.OtherMistakes() {
+		c.Mistakes = append(c.Mistakes, err.Error())
+	}
+	return c
 }
 
 func planCommand(w *Flags) *cobra.Command {
@@ -97,14 +96,11 @@ func planCommand(w *Flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := p.Check().Err(); err != nil {
+			v := p.Validate(cmd.Context())
+			if err := v.BlockingErr(); err != nil {
 				return err
 			}
-			order := p.Plan()
-			if cycle := order.Cycle(); cycle != nil {
-				return fmt.Errorf("dependency cycle of deployments: %s; make one of the requirements nonblocking",
-					strings.Join(append(cycle, cycle[0]), " waits for "))
-			}
+			order := v.Order
 			return cli.Print(cmd, map[string]any{"after": dependencies(order), "waves": append([][]string{}, order.Waves()...)}, func(out io.Writer) error {
 				return printOrder(out, order)
 			})

@@ -105,7 +105,7 @@ func (w *Flags) Read(cmd *cobra.Command, dir string) (*pallet.Pallet, error) {
 // read reads the pallet that the flags name.
 func (w *Flags) read(cmd *cobra.Command) (*pallet.Pallet, error) { return w.Read(cmd, w.Dir) }
 
-// Bundle makes the bundle of a pallet, and downloads what its exports name.
+// Bundle makes the bundle of a pallet, downloads what its exports name, and prints the warnings of the bundle.
 func (w *Flags) Bundle(cmd *cobra.Command, p *pallet.Pallet, s source.State) (*pallet.Bundle, error) {
 	dir, err := w.cacheDir()
 	if err != nil {
@@ -115,10 +115,17 @@ func (w *Flags) Bundle(cmd *cobra.Command, p *pallet.Pallet, s source.State) (*p
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
-	return p.Bundle(cmd.Context(), pallet.Options{
+	b, err := p.Bundle(cmd.Context(), pallet.Options{
 		Version: s.Version, Commit: s.Commit, Clean: s.Clean,
 		Downloads: download.Cache{Dir: filepath.Join(dir, "downloads"), Mirrors: mirrors, Platform: w.platform, Offline: w.offline},
 	})
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range b.Warnings {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", text)
+	}
+	return b, nil
 }
 
 // edit returns the editor of the pallet that the flags name.

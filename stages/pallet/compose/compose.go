@@ -49,8 +49,58 @@ type Source struct {
 	Find func(name string) (string, error)
 }
 
-// bundle is a placeholder for the directory of the bundle.
-const bundle = "/bundle"
+// outside is the first directory of bundle: a path in it and not in bundle leads out of the bundle.
+const outside = "/outside"
+
+// bundle is a placeholder for the directory of the bundle, deep enough for paths with ".." that lead out of it.
+var bundle = path.Join(outside, strings.Repeat("parent/", 16), "bundle")
+
+// Project is a loaded Compose app with what it needs of a device.
+type Project struct {
+	App        *App
+	Needs      []Need      // files of the bundle
+	Ports      []Port      // published on fixed ports of the host
+	Containers []Container // with fixed names
+	Networks   Uses
+	Volumes    Uses
+	Mistakes   []Mistake // reasons for which the app cannot start on any device
+}
+
+// Mistake is a mistake in the compose files of an app.
+type Mistake struct {
+	Path []any // keys and indices of the value, from the top of a file
+	Text string
+}
+
+// Need is a file or directory of the bundle that must exist when the app starts.
+type Need struct {
+	Path []any  // of the value that names it, as in Mistake
+	Name string // relative to the bundle
+	Use  string // such as "bind mount of service web"
+	File bool   // it has to be a regular file
+	Env  bool   // it is an env file of the default format
+}
+
+// Port is a published port of the host.
+type Port struct {
+	Path     []any // of its value, as in Mistake
+	Service  string
+	IP       string // "" means all addresses
+	Number   int
+	Protocol string // tcp, udp or sctp
+}
+
+// Container is a container with a fixed name.
+type Container struct {
+	Path []any // of its value, as in Mistake
+	Name string
+}
+
+// Uses are the networks or volumes that services of an app use, by their names in Docker.
+type Uses struct {
+	Created  []string         // by the app
+	External map[string][]any // that must exist, with the paths of their declarations, as in Mistake
+}
 
 // workingDir returns the directory of the files with the placeholder for the bundle.
 func (s Source) workingDir() string { return path.Join(bundle, s.Dir) }
@@ -60,7 +110,7 @@ func (s Source) workingDir() string { return path.Join(bundle, s.Dir) }
 const maxValues = 10_000
 
 // Load parses and merges the files of an app.
-func Load(ctx context.Context, s Source) (app *App, err error) {
+func Load(ctx context.Context, s Source) (loaded *Project, err error) {
 	defer func() {
 		// The library panics on some broken input.
 		if cause := recover(); cause != nil {
@@ -74,9 +124,11 @@ func Load(ctx context.Context, s Source) (app *App, err error) {
 	}
 	project, err := s.project(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read compose files of %s: %w", s.Name, err)
+		return nil, fmt.Errorf("read compose files of %s: %s", s.Name, strings.ReplaceAll(err.Error(), bundle+"/", ""))
 	}
-	return summary(project), nil
+	loaded = &Project{App: summary(project)}
+	loaded.collect(project)
+	return loaded, nil
 }
 
 // check returns an error for YAML that does not parse or expands to too many values.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func load(t *testing.T, files ...string) (*App, error) {
+func load(t *testing.T, files ...string) (*Project, error) {
 	t.Helper()
 	s := Source{Name: "a_b", Dir: "packages/x", Find: func(name string) (string, error) {
 		if name != "other.yml" {
@@ -30,7 +30,7 @@ func load(t *testing.T, files ...string) (*App, error) {
 
 func TestApp(t *testing.T) {
 	t.Setenv("TAG", "from the environment")
-	app, err := load(t, `
+	loaded, err := load(t, `
 services:
   web:
     image: web:${TAG:-none}
@@ -53,7 +53,7 @@ services:
 		CreatedBindMounts: []string{"/base", "/host", "packages/x/data"}, RequiredBindMounts: []string{"/there"},
 		CreatedVolumes: []string{"a_b_named"}, RequiredVolumes: []string{"its-name"},
 		CreatedNetworks: []string{"a_b_in"}, RequiredNetworks: []string{"out"},
-	}, app)
+	}, loaded.App)
 }
 
 func TestMistakes(t *testing.T) {
@@ -90,7 +90,7 @@ func FuzzLoad(f *testing.F) {
 		app, err := Load(t.Context(), Source{Name: "x", Dir: "packages/x", Files: []File{{"c.yml", []byte(text)}},
 			Find: func(string) (string, error) { return "", errors.New("no") }})
 		if err == nil {
-			require.Equal(t, "x", app.Name)
+			require.Equal(t, "x", app.App.Name)
 		}
 	})
 }

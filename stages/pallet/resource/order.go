@@ -68,6 +68,24 @@ func (o Order) cycleFrom(start string, done map[string]bool) []string {
 	return nil
 }
 
+// Before reports whether a deployment has to start before another one, directly or not.
+func (o Order) Before(first, then string) bool {
+	seen := map[string]bool{}
+	pending := slices.Clone(o[then])
+	for len(pending) > 0 {
+		name := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+		if name == first {
+			return true
+		}
+		if !seen[name] {
+			seen[name] = true
+			pending = append(pending, o[name]...)
+		}
+	}
+	return false
+}
+
 // Waves returns the deployments in their start order. Those of one wave can start at the same time. The last wave has all
 // deployments that are in or depend on a cycle.
 func (o Order) Waves() [][]string {

@@ -43,7 +43,7 @@ func (e Edit) DeleteDeployment(name string) error {
 		return err
 	}
 	if err := errors.Join(root.Remove(file), root.Close()); err != nil {
-		return fmt.Errorf("delete deployment %s: %w", name, err)
+		return fmt.Errorf("delete deployment %s: %w", name, e.explainMissing(name, err))
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (e Edit) change(name string, change func(*deploymentDeclaration) error) err
 		text, err = updateDeclaration(old.data, declared)
 	}
 	if err != nil {
-		return fmt.Errorf("change deployment %s: %w", name, err)
+		return fmt.Errorf("change deployment %s: %w", name, e.explainMissing(name, err))
 	}
 	return e.writeFile(file, text)
 }

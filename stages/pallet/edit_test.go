@@ -82,3 +82,19 @@ later: "unknown" # of a newer version
 		})
 	}
 }
+
+// A deployment that is missing is answered with those that there are.
+func TestEditMissingDeployment(t *testing.T) {
+	dir := t.TempDir()
+	e := pallet.Edit{Dir: dir}
+	require.EqualError(t, e.DeleteDeployment("x"), `delete deployment x: no deployment "x" in `+dir+"/deployments: it has none")
+	require.NoError(t, e.AddDeployment("infra/b", "/b", nil, false))
+	require.NoError(t, e.AddDeployment("a", "/a", nil, false))
+	missing := `no deployment "x" in ` + dir + "/deployments: it has a, infra/b"
+	require.EqualError(t, e.DeleteDeployment("x"), "delete deployment x: "+missing)
+	for _, err := range []error{
+		e.SetDisabled("x", true), e.SetPackage("x", "/y"), e.EnableFeatures("x", "y"), e.DisableFeatures("x", "y"),
+	} {
+		require.EqualError(t, err, "change deployment x: "+missing)
+	}
+}

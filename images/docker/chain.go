@@ -16,52 +16,49 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// maxLayers is how many layers an image can have: overlay2 takes 128 below a container, and one of them is Docker's.
-const maxLayers = 127
-
-// chained is a layer over those below it, which is what Docker keeps once for all images.
-type chained struct {
+// chainLayer is a layer above those below it. Docker stores it once for all images, by its chain ID.
+type chainLayer struct {
 	images.Layer
-	id       digest.Digest // of the chain
-	parent   *chained      // nil: the base
+	id       digest.Digest // chain ID
+	parent   *chainLayer   // nil: this is the base
 	children bool
 
-	diff  *tree.Node   // the directory with what the layer changes
-	size  int64        // of the files in it, in bytes
-	split tree.Content // by which Docker writes the archive anew: see tarSplit
+	diff  *tree.Node   // the directory with the layer's files, in the form of overlay2
+	size  int64        // of these files, in bytes
+	split tree.Content // see tarSplit
 }
 
-// cacheID is the name of the layer's directory.
-func (l *chained) cacheID() string { return l.id.Encoded() }
+// cacheID returns the name of the layer's directory.
+func (l *chainLayer) cacheID() string { return l.id.Encoded() }
 
-// linkLength is that of the short names of directories, of which a mount can take many.
+// linkLength is the length of the short names of layer directories, which keep mount options short.
 const linkLength = 26
 
-// link is the short name of the layer's directory.
-func (l *chained) link() string {
-	sum, _ := hex.DecodeString(l.id.Encoded()) // a valid digest
+// link returns the short name of the layer's directory.
+func (l *chainLayer) link() string {
+	sum, _ := hex.DecodeString(l.id.Encoded()) // cannot fail: the digest is valid
 	return base32.StdEncoding.EncodeToString(sum)[:linkLength]
 }
 
-// shortName is that of the directory of a layer that belongs to a container.
+// shortName returns the short name of the directory of a container's own layer.
 func shortName(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return base32.StdEncoding.EncodeToString(sum[:])[:linkLength]
 }
 
-// chainsOf are the layers of images, each chain once and those below it first.
-func chainsOf(all []images.Image) ([]*chained, error) {
-	known := map[digest.Digest]*chained{}
-	var out []*chained
+// chainsOf returns the layers of images, each chain ID once, parents first.
+func chainsOf(all []images.Image) ([]*chainLayer, error) {
+	known := map[digest.Digest]*chainLayer{}
+	var out []*chainLayer
 	for _, image := range all {
 		diffs, err := diffIDs(image)
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", title(image), err)
 		}
-		var parent *chained
+		var parent *chainLayer
 		for i, id := range identity.ChainIDs(diffs) {
 			if known[id] == nil {
-				known[id] = &chained{Layer: image.Layers[i], id: id, parent: parent}
+				known[id] = &chainLayer{Layer: image.Layers[i], id: id, parent: parent}
 				out = append(out, known[id])
 			}
 			if parent != nil {
@@ -73,7 +70,7 @@ func chainsOf(all []images.Image) ([]*chained, error) {
 	return out, nil
 }
 
-// title is what messages call an image.
+// title returns the name of an image for messages.
 func title(image images.Image) string {
 	if len(image.Names) > 0 {
 		return image.Names[0]
@@ -81,7 +78,7 @@ func title(image images.Image) string {
 	return image.ID().String()
 }
 
-// diffIDs are those of the configuration, which the layers must have as well.
+// diffIDs returns the diff IDs in an image's configuration, which must be those of the layers.
 func diffIDs(image images.Image) ([]digest.Digest, error) {
 	var config struct {
 		RootFS struct {
@@ -92,8 +89,8 @@ func diffIDs(image images.Image) ([]digest.Digest, error) {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	ids := config.RootFS.DiffIDs
-	if len(ids) > maxLayers {
-		return nil, fmt.Errorf("it has %d layers, and Docker runs at most %d", len(ids), maxLayers)
+	if len(ids) > images.MaxLayers {
+		return nil, fmt.Errorf("image has %d layers: Docker mounts at most %d", len(ids), images.MaxLayers)
 	}
 	for _, id := range ids {
 		if err := images.Valid(id); err != nil {
@@ -102,7 +99,7 @@ func diffIDs(image images.Image) ([]digest.Digest, error) {
 	}
 	same := func(l images.Layer, id digest.Digest) bool { return l.DiffID == id }
 	if !slices.EqualFunc(image.Layers, ids, same) {
-		return nil, errors.New("its layers are not those that its configuration names")
+		return nil, errors.New("layers differ from the diff IDs in the configuration")
 	}
 	return ids, nil
 }

@@ -16,18 +16,18 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Container is a container that was created and has never run.
+// Container is a container that is created and has never run.
 type Container struct {
-	Name    string // without a slash
-	Title   string // what messages call it, such as service web of app site
+	Name    string // without the slash
+	Title   string // for messages, such as service web of app site
 	Image   digest.Digest
 	Created time.Time
-	// Request is what Docker's API is asked to create: the body of
+	// Request is the request to create it, in the format of
 	// https://docs.docker.com/reference/api/engine/version/v1.45/#tag/Container/operation/ContainerCreate
 	Request json.RawMessage
 }
 
-// ContainerError says why a container cannot be put into a store.
+// ContainerError is the reason for which a container cannot be created in a store.
 type ContainerError struct {
 	Title string // of the container
 	Err   error
@@ -37,78 +37,78 @@ func (e ContainerError) Error() string { return e.Title + ": " + e.Err.Error() }
 
 func (e ContainerError) Unwrap() error { return e.Err }
 
-// ID is derived from what Docker has once, so that it is the same in every build.
+// ID returns the container ID. It is derived from the name and the image, so that it is the same in every build.
 func (c Container) ID() string { return derive("container", c.Name, c.Image.String()) }
 
-// derive is a name for what Docker names by chance.
+// derive returns an ID where Docker would draw a random one.
 func derive(parts ...string) string {
-	data, _ := json.Marshal(parts) // strings
+	data, _ := json.Marshal(parts) // cannot fail: strings
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
-// createAll puts down containers and the volumes that they use.
-func (t *storeWriter) createAll(s Store, chains []*chained, all []images.Image) error {
+// createAll writes containers and their volumes.
+func (t *storeWriter) createAll(s Store, chains []*chainLayer, all []images.Image) error {
 	if len(s.Containers) == 0 {
 		return nil
 	}
 	t.directory("containers", 0o710)
 	t.directory("image/overlay2/layerdb/mounts", 0o755)
-	made := map[digest.Digest]*base{}
+	bases := map[digest.Digest]*base{}
 	volumes := newVolumes(s.Volumes)
 	for _, c := range s.Containers {
-		if made[c.Image] == nil {
+		if bases[c.Image] == nil {
 			b, err := t.base(c.Image, chains, all)
 			if err != nil {
 				return ContainerError{c.Title, err}
 			}
-			made[c.Image] = b
+			bases[c.Image] = b
 		}
-		if err := t.create(c, made[c.Image], s.Defaults, volumes); err != nil {
+		if err := t.create(c, bases[c.Image], s.Defaults, volumes); err != nil {
 			return ContainerError{c.Title, err}
 		}
 	}
 	return t.volumes(volumes)
 }
 
-// create puts down a container, and into its volumes what belongs there.
+// create writes a container, and copies the image's files into its volumes.
 func (t *storeWriter) create(c Container, b *base, d Defaults, v *volumes) error {
-	settled, err := d.settle(c, b.config)
+	complete, err := d.complete(c, b.config)
 	if err != nil {
 		return err
 	}
-	if err := v.fill(settled, b.view, d.API); err != nil {
+	if err := v.fill(complete, b.view, d.API); err != nil {
 		return err
 	}
-	return t.container(settled, b)
+	return t.container(complete, b)
 }
 
 // base is the image of a container.
 type base struct {
 	config json.RawMessage
-	top    *chained
+	top    *chainLayer
 	view   *tree.Tree
 }
 
-func (t *storeWriter) base(id digest.Digest, chains []*chained, all []images.Image) (*base, error) {
+func (t *storeWriter) base(id digest.Digest, chains []*chainLayer, all []images.Image) (*base, error) {
 	i := slices.IndexFunc(all, func(image images.Image) bool { return image.ID() == id })
 	if i < 0 {
-		return nil, fmt.Errorf("its image %s is not in the store", id)
+		return nil, fmt.Errorf("image %s is not in the store", id)
 	}
 	diffs, err := diffIDs(all[i])
 	if err != nil {
 		return nil, err
 	}
 	if len(diffs) == 0 {
-		return nil, fmt.Errorf("its image %s has no layers", id)
+		return nil, fmt.Errorf("image %s has no layers", id)
 	}
 	top := identity.ChainID(diffs)
-	j := slices.IndexFunc(chains, func(l *chained) bool { return l.id == top })
+	j := slices.IndexFunc(chains, func(l *chainLayer) bool { return l.id == top })
 	return &base{all[i].Config, chains[j], t.view(chains[j])}, nil
 }
 
-// container puts down what Docker knows of a container, and the two layers above its image's.
-func (t *storeWriter) container(c settled, b *base) error {
+// container writes the metadata of a container and its two layers above those of the image.
+func (t *storeWriter) container(c completeContainer, b *base) error {
 	for name, content := range map[string]any{"config.v2.json": c.config, "hostconfig.json": c.host} {
 		data, err := json.Marshal(content)
 		if err != nil {
@@ -145,7 +145,7 @@ func (t *storeWriter) container(c settled, b *base) error {
 	return nil
 }
 
-// upper puts a layer of a container where the storage driver mounts it from.
+// upper writes a layer of a container for the storage driver.
 func (t *storeWriter) upper(id string, diff *tree.Node, lower string) {
 	dir := "overlay2/" + id
 	t.directory(dir, 0o710)

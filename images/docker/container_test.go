@@ -14,28 +14,27 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// asked is a container of an image as Compose asks for one, with further settings.
+// asked returns a container as Compose requests it, with further settings.
 func asked(image images.Image, config, host string) Container {
 	text := fmt.Sprintf(`{"Image": "x", "Cmd": ["/main"], "HostConfig": {"NetworkMode": "none"%s}%s}`, host, config)
 	return Container{Name: "a-web-1", Title: "service web of app a", Image: image.ID(), Request: json.RawMessage(text), Created: tartest.Written()}
 }
 
-// What Docker would do with it has to be known.
 func TestContainerRefused(t *testing.T) {
 	s := newShelf(t)
 	image := s.image("x", archiveOf(t, tartest.File("file", "")))
 	for _, c := range []struct{ config, host, want string }{
-		{``, `, "SecurityOpt": ["no-new-privileges"]`, "security_opt cannot be settled without Docker"},
-		{``, `, "Memory": 1000`, "mem_limit cannot be settled without Docker"},
-		{``, `, "NewInDocker": {"a": [1]}`, "NewInDocker cannot be settled without Docker"},
-		{`, "MacAddress": "a"`, ``, "mac_address cannot be settled without Docker"},
-		{``, `, "NetworkMode": "container:x"`, "network_mode takes the network of another container"},
-		{``, `, "Binds": ["/a:/b:rshared"]`, `volumes: option "rshared" of "/a:/b:rshared" cannot be settled without Docker`},
-		{``, `, "Binds": ["a:/b"]`, `volumes: "a" is no path in "a:/b"`},
-		{``, `, "Mounts": [{"Type": "tmpfs", "Target": "/t"}]`, "volumes: type tmpfs at /t cannot be settled without Docker"},
+		{``, `, "SecurityOpt": ["no-new-privileges"]`, "security_opt is not supported when containers are created at build time"},
+		{``, `, "Memory": 1000`, "mem_limit is not supported when containers are created at build time"},
+		{``, `, "NewInDocker": {"a": [1]}`, "NewInDocker is not supported when containers are created at build time"},
+		{`, "MacAddress": "a"`, ``, "mac_address is not supported when containers are created at build time"},
+		{``, `, "NetworkMode": "container:x"`, "network_mode container: is not supported when containers are created at build time"},
+		{``, `, "Binds": ["/a:/b:rshared"]`, `volumes: option "rshared" of "/a:/b:rshared" is not supported when containers are created at build time`},
+		{``, `, "Binds": ["a:/b"]`, `volumes: source "a" of "a:/b" is not an absolute path`},
+		{``, `, "Mounts": [{"Type": "tmpfs", "Target": "/t"}]`, "volumes: type tmpfs at /t is not supported when containers are created at build time"},
 		{``, `, "Mounts": [{"Type": "volume", "Target": "/t", "VolumeOptions": {"Subpath": "x"}}]`, `volumes: volume at /t: json: unknown field "Subpath"`},
-		{``, `, "Mounts": [{"Type": "volume", "Target": "/t", "Source": "n"}]`, "volumes: there is no volume n"},
-		{``, `, "Mounts": [{"Type": "volume", "Target": "/file"}]`, "volumes: in the image /file is no directory"},
+		{``, `, "Mounts": [{"Type": "volume", "Target": "/t", "Source": "n"}]`, "volumes: volume n does not exist"},
+		{``, `, "Mounts": [{"Type": "volume", "Target": "/file"}]`, "volumes: /file is not a directory in the image"},
 	} {
 		store := Store{Diff: s.diff, Cache: t.TempDir(), Containers: []Container{asked(image, c.config, c.host)}}
 		_, err := store.Tree(t.Context(), []images.Image{image})
@@ -44,10 +43,9 @@ func TestContainerRefused(t *testing.T) {
 	none := asked(image, "", "")
 	none.Image = "sha256:0"
 	_, err := Store{Diff: s.diff, Cache: t.TempDir(), Containers: []Container{none}}.Tree(t.Context(), []images.Image{image})
-	require.EqualError(t, err, "service web of app a: its image sha256:0 is not in the store")
+	require.EqualError(t, err, "service web of app a: image sha256:0 is not in the store")
 }
 
-// What a container is not asked for it has from its image.
 func TestInherit(t *testing.T) {
 	const image = `{"User": "7", "Env": ["A=i", "B=i"], "Cmd": ["c"], "Entrypoint": ["e"], "Labels": {"a": "i", "b": "i"},
 		"Healthcheck": {"Test": ["CMD", "i"], "Interval": 5}, "WorkingDir": "/i", "Volumes": {"/i": {}}}`
@@ -71,7 +69,6 @@ func TestInherit(t *testing.T) {
 	}
 }
 
-// A container sees what an overlay of the layers shows, and mount points go where the image has none.
 func TestView(t *testing.T) {
 	read := func(entries ...tartest.Entry) *tree.Node {
 		f, err := os.CreateTemp(t.TempDir(), "")
@@ -85,9 +82,9 @@ func TestView(t *testing.T) {
 		require.NoError(t, err)
 		return n
 	}
-	lower := &chained{diff: read(tartest.Dir("a"), tartest.File("a/gone", ""), tartest.File("a/stays", ""), tartest.Dir("o"), tartest.File("o/hidden", ""), tartest.Dir("d"), tartest.File("d/x", ""),
+	lower := &chainLayer{diff: read(tartest.Dir("a"), tartest.File("a/gone", ""), tartest.File("a/stays", ""), tartest.Dir("o"), tartest.File("o/hidden", ""), tartest.Dir("d"), tartest.File("d/x", ""),
 		tartest.Symlink("etc", "usr"), tartest.Dir("proc"))}
-	upper := &chained{parent: lower, diff: read(tartest.File("a/.wh.gone", ""), tartest.File("a/new", ""), tartest.Dir("o"), tartest.File("o/.wh..wh..opq", ""), tartest.File("o/own", ""),
+	upper := &chainLayer{parent: lower, diff: read(tartest.File("a/.wh.gone", ""), tartest.File("a/new", ""), tartest.Dir("o"), tartest.File("o/.wh..wh..opq", ""), tartest.File("o/own", ""),
 		tartest.File("d", "a file now"))}
 	tr := newTree()
 	view := tr.view(upper)
@@ -110,7 +107,6 @@ func TestView(t *testing.T) {
 		"etc/resolv.conf regular file", "sys directory"}, got)
 }
 
-// The same rows make the same file.
 func TestDatabase(t *testing.T) {
 	rows := [][2]string{{"a", "1"}, {"b", "2"}}
 	first, err := database("volumes", rows)

@@ -12,45 +12,44 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// The names by which an archive says what of the layers below it is gone.
+// The names of whiteouts in the archive of a layer.
 // https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
 const (
 	whiteoutPrefix = ".wh."
 	whiteoutOpaque = ".wh..wh..opq"
 )
 
-// opaque is the attribute by which an overlay's directory hides those below it.
+// opaque is the extended attribute of a directory that hides those of lower layers.
 const opaque = "trusted.overlay.opaque"
 
-// readDiff reads the archive of a layer as a directory of overlay2 holds it.
+// readDiff reads the archive of a layer and returns its directory in the form of overlay2.
 func readDiff(archive *os.File) (*tree.Node, error) {
 	info, err := archive.Stat()
 	if err != nil {
 		return nil, err
 	}
 	t := tree.New()
-	if info.Size() > 0 { // no entries and no end either is a layer, too
+	if info.Size() > 0 { // an empty file is a valid layer
 		if t, err = tree.ReadTar(archive); err != nil {
 			return nil, err
 		}
 	}
 	for name, n := range t.Walk() {
 		if n.Type == tree.Regular && n.Content.Size > 0 && n.Content.ReaderAt != io.ReaderAt(archive) {
-			const way = "which Docker could not save again: make the archive without --sparse"
-			return nil, fmt.Errorf("/%s is a sparse file, %s", name, way)
+			return nil, fmt.Errorf("/%s is a sparse file, which Docker cannot save again: create the archive without --sparse", name)
 		}
 		n.ModTime = dockerTime(n)
-		n.Xattrs = settable(n)
+		n.Xattrs = settableXattrs(n)
 	}
 	if err := convertWhiteouts(t); err != nil {
 		return nil, err
 	}
-	// Of the root an archive may say what it wants.
+	// Docker ignores the attributes of the root in the archive.
 	t.Root.Mode, t.Root.UID, t.Root.GID, t.Root.ModTime = 0o755, 0, 0, time.Time{}
 	return t.Root, nil
 }
 
-// dockerTime is the time of an entry as Docker sets it, which has none before 1970 but for symlinks.
+// dockerTime returns the modification time that Docker sets: never before 1970, except for symlinks.
 func dockerTime(n *tree.Node) time.Time {
 	if epoch := time.Unix(0, 0); n.ModTime.Before(epoch) && !n.ModTime.IsZero() && n.Type != tree.Symlink {
 		return epoch
@@ -58,8 +57,8 @@ func dockerTime(n *tree.Node) time.Time {
 	return n.ModTime
 }
 
-// settable are the attributes that the kernel lets one set. Docker does not mind the others.
-func settable(n *tree.Node) map[string]string {
+// settableXattrs returns the extended attributes that the kernel accepts. Docker skips the others.
+func settableXattrs(n *tree.Node) map[string]string {
 	var out map[string]string
 	for name, value := range n.Xattrs {
 		space, rest, _ := strings.Cut(name, ".")
@@ -83,7 +82,7 @@ func isACL(name string) bool {
 	return name == "system.posix_acl_access" || name == "system.posix_acl_default"
 }
 
-// convertWhiteouts turns the entries that delete into what means that to an overlay.
+// convertWhiteouts converts the whiteouts of an archive to those of overlayfs.
 func convertWhiteouts(t *tree.Tree) error {
 	type whiteout struct {
 		name string
@@ -98,32 +97,32 @@ func convertWhiteouts(t *tree.Tree) error {
 	var errs []error
 	for _, w := range found {
 		t.Remove(w.name)
-		errs = append(errs, deleted(t, w.name, w.node))
+		errs = append(errs, applyWhiteout(t, w.name, w.node))
 	}
 	return errors.Join(errs...)
 }
 
-// deleted marks what a whiteout of a name deletes. What is in the same layer stays, and hides all that lies below.
-func deleted(t *tree.Tree, name string, n *tree.Node) error {
+// applyWhiteout marks the file that a whiteout deletes. A file of the same layer stays, and hides lower ones.
+func applyWhiteout(t *tree.Tree, name string, n *tree.Node) error {
 	dir, base := path.Split(name)
 	parent := t.Get(dir)
 	if parent == nil {
-		return nil // it was itself below a whiteout
+		return nil // below another whiteout
 	}
 	if base == whiteoutOpaque {
 		setOpaque(parent)
 		return nil
 	}
-	gone := strings.TrimPrefix(base, whiteoutPrefix)
-	if gone == "" || gone == "." || gone == ".." {
-		return fmt.Errorf("tar entry %q deletes nothing in its directory", name)
+	target := strings.TrimPrefix(base, whiteoutPrefix)
+	if target == "" || target == "." || target == ".." {
+		return fmt.Errorf("tar entry %q is a whiteout of no file in its directory", name)
 	}
-	there := t.Get(dir + gone)
+	existing := t.Get(dir + target)
 	switch {
-	case there == nil:
-		return t.Put(dir+gone, &tree.Node{Type: tree.Char, UID: n.UID, GID: n.GID, ModTime: n.ModTime})
-	case there.Type == tree.Directory:
-		setOpaque(there)
+	case existing == nil:
+		return t.Put(dir+target, &tree.Node{Type: tree.Char, UID: n.UID, GID: n.GID, ModTime: n.ModTime})
+	case existing.Type == tree.Directory:
+		setOpaque(existing)
 	}
 	return nil
 }
@@ -135,7 +134,7 @@ func setOpaque(n *tree.Node) {
 	n.Xattrs[opaque] = "y"
 }
 
-// sizeOf is what the files below a directory hold, in bytes, as Docker counts: each inode once, symlinks by target.
+// sizeOf returns the size of the files below a directory in bytes as Docker counts it: each inode once, symlinks by their target.
 func sizeOf(dir *tree.Node) (size int64) {
 	seen := map[*tree.Node]bool{}
 	for _, n := range (&tree.Tree{Root: dir}).Walk() {

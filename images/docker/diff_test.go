@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// readEntries reads an archive of entries as a layer.
+// readEntries returns the layer of an archive with entries.
 func readEntries(t *testing.T, archive []byte) (*tree.Tree, error) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "layer")
@@ -27,7 +27,7 @@ func readEntries(t *testing.T, archive []byte) (*tree.Tree, error) {
 	return &tree.Tree{Root: root}, err
 }
 
-// The rows of the table in docs/containers.md.
+// The cases are the rows of the table in docs/containers.md.
 func TestReadDiff(t *testing.T) {
 	uid := func(h *tar.Header) { h.Uid = 7 }
 	for name, c := range map[string]struct {
@@ -70,9 +70,9 @@ func TestReadDiff(t *testing.T) {
 
 func TestReadDiffErrors(t *testing.T) {
 	for want, entries := range map[string][]tartest.Entry{
-		`tar entry ".wh." deletes nothing in its directory`:                                    {tartest.File(".wh.", "")},
-		`tar entry "a/.wh.." deletes nothing in its directory`:                                 {tartest.File("a/.wh..", "")},
-		`tar entry ".wh..." deletes nothing in its directory`:                                  {tartest.File(".wh...", "")},
+		`tar entry ".wh." is a whiteout of no file in its directory`:                           {tartest.File(".wh.", "")},
+		`tar entry "a/.wh.." is a whiteout of no file in its directory`:                        {tartest.File("a/.wh..", "")},
+		`tar entry ".wh..." is a whiteout of no file in its directory`:                         {tartest.File(".wh...", "")},
 		`tar entry "../a": path "../a" contains ".."`:                                          {tartest.File("../a", "")},
 		`tar entry "a": hard link: path "../../etc/passwd" contains ".."`:                      {tartest.Link("a", "../../etc/passwd")},
 		`tar entry "a": hard link to "/etc/passwd", which is no file before it in the archive`: {tartest.Link("a", "/etc/passwd")},
@@ -94,7 +94,7 @@ func TestSparseFile(t *testing.T) {
 		archive, err := exec.Command("tar", "--create", "--sparse", "--format", format, "--directory", dir, "a").Output()
 		require.NoError(t, err)
 		_, err = readEntries(t, archive)
-		require.EqualError(t, err, "/a is a sparse file, which Docker could not save again: make the archive without --sparse", format)
+		require.EqualError(t, err, "/a is a sparse file, which Docker cannot save again: create the archive without --sparse", format)
 	}
 }
 

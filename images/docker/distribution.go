@@ -10,43 +10,43 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// pulled is where a layer is to be had in a registry.
-type pulled struct {
-	Digest           digest.Digest // of the blob
-	SourceRepository string        // such as docker.io/library/caddy
+// registryBlob is a blob that a repository of a registry has.
+type registryBlob struct {
+	Digest           digest.Digest
+	SourceRepository string // such as docker.io/library/caddy
 }
 
-// distribution puts down as what blobs registries know the layers, so that Docker does not fetch or send them again.
+// distribution writes which blobs of registries the layers are, so that Docker neither pulls nor pushes them again.
 func (t *storeWriter) distribution(all []images.Image) {
 	const dir = "image/overlay2/distribution"
-	found := map[digest.Digest][]pulled{}
+	found := map[digest.Digest][]registryBlob{}
 	for _, image := range all {
 		for _, l := range image.Layers {
-			found[l.DiffID] = addPulled(found[l.DiffID], image, l)
+			found[l.DiffID] = addBlobs(found[l.DiffID], image, l)
 		}
 	}
 	for _, name := range []string{"diffid-by-digest", "v2metadata-by-diffid"} {
 		t.directory(dir+"/"+name, 0o755)
 		t.directory(dir+"/"+name+"/sha256", 0o755)
 	}
-	for diff, where := range found {
-		for _, p := range where {
+	for diff, blobs := range found {
+		for _, p := range blobs {
 			t.file(dir+"/diffid-by-digest/sha256/"+p.Digest.Encoded(), 0o644, diff.String())
 		}
-		data, err := json.Marshal(where)
+		data, err := json.Marshal(blobs)
 		t.errs = append(t.errs, err)
 		t.file(dir+"/v2metadata-by-diffid/sha256/"+diff.Encoded(), 0o644, string(data))
 	}
 }
 
-// addPulled adds the repositories of an image.
-func addPulled(to []pulled, image images.Image, l images.Layer) []pulled {
+// addBlobs adds a layer's blob in each repository of an image.
+func addBlobs(to []registryBlob, image images.Image, l images.Layer) []registryBlob {
 	for _, name := range image.Names {
 		named, err := reference.ParseNormalizedNamed(name)
 		if err != nil || image.Digest == "" {
-			continue // repositories has refused the one; no registry knows the other
+			continue // an invalid name is an error of repositories; an image without a digest is in no registry
 		}
-		if p := (pulled{l.Digest, named.Name()}); !slices.Contains(to, p) {
+		if p := (registryBlob{l.Digest, named.Name()}); !slices.Contains(to, p) {
 			to = append(to, p)
 		}
 	}

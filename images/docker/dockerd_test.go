@@ -16,31 +16,31 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/tartest"
 )
 
-// daemon is a Docker whose store is looked at.
+// daemon is a Docker daemon whose store is inspected.
 type daemon struct {
 	*dockertest.Daemon
 	t *testing.T
 }
 
-// startDocker starts a Docker over a directory. It ends with the test.
+// startDocker starts a daemon with a data directory, which stops at the end of the test.
 func startDocker(t *testing.T, data string) *daemon {
 	t.Helper()
 	return &daemon{dockertest.Start(t, data), t}
 }
 
-// docker runs a command against the daemon and returns what it prints.
+// docker runs a docker command and returns its output.
 func (d *daemon) docker(args ...string) string {
 	d.t.Helper()
 	return d.Run(nil, args...)
 }
 
-// load has the daemon unpack images from an archive.
+// load loads images from an archive.
 func (d *daemon) load(s shelf, all ...images.Image) {
 	d.t.Helper()
 	d.Run(savedOf(d.t, s, all...), "load")
 }
 
-// savedOf is an archive of images as `docker save` writes it.
+// savedOf returns an archive of images in the format of `docker save`.
 func savedOf(t *testing.T, s shelf, all ...images.Image) []byte {
 	t.Helper()
 	type saved struct {
@@ -76,15 +76,15 @@ func savedOf(t *testing.T, s shelf, all ...images.Image) []byte {
 	return out.Bytes()
 }
 
-// diffDir is where the daemon has what a layer changes.
-func (d *daemon) diffDir(l *chained) string {
+// diffDir returns the directory with a layer's files.
+func (d *daemon) diffDir(l *chainLayer) string {
 	d.t.Helper()
 	id, err := os.ReadFile(filepath.Join(d.Data, "image/overlay2/layerdb/sha256", l.id.Encoded(), "cache-id"))
 	require.NoError(d.t, err)
 	return filepath.Join(d.Data, "overlay2", string(id), "diff")
 }
 
-// names lists a directory.
+// names returns the names in a directory.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -96,7 +96,7 @@ func names(t *testing.T, dir string) []string {
 	return out
 }
 
-// numbered is n archives of one file each.
+// numbered returns n archives of one file each.
 func numbered(t *testing.T, n int) [][]byte {
 	var out [][]byte
 	for i := range n {

@@ -14,8 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/ext4"
 )
 
-// Whatever a layer holds, it is an error or lies below the directory of the layer: nothing else of the store, and no file
-// of the building machine, is touched.
+// The fuzz target reads arbitrary layers: it fails if a file lies outside of the layer's directory.
 func FuzzLayer(f *testing.F) {
 	lower, upper := variety(f)
 	sized := func(h *tar.Header) { h.PAXRecords = map[string]string{"VENDOR.x": strings.Repeat("x", 1000)} }

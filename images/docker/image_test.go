@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// archiveOf is an uncompressed layer.
+// archiveOf returns an uncompressed layer.
 func archiveOf(t testing.TB, entries ...tartest.Entry) []byte {
 	t.Helper()
 	archive, err := tartest.Of(entries...)
@@ -23,7 +23,7 @@ func archiveOf(t testing.TB, entries ...tartest.Entry) []byte {
 	return archive
 }
 
-// variety is tars.Variety.
+// variety returns the archives of tartest.Variety.
 func variety(t testing.TB) (lower, upper []byte) {
 	t.Helper()
 	lower, upper, err := tartest.Variety(tartest.Foreign())
@@ -31,7 +31,7 @@ func variety(t testing.TB) (lower, upper []byte) {
 	return lower, upper
 }
 
-// shelf holds the archives of layers by their digests.
+// shelf has the archives of layers by their digests.
 type shelf struct {
 	t   testing.TB
 	dir string
@@ -41,17 +41,17 @@ func newShelf(t testing.TB) shelf { return shelf{t, t.TempDir()} }
 
 func (s shelf) path(d digest.Digest) string { return filepath.Join(s.dir, d.Encoded()) }
 
-// diff is a Store's Diff.
+// diff implements Store.Diff.
 func (s shelf) diff(_ context.Context, l images.Layer) (*os.File, error) {
 	return os.Open(s.path(l.DiffID))
 }
 
-// tree is the store of images.
+// tree returns the store of images.
 func (s shelf) tree(all ...images.Image) (*tree.Tree, error) {
 	return Store{Diff: s.diff, Cache: filepath.Join(s.dir, "split")}.Tree(s.t.Context(), all)
 }
 
-// image makes an image for arm64 of archives, which are not compressed.
+// image returns an image for arm64 with uncompressed layers.
 func (s shelf) image(name string, archives ...[]byte) images.Image {
 	s.t.Helper()
 	var ids []digest.Digest

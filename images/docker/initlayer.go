@@ -7,8 +7,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// mountPoints are what a container needs to have before anything is mounted in it, in the order in which Docker sees to
-// them: directories, files with permission 0755, and a symlink.
+// mountPoints are the mount points of a container in the order in which Docker creates them: directories, files with mode
+// 0755, and a symlink.
 var mountPoints = []struct {
 	name   string
 	kind   tree.Type
@@ -26,8 +26,8 @@ var mountPoints = []struct {
 	{"etc/mtab", tree.Symlink, "/proc/mounts"},
 }
 
-// initLayer is what Docker puts between the layers of an image and that of a container: mount points that the image lacks.
-// Files and symlinks of the image give way to them.
+// initLayer returns the layer that Docker puts between the image and a container: the mount points that the image lacks. They
+// hide files and symlinks of the image.
 func initLayer(image *tree.Tree) (*tree.Tree, error) {
 	out := tree.New()
 	if err := out.Put("", &tree.Node{Mode: 0o755}); err != nil {
@@ -51,7 +51,7 @@ func initLayer(image *tree.Tree) (*tree.Tree, error) {
 	return out, nil
 }
 
-// putParents puts a directory and those above it: as the image has them, for the kernel copies these up.
+// putParents puts a directory and its parents, with the attributes that they have in the image, as copy-up does.
 func putParents(out, image *tree.Tree, dir string) error {
 	at := ""
 	for part := range strings.SplitSeq(dir, "/") {
@@ -61,8 +61,8 @@ func putParents(out, image *tree.Tree, dir string) error {
 		}
 		at = path.Join(at, part)
 		n := &tree.Node{Mode: 0o755}
-		if there := directory(image, at); there != nil {
-			n = bare(there)
+		if existing := directory(image, at); existing != nil {
+			n = attributes(existing)
 		}
 		if err := out.Put(at, n); err != nil {
 			return err
@@ -71,7 +71,7 @@ func putParents(out, image *tree.Tree, dir string) error {
 	return nil
 }
 
-// directory is the directory at a path, or nil: symlinks are not followed.
+// directory returns the directory at a path, or nil. It does not follow symlinks.
 func directory(t *tree.Tree, name string) *tree.Node {
 	if n := t.Get(name); n != nil && n.Type == tree.Directory {
 		return n

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// mount is something mounted in a container, as Docker keeps it.
+// mount is a mount of a container in Docker's format.
 type mount struct {
 	Source      string
 	Destination string
@@ -20,18 +20,18 @@ type mount struct {
 	Relabel     string `json:",omitempty"`
 	Propagation string `json:",omitempty"`
 	Spec        object
-	// SkipMountpointCreation is set where what is mounted has to be there.
+	// SkipMountpointCreation is set if the source must exist.
 	SkipMountpointCreation bool
 
-	anonymous bool // a volume that only this container knows
-	noCopy    bool // a volume that does not begin with what the image has there
+	anonymous bool // a volume of this container only
+	noCopy    bool // the volume does not get the image's files
 }
 
-// mountsOf are the mounts of a container, in the order of where they go.
+// mountsOf returns the mounts of a container, sorted by destination.
 func mountsOf(id string, config, host object) ([]mount, error) {
 	found := map[string]mount{}
 	for _, bind := range texts(host["Binds"]) {
-		m, err := bound(bind)
+		m, err := parseBind(bind)
 		if err != nil {
 			return nil, err
 		}
@@ -40,7 +40,7 @@ func mountsOf(id string, config, host object) ([]mount, error) {
 	all, _ := host["Mounts"].([]any)
 	for _, one := range all {
 		spec, _ := one.(object)
-		m, err := mounted(id, spec)
+		m, err := parseMount(id, spec)
 		if err != nil {
 			return nil, err
 		}
@@ -62,11 +62,11 @@ func mountsOf(id string, config, host object) ([]mount, error) {
 	return out, nil
 }
 
-// bound reads a mount in its short form, SOURCE:DESTINATION[:MODE].
-func bound(text string) (mount, error) {
+// parseBind parses a mount in the short form, SOURCE:DESTINATION[:MODE].
+func parseBind(text string) (mount, error) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 2 || len(parts) > 3 || !path.IsAbs(parts[1]) {
-		return mount{}, fmt.Errorf("volumes: %q cannot be settled without Docker", text)
+		return mount{}, fmt.Errorf("volumes: %q is not supported when containers are created at build time", text)
 	}
 	mode := ""
 	if len(parts) == 3 {
@@ -79,12 +79,12 @@ func bound(text string) (mount, error) {
 			readOnly = true
 		case "", "rw", "z", "Z":
 		default:
-			return mount{}, fmt.Errorf("volumes: option %q of %q cannot be settled without Docker", option, text)
+			return mount{}, fmt.Errorf("volumes: option %q of %q is not supported when containers are created at build time", option, text)
 		}
 	}
 	m := mount{Source: parts[0], Destination: path.Clean(parts[1]), RW: !readOnly, Relabel: mode}
 	if !path.IsAbs(m.Source) {
-		return mount{}, fmt.Errorf("volumes: %q is no path in %q", m.Source, text)
+		return mount{}, fmt.Errorf("volumes: source %q of %q is not an absolute path", m.Source, text)
 	}
 	m.Type, m.Propagation = "bind", "rprivate"
 	m.Spec = object{"Type": "bind", "Source": m.Source, "Target": m.Destination}
@@ -94,14 +94,14 @@ func bound(text string) (mount, error) {
 	return m, nil
 }
 
-// mounted reads a mount in its long form.
-func mounted(id string, spec object) (mount, error) {
+// parseMount parses a mount in the long form.
+func parseMount(id string, spec object) (mount, error) {
 	at, kind := path.Clean(text(spec["Target"])), text(spec["Type"])
 	var options struct {
 		BindOptions   struct{ Propagation string }
 		VolumeOptions struct{ NoCopy bool }
 	}
-	if err := strict(spec, &options); err != nil {
+	if err := decodeOptions(spec, &options); err != nil {
 		return mount{}, fmt.Errorf("volumes: %s at %s: %w", kind, at, err)
 	}
 	var m mount
@@ -113,14 +113,14 @@ func mounted(id string, spec object) (mount, error) {
 		m = mount{Source: text(spec["Source"]), Destination: at, Type: kind, SkipMountpointCreation: true}
 		m.Propagation = orDefault(options.BindOptions.Propagation, "rprivate")
 	default:
-		return mount{}, fmt.Errorf("volumes: type %s at %s cannot be settled without Docker", kind, at)
+		return mount{}, fmt.Errorf("volumes: type %s at %s is not supported when containers are created at build time", kind, at)
 	}
-	m.RW, m.Spec = zero(spec["ReadOnly"]), spec
+	m.RW, m.Spec = isZero(spec["ReadOnly"]), spec
 	return m, nil
 }
 
-// strict reads the options of a mount. One that is set and not known is an error.
-func strict(spec object, options any) error {
+// decodeOptions decodes the options of a mount. It fails if an unknown one is set.
+func decodeOptions(spec object, options any) error {
 	rest := maps.Clone(spec)
 	for _, key := range []string{"Target", "Type", "Source", "ReadOnly"} {
 		delete(rest, key)
@@ -131,7 +131,7 @@ func strict(spec object, options any) error {
 			continue
 		}
 		own = maps.Clone(own)
-		maps.DeleteFunc(own, func(_ string, v any) bool { return zero(v) })
+		maps.DeleteFunc(own, func(_ string, v any) bool { return isZero(v) })
 		rest[key] = own
 	}
 	data, err := json.Marshal(rest)
@@ -143,7 +143,7 @@ func strict(spec object, options any) error {
 	return in.Decode(options)
 }
 
-// volume is the mount of a volume. One without a name gets one that nobody else has.
+// volume returns the mount of a volume. Anonymous volumes get a unique name.
 func volume(id, at, name string) mount {
 	m := mount{Destination: at, RW: true, Name: name, Driver: "local", Type: "volume", Relabel: "z"}
 	if name == "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// repositories is the text of the file that says which image a name stands for: names by repository, all as Docker
-// shows them. An image that a registry knows has a name by digest in each of its repositories.
+// repositories returns the content of repositories.json: image IDs by name, by repository, all abbreviated as Docker shows
+// them. An image with a digest has a name by digest in each of its repositories.
 func repositories(all []images.Image) (string, error) {
 	out := map[string]map[string]digest.Digest{}
 	for _, image := range all {
@@ -38,14 +38,14 @@ func addName(out map[string]map[string]digest.Digest, name string, image images.
 	}
 	for _, key := range keys(named, image) {
 		if other, known := out[repository][key]; known && other != image.ID() {
-			return fmt.Errorf("the name %s stands for two images, %s and %s: give one of them another", key, other, image.ID())
+			return fmt.Errorf("image name %s is used for two images, %s and %s: rename one", key, other, image.ID())
 		}
 		out[repository][key] = image.ID()
 	}
 	return nil
 }
 
-// keys are the names by tag and by digest that a name stands for.
+// keys returns the names by tag and by digest of an image with a name.
 func keys(named reference.Named, image images.Image) []string {
 	repository := reference.FamiliarName(named)
 	found := map[string]bool{}

@@ -7,8 +7,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// overlay puts a layer where the storage driver mounts it from.
-func (t *storeWriter) overlay(l *chained) {
+// overlay writes a layer for the storage driver.
+func (t *storeWriter) overlay(l *chainLayer) {
 	dir := "overlay2/" + l.cacheID()
 	t.directory(dir, 0o710)
 	t.put(dir+"/diff", l.diff)
@@ -23,8 +23,8 @@ func (t *storeWriter) overlay(l *chained) {
 	}
 }
 
-// lower lists the layers below, the nearest first.
-func (l *chained) lower() string {
+// lower returns the list of the layers below, the nearest first.
+func (l *chainLayer) lower() string {
 	var links []string
 	for below := l.parent; below != nil; below = below.parent {
 		links = append(links, "l/"+below.link())
@@ -32,8 +32,8 @@ func (l *chained) lower() string {
 	return strings.Join(links, ":")
 }
 
-// layer puts down what Docker knows of a layer.
-func (t *storeWriter) layer(l *chained) {
+// layer writes the metadata of a layer.
+func (t *storeWriter) layer(l *chainLayer) {
 	dir := "image/overlay2/layerdb/sha256/" + l.id.Encoded()
 	t.directory(dir, 0o700)
 	t.file(dir+"/cache-id", 0o644, l.cacheID())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,8 +15,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// read reads the archives of layers, as many at a time as there are processors.
-func (s Store) read(ctx context.Context, all []*chained) error {
+// read reads the archives of layers, one per processor at a time.
+func (s Store) read(ctx context.Context, all []*chainLayer) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, l := range all {
@@ -31,7 +30,7 @@ func (s Store) read(ctx context.Context, all []*chained) error {
 	return g.Wait()
 }
 
-func (s Store) readLayer(ctx context.Context, l *chained) error {
+func (s Store) readLayer(ctx context.Context, l *chainLayer) error {
 	archive, err := s.Diff(ctx, l.Layer)
 	if err != nil {
 		return err
@@ -44,8 +43,7 @@ func (s Store) readLayer(ctx context.Context, l *chained) error {
 	return err
 }
 
-// Prepare does what Tree would do with a layer's archive that takes long. It may be called for several at a time, while
-// others are still on their way.
+// Prepare does the slow part of Tree for a layer ahead, while other layers are downloaded. It may be called concurrently.
 func (s Store) Prepare(ctx context.Context, l images.Layer) (err error) {
 	archive, err := s.Diff(ctx, l)
 	if err != nil {
@@ -55,8 +53,8 @@ func (s Store) Prepare(ctx context.Context, l images.Layer) (err error) {
 	return s.makeSplit(ctx, l, archive)
 }
 
-// tarSplit is what Docker needs besides the files to write the archive of a layer again, byte by byte: the headers, and
-// the checksum of each content. It is made once for a layer and kept.
+// tarSplit returns the tar-split metadata of a layer: the headers and checksums with which Docker reassembles the archive byte
+// by byte from the files. It is cached.
 func (s Store) tarSplit(ctx context.Context, l images.Layer, archive *os.File) (tree.Content, error) {
 	if err := s.makeSplit(ctx, l, archive); err != nil {
 		return tree.Content{}, err
@@ -83,23 +81,4 @@ func (s Store) makeSplit(ctx context.Context, l images.Layer, archive *os.File) 
 		}
 		return split(ctx, archive, f)
 	})
-}
-
-// reader reads a file from its beginning until its context ends.
-type reader struct {
-	ctx  context.Context
-	from io.ReaderAt
-	at   int64
-}
-
-func (r *reader) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := r.from.ReadAt(b, r.at)
-	r.at += int64(n)
-	if n > 0 && errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return n, err
 }

@@ -28,7 +28,7 @@ func TestRealDocker(t *testing.T) {
 	further := server.push(s, s.image("further:1", base, archiveOf(t, tartest.File("further", "new"))))
 	all := []images.Image{
 		plain, s.image("planktoscope/variety:2", lower, upper, none),
-		s.image("planktoscope/deep:3", append([][]byte{base}, numbered(t, maxLayers-1)...)...),
+		s.image("planktoscope/deep:3", append([][]byte{base}, numbered(t, images.MaxLayers-1)...)...),
 	}
 	store, err := s.tree(all...)
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func TestRealDocker(t *testing.T) {
 	requireEmpty(t, ours)
 }
 
-// requireShared has Docker pull another image that shares the base of ours, push ours and one that the registry lacks.
+// requireShared lets Docker pull an image that shares a layer with ours, and push ours.
 func requireShared(t *testing.T, server *server, ours *daemon, image, further images.Image, variety string) {
 	t.Helper()
 	require.Contains(t, ours.docker("images", "--digests"), image.Digest.String())
@@ -78,7 +78,7 @@ func requireShared(t *testing.T, server *server, ours *daemon, image, further im
 	require.Equal(t, "hello\n", ours.docker("run", "--rm", "--network", "none", image.Names[0]), "what it shared is still there")
 }
 
-// requireEmpty requires that nothing of images is left in a store.
+// requireEmpty requires that a store has no images.
 func requireEmpty(t *testing.T, d *daemon) {
 	t.Helper()
 	for _, dir := range []string{
@@ -93,7 +93,7 @@ func requireEmpty(t *testing.T, d *daemon) {
 	require.JSONEq(t, `{"Repositories":{}}`, string(data))
 }
 
-// requireSameDirectory compares two directories in all but the times that Docker does not take from the archive.
+// requireSameDirectory compares two directories, except for times that Docker does not take from the archive.
 func requireSameDirectory(t *testing.T, want, got string) {
 	t.Helper()
 	read := func(dir string) []string {

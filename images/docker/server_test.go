@@ -20,7 +20,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/registrytest"
 )
 
-// server is a registry on the loopback network, which Docker trusts without TLS.
+// server is a registry on the loopback network, which Docker accepts without TLS.
 type server struct {
 	*registrytest.Registry
 	t    *testing.T
@@ -36,7 +36,7 @@ func newServer(t *testing.T) *server {
 
 func (s *server) host() string { return strings.TrimPrefix(s.http.URL, "http://") }
 
-// push puts an image there, with layers that are compressed, and returns it as one that was fetched from there.
+// push pushes an image with compressed layers, and returns it as source would after a download.
 func (s *server) push(sh shelf, image images.Image) images.Image {
 	s.t.Helper()
 	name, tag, _ := strings.Cut(image.Names[0], ":")

@@ -7,35 +7,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/vbatts/tar-split/archive/tar"
 	"github.com/vbatts/tar-split/tar/storage"
+
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 )
 
-// split writes what an archive is besides its contents. It is what the library's asm does, which hands all that it reads
-// to another goroutine, and so takes twice as long.
+// split writes the tar-split metadata of an archive. The library's package asm does the same, but takes twice as long, since it
+// passes all data to another goroutine.
 func split(ctx context.Context, archive io.ReaderAt, w io.Writer) error {
 	zipped, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
 	if err != nil {
 		return err
 	}
-	in := bufio.NewReaderSize(&reader{ctx: ctx, from: archive}, 1<<18)
+	in := bufio.NewReaderSize(ctxio.Reader(ctx, io.NewSectionReader(archive, 0, math.MaxInt64)), 1<<18)
 	s := &splitter{in: in, tar: tar.NewReader(in), to: storage.NewJSONPacker(zipped), buffer: make([]byte, 1<<16)}
 	s.tar.RawAccounting = true
 	if err = s.entries(); err == nil {
 		err = s.rest()
 	}
 	if errors.Is(err, storage.ErrDuplicatePath) {
-		return errors.New("its archive has a path twice, which Docker refuses")
+		return errors.New("archive has a path twice, which Docker rejects")
 	}
 	if err != nil {
-		return fmt.Errorf("split the archive: %w", err)
+		return fmt.Errorf("read the archive: %w", err)
 	}
 	return zipped.Close()
 }
 
-// splitter takes an archive apart.
+// splitter reads an archive and writes its tar-split metadata.
 type splitter struct {
 	in     io.Reader
 	tar    *tar.Reader
@@ -43,7 +46,7 @@ type splitter struct {
 	buffer []byte
 }
 
-// entries goes through the archive up to its end, as tar knows it.
+// entries reads the archive up to its end marker.
 func (s *splitter) entries() error {
 	for {
 		h, err := s.tar.Next()
@@ -59,13 +62,13 @@ func (s *splitter) entries() error {
 		if err := s.file(h); err != nil {
 			return err
 		}
-		if err := s.segment(s.tar.RawBytes()); err != nil { // what of a sparse file is no content
+		if err := s.segment(s.tar.RawBytes()); err != nil { // the map of a sparse file
 			return err
 		}
 	}
 }
 
-// segment puts bytes down as they are.
+// segment writes bytes literally.
 func (s *splitter) segment(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -74,7 +77,7 @@ func (s *splitter) segment(b []byte) error {
 	return err
 }
 
-// file puts down where a content was, and its checksum.
+// file writes the position of a file's content and its checksum.
 func (s *splitter) file(h *tar.Header) error {
 	e := storage.Entry{Type: storage.FileType, Size: h.Size}
 	e.SetName(h.Name)
@@ -89,10 +92,10 @@ func (s *splitter) file(h *tar.Header) error {
 	return err
 }
 
-// onlyReader hides that a reader would rather write by itself.
+// onlyReader hides the WriteTo method of a reader.
 type onlyReader struct{ io.Reader }
 
-// rest puts down what follows the end, a buffer at a time, as nobody says how much it is.
+// rest writes what follows the end marker, a buffer at a time, since its size is unlimited.
 func (s *splitter) rest() error {
 	for {
 		n, err := io.ReadFull(s.in, s.buffer)

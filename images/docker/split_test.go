@@ -26,7 +26,7 @@ func TestCRC(t *testing.T) {
 	}
 }
 
-// byLibrary is what the library that Docker uses makes of an archive.
+// byLibrary returns the tar-split metadata that the library of Docker writes for an archive.
 func byLibrary(t *testing.T, archive []byte) string {
 	var out bytes.Buffer
 	in, done, err := asm.NewInputTarStreamWithDone(bytes.NewReader(archive), storage.NewJSONPacker(&out), nil)

@@ -10,24 +10,24 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Dir is where Docker on a device keeps its data.
+// Dir is Docker's data directory on a device.
 const Dir = "var/lib/docker"
 
-// Store makes stores out of images whose layers are there.
+// Store writes stores of images.
 type Store struct {
-	// Diff opens the archive of a layer, without compression and verified, such as images.Blobs.Diff. It stays open as
-	// long as the tree is used.
+	// Diff opens the uncompressed and verified archive of a layer, as images.Blobs.Diff does. The archive stays open as long as
+	// the tree is used.
 	Diff func(ctx context.Context, l images.Layer) (*os.File, error)
-	// Cache is a directory that keeps what takes long to make, by layer. It is made where it is missing.
+	// Cache is a directory for tar-split metadata by diff ID; created if it does not exist.
 	Cache string
 
-	Containers []Container // created, over images of the store
-	Volumes    []Volume    // created by name; those without a name belong to their containers
-	Defaults   Defaults    // of the daemon that will find the containers
+	Containers []Container // of images in the store
+	Volumes    []Volume    // named volumes; anonymous ones belong to their containers
+	Defaults   Defaults    // of the daemon that will start the containers
 }
 
-// Tree is the data directory with these images in it. Its root is sealed, and what Docker itself would write has no
-// time. Errors name the image, and the layer or the entry of its archive.
+// Tree returns the data directory with images. Its root is sealed, and Docker's own files have no modification time. Errors name
+// the image, and the layer or the entry of its archive.
 func (s Store) Tree(ctx context.Context, all []images.Image) (*tree.Tree, error) {
 	chains, err := chainsOf(all)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s Store) Tree(ctx context.Context, all []images.Image) (*tree.Tree, error)
 	return &t.Tree, errors.Join(t.errs...)
 }
 
-// directories are those that a store has in any case, with their permissions.
+// directories are the directories of an empty store, with their modes.
 var directories = []struct {
 	name string
 	mode uint32
@@ -77,7 +77,7 @@ var directories = []struct {
 	{"overlay2/l", 0o700},
 }
 
-// storeWriter is a storeWriter that remembers what went wrong.
+// storeWriter is a tree that collects errors.
 type storeWriter struct {
 	tree.Tree
 	errs []error
@@ -93,7 +93,7 @@ func newTree() *storeWriter {
 
 func (t *storeWriter) put(name string, n *tree.Node) {
 	if err := t.Put(name, n); err != nil {
-		t.errs = append(t.errs, fmt.Errorf("docker's store: %w", err))
+		t.errs = append(t.errs, fmt.Errorf("write Docker's store: %w", err))
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// describe lists a tree as lines of permissions, owner, path, and content, target or device; long digests by number.
+// describe returns a line for each node of a tree: mode, owner, path, and content, target or device. Digests are numbered.
 func describe(t *testing.T, files *tree.Tree, replace ...string) []string {
 	t.Helper()
 	var out []string
@@ -81,7 +81,7 @@ func TestTree(t *testing.T) {
 func TestTreeErrors(t *testing.T) {
 	s := newShelf(t)
 	base, other := archiveOf(t, tartest.File("a", "1")), archiveOf(t, tartest.File("a", "2"))
-	deep := s.image("deep", numbered(t, maxLayers+1)...)
+	deep := s.image("deep", numbered(t, images.MaxLayers+1)...)
 	foreign := s.image("foreign", base)
 	foreign.Layers[0].DiffID = digest.FromBytes(other)
 	broken := s.image("broken", base)
@@ -91,19 +91,19 @@ func TestTreeErrors(t *testing.T) {
 	twice := archiveOf(t, tartest.File("a", "1"), tartest.File("a", "2"))
 	out := archiveOf(t, tartest.File("../a", ""))
 	for want, all := range map[string][]images.Image{
-		"image deep: it has 128 layers, and Docker runs at most 127":                                         {deep},
-		"image foreign: its layers are not those that its configuration names":                               {foreign},
-		"image broken: configuration: unexpected end of JSON input":                                          {broken},
-		`image md5: "sha512:1" is not a SHA-256 digest`:                                                      {md5},
-		`image name "Up": invalid reference format: repository name must be lowercase`:                       {s.image("Up", base)},
-		"layer " + digest.FromBytes(twice).String() + ": its archive has a path twice, which Docker refuses": {s.image("a", twice)},
-		"layer " + digest.FromBytes(out).String() + `: tar entry "../a": path "../a" contains ".."`:          {s.image("a", base, out)},
+		"image deep: image has 128 layers: Docker mounts at most 127":                                    {deep},
+		"image foreign: layers differ from the diff IDs in the configuration":                            {foreign},
+		"image broken: configuration: unexpected end of JSON input":                                      {broken},
+		`image md5: "sha512:1" is not a SHA-256 digest`:                                                  {md5},
+		`image name "Up": invalid reference format: repository name must be lowercase`:                   {s.image("Up", base)},
+		"layer " + digest.FromBytes(twice).String() + ": archive has a path twice, which Docker rejects": {s.image("a", twice)},
+		"layer " + digest.FromBytes(out).String() + `: tar entry "../a": path "../a" contains ".."`:      {s.image("a", base, out)},
 	} {
 		_, err := s.tree(all...)
 		require.EqualError(t, err, want)
 	}
 	_, err := s.tree(s.image("a:1", base), s.image("docker.io/library/a:1", other))
-	require.ErrorContains(t, err, "the name a:1 stands for two images, sha256:")
+	require.ErrorContains(t, err, "image name a:1 is used for two images, sha256:")
 }
 
 func TestNames(t *testing.T) {
@@ -127,7 +127,6 @@ func TestNames(t *testing.T) {
 	require.JSONEq(t, fmt.Sprintf(`{"Repositories":{"caddy":{"caddy:1":%q,"caddy:2":%q,"caddy@%s":%q}}}`, id, id, own, id), got)
 }
 
-// What Docker draws at random is derived, and the same images give the same store.
 func TestSameTree(t *testing.T) {
 	s := newShelf(t)
 	lower, upper := variety(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// view is what a container sees of layers: their files as an overlay merges them.
-func (t *storeWriter) view(top *chained) *tree.Tree {
+// view returns the files that a container sees: the layers merged as overlayfs does.
+func (t *storeWriter) view(top *chainLayer) *tree.Tree {
 	var stack []*tree.Node
 	for l := top; l != nil; l = l.parent {
 		stack = append(stack, l.diff)
@@ -19,9 +19,9 @@ func (t *storeWriter) view(top *chained) *tree.Tree {
 	return out
 }
 
-// merge puts directories of the same name, the nearest first, into a tree as one.
+// merge puts directories of the same name, the uppermost first, into a tree as one.
 func (t *storeWriter) merge(out *tree.Tree, name string, stack []*tree.Node) {
-	t.errs = appendError(t.errs, out.Put(name, bare(stack[0])))
+	t.errs = appendError(t.errs, out.Put(name, attributes(stack[0])))
 	for _, base := range entries(stack) {
 		var found []*tree.Node
 		for _, dir := range stack {
@@ -32,14 +32,14 @@ func (t *storeWriter) merge(out *tree.Tree, name string, stack []*tree.Node) {
 		switch at := path.Join(name, base); {
 		case found[0].IsWhiteout():
 		case found[0].Type == tree.Directory:
-			t.merge(out, at, merging(found))
+			t.merge(out, at, mergeable(found))
 		default:
 			t.errs = appendError(t.errs, out.Put(at, found[0]))
 		}
 	}
 }
 
-// entries are the names in directories, sorted.
+// entries returns the names in directories, sorted.
 func entries(stack []*tree.Node) []string {
 	found := map[string]bool{}
 	for _, dir := range stack {
@@ -50,8 +50,8 @@ func entries(stack []*tree.Node) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// merging are those of the entries of one name that an overlay merges: the directories before anything else.
-func merging(found []*tree.Node) []*tree.Node {
+// mergeable returns the entries of one name that overlayfs merges: the directories above anything else.
+func mergeable(found []*tree.Node) []*tree.Node {
 	for i, n := range found {
 		if n.Type != tree.Directory {
 			return found[:i]
@@ -65,8 +65,8 @@ func merging(found []*tree.Node) []*tree.Node {
 
 func child(dir *tree.Node, name string) *tree.Node { return (&tree.Tree{Root: dir}).Get(name) }
 
-// bare is what is known of an entry besides its content, without an overlay's marks.
-func bare(n *tree.Node) *tree.Node {
+// attributes returns a directory with the attributes of an entry, without those of overlayfs.
+func attributes(n *tree.Node) *tree.Node {
 	xattrs := maps.Clone(n.Xattrs)
 	delete(xattrs, opaque)
 	return &tree.Node{Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime, Xattrs: xattrs}

@@ -16,13 +16,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Volume is a volume of Docker's own driver.
+// Volume is a volume of the driver local.
 type Volume struct {
 	Name   string
 	Labels map[string]string
 }
 
-// volumes are those of a store, with what is in them.
+// volumes are the volumes of a store.
 type volumes struct {
 	named   map[string]Volume
 	content map[string]*tree.Tree // by name
@@ -41,8 +41,8 @@ func emptyVolume() *tree.Tree {
 	return &tree.Tree{Root: &tree.Node{Mode: 0o755}}
 }
 
-// fill puts into the volumes of a container what its image has where they are mounted, unless something is in them.
-func (v *volumes) fill(c settled, image *tree.Tree, api string) error {
+// fill copies the files of the image into the empty volumes of a container, as Docker does.
+func (v *volumes) fill(c completeContainer, image *tree.Tree, api string) error {
 	for i := range c.mounts {
 		m := &c.mounts[i]
 		if m.Type != "volume" {
@@ -52,21 +52,21 @@ func (v *volumes) fill(c settled, image *tree.Tree, api string) error {
 			v.named[m.Name] = Volume{Name: m.Name, Labels: anonymousLabels(api)}
 			v.content[m.Name] = emptyVolume()
 		} else if _, known := v.named[m.Name]; !known {
-			return fmt.Errorf("volumes: there is no volume %s", m.Name)
+			return fmt.Errorf("volumes: volume %s does not exist", m.Name)
 		}
-		_, there := image.Resolve(m.Destination)
-		if there == nil || m.noCopy || v.content[m.Name].Root.Len() > 0 {
+		_, source := image.Resolve(m.Destination)
+		if source == nil || m.noCopy || v.content[m.Name].Root.Len() > 0 {
 			continue
 		}
-		if there.Type != tree.Directory {
-			return fmt.Errorf("volumes: in the image %s is no directory", m.Destination)
+		if source.Type != tree.Directory {
+			return fmt.Errorf("volumes: %s is not a directory in the image", m.Destination)
 		}
-		v.content[m.Name] = &tree.Tree{Root: there}
+		v.content[m.Name] = &tree.Tree{Root: source}
 	}
 	return nil
 }
 
-// anonymousLabels are those by which Docker knows volumes that nobody named, since version 1.42 of its API.
+// anonymousLabels returns the labels of anonymous volumes, which Docker sets since version 1.42 of its API.
 func anonymousLabels(api string) map[string]string {
 	_, minor, _ := strings.Cut(api, ".")
 	if n, err := strconv.Atoi(minor); err == nil && n >= 42 {
@@ -75,7 +75,7 @@ func anonymousLabels(api string) map[string]string {
 	return nil
 }
 
-// volumes puts down volumes and the database of them.
+// volumes writes volumes and their database.
 func (t *storeWriter) volumes(v *volumes) error {
 	t.directory("volumes", 0o701)
 	var rows [][2]string
@@ -96,12 +96,12 @@ func (t *storeWriter) volumes(v *volumes) error {
 	return nil
 }
 
-// copy puts a tree below a directory. Its files are others than those of the tree: who writes one shall not change both.
+// copy puts copies of the nodes of a tree below a directory, so that they are no hard links of those.
 func (t *storeWriter) copy(dir string, from *tree.Tree) {
 	copies := map[*tree.Node]*tree.Node{}
 	for name, n := range from.Walk() {
 		if copies[n] == nil {
-			one := bare(n)
+			one := attributes(n)
 			one.Type, one.Content, one.Target, one.Major, one.Minor = n.Type, n.Content, n.Target, n.Major, n.Minor
 			copies[n] = one
 		}
@@ -109,10 +109,10 @@ func (t *storeWriter) copy(dir string, from *tree.Tree) {
 	}
 }
 
-// pageSize is that of databases, in bytes: Docker reads any.
+// pageSize is the page size of databases, in bytes. Docker reads any.
 const pageSize = 4096
 
-// database is a file of bbolt with one table: https://pkg.go.dev/go.etcd.io/bbolt
+// database returns the content of a bbolt database with one bucket: https://pkg.go.dev/go.etcd.io/bbolt
 func database(table string, rows [][2]string) (data string, err error) {
 	f, err := os.CreateTemp("", "pkbuild-database-")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// archive writes a layout with one image as a tar. Nothing in it has a time of its own.
+// archive writes a layout with one image as a tar archive. All modification times are 0.
 func (t Target) archive(ctx context.Context, d v1.Descriptor, parts []blob, copied func(int64)) error {
 	if err := os.MkdirAll(filepath.Dir(t.Path), 0o755); err != nil {
 		return err
@@ -37,7 +37,7 @@ func (t Target) archive(ctx context.Context, d v1.Descriptor, parts []blob, copi
 type archiveWriter struct{ *tar.Writer }
 
 func (w archiveWriter) layout(ctx context.Context, d v1.Descriptor, parts []blob, copied func(int64)) error {
-	if err := w.json(v1.ImageLayoutFile, mark); err != nil {
+	if err := w.json(v1.ImageLayoutFile, version); err != nil {
 		return err
 	}
 	if err := w.json(v1.ImageIndexFile, newIndex(d)); err != nil {
@@ -64,7 +64,7 @@ func (w archiveWriter) header(h tar.Header) error {
 	return w.WriteHeader(&h)
 }
 
-// json writes a value as the whole of a file.
+// json writes a file with a JSON value.
 func (w archiveWriter) json(name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -9,19 +9,20 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 )
 
 // Open opens a blob of an image by its digest.
 type Open func(digest.Digest) (io.ReadCloser, error)
 
-// blob is a part of an image.
+// blob is a blob of an image.
 type blob struct {
 	digest digest.Digest
 	size   int64
 	open   Open
 }
 
-// blobs are the parts of an image, each once: the layers, the configuration, the manifest.
+// blobs returns the blobs of an image, each once: the layers, the configuration, the manifest.
 func blobs(img images.Image, open Open) []blob {
 	var out []blob
 	seen := map[digest.Digest]bool{}
@@ -42,7 +43,7 @@ func blobs(img images.Image, open Open) []blob {
 	return out
 }
 
-// copy copies a blob and verifies it.
+// copy copies and verifies a blob.
 func (b blob) copy(ctx context.Context, w io.Writer, copied func(n int64)) (err error) {
 	r, err := b.open(b.digest)
 	if err != nil {
@@ -50,30 +51,24 @@ func (b blob) copy(ctx context.Context, w io.Writer, copied func(n int64)) (err 
 	}
 	defer r.Close()
 	verifier := b.digest.Verifier()
-	n, err := io.Copy(io.MultiWriter(w, verifier, counter{ctx, copied}), r)
+	n, err := io.Copy(io.MultiWriter(w, verifier, counter(copied)), ctxio.Reader(ctx, r))
 	switch {
 	case err != nil:
 		return fmt.Errorf("blob %s: %w", b.digest, err)
 	case n != b.size:
-		return fmt.Errorf("blob %s has %d bytes, not %d", b.digest, n, b.size)
+		return fmt.Errorf("blob %s has %d bytes, want %d", b.digest, n, b.size)
 	case !verifier.Verified():
-		return fmt.Errorf("blob %s is damaged: its content has another digest", b.digest)
+		return fmt.Errorf("blob %s is damaged: content has another digest", b.digest)
 	}
 	return nil
 }
 
-// counter counts what is copied, and ends with a context.
-type counter struct {
-	ctx    context.Context
-	copied func(n int64)
-}
+// counter is called with the number of copied bytes, unless it is nil.
+type counter func(n int64)
 
 func (c counter) Write(b []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	if c.copied != nil {
-		c.copied(int64(len(b)))
+	if c != nil {
+		c(int64(len(b)))
 	}
 	return len(b), nil
 }

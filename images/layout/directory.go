@@ -54,18 +54,18 @@ func (t Target) directory(ctx context.Context, d v1.Descriptor, parts []blob, co
 	return t.sweep(replaced, index.Manifests)
 }
 
-// makeLayout makes the directory a layout, unless it is one.
+// makeLayout creates the layout unless it exists.
 func (t Target) makeLayout() error {
 	entries, err := os.ReadDir(t.Path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	ours := func(e fs.DirEntry) bool {
+	isPart := func(e fs.DirEntry) bool {
 		return strings.HasPrefix(e.Name(), v1.ImageLayoutFile) || e.Name() == v1.ImageBlobsDir || e.Name() == v1.ImageIndexFile
 	}
 	for _, e := range entries {
-		if !ours(e) {
-			return fmt.Errorf("the directory holds %s, which is no part of an image; name one that is empty or not there", e.Name())
+		if !isPart(e) {
+			return fmt.Errorf("directory contains %s, which does not belong to an image layout; name an empty directory", e.Name())
 		}
 	}
 	if err := os.MkdirAll(filepath.Join(t.Path, v1.ImageBlobsDir, digest.Canonical.String()), 0o755); err != nil {
@@ -75,10 +75,10 @@ func (t Target) makeLayout() error {
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return replace(name, mark)
+	return replace(name, version)
 }
 
-// lock keeps others of this program from changing the layout.
+// lock locks the layout against other processes of this program.
 func (t Target) lock(ctx context.Context) (unlock func() error, err error) {
 	f, err := os.Open(t.Path)
 	if err != nil {
@@ -90,7 +90,7 @@ func (t Target) lock(ctx context.Context) (unlock func() error, err error) {
 	return f.Close, nil
 }
 
-// index reads the index of the layout.
+// index reads the index of the layout, which may not exist.
 func (t Target) index() (*v1.Index, error) {
 	name := filepath.Join(t.Path, v1.ImageIndexFile)
 	index := newIndex()
@@ -107,7 +107,7 @@ func (t Target) index() (*v1.Index, error) {
 	return index, nil
 }
 
-// add copies a blob into the layout, unless it is there.
+// add copies a blob into the layout unless it has it.
 func (t Target) add(ctx context.Context, b blob, copied func(int64)) error {
 	name := filepath.Join(t.Path, b.path())
 	if info, err := os.Stat(name); err == nil && info.Size() == b.size {
@@ -119,8 +119,8 @@ func (t Target) add(ctx context.Context, b blob, copied func(int64)) error {
 	return atomicfile.Replace(ctx, name, func(f *os.File) error { return b.copy(ctx, f, copied) })
 }
 
-// sweep removes what only images had that were replaced. Where another program put something into the layout that this
-// one does not know, all stays.
+// sweep removes the blobs that only replaced images had. If another program added something to the layout that this one cannot
+// parse, it removes nothing.
 func (t Target) sweep(replaced, kept []v1.Descriptor) error {
 	used := map[digest.Digest]bool{}
 	for _, d := range kept {
@@ -148,7 +148,7 @@ func (t Target) sweep(replaced, kept []v1.Descriptor) error {
 	return errors.Join(errs...)
 }
 
-// parts are the digests of an image's blobs, its manifest's first; false where it is no plain image.
+// parts returns the digests of an image's blobs, that of its manifest first, or false if it is not a plain image.
 func (t Target) parts(d v1.Descriptor) (out []digest.Digest, ok bool) {
 	if d.MediaType != v1.MediaTypeImageManifest || d.Digest.Validate() != nil {
 		return nil, false

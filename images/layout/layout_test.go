@@ -34,11 +34,11 @@ func TestParse(t *testing.T) {
 		require.Equal(t, text, got.String())
 	}
 	for text, want := range map[string]string{
-		"out":          `"out" is no place for an image; write oci:DIR[:TAG] or oci-archive:FILE[:TAG]`,
-		"docker://out": `"docker://out" is no place for an image; write oci:DIR[:TAG] or oci-archive:FILE[:TAG]`,
-		"oci:":         `"oci:" names no path; write oci:PATH[:TAG]`,
-		"oci:x:":       `"" is no tag; write one such as 2.0 or example.org/name:2.0`,
-		"oci:x:../y":   `"../y" is no tag; write one such as 2.0 or example.org/name:2.0`,
+		"out":          `"out" is not a target for an image; write oci:DIR[:TAG] or oci-archive:FILE[:TAG]`,
+		"docker://out": `"docker://out" is not a target for an image; write oci:DIR[:TAG] or oci-archive:FILE[:TAG]`,
+		"oci:":         `"oci:" lacks a path; write oci:PATH[:TAG]`,
+		"oci:x:":       `"" is not a tag; write one such as 2.0 or example.org/name:2.0`,
+		"oci:x:../y":   `"../y" is not a tag; write one such as 2.0 or example.org/name:2.0`,
 	} {
 		_, err := Parse(text)
 		require.EqualError(t, err, want)
@@ -178,7 +178,7 @@ func TestFaults(t *testing.T) {
 	good := put(t, "oci:"+dir+":1", "one")
 	img, open := fake(t, "two")
 	for want, bad := range map[string]Open{
-		"is damaged: its content has another digest": func(d digest.Digest) (io.ReadCloser, error) {
+		"is damaged: content has another digest": func(d digest.Digest) (io.ReadCloser, error) {
 			r, err := open(d)
 			require.NoError(t, err)
 			data, err := io.ReadAll(r)
@@ -186,8 +186,8 @@ func TestFaults(t *testing.T) {
 			data[0]++
 			return io.NopCloser(bytes.NewReader(data)), nil
 		},
-		"has 0 bytes, not 1536": func(digest.Digest) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil },
-		": gone":                func(digest.Digest) (io.ReadCloser, error) { return nil, errors.New("gone") },
+		"has 0 bytes, want 1536": func(digest.Digest) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil },
+		": gone":                 func(digest.Digest) (io.ReadCloser, error) { return nil, errors.New("gone") },
 	} {
 		for _, to := range []Target{{Path: dir, Tag: "1"}, {Archive: true, Path: dir + "/../x.tar"}} {
 			require.ErrorContains(t, to.Write(t.Context(), img, bad, nil), want)
@@ -201,7 +201,7 @@ func TestFaults(t *testing.T) {
 	mine := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(mine, "thesis"), nil, 0o644))
 	require.EqualError(t, Target{Path: mine}.Write(t.Context(), img, open, nil),
-		"write oci:"+mine+": the directory holds thesis, which is no part of an image; name one that is empty or not there")
+		"write oci:"+mine+": directory contains thesis, which does not belong to an image layout; name an empty directory")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, v1.ImageIndexFile), []byte("{"), 0o644))
 	require.ErrorContains(t, Target{Path: dir}.Write(t.Context(), img, open, nil), "read "+filepath.Join(dir, v1.ImageIndexFile)+": ")
 }

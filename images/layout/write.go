@@ -14,9 +14,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// Write writes an image, whose layers open opens. It appears when it is complete: in a directory it takes the place of
-// the image of the same tag, the others stay, and several processes may write to one directory; an archive is replaced
-// as a whole. copied, which may be nil, is told how many bytes were copied.
+// Write writes an image, whose layers open opens. The image appears when it is complete. In a directory it replaces the image
+// with the same tag; several processes may write to one directory. An archive is replaced as a whole. copied, which may be nil,
+// is called with the number of bytes of each piece.
 func (t Target) Write(ctx context.Context, img images.Image, open Open, copied func(n int64)) error {
 	write := t.directory
 	if t.Archive {
@@ -32,15 +32,15 @@ func (t Target) Write(ctx context.Context, img images.Image, open Open, copied f
 	return nil
 }
 
-// descriptor is the image in an index.
+// descriptor returns the entry of the image in an index.
 func (t Target) descriptor(img images.Image) (d v1.Descriptor, err error) {
 	var m v1.Manifest
 	if err := json.Unmarshal(img.Manifest, &m); err != nil {
-		return d, fmt.Errorf("manifest %s: %w", img.Digest, err)
+		return d, fmt.Errorf("parse manifest %s: %w", img.Digest, err)
 	}
 	platform := &v1.Platform{}
 	if err := json.Unmarshal(img.Config, platform); err != nil {
-		return d, fmt.Errorf("configuration of %s: %w", img.Digest, err)
+		return d, fmt.Errorf("parse the configuration of %s: %w", img.Digest, err)
 	}
 	d = v1.Descriptor{
 		MediaType: cmp.Or(m.MediaType, v1.MediaTypeImageManifest),
@@ -54,15 +54,15 @@ func (t Target) descriptor(img images.Image) (d v1.Descriptor, err error) {
 	return d, nil
 }
 
-// newIndex lists images.
+// newIndex returns an index of images.
 func newIndex(manifests ...v1.Descriptor) *v1.Index {
 	return &v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: manifests}
 }
 
-// mark is what tells that a directory is a layout.
-var mark = v1.ImageLayout{Version: v1.ImageLayoutVersion}
+// version is the content of the file oci-layout.
+var version = v1.ImageLayout{Version: v1.ImageLayoutVersion}
 
-// replace writes a value as the whole of a file.
+// replace writes a file with a JSON value.
 func replace(name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -71,7 +71,7 @@ func replace(name string, v any) error {
 	return atomicfile.Write(name, data, 0o644)
 }
 
-// path is where a blob lies in a layout.
+// path returns the path of a blob in a layout.
 func (b blob) path() string {
 	return path.Join(v1.ImageBlobsDir, b.digest.Algorithm().String(), b.digest.Encoded())
 }

@@ -22,16 +22,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// image is what all pull.
+// image is the image that all contenders pull.
 type image struct {
 	manifest         []byte
 	unpacked, packed int64 // bytes of all layers
 }
 
-// digest is that of the manifest.
+// digest returns the digest of the manifest.
 func (i image) digest() digest.Digest { return digest.FromBytes(i.manifest) }
 
-// generate writes the blobs of an image to a directory, each under its digest.
+// generate writes the blobs of an image to a directory, named by their digests.
 func generate(ctx context.Context, dir string, count int, size int64) (out image, err error) {
 	descriptors, ids := make([]v1.Descriptor, count), make([]digest.Digest, count)
 	var unpacked, packed atomic.Int64
@@ -75,7 +75,7 @@ func blob(dir, mediaType string, v any) (v1.Descriptor, error) {
 	return v1.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(data))}, err
 }
 
-// generateLayer writes a layer of files, most of them small, which compress as programs and texts do.
+// generateLayer writes a layer of files, most of them small, which compress like programs and texts.
 func generateLayer(dir string, seed uint64, size int64) (d v1.Descriptor, id digest.Digest, err error) {
 	f, err := os.CreateTemp(dir, "layer-")
 	if err != nil {
@@ -114,7 +114,7 @@ func generateLayer(dir string, seed uint64, size int64) (d v1.Descriptor, id dig
 	return d, digest.NewDigest(digest.SHA256, sum), os.Rename(f.Name(), filepath.Join(dir, d.Digest.Encoded()))
 }
 
-// content is one file: 20 KiB on the average, and some of 4 MiB; a third of it random, the rest words.
+// content returns the content of a file: 20 KiB on average, some 4 MiB; a third of it random, the rest words.
 func content(random *rand.ChaCha8, pick *rand.Rand, n int) []byte {
 	size := 1 + pick.IntN(40<<10)
 	if n%400 == 399 {
@@ -132,7 +132,7 @@ func content(random *rand.ChaCha8, pick *rand.Rand, n int) []byte {
 	return data
 }
 
-// push has a registry that has the blobs know the image, as bench:1.
+// push pushes the manifest as bench:1 to a registry that has the blobs.
 func (i image) push(ctx context.Context, host string) error {
 	url := "http://" + host + "/v2/bench/manifests/1"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(i.manifest))

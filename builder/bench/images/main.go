@@ -1,9 +1,8 @@
-// Command bench compares the pre-pull of a container image, from a local registry to Docker's store on a file system,
-// with what a user would do instead: `docker pull`, and `skopeo copy` followed by `docker load`; and with decompressing
-// the layers and copying them once. All take turns in one run, each with an empty cache and an empty store, until all is
-// on the disk; what counts is the wall clock, the time of the processors, and the peak of the memory. Docker is running
-// when its turn begins; of its processor time and memory, its start and end are part. The command is run by
-// `make bench-containers`, needs root, dockerd and skopeo, and proves nothing: it prints.
+// Command bench measures how fast a container image gets from a local registry into Docker's store: by pkbuild, by `docker pull`,
+// by `skopeo copy` followed by `docker load`, and, as a lower bound, by decompressing and copying the layers. The contenders
+// alternate in one run, each with an empty cache and an empty store. It prints the wall-clock time until everything is synced, the
+// CPU time, and the peak memory. Docker runs when its turn begins; its CPU time and memory include its start and stop.
+// `make bench-containers` runs it as root, with dockerd and skopeo.
 package main
 
 import (
@@ -22,11 +21,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 3, "how often each has its turn")
+	flag.IntVar(&o.rounds, "rounds", 3, "number of turns of each contender")
 	flag.IntVar(&o.layers, "layers", 8, "number of layers of the image")
-	flag.Int64Var(&o.size, "size", 300, "size of each layer without compression, in MiB")
-	flag.BoolVar(&o.alone, "alone", false, "leave docker and skopeo out")
-	flag.StringVar(&o.dir, "dir", "/var/tmp", "directory on a disk to work in, with room for six times all layers")
+	flag.Int64Var(&o.size, "size", 300, "uncompressed size of each layer, in MiB")
+	flag.BoolVar(&o.alone, "alone", false, "do not measure docker and skopeo")
+	flag.StringVar(&o.dir, "dir", "/var/tmp", "working directory on a disk, with space for six times all layers")
 	flag.Parse()
 	err := o.main(ctx, flag.Args())
 	if err != nil {
@@ -42,7 +41,7 @@ type options struct {
 	dir            string
 }
 
-// main is the whole, or one of its processes.
+// main runs the benchmark, or one of its child processes.
 func (o options) main(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 0:
@@ -54,7 +53,7 @@ func (o options) main(ctx context.Context, args []string) error {
 	case args[0] == "unpack":
 		return unpack(ctx, args[1], args[2])
 	}
-	return fmt.Errorf("%q is none of its parts", args[0])
+	return fmt.Errorf("unknown child process %q", args[0])
 }
 
 func (o options) run(ctx context.Context) (err error) {

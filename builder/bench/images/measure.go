@@ -15,15 +15,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder/bench/measure"
 )
 
-// contender is one of the ways.
+// contender is one way to get the image.
 type contender struct {
 	name   string
-	docker bool                        // it needs a Docker
-	args   func(dir string) [][]string // its commands, one after another
+	docker bool                        // needs a running Docker
+	args   func(dir string) [][]string // commands, in order
 	runs   []measure.Run
 }
 
-// contenders are all, ours first.
+// contenders returns all contenders, pkbuild first.
 func contenders(host string, i image, blobs string) ([]*contender, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -53,7 +53,7 @@ func contenders(host string, i image, blobs string) ([]*contender, error) {
 	}, nil
 }
 
-// turn measures one turn, until all that was written is on the disk.
+// turn measures one turn, including a sync of the file system.
 func (c *contender) turn(ctx context.Context, dir string) (err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (c *contender) turn(ctx context.Context, dir string) (err error) {
 		if err != nil {
 			return err
 		}
-		defer func() { c.note(stop()) }() // what Docker itself took is known at its end
+		defer func() { c.addUsage(stop()) }() // of the daemon, known at its end
 	}
 	start := time.Now()
 	for _, args := range c.args(dir) {
@@ -83,14 +83,14 @@ func (c *contender) turn(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// note adds to the last turn what a process took.
-func (c *contender) note(r measure.Run) {
+// addUsage adds the resource usage of a process to the last turn.
+func (c *contender) addUsage(r measure.Run) {
 	if last := len(c.runs) - 1; last >= 0 {
 		c.runs[last] = c.runs[last].With(r)
 	}
 }
 
-// startDocker starts a Docker with an empty store. Its end tells what it took.
+// startDocker starts a daemon with an empty store. stop returns its resource usage.
 func startDocker(ctx context.Context, dir string) (stop func() measure.Run, err error) {
 	config, socket := filepath.Join(dir, "daemon.json"), "unix://"+filepath.Join(dir, "sock")
 	if err := os.WriteFile(config, []byte("{}"), 0o644); err != nil {
@@ -110,7 +110,7 @@ func startDocker(ctx context.Context, dir string) (stop func() measure.Run, err 
 	}
 	stop = func() measure.Run {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait() // it says of its end what it wants
+		_ = cmd.Wait() // errors are in the log
 		_ = log.Close()
 		return measure.Used(cmd)
 	}
@@ -122,10 +122,10 @@ func startDocker(ctx context.Context, dir string) (stop func() measure.Run, err 
 	}
 	stop()
 	text, _ := os.ReadFile(log.Name())
-	return nil, fmt.Errorf("dockerd does not start: %s", text)
+	return nil, fmt.Errorf("start dockerd: not ready after a minute: %s", text)
 }
 
-// report prints the figures, and those of the others by ours.
+// report prints the figures, and the ratios to those of pkbuild.
 func report(all []*contender) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\twall min\tmedian\tall\tCPU min\tmedian\tpeak memory\tby pkbuild's, wall\tCPU\t")
@@ -153,4 +153,5 @@ func report(all []*contender) error {
 	return nil
 }
 
+// by returns a ratio.
 func by(a, b time.Duration) float64 { return a.Seconds() / b.Seconds() }

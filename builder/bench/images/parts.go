@@ -30,7 +30,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/ext4"
 )
 
-// serve is a registry until it is ended. It says first where it is.
+// serve serves a registry and prints its address first.
 func serve(ctx context.Context, dir string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -46,7 +46,7 @@ func serve(ctx context.Context, dir string) error {
 	return nil
 }
 
-// startRegistry starts one, as a process of its own.
+// startRegistry starts serve in a child process.
 func startRegistry(ctx context.Context, dir string) (host string, end func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -70,7 +70,7 @@ func startRegistry(ctx context.Context, dir string) (host string, end func(), er
 	return strings.TrimSpace(host), end, err
 }
 
-// pull is what a build does: it brings the image, and writes the store to a file system.
+// pull downloads the image and writes the store to a file system, as a build does.
 func pull(ctx context.Context, host, pin, dir string) error {
 	conf, policy := filepath.Join(dir, "registries.conf"), filepath.Join(dir, "policy.json")
 	trust := fmt.Sprintf("[[registry]]\nlocation = %q\ninsecure = true\n", host)
@@ -106,7 +106,7 @@ func pull(ctx context.Context, host, pin, dir string) error {
 	return errors.Join(f.Truncate(fs.Size()), disk.Behind(f, write), f.Sync(), f.Close())
 }
 
-// unpack is the least that there is to do: it decompresses the layers and copies them once.
+// unpack decompresses and copies the layers: the lower bound of the work.
 func unpack(ctx context.Context, blobs, dir string) error {
 	names, err := filepath.Glob(filepath.Join(blobs, "*"))
 	if err != nil {

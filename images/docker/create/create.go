@@ -21,15 +21,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Create asks for the containers of Compose apps to be created.
+// Create lists Compose apps whose containers are created in the store.
 type Create struct {
 	Architecture string    `json:"architecture"` // of the programs in the tree
 	Date         time.Time `json:"date"`         // of the containers
-	Link         Link      `json:"link"`         // by which the device finds the apps
-	Apps         []App     `json:"apps"`         // in the order in which they start
+	Link         Link      `json:"link"`         // through which the device finds the apps
+	Apps         []App     `json:"apps"`         // in start order
 }
 
-// Link is a place on the device that shows another once it has booted.
+// Link is a path on the device that is bound to another one at boot.
 type Link struct {
 	Path   string `json:"path"`
 	Target string `json:"target"`
@@ -38,16 +38,16 @@ type Link struct {
 // App is a Compose app.
 type App struct {
 	Name    string   `json:"name"`
-	Compose []string `json:"compose"` // arguments of docker that name the app, as the device gives them
+	Compose []string `json:"compose"` // docker arguments that select the app, as on the device
 }
 
-// fill asks the Compose of the tree below what it would have Docker create for the apps, and puts that into a store. It
-// runs as on the device, and speaks to a recorder: so what it asks for is what it will look for there.
+// fill runs the Compose of the tree below for each app, as on the device, but against a recorder of Docker's API. It adds the
+// requested containers and volumes to a store, so that Compose finds on the device what it would create.
 func (c Create) fill(ctx context.Context, env *layers.Env, below *tree.Tree, s *docker.Store, all []images.Image) (err error) {
 	if err := sandbox.NeedRoot(); err != nil {
 		return err
 	}
-	if err := present(below); err != nil {
+	if err := checkPrograms(below); err != nil {
 		return err
 	}
 	if s.Defaults, err = defaults(below, c.Link); err != nil {
@@ -67,7 +67,7 @@ func (c Create) fill(ctx context.Context, env *layers.Env, below *tree.Tree, s *
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if err := c.ask(ctx, env, below, r, socket, emulator); err != nil {
+	if err := c.runCompose(ctx, env, below, r, socket, emulator); err != nil {
 		return err
 	}
 	s.Defaults.API, s.Containers = r.api, r.created()
@@ -77,27 +77,27 @@ func (c Create) fill(ctx context.Context, env *layers.Env, below *tree.Tree, s *
 	return nil
 }
 
-// present refuses a tree without the programs that are asked.
-func present(t *tree.Tree) error {
+// checkPrograms returns an error if the tree lacks a program that fill runs.
+func checkPrograms(t *tree.Tree) error {
 	for _, program := range []string{"docker", "dockerd"} {
 		found := slices.ContainsFunc([]string{"usr/bin", "usr/sbin", "usr/local/bin"}, func(dir string) bool {
 			_, n := t.Resolve(path.Join(dir, program))
 			return n != nil
 		})
 		if !found {
-			return fmt.Errorf("the image has no %s: install the packages docker.io, docker-cli and docker-compose", program)
+			return fmt.Errorf("image lacks %s: install the packages docker.io, docker-cli and docker-compose", program)
 		}
 	}
 	return nil
 }
 
-// cannot says what to do where containers cannot be created.
-func cannot(err error) error {
-	return fmt.Errorf("create containers: %w; leave out containers.create, and the device creates them when it first starts", err)
+// withHint adds a way out to an error.
+func withHint(err error) error {
+	return fmt.Errorf("create containers: %w; without containers.create the device creates them at its first start", err)
 }
 
-// ask runs Compose for each app, in the tree.
-func (c Create) ask(ctx context.Context, env *layers.Env, below *tree.Tree, r *recorder, socket, emulator string) error {
+// runCompose runs Compose for each app, in the tree.
+func (c Create) runCompose(ctx context.Context, env *layers.Env, below *tree.Tree, r *recorder, socket, emulator string) error {
 	aside, err := c.script(socket)
 	if err != nil {
 		return err
@@ -109,25 +109,25 @@ func (c Create) ask(ctx context.Context, env *layers.Env, below *tree.Tree, r *r
 	if !env.Keep {
 		box.Free = sandbox.Available()
 	}
-	listen := func(line string) {
-		if !r.hear(line) {
+	output := func(line string) {
+		if !r.readOutput(line) {
 			env.Report(layers.Progress{Message: line})
 		}
 	}
-	if _, err := box.Run(ctx, listen, "/bin/sh", path.Join(sandbox.AsideDir, "script")); err != nil {
-		return fmt.Errorf("ask the Compose of the image for them: %w", err)
+	if _, err := box.Run(ctx, output, "/bin/sh", path.Join(sandbox.AsideDir, "script")); err != nil {
+		return fmt.Errorf("run the image's Compose: %w", err)
 	}
 	return nil
 }
 
-// script asks for the version of Docker, then for each app.
+// script returns a tree with the script that prints the version of Docker and runs Compose for each app.
 func (c Create) script(socket string) (*tree.Tree, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "set -eu\nmkdir -p %s\nln -s %s %s\ncd /\ndockerd --version\n",
 		quote(path.Dir(c.Link.Path)), quote(c.Link.Target), quote(c.Link.Path))
 	for _, app := range c.Apps {
 		fmt.Fprintf(&text, "echo %s\n", quote(creating+app.Name))
-		// The environment is the one that pkctl gives it.
+		// The environment is that of pkctl.
 		fmt.Fprintf(&text, "env -i PATH=\"$PATH\" HOME=/root COMPOSE_ANSI=never DOCKER_HOST=%s docker", quote("unix://"+socket))
 		for _, argument := range append(app.Compose, "up", "--no-start", "--no-build", "--pull", "never") {
 			text.WriteString(" " + quote(argument))
@@ -140,7 +140,7 @@ func (c Create) script(socket string) (*tree.Tree, error) {
 
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// slim is a tree without what programs of no use here take most room with.
+// slim returns the tree without large directories that Compose does not need.
 func slim(t *tree.Tree) *tree.Tree {
 	out := t.Clone()
 	for _, dir := range []string{"boot", "usr/lib/firmware", "usr/lib/modules", "usr/share", "var/cache", "var/lib/apt", docker.Dir} {
@@ -149,10 +149,10 @@ func slim(t *tree.Tree) *tree.Tree {
 	return out
 }
 
-// serve answers at a socket until stop is called. The sandbox reaches it through its first process, whose root is this
-// machine's: it has neither a network nor another directory in common with it.
+// serve serves the API at a socket until stop is called. The sandbox shares neither a network nor a directory with this machine:
+// it reaches the socket through the root of its first process.
 func (r *recorder) serve() (socket string, stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "pkbuild-") // a socket has a short path
+	dir, err := os.MkdirTemp("", "pkbuild-") // paths of sockets are short
 	if err != nil {
 		return "", nil, err
 	}
@@ -175,13 +175,14 @@ func (r *recorder) serve() (socket string, stop func() error, err error) {
 
 var dockerVersion = regexp.MustCompile(`^Docker version ([0-9]+\.[0-9]+)`)
 
-// creating is what the script says before it asks for the containers of an app.
+// creating begins the line that the script prints before it runs Compose for an app.
 const creating = "creating the containers of "
 
-// hear takes from what dockerd says of itself which API it has, and reports whether a line was that.
-func (r *recorder) hear(line string) bool {
+// readOutput sets the version of the API when a line of the script's output has the version of dockerd, and reports whether it
+// had.
+func (r *recorder) readOutput(line string) bool {
 	found := dockerVersion.FindStringSubmatch(line)
-	if r.heard() || found == nil && !strings.HasPrefix(line, creating) {
+	if r.isReady() || found == nil && !strings.HasPrefix(line, creating) {
 		return false
 	}
 	if found != nil {
@@ -191,7 +192,7 @@ func (r *recorder) hear(line string) bool {
 	return found != nil
 }
 
-func (r *recorder) heard() bool {
+func (r *recorder) isReady() bool {
 	select {
 	case <-r.ready:
 		return true
@@ -200,7 +201,7 @@ func (r *recorder) heard() bool {
 	}
 }
 
-// apis are the versions of Docker's API by those of Docker: https://docs.docker.com/reference/api/engine/#api-version-matrix
+// apis has the versions of Docker's API by those of Docker: https://docs.docker.com/reference/api/engine/#api-version-matrix
 var apis = map[string]string{
 	"20.10": "1.41", "23.0": "1.42", "24.0": "1.43", "25.0": "1.44", "26.0": "1.45", "26.1": "1.45", "27.0": "1.46", "27.1": "1.46",
 	"27.2": "1.47", "27.3": "1.47", "27.4": "1.47", "27.5": "1.47", "28.0": "1.48", "28.1": "1.49", "28.2": "1.50", "28.3": "1.51",

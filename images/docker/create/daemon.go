@@ -13,10 +13,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// daemonFile is the configuration of Docker: https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file
+// daemonFile is the path of Docker's configuration: https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file
 const daemonFile = "etc/docker/daemon.json"
 
-// harmless are the settings of Docker that change nothing of containers that it creates.
+// harmless are the settings of Docker that do not affect created containers.
 var harmless = []string{
 	"bip", "bridge", "builder", "debug", "default-address-pools", "dns", "dns-opts", "dns-search", "experimental", "features", "fixed-cidr",
 	"fixed-cidr-v6", "hosts", "icc", "insecure-registries", "ip", "ip-forward", "ip-masq", "ip6tables", "iptables", "ipv6", "labels",
@@ -24,7 +24,7 @@ var harmless = []string{
 	"mtu", "pidfile", "registry-mirrors", "shutdown-timeout", "userland-proxy",
 }
 
-// defaults are what Docker will be told on the device: by the image, or by the overlay of the stage.
+// defaults returns Docker's defaults on the device, from the overlay of the stage or from the image.
 func defaults(t *tree.Tree, stage Link) (d docker.Defaults, err error) {
 	name := path.Join(strings.TrimPrefix(stage.Target, "/"), "exports/overlays", daemonFile)
 	if t.Get(name) == nil {
@@ -48,7 +48,7 @@ func defaults(t *tree.Tree, stage Link) (d docker.Defaults, err error) {
 		case key == "log-opts":
 			err = json.Unmarshal(settings[key], &d.LogOpts)
 		case !slices.Contains(harmless, key):
-			err = errors.New("only Docker itself knows what it makes of containers")
+			err = errors.New("setting is not supported when containers are created at build time")
 		}
 		if err != nil {
 			return d, fmt.Errorf("/%s: %s: %w", name, key, err)

@@ -23,14 +23,14 @@ func TestDefaults(t *testing.T) {
 
 	put(t, tree, "stage/exports/overlays/"+daemonFile, `{"default-runtime": "crun"}`)
 	_, err = defaults(tree, stage)
-	require.EqualError(t, err, "/stage/exports/overlays/etc/docker/daemon.json: default-runtime: only Docker itself knows what it makes of containers")
+	require.EqualError(t, err, "/stage/exports/overlays/etc/docker/daemon.json: default-runtime: setting is not supported when containers are created at build time")
 
 	put(t, tree, "stage/exports/overlays/"+daemonFile, `{`)
 	_, err = defaults(tree, stage)
 	require.EqualError(t, err, "read /stage/exports/overlays/etc/docker/daemon.json: unexpected end of JSON input")
 }
 
-func TestHear(t *testing.T) {
+func TestReadOutput(t *testing.T) {
 	for line, want := range map[string]string{
 		"Docker version 20.10.24+dfsg1, build 5d6db84": "1.41",
 		"Docker version 26.1.5+dfsg1, build a72d7cd":   "1.45",
@@ -38,19 +38,18 @@ func TestHear(t *testing.T) {
 		creating + "a":                                 "",
 	} {
 		r := newRecorder(nil, date)
-		require.False(t, r.hear("warning"))
-		require.False(t, r.heard())
-		r.hear(line)
-		require.True(t, r.heard())
+		require.False(t, r.readOutput("warning"))
+		require.False(t, r.isReady())
+		r.readOutput(line)
+		require.True(t, r.isReady())
 		require.Equal(t, want, r.api, line)
 	}
 }
 
-// TestPresent: who has no Docker is told which packages bring it.
-func TestPresent(t *testing.T) {
+func TestCheckPrograms(t *testing.T) {
 	tree := tree.New()
 	put(t, tree, "usr/bin/docker", "")
-	require.EqualError(t, present(tree), "the image has no dockerd: install the packages docker.io, docker-cli and docker-compose")
+	require.EqualError(t, checkPrograms(tree), "image lacks dockerd: install the packages docker.io, docker-cli and docker-compose")
 	put(t, tree, "usr/sbin/dockerd", "")
-	require.NoError(t, present(tree))
+	require.NoError(t, checkPrograms(tree))
 }

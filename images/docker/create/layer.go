@@ -1,5 +1,6 @@
-// Package containers is the layer of container images: Docker on the device has them from its first start on, without
-// pulling or loading. It joins images/source, which brings the images, with images/docker, which writes the store.
+// Package create is the build layer with container images: Docker on the device has them from its first start on, without
+// pulling or loading, and optionally with the containers of Compose apps created. It joins images/source, which downloads
+// images, with images/docker, which writes the store.
 package create
 
 import (
@@ -17,7 +18,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is Docker's store with images in it.
+// Layer is a build layer with Docker's store of container images.
 type Layer struct {
 	Platform string  `json:"platform"` // such as linux/arm64/v8
 	Images   []Image `json:"images"`
@@ -27,11 +28,11 @@ type Layer struct {
 // Image is a container image.
 type Image struct {
 	Name   string        `json:"name"`             // in full, such as docker.io/library/caddy:2.8
-	Source string        `json:"source,omitempty"` // as source.Reference has it, relative to Env.Dir
-	Digest digest.Digest `json:"digest"`           // of its manifest, or of the index of its manifests
+	Source string        `json:"source,omitempty"` // see source.Reference; relative to Env.Dir
+	Digest digest.Digest `json:"digest"`           // of the manifest or the index
 }
 
-// Kind implements layers.Layer. What is made lies in the cache of blobs, and in memory what there is of it to know.
+// Kind implements layers.Layer. The contents of the tree are in the blob store.
 func (l Layer) Kind() layers.Kind {
 	return layers.Kind{Name: "containers", Version: 1, Kept: true, Scratch: l.Create != nil}
 }
@@ -53,12 +54,12 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 	}
 	if l.Create != nil {
 		if err := l.Create.fill(ctx, env, below, &store, all); err != nil {
-			return nil, cannot(err)
+			return nil, withHint(err)
 		}
 	}
 	data, err := store.Tree(ctx, all)
 	if failed := (docker.ContainerError{}); errors.As(err, &failed) {
-		return nil, cannot(failed)
+		return nil, withHint(failed)
 	}
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (l Layer) pinned() []source.Pinned {
 	return out
 }
 
-// progress passes on a hundred reports of a layer of an image at most.
+// progress returns a function that reports the progress of each image layer at most once per percent.
 func progress(env *layers.Env) func(source.Progress) {
 	last := map[digest.Digest]int64{}
 	return func(p source.Progress) {

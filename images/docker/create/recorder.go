@@ -18,13 +18,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/images/docker"
 )
 
-// recorder answers Compose in the place of a Docker that has images and nothing else, and notes what it is asked to
-// create: https://docs.docker.com/reference/api/engine/. It does none of it.
+// recorder implements as much of Docker's API as Compose uses to create containers, and records the requests. It pretends to be a
+// Docker with images only: https://docs.docker.com/reference/api/engine/.
 type recorder struct {
 	images []images.Image
 	date   time.Time
-	ready  chan struct{} // closed once api is known, or will never be
-	api    string        // version of the API of the Docker that it stands for; "": it is not known
+	ready  chan struct{} // closed when api is set
+	api    string        // version of the API; empty: the version of Docker is unknown
 
 	mutex      sync.Mutex
 	containers map[string]*request // by ID
@@ -32,7 +32,7 @@ type recorder struct {
 	networks   map[string]object // by name
 }
 
-// request is a container that was asked for.
+// request is the request to create a container.
 type request struct {
 	docker.Container
 	body object
@@ -45,13 +45,13 @@ func newRecorder(all []images.Image, date time.Time) *recorder {
 		images: all, date: date, ready: make(chan struct{}),
 		containers: map[string]*request{}, volumes: map[string]docker.Volume{}, networks: map[string]object{},
 	}
-	for _, name := range []string{"bridge", "host", "none"} { // Docker has them always
+	for _, name := range []string{"bridge", "host", "none"} { // built-in networks
 		r.network(object{"Name": name, "Driver": name})
 	}
 	return r
 }
 
-// fault is an answer that says what is wrong.
+// fault is an error response.
 type fault struct {
 	status  int
 	message string
@@ -59,7 +59,7 @@ type fault struct {
 
 func (f fault) Error() string { return f.message }
 
-// handlers are the questions that are answered: what follows the version in a path, as a pattern of the package net/http.
+// handlers returns the supported requests, as patterns of net/http without the version in the path.
 func (r *recorder) handlers() map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		"GET /info":                     r.info,
@@ -80,7 +80,7 @@ func (r *recorder) handlers() map[string]func(*http.Request) (any, error) {
 
 var versioned = regexp.MustCompile(`^/v[0-9.]+/`)
 
-// handler serves the API.
+// handler returns the handler of the API.
 func (r *recorder) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, answer := range r.handlers() {
@@ -93,13 +93,13 @@ func (r *recorder) handler() http.Handler {
 	mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "OK") })
 	mux.HandleFunc("/", func(w http.ResponseWriter, q *http.Request) {
 		reply(w, q, func(*http.Request) (any, error) {
-			return nil, fault{http.StatusNotImplemented, "only a running Docker can answer " + q.Method + " " + q.URL.Path}
+			return nil, fault{http.StatusNotImplemented, "not supported when containers are created at build time: " + q.Method + " " + q.URL.Path}
 		})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		<-r.ready
 		if r.api == "" {
-			http.Error(w, "it is not known which Docker this is", http.StatusInternalServerError)
+			http.Error(w, "version of Docker is unknown", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("API-Version", r.api)
@@ -123,7 +123,7 @@ func reply(w http.ResponseWriter, q *http.Request, answer func(*http.Request) (a
 	} else if q.Method == http.MethodPost {
 		w.WriteHeader(http.StatusCreated)
 	}
-	_ = json.NewEncoder(w).Encode(out) // who does not listen any more needs no answer
+	_ = json.NewEncoder(w).Encode(out) // the client may have closed the connection
 }
 
 func (r *recorder) info(*http.Request) (any, error) {
@@ -134,11 +134,11 @@ func (r *recorder) version(*http.Request) (any, error) {
 	return object{"ApiVersion": r.api, "MinAPIVersion": "1.24", "Os": "linux"}, nil
 }
 
-// image describes an image.
+// image returns the properties of an image.
 func (r *recorder) image(q *http.Request) (any, error) {
 	name, ok := strings.CutSuffix(q.PathValue("name"), "/json")
 	if !ok {
-		return nil, fault{http.StatusNotImplemented, "only a running Docker can answer " + q.URL.Path}
+		return nil, fault{http.StatusNotImplemented, "not supported when containers are created at build time: " + q.URL.Path}
 	}
 	image, err := r.find(name)
 	if err != nil {
@@ -157,7 +157,7 @@ func (r *recorder) image(q *http.Request) (any, error) {
 	return platform, nil
 }
 
-// find is the image of a name or an ID.
+// find returns the image with a name or an ID.
 func (r *recorder) find(name string) (images.Image, error) {
 	missing := fault{http.StatusNotFound, "no such image: " + name}
 	named, err := reference.ParseNormalizedNamed(name)
@@ -192,14 +192,14 @@ func (r *recorder) create(q *http.Request) (any, error) {
 	c.Title = fmt.Sprintf("service %v of app %v", labels["com.docker.compose.service"], labels["com.docker.compose.project"])
 	for _, other := range r.containers {
 		if other.Name == c.Name {
-			return nil, fault{http.StatusConflict, fmt.Sprintf("there are two containers of the name %s: rename one", c.Name)}
+			return nil, fault{http.StatusConflict, fmt.Sprintf("two containers have the name %s: rename one", c.Name)}
 		}
 	}
 	r.containers[c.ID()] = &request{c, body}
 	return object{"Id": c.ID(), "Warnings": []string{}}, nil
 }
 
-// created are the containers that were asked for, in the order of their names.
+// created returns the requested containers, sorted by name.
 func (r *recorder) created() []docker.Container {
 	var out []docker.Container
 	for _, c := range r.containers {
@@ -238,7 +238,7 @@ func (r *recorder) listContainers(q *http.Request) (any, error) {
 	return out, nil
 }
 
-// matches tells whether labels are those that a filter asks for.
+// matches reports whether labels match a filter.
 func matches(filter string, labels object) bool {
 	var filters struct{ Label map[string]bool }
 	if filter != "" && json.Unmarshal([]byte(filter), &filters) != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/images/docker"
 )
 
-// network notes a network.
+// network records a network.
 func (r *recorder) network(n object) object {
 	name, _ := n["Name"].(string)
 	n["Id"] = digest.FromString("network " + name).Encoded()
@@ -48,8 +48,8 @@ func (r *recorder) listNetworks(q *http.Request) (any, error) {
 	return out, nil
 }
 
-// connect adds a network to a container that was asked for: what Compose does with a Docker that creates one with one
-// network only.
+// connect adds a network to a requested container. Compose uses it with versions of Docker that create containers with one network
+// only.
 func (r *recorder) connect(q *http.Request) (any, error) {
 	var asked struct {
 		Container      string
@@ -89,7 +89,7 @@ func (r *recorder) createVolume(q *http.Request) (any, error) {
 		return nil, fault{http.StatusBadRequest, err.Error()}
 	}
 	if v.Driver != "" && v.Driver != "local" || len(v.DriverOpts) > 0 {
-		return nil, fault{http.StatusNotImplemented, "driver and driver_opts of volume " + v.Name + " cannot be settled without Docker"}
+		return nil, fault{http.StatusNotImplemented, "driver and driver_opts of volume " + v.Name + " are not supported when containers are created at build time"}
 	}
 	r.volumes[v.Name] = docker.Volume{Name: v.Name, Labels: v.Labels}
 	return describeVolume(r.volumes[v.Name]), nil

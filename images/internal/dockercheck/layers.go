@@ -11,9 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/images/internal/listing"
 )
 
-// listLayers writes what Docker has of each layer, in the order of the chain IDs: what it knows of it, and the files. The
-// names that Docker thinks up are left out, and so are times from that on which recipes have that name none: Docker does
-// not take all from the archive.
+// listLayers writes the metadata and the files of each layer in Docker's store, sorted by chain ID. It leaves out random IDs, and
+// times after the date of recipes without one: Docker does not take all times from the archive.
 func listLayers(to io.Writer, data string) error {
 	unpacked := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	db := filepath.Join(data, "image/overlay2/layerdb/sha256")

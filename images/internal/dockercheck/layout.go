@@ -19,8 +19,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/tartest"
 )
 
-// makeLayout puts three images into an OCI layout: mosquitto:1, which is another layout's mosquitto, mosquitto:2, which
-// is that with a layer more, and variety:1, of layers with all that an archive can have.
+// makeLayout writes three images to an OCI layout: mosquitto:1, from another layout; mosquitto:2, the same with another layer; and
+// variety:1, whose layers have every kind of entry.
 func makeLayout(ctx context.Context, dir, bases string) error {
 	broker, err := find(bases, "mosquitto")
 	if err != nil {
@@ -42,14 +42,14 @@ func makeLayout(ctx context.Context, dir, bases string) error {
 	return nil
 }
 
-// parts are those of an image: what describes it, and the layers that it has besides those of a layout.
+// parts is an image: its metadata, and the layers that are not in the other layout.
 type parts struct {
 	manifest v1.Manifest
 	config   v1.Image
 	made     map[digest.Digest][]byte
 }
 
-// greeter is an image without a layer, whose program is to be there.
+// greeter returns an image without layers that runs /bin/hello.
 func greeter() parts {
 	p := parts{manifest: v1.Manifest{MediaType: v1.MediaTypeImageManifest}}
 	p.manifest.SchemaVersion = 2
@@ -58,7 +58,7 @@ func greeter() parts {
 	return p
 }
 
-// find reads an image of a layout.
+// find reads the metadata of an image in a layout.
 func find(dir, tag string) (p parts, err error) {
 	all, err := readIndex(dir)
 	if err != nil {
@@ -73,7 +73,7 @@ func find(dir, tag string) (p parts, err error) {
 	return p, fmt.Errorf("%s has no image %s; run: make containers", dir, tag)
 }
 
-// with is an image with further layers.
+// with returns the image with further layers.
 func (p parts) with(archives ...[]byte) parts {
 	p.made = map[digest.Digest][]byte{}
 	for _, a := range archives {
@@ -83,11 +83,11 @@ func (p parts) with(archives ...[]byte) parts {
 			v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: d, Size: int64(len(a))})
 		p.config.RootFS.DiffIDs = append(slices.Clip(p.config.RootFS.DiffIDs), d)
 	}
-	p.config.History = nil // it would have to tell of each layer
+	p.config.History = nil // it would need an entry for each layer
 	return p
 }
 
-// write puts the image into a layout, with layers of another one.
+// write writes the image to a layout, with layers from another one.
 func (p parts) write(ctx context.Context, to layout.Target, from string) error {
 	var img images.Image
 	var err error
@@ -110,7 +110,7 @@ func (p parts) write(ctx context.Context, to layout.Target, from string) error {
 	}, nil)
 }
 
-// readIndex is what a layout has.
+// readIndex returns the images in a layout.
 func readIndex(dir string) ([]v1.Descriptor, error) {
 	var index v1.Index
 	err := readJSON(filepath.Join(dir, v1.ImageIndexFile), &index)

@@ -1,6 +1,5 @@
-// Command dockercheck is what a test needs on a device beside Docker, to see whether that takes a store which it has not
-// written for its own: images of which some share layers, a registry that has them, and a list of what Docker has
-// unpacked. It judges nothing.
+// Command dockercheck helps a test that lets Docker on a device use a store which pkbuild wrote: it creates images that share
+// layers, serves them as a registry, and lists the layers that Docker unpacked.
 package main
 
 import (
@@ -10,8 +9,8 @@ import (
 	"os"
 )
 
-const usage = `usage: dockercheck layout LAYOUT BASES   make images in LAYOUT, of those of the OCI layout BASES
-       dockercheck serve LAYOUT ADDRESS  be a registry that has the images of LAYOUT
+const usage = `usage: dockercheck layout LAYOUT BASES   create images in LAYOUT from those in the OCI layout BASES
+       dockercheck serve LAYOUT ADDRESS  serve the images in LAYOUT as a registry
        dockercheck layers DATA           list the layers of a Docker's data directory`
 
 func main() {

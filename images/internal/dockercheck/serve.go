@@ -14,8 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/registrytest"
 )
 
-// serve is a registry that has the images of a layout by their tags, until the process ends. What is pushed comes to the
-// blobs of the layout.
+// serve serves the images in a layout as a registry until the process ends. Pushed blobs are added to the layout.
 func serve(dir, address string) error {
 	r := &registrytest.Registry{Dir: filepath.Join(dir, v1.ImageBlobsDir, "sha256")}
 	all, err := readIndex(dir)
@@ -25,7 +24,7 @@ func serve(dir, address string) error {
 	for _, d := range all {
 		repository, tag, tagged := strings.Cut(d.Annotations[v1.AnnotationRefName], ":")
 		if !tagged {
-			return fmt.Errorf("%s: image %s has no name with a tag", dir, d.Digest)
+			return fmt.Errorf("%s: image %s has no tag", dir, d.Digest)
 		}
 		manifest, err := os.ReadFile(blobFile(dir, d.Digest))
 		if err != nil {

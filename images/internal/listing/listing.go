@@ -1,5 +1,5 @@
-// Package listing describes directories for a comparison, for tests: two with the same lines are the same in all that
-// Docker takes from a layer. It reads, and compares nothing.
+// Package listing lists directories for comparison in tests: two with the same lines are equal in everything that Docker takes
+// from a layer.
 package listing
 
 import (
@@ -15,10 +15,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Of lists what lies in a directory, and the directory itself, as a line for each name: type, permissions, owner, time,
-// path, content's size and digest or target or device, extended attributes, and the first name of the same file. Times
-// from the date now on are left out: that is when somebody unpacked. So are the kernel's marks of what has been in an
-// overlay's upperdir, which is a way to unpack; those of opaque and of moved directories stay.
+// Of returns a line for a directory and for each file below it: type, mode, owner, time, path, size and digest or target or
+// device, extended attributes, and the first name of a hard link. It leaves out times after now, which are those of unpacking,
+// and the extended attributes that overlayfs sets in an upperdir, except those of opaque and redirected directories.
 func Of(dir string, now time.Time) ([]string, error) {
 	files, err := tree.ReadDir(dir)
 	if err != nil {
@@ -42,7 +41,7 @@ func Of(dir string, now time.Time) ([]string, error) {
 	return out, nil
 }
 
-// describe is a line of a name. Whiteouts have the time of their making.
+// describe returns the line of a file. It leaves out the time of a whiteout, which is that of its creation.
 func describe(n *tree.Node, name string, now time.Time) (string, error) {
 	when := "-"
 	if !n.IsWhiteout() && n.ModTime.Before(now) {

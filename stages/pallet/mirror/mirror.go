@@ -1,5 +1,4 @@
-// Package mirror says where to get what has a name on the Internet: from where the name says, or from a mirror nearer
-// by. It downloads nothing.
+// Package mirror maps names on the Internet to the places of mirrors. It downloads nothing.
 package mirror
 
 import (
@@ -7,11 +6,11 @@ import (
 	"strings"
 )
 
-// Mirrors are the places to look in instead, by the beginnings of names: "github.com/" to "file:///srv/git/github.com/"
-// for pallets and other files, "ghcr.io/" to "oci:/srv/images/" for images. A name does not contain https://.
+// Mirrors maps prefixes of names to places: "github.com/" to "file:///srv/git/github.com/" for pallets and files, "ghcr.io/" to
+// "oci:/srv/images/" for images. Names do not contain https://.
 type Mirrors map[string]string
 
-// Parse reads mirrors of the form prefix=place.
+// Parse parses mirrors of the form prefix=place.
 func Parse(settings []string) (Mirrors, error) {
 	m := Mirrors{}
 	for _, s := range settings {
@@ -24,7 +23,7 @@ func Parse(settings []string) (Mirrors, error) {
 	return m, nil
 }
 
-// Find is the place that the mirror with the longest beginning of a name gives for it, if there is one.
+// Find returns the place of a name: that of the longest matching prefix plus the rest of the name.
 func (m Mirrors) Find(name string) (place string, ok bool) {
 	longest := -1
 	for prefix, to := range m {

@@ -10,72 +10,72 @@ import (
 	"strings"
 )
 
-// Defaults are what a daemon gives containers that say nothing else.
+// Defaults are the defaults of a daemon for containers.
 type Defaults struct {
 	API     string // version of the daemon's API, such as 1.45
-	LogType string // "": json-file
+	LogType string // empty: json-file
 	LogOpts map[string]string
 }
 
 // object is a JSON object.
 type object = map[string]any
 
-// settled is a container with all that Docker adds to what it was asked for.
-type settled struct {
+// completeContainer is a container with the settings that Docker adds to a request.
+type completeContainer struct {
 	id           string
 	config, host object
 	mounts       []mount
 }
 
-// settle does what Docker does with a request: it takes from the image's configuration what the request leaves open, and
-// its own defaults for the rest. What it does with other settings is not known here: they are errors.
-func (d Defaults) settle(c Container, imageConfig json.RawMessage) (settled, error) {
+// complete returns a container as Docker would create it: settings that the request lacks come from the image's configuration,
+// then from the defaults. It fails for settings that only Docker can complete.
+func (d Defaults) complete(c Container, imageConfig json.RawMessage) (completeContainer, error) {
 	config, err := parse(c.Request)
 	if err != nil {
-		return settled{}, fmt.Errorf("request: %w", err)
+		return completeContainer{}, fmt.Errorf("parse the request: %w", err)
 	}
 	var image struct{ Config object }
 	if err := json.Unmarshal(imageConfig, &image); err != nil {
-		return settled{}, fmt.Errorf("configuration of the image: %w", err)
+		return completeContainer{}, fmt.Errorf("parse the configuration of the image: %w", err)
 	}
 	host, _ := config["HostConfig"].(object)
 	network, _ := config["NetworkingConfig"].(object)
 	delete(config, "HostConfig")
 	delete(config, "NetworkingConfig")
-	if err := errors.Join(known(config, configKeys), known(host, hostKeys)); err != nil {
-		return settled{}, err
+	if err := errors.Join(checkKeys(config, configKeys), checkKeys(host, hostKeys)); err != nil {
+		return completeContainer{}, err
 	}
 	inherit(config, image.Config)
 	command := append(texts(config["Entrypoint"]), texts(config["Cmd"])...)
 	if len(command) == 0 {
-		return settled{}, errors.New("neither it nor its image has a command")
+		return completeContainer{}, errors.New("neither the container nor its image has a command")
 	}
 	id := c.ID()
 	if mode := text(host["NetworkMode"]); text(config["Hostname"]) == "" && mode != "host" {
 		config["Hostname"] = id[:12]
 	}
-	d.complete(host)
+	d.completeHost(host)
 	sortLists(config, host, network)
 	mounts, err := mountsOf(id, config, host)
 	if err != nil {
-		return settled{}, err
+		return completeContainer{}, err
 	}
 	networks, err := networksOf(host, network)
 	if err != nil {
-		return settled{}, err
+		return completeContainer{}, err
 	}
 	points := object{}
 	for _, m := range mounts {
 		points[m.Destination] = m
 	}
-	return settled{id: id, host: host, mounts: mounts, config: object{
+	return completeContainer{id: id, host: host, mounts: mounts, config: object{
 		"ID": id, "Name": "/" + c.Name, "Created": c.Created.UTC(), "Image": c.Image.String(), "Driver": "overlay2", "OS": "linux",
 		"Path": command[0], "Args": command[1:], "Config": config, "MountPoints": points,
 		"State": object{}, "StreamConfig": object{}, "NetworkSettings": object{"Networks": networks},
 	}}, nil
 }
 
-// parse reads an object with its numbers as they are.
+// parse parses a JSON object and keeps its numbers as text.
 func parse(data []byte) (object, error) {
 	var out object
 	in := json.NewDecoder(bytes.NewReader(data))
@@ -83,7 +83,7 @@ func parse(data []byte) (object, error) {
 	return out, in.Decode(&out)
 }
 
-// inherit takes from an image's configuration what a container's leaves open, as the runconfig of Docker does.
+// inherit copies settings that a container lacks from the image's configuration, as Docker's runconfig does.
 func inherit(config, image object) {
 	if len(texts(config["Entrypoint"])) == 0 {
 		if len(texts(config["Cmd"])) == 0 {
@@ -107,7 +107,7 @@ func inherit(config, image object) {
 	}
 }
 
-// sortLists sorts what has no order to Docker, for Compose gives it another one each time.
+// sortLists sorts the lists whose order does not matter to Docker, since Compose orders them differently each time.
 func sortLists(config, host, network object) {
 	variables := texts(config["Env"])
 	slices.Sort(variables)
@@ -132,7 +132,7 @@ func sortLists(config, host, network object) {
 	}
 }
 
-// union is an object with what another has besides.
+// union returns an object with the keys of both; those of the first win.
 func union(first, second any) any {
 	a, _ := first.(object)
 	b, _ := second.(object)
@@ -144,7 +144,7 @@ func union(first, second any) any {
 	return out
 }
 
-// environment is a list of variables, with those of another whose names it lacks.
+// environment returns variables, and those of another list whose names it lacks.
 func environment(first, second []string) []string {
 	name := func(variable string) string { n, _, _ := strings.Cut(variable, "="); return n }
 	for _, variable := range second {
@@ -155,23 +155,23 @@ func environment(first, second []string) []string {
 	return first
 }
 
-// healthcheck is a check with what the image's says where it says nothing.
+// healthcheck returns a health check; settings that it lacks come from the image's.
 func healthcheck(own any, image object) any {
 	out, _ := own.(object)
 	if out == nil {
 		return image
 	}
 	for key, value := range image {
-		if zero(out[key]) {
+		if isZero(out[key]) {
 			out[key] = value
 		}
 	}
 	return out
 }
 
-// complete adds the daemon's defaults to a container's host configuration. The paths that are hidden from it, and what
-// else is decided when it starts, stay open.
-func (d Defaults) complete(host object) {
+// completeHost adds the daemon's defaults to a container's host configuration, except what Docker decides at the start of the
+// container, such as masked paths.
+func (d Defaults) completeHost(host object) {
 	log, _ := host["LogConfig"].(object)
 	kind := orDefault(d.LogType, "json-file")
 	options := object{}
@@ -186,12 +186,12 @@ func (d Defaults) complete(host object) {
 	maps.Copy(options, own)
 	host["LogConfig"] = object{"Type": kind, "Config": options}
 	for key, value := range map[string]any{"CgroupnsMode": "private", "IpcMode": "private", "Runtime": "runc", "ShmSize": 64 << 20} {
-		if zero(host[key]) {
+		if isZero(host[key]) {
 			host[key] = value
 		}
 	}
 	host["OomKillDisable"] = false
-	if !zero(host["Privileged"]) || text(host["PidMode"]) == "host" || text(host["IpcMode"]) == "host" {
+	if !isZero(host["Privileged"]) || text(host["PidMode"]) == "host" || text(host["IpcMode"]) == "host" {
 		host["SecurityOpt"] = []string{"label=disable"}
 	}
 }
@@ -203,11 +203,11 @@ func orDefault(value, other string) string {
 	return value
 }
 
-// networksOf are the networks that a container joins, by name: they get their numbers when it starts.
+// networksOf returns the networks of a container by name. They get their IDs when it starts.
 func networksOf(host, network object) (object, error) {
 	mode := text(host["NetworkMode"])
 	if strings.HasPrefix(mode, "container:") {
-		return nil, errors.New("network_mode takes the network of another container")
+		return nil, errors.New("network_mode container: is not supported when containers are created at build time")
 	}
 	out, _ := network["EndpointsConfig"].(object)
 	if len(out) == 0 {
@@ -222,7 +222,7 @@ func networksOf(host, network object) (object, error) {
 			endpoint = object{}
 			out[name] = endpoint
 		}
-		endpoint["NetworkID"] = "" // without any setting Docker takes it for none
+		endpoint["NetworkID"] = "" // Docker ignores a network without any setting
 	}
 	return out, nil
 }

@@ -7,17 +7,17 @@ import (
 	"slices"
 )
 
-// configKeys are the settings of a container that Docker keeps as they are, or whose fate is known.
+// configKeys are the supported settings of a container's configuration.
 var configKeys = set("Hostname", "Domainname", "User", "AttachStdin", "AttachStdout", "AttachStderr", "ExposedPorts", "Tty", "OpenStdin",
 	"StdinOnce", "Env", "Cmd", "Healthcheck", "Image", "Volumes", "WorkingDir", "Entrypoint", "Labels", "StopSignal", "StopTimeout")
 
-// hostKeys are the same of its host configuration.
+// hostKeys are the supported settings of a container's host configuration.
 var hostKeys = set("Binds", "Mounts", "LogConfig", "NetworkMode", "PortBindings", "RestartPolicy", "CapAdd", "CapDrop", "CgroupnsMode",
 	"Dns", "DnsOptions", "DnsSearch", "ExtraHosts", "GroupAdd", "IpcMode", "OomScoreAdj", "PidMode", "Privileged", "ReadonlyRootfs",
 	"Tmpfs", "UTSMode", "ShmSize", "ConsoleSize", "CpuShares", "NanoCpus", "CpusetCpus", "Devices", "DeviceCgroupRules", "Ulimits",
 	"Init", "Sysctls")
 
-// composeKeys are what compose files call settings that are not known.
+// composeKeys are the names of unsupported settings in compose files.
 var composeKeys = map[string]string{
 	"Memory": "mem_limit", "MemoryReservation": "mem_reservation", "MemorySwap": "memswap_limit", "MemorySwappiness": "mem_swappiness",
 	"SecurityOpt": "security_opt", "PidsLimit": "pids_limit", "DeviceRequests": "gpus or deploy.resources.reservations.devices",
@@ -28,19 +28,19 @@ var composeKeys = map[string]string{
 	"Cgroup": "cgroup",
 }
 
-// known refuses the first setting, in the order of their names, that is set and unknown.
-func known(settings object, keys map[string]bool) error {
+// checkKeys returns an error for the first setting by name that is set and not supported.
+func checkKeys(settings object, keys map[string]bool) error {
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		if keys[key] || zero(settings[key]) {
+		if keys[key] || isZero(settings[key]) {
 			continue
 		}
-		return fmt.Errorf("%s cannot be settled without Docker", orDefault(composeKeys[key], key))
+		return fmt.Errorf("%s is not supported when containers are created at build time", orDefault(composeKeys[key], key))
 	}
 	return nil
 }
 
-// zero tells whether a setting is as good as none.
-func zero(v any) bool {
+// isZero reports whether a setting has the same meaning as none.
+func isZero(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return true
@@ -51,10 +51,10 @@ func zero(v any) bool {
 	case json.Number:
 		return v == "0"
 	case []any:
-		return !slices.ContainsFunc(v, func(one any) bool { return !zero(one) })
+		return !slices.ContainsFunc(v, func(one any) bool { return !isZero(one) })
 	case object:
 		for _, one := range v {
-			if !zero(one) {
+			if !isZero(one) {
 				return false
 			}
 		}

@@ -19,6 +19,9 @@ import (
 
 const sha1, sha2 = "1111111111111111111111111111111111111111111111111111111111111111", "2222222222222222222222222222222222222222222222222222222222222222"
 
+// armored is a block with the first byte of a public key.
+const armored = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ==\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
 // loaded is a recipe in a directory of its own, with a pallet and a repository.
 func loaded(t *testing.T, replace ...string) *recipes.Recipe {
 	t.Helper()
@@ -34,7 +37,7 @@ layers:
 `
 	dir := write(t, map[string]string{
 		"buoy.yml":                       strings.NewReplacer(replace...).Replace(text),
-		"keys/vendor.asc":                "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+		"keys/vendor.asc":                armored,
 		"keys/vendor.gpg":                "\x99\x01",
 		"pallet/a/b":                     "content\n",
 		"pallet/forklift-pallet.yml":     "forklift-version: v0.7.0\npallet: {path: example.org/buoy, description: test, readme-file: README.md}\n",
@@ -149,7 +152,7 @@ func TestLockThatDoesNotFit(t *testing.T) {
 			`repository {"name":"vendor","uris":["http://vendor.example"],"suites":["stable"],"components":["main"],"sha256":"` +
 				sum("\x99\x01") + `"} was added`,
 			`repository {"name":"vendor","uris":["http://vendor.example"],"suites":["stable"],"components":["main"],"sha256":"` +
-				sum("-----BEGIN PGP PUBLIC KEY BLOCK-----\n") + `"} was removed`}},
+				sum(armored) + `"} was removed`}},
 		"over others": {installing, []string{"layer 1 package nano was added", "layer 1 package tree was added", "layer 2 package git was added"}},
 		"device only": {[]string{"security.example", "other.example"}, nil},
 	} {

@@ -9,6 +9,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
@@ -21,6 +22,7 @@ type Sources struct {
 	lock    *lock.Lock
 	files   map[string][]sourceFile // by the path in the recipe
 	texts   map[string]string       // of scripts and signing keys, by the path in the recipe
+	keys    map[string]string       // signing keys as apt reads them, by the path in the recipe
 	pallets []stagedPallet          // in the order of the recipe's stage layers
 	images  []wantedImage           // by name
 	pins    []lock.Download         // of the pallets' downloads that the pallets do not pin themselves
@@ -41,7 +43,7 @@ type GatherOptions struct {
 // Gather reads what a recipe refers to. Required pallets and downloads come from the cache, and are fetched if it lacks
 // them. The error is a lock.StaleError if the downloads are not those of the lock.
 func Gather(ctx context.Context, r *recipes.Recipe, o GatherOptions) (s *Sources, err error) {
-	s = &Sources{Recipe: r, lock: o.Lock, files: map[string][]sourceFile{}, texts: map[string]string{}}
+	s = &Sources{Recipe: r, lock: o.Lock, files: map[string][]sourceFile{}, texts: map[string]string{}, keys: map[string]string{}}
 	digests := &digests{ctx, map[string]string{}}
 	if err := s.readFiles(digests); err != nil {
 		return nil, err
@@ -55,12 +57,9 @@ func Gather(ctx context.Context, r *recipes.Recipe, o GatherOptions) (s *Sources
 
 // readFiles reads the files that lie beside the recipe.
 func (s *Sources) readFiles(digests *digests) error {
-	for _, from := range s.Recipe.Repositories {
-		if from.SignedBy == "" {
-			continue
-		}
-		if err := errors.Join(s.readFile(from.SignedBy, digests), s.readText(from.SignedBy)); err != nil {
-			return fmt.Errorf("signing key of repository %s: %w", from.Name, err)
+	for i := range s.Recipe.Repositories {
+		if err := s.readKeys(&s.Recipe.Repositories[i], digests); err != nil {
+			return err
 		}
 	}
 	for _, l := range s.Recipe.Layers {
@@ -84,6 +83,22 @@ func (s *Sources) readFiles(digests *digests) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// readKeys reads the signing keys of a repository.
+func (s *Sources) readKeys(r *recipes.Repository, digests *digests) error {
+	if r.SignedBy == "" {
+		return nil
+	}
+	if err := errors.Join(s.readFile(r.SignedBy, digests), s.readText(r.SignedBy)); err != nil {
+		return fmt.Errorf("signing keys of repository %s: %w", r.Name, err)
+	}
+	keys, err := debian.ParseKeys([]byte(s.texts[r.SignedBy]))
+	if err != nil {
+		return s.Recipe.Problem(&r.SignedBy, "signing key %s %s", r.SignedBy, err)
+	}
+	s.keys[r.SignedBy] = string(keys)
 	return nil
 }
 

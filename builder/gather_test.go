@@ -47,9 +47,9 @@ func TestGatherSkipsBundles(t *testing.T) {
 
 func TestGatherErrors(t *testing.T) {
 	for want, change := range map[string]func(*recipes.Recipe){
-		"signing key of repository vendor: ": func(r *recipes.Recipe) { r.Repositories[0].SignedBy = "none" },
-		"pallet none: ":                      func(r *recipes.Recipe) { r.Layers[1].Stage.Pallet = "none" },
-		"none: no such file":                 func(r *recipes.Recipe) { r.Layers[0] = recipes.Layer{Run: &recipes.Run{File: "none"}} },
+		"signing keys of repository vendor: ": func(r *recipes.Recipe) { r.Repositories[0].SignedBy = "none" },
+		"pallet none: ":                       func(r *recipes.Recipe) { r.Layers[1].Stage.Pallet = "none" },
+		"none: no such file":                  func(r *recipes.Recipe) { r.Layers[0] = recipes.Layer{Run: &recipes.Run{File: "none"}} },
 		"/dev/null is neither a file, a directory nor a symlink": func(r *recipes.Recipe) {
 			r.Layers[0] = recipes.Layer{Files: []recipes.File{{Target: "/x", Source: "/dev/null"}}}
 		},

@@ -35,8 +35,13 @@ func (s *Sources) repositoryFiles() []layers.File {
 		to := s.repository(from)
 		keyring := debian.Keyring
 		if to.Key != "" {
-			keyring = "/etc/apt/keyrings/" + to.Name + debian.KeyExtension([]byte(s.texts[to.Key]))
-			out = append(out, layers.File{Path: keyring, Type: "file", Mode: 0o644, Source: to.Key, SHA256: to.SHA256})
+			keys := s.keys[to.Key]
+			keyring = "/etc/apt/keyrings/" + to.Name + debian.KeyExtension([]byte(keys))
+			file := layers.File{Path: keyring, Type: "file", Mode: 0o644, Source: to.Key, SHA256: to.SHA256}
+			if keys != s.texts[to.Key] {
+				file.Source, file.SHA256, file.Content = "", "", keys
+			}
+			out = append(out, file)
 		}
 		out = append(out, layers.File{Path: "/etc/apt/sources.list.d/" + to.Name + ".sources", Type: "file", Mode: 0o644,
 			Content: to.Sources(keyring)})

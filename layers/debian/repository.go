@@ -60,6 +60,9 @@ func (a apt) keyring(r Repository) (string, error) {
 	if sum := fmt.Sprintf("%x", sha256.Sum256(keys)); sum != r.SHA256 {
 		return "", fmt.Errorf("keys of the repository %s: %s changed since the plan was made", r.Name, name)
 	}
+	if keys, err = ParseKeys(keys); err != nil {
+		return "", fmt.Errorf("keys of the repository %s: %s %w", r.Name, name, err)
+	}
 	to := filepath.Join(a.dir, "keys", r.SHA256+KeyExtension(keys))
 	return to, atomicfile.Write(to, keys, 0o644)
 }

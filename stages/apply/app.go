@@ -13,16 +13,16 @@ import (
 // App is a Compose app of a stage.
 type App struct {
 	Deployment string   // its name
-	Project    string   // the app's name, as Compose has it
-	Dir        string   // of its package, on the device: what Compose takes paths relative to
+	Project    string   // its Compose project name
+	Dir        string   // directory of its package on the device: Compose's project directory
 	Files      []string // absolute paths of its compose files, in the order in which they are merged
 	Images     []string // of its containers, sorted
-	After      []string // deployments that it comes after
-	Mistake    error    // for which it cannot start; nil without one
+	After      []string // deployments that must be up before it starts
+	Mistake    error    // why it cannot start; nil if it can
 }
 
-// Compose is what docker is told to work on the app: the arguments before the command. Another name of the same files is
-// another app to it.
+// Compose returns the arguments of docker with which a Compose command works on the app. Compose tells apps apart by their
+// project name, and so recreates the containers of one whose name changed.
 func (a App) Compose() []string {
 	args := []string{"compose", "--progress", "quiet", "--project-name", a.Project, "--project-directory", a.Dir, "--env-file", os.DevNull}
 	for _, f := range a.Files {
@@ -31,7 +31,7 @@ func (a App) Compose() []string {
 	return args
 }
 
-// Apps are the Compose apps of the bundle in a directory, in the order of their deployments.
+// Apps returns the Compose apps of the bundle in a directory, in the order of their deployments.
 func Apps(ctx context.Context, dir string) ([]App, error) {
 	_, p, err := pallet.ReadBundle(ctx, dir)
 	if err != nil {

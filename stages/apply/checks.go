@@ -13,29 +13,29 @@ import (
 	"time"
 )
 
-// CheckDirs are where checks lie: those of packages and stages, then the administrator's.
+// CheckDirs returns the directories of health checks: that of packages and stages, then the administrator's.
 func CheckDirs() []string { return []string{"/usr/lib/pkctl/health.d", "/etc/pkctl/health.d"} }
 
-// CheckLimit is how long one check may take.
+// CheckLimit is the default time limit of one check.
 const CheckLimit = time.Minute
 
-// Check is what became of a check.
+// Check is the result of a health check.
 type Check struct {
 	Name   string `json:"name"`
 	Path   string `json:"path"`
-	Error  string `json:"error,omitempty"`  // "" for one that passed
-	Output string `json:"output,omitempty"` // the end of what it said
+	Error  string `json:"error,omitempty"`  // "" if it passed
+	Output string `json:"output,omitempty"` // the end of it
 }
 
-// checkName are the names of checks, as run-parts(8) has them, and with dots: what editors and dpkg leave beside a file
-// is none.
+// checkName matches the names of checks: those that run-parts(8) accepts, and names with dots, but not the backup files of
+// editors.
 var checkName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
 
-// leftBeside are the names of what dpkg leaves beside a file that it changes.
-var leftBeside = regexp.MustCompile(`\.(dpkg-[a-z]+|ucf-[a-z]+)$`)
+// backupName matches the names of the files that dpkg leaves beside a configuration file.
+var backupName = regexp.MustCompile(`\.(dpkg-[a-z]+|ucf-[a-z]+)$`)
 
-// Checks finds the executables in directories, in the order of their names. A file hides one of the same name in an
-// earlier directory; an empty one, or a link to /dev/null, hides it without taking its place.
+// Checks returns the paths of the executables in directories, sorted by name. A file replaces one of the same name in an
+// earlier directory; an empty file or a link to /dev/null disables it.
 func Checks(dirs ...string) ([]string, error) {
 	found := map[string]string{}
 	for _, dir := range dirs {
@@ -44,7 +44,7 @@ func Checks(dirs ...string) ([]string, error) {
 			return nil, fmt.Errorf("find checks: %w", err)
 		}
 		for _, e := range entries {
-			if checkName.MatchString(e.Name()) && !leftBeside.MatchString(e.Name()) {
+			if checkName.MatchString(e.Name()) && !backupName.MatchString(e.Name()) {
 				found[e.Name()] = filepath.Join(dir, e.Name())
 			}
 		}
@@ -62,9 +62,9 @@ func Checks(dirs ...string) ([]string, error) {
 	return out, nil
 }
 
-// check runs one check.
+// check runs a health check with a time limit.
 func check(ctx context.Context, sys System, path string, limit time.Duration) Check {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %s", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("timed out after %s", limit))
 	defer cancel()
 	c := Check{Name: filepath.Base(path), Path: path}
 	out, err := sys.Check(ctx, path)

@@ -56,7 +56,7 @@ func TestSystemdCheck(t *testing.T) {
 	_, err = s.Check(t.Context(), script("plain", "", 0o644))
 	require.ErrorContains(t, err, "permission denied")
 
-	// Whatever it has started ends with it, also if it keeps what it writes to open.
+	// The processes that it started are killed, also if they hold its output open.
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("too late"))
 	defer cancel()
 	out, err = s.Check(ctx, script("hang", "echo $$; sleep 1000 & sleep 1000", 0o755))

@@ -12,19 +12,19 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// CLI is Docker by way of its command line, with Compose as its plugin.
+// CLI implements Docker with the programs docker and docker compose.
 type CLI struct {
 	Client docker.Client
 	Pull   bool // pull images that are missing
 }
 
-// killAfter is how long a program may take to end once it is told to.
+// killAfter is the time that a program gets to end after SIGTERM.
 const killAfter = 10 * time.Second
 
-// tail is how much of what a program says is kept, in bytes: the end tells what went wrong.
+// tail is how much of the end of a program's output is kept, in bytes.
 const tail = 2 << 10
 
-// format has of each container what Container has, one a line.
+// format makes docker print a container per line, with the fields of Container.
 const format = `{"name":{{json .Names}},"state":{{json .State}},"status":{{json .Status}},` +
 	`"project":{{json (.Label "com.docker.compose.project")}},"dir":{{json (.Label "com.docker.compose.project.working_dir")}}}`
 
@@ -43,7 +43,7 @@ func (c CLI) Containers(ctx context.Context) ([]Container, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list containers: what docker ps says: %w", err)
+			return nil, fmt.Errorf("list containers: parse the output of docker ps: %w", err)
 		}
 		all = append(all, one)
 	}
@@ -52,7 +52,7 @@ func (c CLI) Containers(ctx context.Context) ([]Container, error) {
 // HasImage implements Docker.
 func (c CLI) HasImage(ctx context.Context, name string) (bool, error) {
 	if c.Pull {
-		return true, nil // Up sees to it
+		return true, nil // Up pulls it
 	}
 	_, err := c.Client.Image(ctx, name)
 	if errors.Is(err, docker.ErrNoImage) {
@@ -71,7 +71,7 @@ func (c CLI) Up(ctx context.Context, app App) error {
 	return err
 }
 
-// Remove implements Docker. Compose finds no volumes of an app that has no containers left: Docker does.
+// Remove implements Docker. Compose does not find the volumes of an app without containers, so docker looks for them, too.
 func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
 	args := []string{"compose", "--progress", "quiet", "--project-name", project, "down", "--remove-orphans"}
 	if !volumes {
@@ -89,7 +89,7 @@ func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
 	return err
 }
 
-// last is the end of a text.
+// last returns the end of a text.
 func last(text string) string {
 	text = strings.TrimSpace(text)
 	if len(text) > tail {

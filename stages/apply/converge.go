@@ -12,41 +12,41 @@ import (
 	"time"
 )
 
-// parallel is how many apps are started at the same time: each takes a process of its own, and a device is small.
+// parallel is how many apps start at the same time: each takes a process, and a device has little memory.
 const parallel = 4
 
-// look is how long a last look at the containers may take after something went wrong.
-const look = 15 * time.Second
+// inspectLimit is the time limit of listing the containers after a failure.
+const inspectLimit = 15 * time.Second
 
-// Outcome is what became of an app.
+// Outcome is the result of starting or removing an app.
 type Outcome struct {
-	Deployment string `json:"deployment,omitempty"` // "" for an app that the stage does not have
+	Deployment string `json:"deployment,omitempty"` // "" for an app of another stage
 	Project    string `json:"project"`
 	State      State  `json:"state"`
 	Error      string `json:"error,omitempty"`
 }
 
-// State is how applying an app ended.
+// State is the state of an app after Converge.
 type State string
 
 // The states of an app.
 const (
-	Running State = "running" // as it should be
+	Running State = "running"
 	Failed  State = "failed"
-	Skipped State = "skipped" // not started, since one that it comes after has failed
-	Removed State = "removed" // the stage does not have it
+	Skipped State = "skipped" // not started, since an app that it requires failed
+	Removed State = "removed" // of another stage
 )
 
-// Converger makes the apps run that a stage has, and no others that a stage brought.
+// Converger starts the apps of a stage and removes those of other stages.
 type Converger struct {
-	Docker Docker
-	Homes  []string      // directories in which stages lie: an app from there is ours
-	Tell   func(Outcome) // hears what becomes of each app, one at a time
+	Docker    Docker
+	StageDirs []string      // directories of stages: an app whose project directory is below one of them belongs to a stage
+	Report    func(Outcome) // receives each outcome; calls do not overlap
 }
 
-// Converge removes apps of other stages, then starts those of this one, in the order of what they come after, as many at
-// a time as may be. One that fails stops only those that come after it. The error is about Docker as a whole; without
-// Docker there is nothing to do for a stage without apps.
+// Converge removes the apps of other stages, then starts those of this one, several at a time, each after those that it
+// requires. An app that fails prevents only those that require it. The error is that of Docker as a whole; a stage without
+// apps needs no Docker.
 func (c Converger) Converge(ctx context.Context, apps []App) ([]Outcome, error) {
 	all, err := c.Docker.Containers(ctx)
 	if errors.Is(err, exec.ErrNotFound) && len(apps) == 0 {
@@ -59,20 +59,20 @@ func (c Converger) Converge(ctx context.Context, apps []App) ([]Outcome, error) 
 	for _, project := range c.orphans(all, apps) {
 		o := Outcome{Project: project, State: Removed}
 		if err := c.Docker.Remove(ctx, project, false); err != nil {
-			o.State, o.Error = Failed, fmt.Sprintf("remove %s, which the stage does not have: %v", project, err)
+			o.State, o.Error = Failed, fmt.Sprintf("remove %s, an app of another stage: %v", project, err)
 		}
 		out = append(out, o)
-		c.Tell(o)
+		c.Report(o)
 	}
-	return append(out, c.start(ctx, apps, c.foreign(all))...), nil
+	return append(out, c.start(ctx, apps, c.others(all))...), nil
 }
 
-// orphans are the apps of other stages, sorted.
+// orphans returns the names of the apps of other stages, sorted.
 func (c Converger) orphans(all []Container, apps []App) []string {
 	found := map[string]bool{}
-	foreign := c.foreign(all)
+	others := c.others(all)
 	for _, one := range all {
-		_, mixed := foreign[one.Project]
+		_, mixed := others[one.Project]
 		wanted := slices.ContainsFunc(apps, func(a App) bool { return a.Project == one.Project })
 		if !wanted && !mixed {
 			found[one.Project] = true
@@ -81,19 +81,19 @@ func (c Converger) orphans(all []Container, apps []App) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// foreign are the apps that somebody else started, with the directories that they are from.
-func (c Converger) foreign(all []Container) map[string]string {
+// others returns the apps that do not belong to a stage, with their project directories.
+func (c Converger) others(all []Container) map[string]string {
 	out := map[string]string{}
 	for _, one := range all {
-		if !within(one.Dir, c.Homes) {
+		if !within(one.Dir, c.StageDirs) {
 			out[one.Project] = one.Dir
 		}
 	}
 	return out
 }
 
-// start starts all apps, each as soon as those are up that it comes after.
-func (c Converger) start(ctx context.Context, apps []App, foreign map[string]string) []Outcome {
+// start starts all apps, each as soon as those that it requires are up.
+func (c Converger) start(ctx context.Context, apps []App, others map[string]string) []Outcome {
 	done := map[string]chan struct{}{}
 	for _, a := range apps {
 		done[a.Deployment] = make(chan struct{})
@@ -114,16 +114,16 @@ func (c Converger) start(ctx context.Context, apps []App, foreign map[string]str
 			mutex.Unlock()
 			o := Outcome{Deployment: a.Deployment, Project: a.Project, State: Skipped}
 			if len(broken) > 0 {
-				o.Error = fmt.Sprintf("it comes after %s", strings.Join(broken, ", "))
+				o.Error = fmt.Sprintf("requires %s, which did not start", strings.Join(broken, ", "))
 			} else {
 				free <- struct{}{}
-				o = c.up(ctx, a, foreign)
+				o = c.up(ctx, a, others)
 				<-free
 			}
 			mutex.Lock()
 			defer mutex.Unlock()
 			out[i], failed[a.Deployment] = o, o.State != Running
-			c.Tell(o)
+			c.Report(o)
 		})
 	}
 	group.Wait()
@@ -131,20 +131,20 @@ func (c Converger) start(ctx context.Context, apps []App, foreign map[string]str
 }
 
 // up starts one app.
-func (c Converger) up(ctx context.Context, a App, foreign map[string]string) Outcome {
+func (c Converger) up(ctx context.Context, a App, others map[string]string) Outcome {
 	o := Outcome{Deployment: a.Deployment, Project: a.Project, State: Running}
-	if err := c.tryUp(ctx, a, foreign); err != nil {
+	if err := c.startApp(ctx, a, others); err != nil {
 		o.State, o.Error = Failed, err.Error()
 	}
 	return o
 }
 
-func (c Converger) tryUp(ctx context.Context, a App, foreign map[string]string) error {
+func (c Converger) startApp(ctx context.Context, a App, others map[string]string) error {
 	if a.Mistake != nil {
 		return a.Mistake
 	}
-	if dir, taken := foreign[a.Project]; taken {
-		return fmt.Errorf("the user runs an app of the same name, %s, from %q: remove it with docker compose -p %s down",
+	if dir, taken := others[a.Project]; taken {
+		return fmt.Errorf("an app of the same name, %s, runs from %q and belongs to no stage: remove it with docker compose -p %s down",
 			a.Project, dir, a.Project)
 	}
 	var missing []string
@@ -158,17 +158,17 @@ func (c Converger) tryUp(ctx context.Context, a App, foreign map[string]string) 
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("not on the device: image %s (with a network: pkctl stage apply --pull)", strings.Join(missing, ", "))
+		return fmt.Errorf("images not on the device: %s (with a network: pkctl stage apply --pull)", strings.Join(missing, ", "))
 	}
 	err := c.Docker.Up(ctx, a)
 	if err == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), look)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectLimit)
 	defer cancel()
-	all, _ := c.Docker.Containers(ctx) // it is why that failed which matters
-	if ill := unwell(all, a.Project); len(ill) > 0 {
-		return fmt.Errorf("%s: %w", strings.Join(ill, "; "), err)
+	all, _ := c.Docker.Containers(ctx) // the error of Up matters more
+	if found := unhealthy(all, a.Project); len(found) > 0 {
+		return fmt.Errorf("%s: %w", strings.Join(found, "; "), err)
 	}
 	return err
 }

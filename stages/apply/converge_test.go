@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 )
 
-// home is where the stages of the tests lie.
+// home is the directory of the stages in the tests.
 const home = "/var/lib/forklift/stages"
 
 func app(name string, after ...string) apply.App {
@@ -25,7 +25,7 @@ func app(name string, after ...string) apply.App {
 
 func converge(t *testing.T, d *docker, apps ...apply.App) ([]apply.Outcome, error) {
 	var told []apply.Outcome
-	c := apply.Converger{Docker: d, Homes: []string{home}, Tell: func(o apply.Outcome) { told = append(told, o) }}
+	c := apply.Converger{Docker: d, StageDirs: []string{home}, Report: func(o apply.Outcome) { told = append(told, o) }}
 	out, err := c.Converge(t.Context(), apps)
 	require.ElementsMatch(t, out, told)
 	return out, err
@@ -43,7 +43,7 @@ func TestApps(t *testing.T) {
 	}, apps)
 }
 
-func TestAppsThatCannotBeOrdered(t *testing.T) {
+func TestAppsWithDependencyCycle(t *testing.T) {
 	dir := bundle(t, service{"a", []string{"b"}}, service{"b", []string{"a"}})
 	_, err := apply.Apps(t.Context(), dir)
 	require.EqualError(t, err, "bundle "+dir+": "+dir+"/forklift-bundle.yml:1:1: dependency cycle between deployments: a waits for "+
@@ -87,7 +87,7 @@ func TestConvergeInOrder(t *testing.T) {
 	}, out)
 }
 
-// Apps that are free start at the same time.
+// Apps that require none of each other start at the same time.
 func TestConvergeInParallel(t *testing.T) {
 	d := newDocker()
 	var all sync.WaitGroup
@@ -121,20 +121,20 @@ func TestConvergeFewAtATime(t *testing.T) {
 	require.Len(t, d.calls, 2*len(many))
 }
 
-func TestConvergeGoesOnAfterAFailure(t *testing.T) {
+func TestConvergeContinuesAfterFailure(t *testing.T) {
 	d := newDocker()
 	d.errs["up a"] = errors.New("it burns")
 	out, err := converge(t, d, app("a"), app("b", "a"), app("c", "b"), app("d"))
 	require.NoError(t, err)
 	require.Equal(t, []apply.Outcome{
 		{Deployment: "a", Project: "a", State: apply.Failed, Error: "container a-1 of a is exited (Exited (1) 2 seconds ago): it burns"},
-		{Deployment: "b", Project: "b", State: apply.Skipped, Error: "it comes after a"},
-		{Deployment: "c", Project: "c", State: apply.Skipped, Error: "it comes after b"},
+		{Deployment: "b", Project: "b", State: apply.Skipped, Error: "requires a, which did not start"},
+		{Deployment: "c", Project: "c", State: apply.Skipped, Error: "requires b, which did not start"},
 		{Deployment: "d", Project: "d", State: apply.Running},
 	}, out)
 }
 
-// What stages brought goes unless this one has it; what the user started stays, whatever state it is in.
+// Apps of other stages are removed; those of the user stay, whatever their state.
 func TestConvergeRemovesOrphans(t *testing.T) {
 	d := newDocker()
 	d.run("old", home+"/2/packages/old", "exited", "Exited (0) 3 hours ago")
@@ -143,7 +143,7 @@ func TestConvergeRemovesOrphans(t *testing.T) {
 	d.run("users", "/home/pi/x", "running", "Up 3 hours")
 	d.run("evil", home+"-evil/x", "running", "Up 3 hours")
 	d.run("unknown", "", "running", "Up 3 hours")
-	c := apply.Converger{Docker: d, Homes: []string{"/run/forklift/stages", home}, Tell: func(apply.Outcome) {}}
+	c := apply.Converger{Docker: d, StageDirs: []string{"/run/forklift/stages", home}, Report: func(apply.Outcome) {}}
 	out, err := c.Converge(t.Context(), []apply.App{app("kept")})
 	require.NoError(t, err)
 	require.Equal(t, []string{"remove bound", "remove old", "up kept", "is up kept"}, d.calls)
@@ -156,17 +156,17 @@ func TestConvergeRemovesOrphans(t *testing.T) {
 	d.errs["remove old"] = errors.New("in use")
 	out, err = c.Converge(t.Context(), nil)
 	require.NoError(t, err)
-	require.Contains(t, out, apply.Outcome{Project: "old", State: apply.Failed, Error: "remove old, which the stage does not have: in use"})
+	require.Contains(t, out, apply.Outcome{Project: "old", State: apply.Failed, Error: "remove old, an app of another stage: in use"})
 }
 
-// An app of the user's is never taken over.
-func TestConvergeLeavesAnAppOfTheSameName(t *testing.T) {
+// An app of the user with the same name is left alone.
+func TestConvergeLeavesUsersApp(t *testing.T) {
 	d := newDocker()
 	d.run("a", "/home/pi/a", "running", "Up 3 hours")
 	out, err := converge(t, d, app("a"))
 	require.NoError(t, err)
 	require.Empty(t, d.calls)
-	require.Equal(t, "app a: failed: the user runs an app of the same name, a, from \"/home/pi/a\": "+
+	require.Equal(t, "app a: failed: an app of the same name, a, runs from \"/home/pi/a\" and belongs to no stage: "+
 		"remove it with docker compose -p a down", out[0].String())
 }
 
@@ -175,7 +175,7 @@ func TestConvergeNamesMissingImages(t *testing.T) {
 	d.images = []string{"a:1"}
 	out, err := converge(t, d, app("a"))
 	require.NoError(t, err)
-	require.Equal(t, "not on the device: image a:1 (with a network: pkctl stage apply --pull)", out[0].Error)
+	require.Equal(t, "images not on the device: a:1 (with a network: pkctl stage apply --pull)", out[0].Error)
 	d.images, d.errs["image a:1"] = nil, errors.New("no answer")
 	out, err = converge(t, d, app("a"))
 	require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestConvergeNamesMissingImages(t *testing.T) {
 	require.Empty(t, d.calls)
 }
 
-// Without Docker a stage without apps has all it needs; another one has not.
+// Without Docker a stage without apps converges; a stage with apps does not.
 func TestConvergeWithoutDocker(t *testing.T) {
 	d := newDocker()
 	d.absent = exec.ErrNotFound
@@ -197,12 +197,12 @@ func TestConvergeWithoutDocker(t *testing.T) {
 	require.EqualError(t, err, "is the daemon running?")
 }
 
-// What stages brought goes with its volumes, also where only these are left.
+// Apps of stages are removed with their volumes, also where only volumes are left.
 func TestPurge(t *testing.T) {
 	d := newDocker()
 	d.run("old", home+"/2/packages/old", "exited", "Exited (0) 3 hours ago")
 	d.run("users", "/home/pi/x", "running", "Up 3 hours")
-	c := apply.Converger{Docker: d, Homes: []string{home}, Tell: func(apply.Outcome) {}}
+	c := apply.Converger{Docker: d, StageDirs: []string{home}, Report: func(apply.Outcome) {}}
 	d.errs["remove a and its volumes"] = errors.New("in use")
 	require.EqualError(t, c.Purge(t.Context(), []string{"users", "old", "a"}), "remove app a: in use")
 	require.Equal(t, []string{"remove a and its volumes", "remove old and its volumes"}, d.calls)

@@ -10,31 +10,31 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Device is where a stage is applied.
+// Device is the device on which Apply works.
 type Device struct {
-	Docker Docker
-	System System
-	Store  Store
-	Homes  []string // directories in which stages lie, the chosen one's first
-	Bundle string   // directory of the chosen one's bundle
-	Checks []string // directories of checks
-	Now    func() time.Time
-	Say    func(line string) // what happens, for people
+	Docker    Docker
+	System    System
+	Store     Store
+	StageDirs []string // directories of stages: see Converger
+	Bundle    string   // directory of the bundle of this boot's stage
+	Checks    []string // directories of checks
+	Now       func() time.Time
+	Log       func(line string) // receives progress, for people
 }
 
-// Store is what is asked of the stage store.
+// Store is the stage store: Dir, or a fake.
 type Store interface {
 	// Judge records a verdict.
 	Judge(ctx context.Context, stage int, result stages.Result, at time.Time, reasons []string) error
-	// Select is the stage that the next boot would start with.
+	// Select returns the stage that the next boot would start.
 	Select() (stages.Choice, error)
 }
 
-// Options say how to apply. The zero value is good.
+// Options are the options of Apply. The zero value is usable.
 type Options struct {
-	Timeout    time.Duration // for all of it; 0 is 10 minutes
-	CheckLimit time.Duration // for each check; 0 is CheckLimit
-	Reboot     bool          // start anew where the next boot would start with another stage after a bad verdict
+	Timeout    time.Duration // of Apply; 0 is 10 minutes
+	CheckLimit time.Duration // of each check; 0 is CheckLimit
+	Reboot     bool          // reboot after a bad verdict if the next boot would start another stage
 }
 
 func (o Options) withDefaults() Options {
@@ -47,37 +47,37 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// ErrInterrupted is the error of an application that somebody ended: there is no verdict.
-var ErrInterrupted = errors.New("interrupted: there is no verdict")
+// ErrInterrupted is returned by Apply if it was canceled, or the system is shutting down: there is no verdict.
+var ErrInterrupted = errors.New("interrupted before a verdict")
 
-// Apply makes the device run the apps of the stage of this boot, looks whether it is well, and records the verdict. A bad
-// one is no error: the report has it. Nothing of a stage is judged, and nothing runs of one, where the boot has none.
+// Apply starts the apps of the stage of this boot, checks the health of the device, and records the verdict. A bad verdict
+// is not an error; it is in the report. If the boot has no stage, apps of stages are removed and no verdict is recorded.
 func (d Device) Apply(ctx context.Context, boot report.Boot, o Options) (*Report, error) {
 	o = o.withDefaults()
 	r := &Report{
 		Version: reportVersion, Stage: boot.Choice.Stage, Result: stages.Pending, Started: stamp(d.Now()),
 		Reasons: []string{}, Apps: []Outcome{}, Checks: []Check{},
 	}
-	timeout := fmt.Errorf("not done after %s", o.Timeout)
+	timeout := fmt.Errorf("timed out after %s", o.Timeout)
 	limited, cancel := context.WithTimeoutCause(ctx, o.Timeout, timeout)
 	defer cancel()
-	reasons, err := d.look(limited, r, o)
-	ill := err != nil || len(reasons) > 0
-	if ctx.Err() != nil || ill && d.System.Stopping(context.WithoutCancel(ctx)) {
+	reasons, err := d.inspect(limited, r, o)
+	bad := err != nil || len(reasons) > 0
+	if ctx.Err() != nil || bad && d.System.Stopping(context.WithoutCancel(ctx)) {
 		return r, ErrInterrupted
 	}
 	if err != nil {
 		reasons = append(reasons, err.Error())
 	}
 	if len(reasons) > 0 && errors.Is(context.Cause(limited), timeout) {
-		reasons = append(reasons, fmt.Sprintf("the stage was %s", timeout))
+		reasons = append(reasons, fmt.Sprintf("applying the stage %s", timeout))
 	}
 	r.close(d.Now(), reasons)
-	return r, d.conclude(context.WithoutCancel(ctx), boot, r, o)
+	return r, d.recordVerdict(context.WithoutCancel(ctx), boot, r, o)
 }
 
-// look applies the stage, and finds what is wrong: once the apps do not run, nothing else is looked at.
-func (d Device) look(ctx context.Context, r *Report, o Options) (reasons []string, err error) {
+// inspect starts the apps and returns why the stage is bad. If an app fails, the health checks are left out.
+func (d Device) inspect(ctx context.Context, r *Report, o Options) (reasons []string, err error) {
 	var apps []App
 	if r.Stage != 0 {
 		if apps, err = Apps(ctx, d.Bundle); err != nil {
@@ -97,9 +97,9 @@ func (d Device) look(ctx context.Context, r *Report, o Options) (reasons []strin
 	return d.health(ctx, r, apps, o)
 }
 
-// health looks at the system, then runs the checks, then has a last look at units and containers: some fail late.
+// health waits until the boot is complete, runs the checks, and then inspects units and containers, since some fail late.
 func (d Device) health(ctx context.Context, r *Report, apps []App, o Options) (reasons []string, err error) {
-	if err := d.System.Complete(ctx); err != nil {
+	if err := d.System.WaitComplete(ctx); err != nil {
 		return nil, fmt.Errorf("the boot is not complete: %w", err)
 	}
 	programs, err := Checks(d.Checks...)
@@ -109,18 +109,18 @@ func (d Device) health(ctx context.Context, r *Report, apps []App, o Options) (r
 	for _, p := range programs {
 		c := check(ctx, d.System, p, o.CheckLimit)
 		r.Checks = append(r.Checks, c)
-		d.Say(c.String())
+		d.Log(c.String())
 		if c.Error != "" {
 			reasons = append(reasons, c.String())
 		}
 	}
-	broken, err := d.System.Broken(ctx)
-	reasons = append(reasons, broken...)
+	units, err := d.System.FailedUnits(ctx)
+	reasons = append(reasons, units...)
 	if err != nil || len(apps) == 0 {
 		return reasons, err
 	}
 	all, err := d.Docker.Containers(ctx)
-	return append(reasons, unwell(all, projects(apps)...)...), err
+	return append(reasons, unhealthy(all, projects(apps)...)...), err
 }
 
 func projects(apps []App) []string {
@@ -131,42 +131,42 @@ func projects(apps []App) []string {
 	return out
 }
 
-// conclude records the verdict. After a bad one the device starts anew if it was an attempt at a stage, and the next boot
-// starts with another one: so it never does so twice for one reason. A proven stage stays, since none is better.
-func (d Device) conclude(ctx context.Context, boot report.Boot, r *Report, o Options) error {
+// recordVerdict records the verdict. After a bad one on an unproven stage the device reboots if the next boot starts another
+// stage, so never twice for one reason. A proven stage keeps running, since no other one is better.
+func (d Device) recordVerdict(ctx context.Context, boot report.Boot, r *Report, o Options) error {
 	if r.Stage == 0 {
-		d.Say("no stage runs: there is nothing to judge")
+		d.Log("no stage is running: no verdict is recorded")
 		return nil
 	}
 	if err := d.Store.Judge(ctx, r.Stage, r.Result, d.Now(), r.Reasons); err != nil {
 		return fmt.Errorf("stage %d: %s, which could not be recorded: %w", r.Stage, r.Result, err)
 	}
-	d.Say(fmt.Sprintf("stage %d: %s", r.Stage, r.Result))
+	d.Log(fmt.Sprintf("stage %d: %s", r.Stage, r.Result))
 	for _, reason := range r.Reasons {
-		d.Say("reason: " + reason)
+		d.Log("reason: " + reason)
 	}
 	choice, err := d.Store.Select()
 	if err != nil {
-		d.Say("warning: " + err.Error())
+		d.Log("warning: " + err.Error())
 	}
 	r.Next = choice.Stage
 	if r.Result == stages.Good || boot.Choice.Attempt == 0 || choice.Stage == r.Stage {
 		return nil
 	}
 	if !o.Reboot {
-		d.Say(fmt.Sprintf("reboot to start with %s", stages.Name(choice.Stage)))
+		d.Log(fmt.Sprintf("reboot to start %s", stages.Name(choice.Stage)))
 		return nil
 	}
 	r.Reboot = true
-	d.Say(fmt.Sprintf("rebooting, to start with %s", stages.Name(choice.Stage)))
+	d.Log(fmt.Sprintf("rebooting to start %s", stages.Name(choice.Stage)))
 	return d.System.Reboot(ctx)
 }
 
-// Purge removes the containers, networks and volumes of all apps that stages brought: see Converger.
+// Purge is Converger.Purge on the device.
 func (d Device) Purge(ctx context.Context, names []string) error {
 	return d.converger().Purge(ctx, names)
 }
 
 func (d Device) converger() Converger {
-	return Converger{Docker: d.Docker, Homes: d.Homes, Tell: func(o Outcome) { d.Say(o.String()) }}
+	return Converger{Docker: d.Docker, StageDirs: d.StageDirs, Report: func(o Outcome) { d.Log(o.String()) }}
 }

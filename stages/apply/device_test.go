@@ -18,7 +18,7 @@ import (
 
 var at = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
-// scene is a device that attempts stage 3; stage 2 is the last proven one.
+// scene is a device that boots unproven stage 3; stage 2 is the last proven one.
 type scene struct {
 	docker  *docker
 	system  *system
@@ -54,8 +54,8 @@ func (s *scene) addCheck(t *testing.T, name string) {
 
 func (s *scene) apply(ctx context.Context) (*apply.Report, error) {
 	d := apply.Device{
-		Docker: s.docker, System: s.system, Store: s.store, Homes: []string{home, s.bundle}, Bundle: s.bundle,
-		Checks: []string{s.checks}, Now: func() time.Time { return at }, Say: func(line string) { s.said = append(s.said, line) },
+		Docker: s.docker, System: s.system, Store: s.store, StageDirs: []string{home, s.bundle}, Bundle: s.bundle,
+		Checks: []string{s.checks}, Now: func() time.Time { return at }, Log: func(line string) { s.said = append(s.said, line) },
 	}
 	return d.Apply(ctx, s.boot, s.options)
 }
@@ -84,7 +84,7 @@ func TestApplyGood(t *testing.T) {
 	require.Equal(t, *r, read)
 }
 
-// Whatever fails is the reason of a bad verdict, and the device starts anew with the proven stage.
+// Each failure is a reason of a bad verdict, and the device reboots into the proven stage.
 func TestApplyBad(t *testing.T) {
 	for what, c := range map[string]struct {
 		breaks  func(*scene)
@@ -98,7 +98,7 @@ func TestApplyBad(t *testing.T) {
 		},
 		"image": {
 			func(s *scene) { s.docker.images = []string{"example.org/web:1"} },
-			[]string{"app web: failed: not on the device: image example.org/web:1 (with a network: pkctl stage apply --pull)"},
+			[]string{"app web: failed: images not on the device: example.org/web:1 (with a network: pkctl stage apply --pull)"},
 			[]string{"reboot"},
 		},
 		"docker": {
@@ -133,7 +133,7 @@ func TestApplyBad(t *testing.T) {
 				s.system.checks = map[string]string{"camera": "hang"}
 				s.options.CheckLimit = time.Millisecond
 			},
-			[]string{"check CHECKS/camera: failed: not done after 1ms: it began"},
+			[]string{"check CHECKS/camera: failed: timed out after 1ms: it began"},
 			[]string{"complete", "check camera", "check pump", "reboot"},
 		},
 		"container that ends later": {
@@ -149,8 +149,8 @@ func TestApplyBad(t *testing.T) {
 				s.docker.up = func(ctx context.Context, _ string) error { <-ctx.Done(); return context.Cause(ctx) }
 			},
 			[]string{
-				"app net: failed: container net-1 of net is running (Up 3 seconds (health: starting)): not done after 1ms",
-				"the stage was not done after 1ms",
+				"app net: failed: container net-1 of net is running (Up 3 seconds (health: starting)): timed out after 1ms",
+				"applying the stage timed out after 1ms",
 			},
 			[]string{"reboot"},
 		},
@@ -172,13 +172,13 @@ func TestApplyBad(t *testing.T) {
 			require.Equal(t, 2, r.Next)
 			require.Equal(t, stages.Staged{Next: 3, NextFailed: true, History: []int{1, 2}}, s.store.snapshot.Staged)
 			require.Equal(t, c.reasons, s.store.snapshot.State.Stages[3].Reasons)
-			require.Equal(t, "rebooting, to start with stage 2", s.said[len(s.said)-1])
+			require.Equal(t, "rebooting to start stage 2", s.said[len(s.said)-1])
 		})
 	}
 }
 
-// The device starts anew only if that leads to another stage, and never from a proven one: it cannot do so for ever.
-func TestApplyRebootsOnlyToSomethingElse(t *testing.T) {
+// The device reboots only if that leads to another stage, and never from a proven one, so it cannot reboot for ever.
+func TestApplyRebootsOnlyToAnotherStage(t *testing.T) {
 	for what, c := range map[string]struct {
 		staged  stages.Staged
 		stage   int
@@ -214,8 +214,8 @@ func TestApplyRebootsOnlyToSomethingElse(t *testing.T) {
 	}
 }
 
-// A good verdict never starts the device anew, also where another stage was chosen meanwhile.
-func TestApplyGoodStays(t *testing.T) {
+// After a good verdict the device does not reboot, even if another stage was made next meanwhile.
+func TestApplyGoodDoesNotReboot(t *testing.T) {
 	s := newScene(t)
 	s.store.snapshot.Staged.Next = 1
 	r, err := s.apply(t.Context())
@@ -224,31 +224,31 @@ func TestApplyGoodStays(t *testing.T) {
 	require.Equal(t, []string{"complete"}, s.system.calls)
 }
 
-// Whoever ends it gets no verdict: a device that is switched off is not ill.
+// Without a verdict if it is canceled: a device that is switched off is not unhealthy.
 func TestApplyInterrupted(t *testing.T) {
 	s := newScene(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s.docker.up = func(ctx context.Context, _ string) error { cancel(); <-ctx.Done(); return ctx.Err() }
 	r, err := s.apply(ctx)
-	require.EqualError(t, err, "interrupted: there is no verdict")
+	require.EqualError(t, err, "interrupted before a verdict")
 	require.Equal(t, stages.Pending, r.Result)
 	require.Equal(t, stages.Pending, s.store.snapshot.State.Stages[3].Result)
 	require.Empty(t, s.system.calls)
 }
 
-// What ends since the device is being switched off is not ill either.
-func TestApplyWhileTheSystemStops(t *testing.T) {
+// Units that end because the system shuts down did not fail.
+func TestApplyDuringShutdown(t *testing.T) {
 	s := newScene(t)
 	s.system.stopping = true
 	s.system.complete = func(context.Context) error { return errors.New("job canceled") }
 	_, err := s.apply(t.Context())
-	require.EqualError(t, err, "interrupted: there is no verdict")
+	require.EqualError(t, err, "interrupted before a verdict")
 	require.Equal(t, stages.Pending, s.store.snapshot.State.Stages[3].Result)
 	require.Equal(t, []string{"complete"}, s.system.calls)
 }
 
-// A verdict that is not on the disk does not start the device anew: attempts run out, too.
-func TestApplyWithoutRecord(t *testing.T) {
+// The device does not reboot if the verdict cannot be recorded: its attempts run out by themselves.
+func TestApplyUnrecordedVerdict(t *testing.T) {
 	s := newScene(t)
 	s.store.err = errors.New("no space left on device")
 	s.docker.errs["up net"] = errors.New("it burns")
@@ -257,7 +257,7 @@ func TestApplyWithoutRecord(t *testing.T) {
 	require.Empty(t, s.system.calls)
 }
 
-// Without a stage no app of one runs, and nothing is judged.
+// Without a stage all apps of stages are removed, and no verdict is recorded.
 func TestApplyNoStage(t *testing.T) {
 	s := newScene(t)
 	s.boot.Choice = report.Choice{Reason: "no stage can be used"}

@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// Docker is what is asked of Docker and Compose.
+// Docker is the part of Docker and Compose that the package uses.
 type Docker interface {
-	// Containers are all those of Compose apps, running or not. Without Docker the error is exec.ErrNotFound.
+	// Containers returns the containers of all Compose apps, running or not. Without Docker the error is exec.ErrNotFound.
 	Containers(ctx context.Context) ([]Container, error)
-	// HasImage tells whether an image is on the device.
+	// HasImage reports whether an image is on the device.
 	HasImage(ctx context.Context, name string) (bool, error)
-	// Up starts an app as its files say, and waits until its containers run and those with a health check are healthy.
-	// What runs as it should is left alone. A service that the files do not have any more is removed.
+	// Up starts an app, and waits until its containers run and those with a health check are healthy. Containers that are
+	// up to date are left alone, those of removed services are removed.
 	Up(ctx context.Context, app App) error
-	// Remove removes the containers and networks of an app and, if asked, its volumes.
+	// Remove removes the containers and networks of an app, and optionally its volumes.
 	Remove(ctx context.Context, project string, volumes bool) error
 }
 
@@ -25,14 +25,14 @@ type Docker interface {
 type Container struct {
 	Name    string `json:"name"`
 	Project string `json:"project"`
-	Dir     string `json:"dir"`    // that Compose took paths relative to when it made the container
+	Dir     string `json:"dir"`    // project directory when Compose created it
 	State   string `json:"state"`  // such as running, exited, restarting
-	Status  string `json:"status"` // for people: Up 2 minutes (healthy)
+	Status  string `json:"status"` // such as Up 2 minutes (healthy)
 }
 
-// well tells whether a container does what it should. One that has ended without an error had nothing more to do: Up
-// has seen to it that it may.
-func (c Container) well() bool {
+// healthy reports whether a container runs and passes its health check, or exited without an error: Up has checked that
+// it may exit.
+func (c Container) healthy() bool {
 	switch c.State {
 	case "running":
 		return !strings.Contains(c.Status, "(unhealthy)") && !strings.Contains(c.Status, "(health: starting)")
@@ -42,11 +42,11 @@ func (c Container) well() bool {
 	return false
 }
 
-// unwell says of each container of some apps what is wrong with it, sorted.
-func unwell(all []Container, projects ...string) []string {
+// unhealthy describes each container of some apps that is not healthy, sorted.
+func unhealthy(all []Container, projects ...string) []string {
 	var out []string
 	for _, c := range all {
-		if slices.Contains(projects, c.Project) && !c.well() {
+		if slices.Contains(projects, c.Project) && !c.healthy() {
 			out = append(out, fmt.Sprintf("container %s of %s is %s (%s)", c.Name, c.Project, c.State, c.Status))
 		}
 	}
@@ -54,7 +54,7 @@ func unwell(all []Container, projects ...string) []string {
 	return out
 }
 
-// within tells whether a path is a directory or lies below it.
+// within reports whether a path is one of some directories or lies below it.
 func within(path string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool {
 		rel, err := filepath.Rel(dir, path)

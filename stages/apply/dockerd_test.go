@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 )
 
-// startDocker starts a Docker of its own, which the program docker speaks to until the test ends.
+// startDocker starts a Docker daemon for the test, and points the program docker to it.
 func startDocker(t *testing.T) {
 	t.Helper()
 	dockertest.Need(t)
@@ -37,8 +37,7 @@ func command(t *testing.T, in []byte, args ...string) string {
 	return string(out)
 }
 
-// importImage gives Docker an image of one program, which waits, or with an argument ends well if a file of that name is
-// there.
+// importImage imports an image with one program, which waits, or with an argument succeeds if a file of that name exists.
 func importImage(t *testing.T) {
 	program := dockertest.Program(t)
 	var archive bytes.Buffer
@@ -49,7 +48,7 @@ func importImage(t *testing.T) {
 	command(t, archive.Bytes(), "import", "-", "example.org/main:1")
 }
 
-// realApp is an app on the disk. Its container is healthy if a file of a name is in it.
+// realApp writes an app. Its container is healthy if it contains a file of the given name.
 func realApp(t *testing.T, home, name, healthy string) apply.App {
 	a := app(name)
 	a.Dir = filepath.Join(home, name)
@@ -73,7 +72,7 @@ func TestRealDocker(t *testing.T) {
 	startDocker(t)
 	importImage(t)
 	home, user := t.TempDir(), t.TempDir()
-	c := apply.Converger{Docker: apply.CLI{}, Homes: []string{home}, Tell: func(o apply.Outcome) { t.Log(o) }}
+	c := apply.Converger{Docker: apply.CLI{}, StageDirs: []string{home}, Report: func(o apply.Outcome) { t.Log(o) }}
 	a, b, ill := realApp(t, home, "a", "/compose.yml"), realApp(t, home, "b", "/compose.yml"), realApp(t, home, "ill", "/nowhere")
 	b.After = []string{"a"}
 	mine := realApp(t, user, "mine", "/main")
@@ -93,13 +92,13 @@ func TestRealDocker(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all, 3)
 
-	// Done again it changes nothing.
+	// A second run changes nothing.
 	before := containers()
 	_, err = c.Converge(t.Context(), []apply.App{a, b})
 	require.NoError(t, err)
 	require.Equal(t, before, containers())
 
-	// What is ill, and what is not there, fails; what the stage does not have goes, but for the user's.
+	// Unhealthy apps and those without an image fail; apps of other stages are removed, the user's stay.
 	missing := realApp(t, home, "missing", "/main")
 	missing.Images = []string{"example.org/nowhere:1"}
 	out, err = c.Converge(t.Context(), []apply.App{a, ill, missing})
@@ -107,11 +106,11 @@ func TestRealDocker(t *testing.T) {
 	require.Equal(t, "app b: removed", out[0].String())
 	require.Equal(t, "app a: running", out[1].String())
 	require.Regexp(t, `^app ill: failed: container ill-main-1 of ill is running \(Up .* \(unhealthy\)\): container ill-main-1 is unhealthy: docker compose .*: exit status 1$`, out[2].String())
-	require.Equal(t, "app missing: failed: not on the device: image example.org/nowhere:1 (with a network: pkctl stage apply --pull)",
+	require.Equal(t, "app missing: failed: images not on the device: example.org/nowhere:1 (with a network: pkctl stage apply --pull)",
 		out[3].String())
 	require.ElementsMatch(t, []string{"a-main-1", "ill-main-1", "mine-main-1"}, strings.Fields(names()))
 
-	// A reset takes the data, too, also that of apps that have no container any more.
+	// A reset removes volumes, too, also those of apps without containers.
 	require.NoError(t, c.Purge(t.Context(), []string{"b", "mine", "never-was"}))
 	require.Equal(t, "mine-main-1", names())
 	require.Equal(t, "mine_data", strings.TrimSpace(command(t, nil, "volume", "ls", "--quiet")))

@@ -19,7 +19,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 )
 
-// docker is Docker in memory. It records every call that changes something, and what a test tells it to fails.
+// docker is a fake Docker. It records every call that changes something, and fails those that a test names.
 type docker struct {
 	mutex      sync.Mutex
 	calls      []string
@@ -41,7 +41,7 @@ func (d *docker) call(text string) error {
 	return d.errs[text]
 }
 
-// run puts a container of an app there.
+// run adds a container of an app.
 func (d *docker) run(project, dir, state, status string) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
@@ -91,7 +91,7 @@ func (d *docker) Remove(_ context.Context, project string, volumes bool) error {
 	return nil
 }
 
-// system is a System in memory.
+// system is a fake System.
 type system struct {
 	calls    []string
 	complete func(context.Context) error
@@ -102,7 +102,7 @@ type system struct {
 	stopping bool
 }
 
-func (s *system) Complete(ctx context.Context) error {
+func (s *system) WaitComplete(ctx context.Context) error {
 	s.calls = append(s.calls, "complete")
 	if s.complete != nil {
 		return s.complete(ctx)
@@ -110,7 +110,7 @@ func (s *system) Complete(ctx context.Context) error {
 	return nil
 }
 
-func (s *system) Broken(context.Context) ([]string, error) { return s.broken, nil }
+func (s *system) FailedUnits(context.Context) ([]string, error) { return s.broken, nil }
 
 func (s *system) Check(ctx context.Context, program string) (string, error) {
 	s.calls = append(s.calls, "check "+filepath.Base(program))
@@ -135,7 +135,7 @@ func (s *system) Reboot(context.Context) error {
 	return s.reboot
 }
 
-// verdicts is a Store in memory.
+// verdicts is a fake Store.
 type verdicts struct {
 	snapshot stages.Snapshot
 	err      error
@@ -152,7 +152,7 @@ func (v *verdicts) Judge(_ context.Context, stage int, result stages.Result, at 
 
 func (v *verdicts) Select() (stages.Choice, error) { return stages.Select(v.snapshot), nil }
 
-// service is an app of a bundle: what it requires is provided by the app of that name.
+// service is an app of a bundle; it requires the networks of the apps that it names.
 type service struct {
 	name  string
 	after []string

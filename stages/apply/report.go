@@ -18,27 +18,27 @@ const ReportPath = "/run/pkctl/apply.json"
 // reportVersion is the version of the format of the report.
 const reportVersion = 1
 
-// Limits of what is kept for good of a bad verdict: the store is read by every boot.
+// Limits of the reasons in the state file, which every boot reads.
 const (
 	maxReasons = 20
 	maxReason  = 500 // bytes
 )
 
-// Report is what became of applying the stage of this boot.
+// Report is the result of applying the stage of this boot.
 type Report struct {
 	Version  int           `json:"version"`
-	Stage    int           `json:"stage"`  // 0: none
+	Stage    int           `json:"stage"`  // 0 for none
 	Result   stages.Result `json:"result"` // good or failed; pending while there is no verdict
 	Reasons  []string      `json:"reasons"`
 	Started  time.Time     `json:"started"`
 	Finished time.Time     `json:"finished"`
 	Apps     []Outcome     `json:"apps"`
 	Checks   []Check       `json:"checks"`
-	Next     int           `json:"next"`   // the stage that the next boot starts with
-	Reboot   bool          `json:"reboot"` // the device was told to start anew for it
+	Next     int           `json:"next"`   // the stage that the next boot starts
+	Reboot   bool          `json:"reboot"` // a reboot was started for it
 }
 
-// ParseReport reads a report.
+// ParseReport parses a report.
 func ParseReport(data []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -50,7 +50,7 @@ func ParseReport(data []byte) (Report, error) {
 	return r, nil
 }
 
-// Marshal writes the report.
+// Marshal returns the report as JSON.
 func (r *Report) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(r, "", "  ")
 	return append(data, '\n'), err
@@ -68,7 +68,7 @@ func (r *Report) Write(name string) error {
 	return atomicfile.Write(name, data, 0o644)
 }
 
-// close enters the verdict that follows from what was found wrong.
+// close enters the verdict: good if there is no reason against the stage.
 func (r *Report) close(at time.Time, reasons []string) {
 	r.Finished, r.Reasons, r.Result = stamp(at), []string{}, stages.Good
 	if len(reasons) == 0 {
@@ -80,7 +80,7 @@ func (r *Report) close(at time.Time, reasons []string) {
 	}
 }
 
-// String is a line for people.
+// String returns a line for people.
 func (o Outcome) String() string {
 	name := o.Deployment
 	if name == "" {
@@ -92,7 +92,7 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("app %s: %s: %s", name, o.State, o.Error)
 }
 
-// String is a line for people, or several where the check had more to say.
+// String returns a line for people, or several if the check printed several.
 func (c Check) String() string {
 	text := fmt.Sprintf("check %s: passed", c.Name)
 	if c.Error != "" {
@@ -106,7 +106,7 @@ func (c Check) String() string {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// shortened keeps the begin of a text, which names what failed, and its end, which tells why.
+// shortened keeps the beginning of a text, which names what failed, and its end, which says why.
 func shortened(text string) string {
 	if len(text) <= maxReason {
 		return text

@@ -10,8 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Dir is the stage store in a directory. It is locked only while a verdict is recorded: stages can be changed while one is
-// applied.
+// Dir implements Store for a stage store in a directory. It locks the store only while it records a verdict.
 type Dir string
 
 // Judge implements Store.

@@ -11,46 +11,46 @@ import (
 	"syscall"
 )
 
-// System is what is asked of the running system.
+// System is the part of the running system that the package uses.
 type System interface {
-	// Complete waits until the target is reached that tells that the boot is complete.
-	Complete(ctx context.Context) error
-	// Broken says of each unit that the target requires what is wrong with it.
-	Broken(ctx context.Context) ([]string, error)
-	// Check runs a program and returns the end of what it says.
+	// WaitComplete waits until the boot is complete.
+	WaitComplete(ctx context.Context) error
+	// FailedUnits describes each failed unit that a complete boot requires.
+	FailedUnits(ctx context.Context) ([]string, error)
+	// Check runs a program and returns the end of its output.
 	Check(ctx context.Context, program string) (string, error)
-	// Stopping tells whether the system goes down: units that end then are not ill.
+	// Stopping reports whether the system is shutting down: units that end then did not fail.
 	Stopping(ctx context.Context) bool
-	// Reboot begins to start the device anew.
+	// Reboot starts a reboot.
 	Reboot(ctx context.Context) error
 }
 
-// target is reached when the boot is complete: systemd.special(7).
+// target is the unit that is active when the boot is complete: systemd.special(7).
 const target = "boot-complete.target"
 
-// Systemd is the System that runs.
+// Systemd implements System with systemctl.
 type Systemd struct {
-	Stage int // that the checks are told of
+	Stage int // passed to checks in $PKCTL_STAGE
 }
 
-// Complete implements System.
-func (Systemd) Complete(ctx context.Context) error {
+// WaitComplete implements System.
+func (Systemd) WaitComplete(ctx context.Context) error {
 	_, err := systemctl(ctx, "start", target)
 	return err
 }
 
-// Broken implements System. A unit that was started and has ended since without an error is as it should be.
-func (Systemd) Broken(ctx context.Context) ([]string, error) {
+// FailedUnits implements System. A unit that ended without an error has not failed.
+func (Systemd) FailedUnits(ctx context.Context) ([]string, error) {
 	names, err := systemctl(ctx, "show", "--value", "--property=Requires", target)
 	if err != nil || strings.TrimSpace(names) == "" {
 		return nil, err
 	}
 	out, err := systemctl(ctx, append([]string{"show", "--property=Id,LoadState,ActiveState,Result", "--"}, strings.Fields(names)...)...)
-	return broken(out), err
+	return failedUnits(out), err
 }
 
-// broken reads what systemctl show says of units, with an empty line between two of them.
-func broken(text string) []string {
+// failedUnits parses the output of systemctl show, with an empty line between units.
+func failedUnits(text string) []string {
 	var out []string
 	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
 		unit := map[string]string{}
@@ -68,7 +68,7 @@ func broken(text string) []string {
 	return out
 }
 
-// Check implements System. Whatever the program has started ends with it.
+// Check implements System. It kills the processes that the program has started.
 func (s Systemd) Check(ctx context.Context, program string) (string, error) {
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Dir = "/"
@@ -82,11 +82,11 @@ func (s Systemd) Check(ctx context.Context, program string) (string, error) {
 	return last(string(out)), err
 }
 
-// Stopping implements System. What cannot be asked does not go down.
+// Stopping implements System. If systemd does not answer, the system is not shutting down.
 func (Systemd) Stopping(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, look)
+	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
 	defer cancel()
-	out, _ := exec.CommandContext(ctx, "systemctl", "is-system-running").Output() // it fails for all but a good state
+	out, _ := exec.CommandContext(ctx, "systemctl", "is-system-running").Output() // exits with an error in every state but running
 	return strings.TrimSpace(string(out)) == "stopping"
 }
 

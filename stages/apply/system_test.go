@@ -6,18 +6,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestBroken(t *testing.T) {
+func TestFailedUnits(t *testing.T) {
 	for text, want := range map[string][]string{
 		"Id=sysinit.target\nLoadState=loaded\nActiveState=active\n\nResult=success\nId=a.service\nLoadState=loaded\nActiveState=inactive\n": nil,
 		"Result=exit-code\nId=a.service\nLoadState=loaded\nActiveState=failed\n":                                                            {"unit a.service is failed (exit-code)"},
 		"Result=timeout\nId=a.service\nLoadState=loaded\nActiveState=activating\n":                                                          {"unit a.service is activating (timeout)"},
 		"Result=success\nId=b.service\nLoadState=not-found\nActiveState=inactive\n":                                                         {"unit b.service is not-found"},
 	} {
-		require.Equal(t, want, broken(text), text)
+		require.Equal(t, want, failedUnits(text), text)
 	}
 }
 
-func TestContainerWell(t *testing.T) {
+func TestContainerHealthy(t *testing.T) {
 	for _, c := range []struct {
 		state, status string
 		want          bool
@@ -32,7 +32,7 @@ func TestContainerWell(t *testing.T) {
 		{"created", "Created", false},
 		{"paused", "Up 2 minutes (Paused)", false},
 	} {
-		require.Equal(t, c.want, Container{State: c.state, Status: c.status}.well(), "%s %s", c.state, c.status)
+		require.Equal(t, c.want, Container{State: c.state, Status: c.status}.healthy(), "%s %s", c.state, c.status)
 	}
 }
 

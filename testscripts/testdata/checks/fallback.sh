@@ -4,7 +4,7 @@ grep -x 2 /etc/stage
 bad=1
 if [ -d /var/lib/forklift/stages/3 ]; then
 	bad=3
-	pkctl stage result --stage 3 --json | grep 'not on the device: image example.org/nowhere:1'
+	pkctl stage result --stage 3 --json | grep 'images not on the device: example.org/nowhere:1'
 fi
 pkctl stage result --stage $bad
 pkctl stage result --stage $bad --json | grep '"result": "failed"'

@@ -2,4 +2,4 @@
 set -eux
 pkctl stage result --stage 1 --json
 test "$(pkctl stage result --stage 1 --json | grep -c '"app ')" = 1
-pkctl stage result --stage 1 --json | grep '"app infra/prometheus: failed: not on the device: image docker.io/prom/prometheus:'
+pkctl stage result --stage 1 --json | grep '"app infra/prometheus: failed: images not on the device: docker.io/prom/prometheus:'

@@ -35,7 +35,7 @@ func TestReadDiff(t *testing.T) {
 		want    []string // without the root, which always is the same
 	}{
 		"a whiteout":                        {[]tartest.Entry{tartest.File("a/.wh.b", "").With(uid)}, []string{"0755 0:0 /a/", "0000 7:0 /a/b 0:0"}},
-		"a whiteout that is no empty file":  {[]tartest.Entry{tartest.Dir("a/.wh.b"), tartest.File("a/.wh.b/c", "x")}, []string{"0755 0:0 /a/", "0000 0:0 /a/b 0:0"}},
+		"a whiteout that is a directory":    {[]tartest.Entry{tartest.Dir("a/.wh.b"), tartest.File("a/.wh.b/c", "x")}, []string{"0755 0:0 /a/", "0000 0:0 /a/b 0:0"}},
 		"a whiteout of a file that is here": {[]tartest.Entry{tartest.File(".wh.a", ""), tartest.File("a", "x")}, []string{`0644 0:0 /a "x"`}},
 		"the same, the file first":          {[]tartest.Entry{tartest.File("a", "x"), tartest.File(".wh.a", "")}, []string{`0644 0:0 /a "x"`}},
 		"a whiteout of a directory that is here": {
@@ -106,7 +106,7 @@ func TestTimes(t *testing.T) {
 	require.True(t, got.Get("a").ModTime.Equal(time.Unix(0, 0)))
 	require.True(t, got.Get("b").ModTime.Equal(early))
 	require.True(t, got.Get("c").ModTime.Equal(tartest.Written()), "to the nanosecond")
-	require.True(t, got.Root.ModTime.IsZero(), "it has that of the file system")
+	require.True(t, got.Root.ModTime.IsZero(), "time of the root")
 }
 
 func TestSize(t *testing.T) {

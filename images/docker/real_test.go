@@ -68,14 +68,14 @@ func requireShared(t *testing.T, server *server, ours *daemon, image, further im
 	require.Contains(t, ours.docker("pull", further.Names[0]), further.Layers[0].Digest.Encoded()[:12]+": Already exists")
 	require.Equal(t, "hello\n", ours.docker("run", "--rm", "--network", "none", further.Names[0]))
 
-	require.Contains(t, ours.docker("push", image.Names[0]), "Layer already exists", "it knows where its layers are")
+	require.Contains(t, ours.docker("push", image.Names[0]), "Layer already exists", "distribution metadata of the layers")
 	require.Empty(t, server.Pushed())
 	elsewhere := server.host() + "/variety:1"
 	ours.docker("tag", variety, elsewhere)
 	ours.docker("push", elsewhere)
 	require.Len(t, server.Pushed(), 3, "two layers and a configuration: the third layer is there")
 	ours.docker("rmi", further.Names[0], elsewhere)
-	require.Equal(t, "hello\n", ours.docker("run", "--rm", "--network", "none", image.Names[0]), "what it shared is still there")
+	require.Equal(t, "hello\n", ours.docker("run", "--rm", "--network", "none", image.Names[0]), "shared layers are kept")
 }
 
 // requireEmpty requires that a store has no images.

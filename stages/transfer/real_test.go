@@ -111,7 +111,7 @@ func TestTwoDevices(t *testing.T) {
 	require.NoError(t, two.fetch(oldName))
 	err := two.fetch(fmt.Sprintf("%s/gone:1", host))
 	require.ErrorContains(t, err, fmt.Sprintf("image %s/gone:1: Error response from daemon: ", host))
-	require.NotContains(t, two.said[len(two.said)-1], "retrying", "what is not there is not tried again")
+	require.NotContains(t, two.said[len(two.said)-1], "retrying", "no retry")
 	server.Close()
 
 	inventory, err := TakeInventory(t.Context(), two.here(), two.store)

@@ -59,7 +59,7 @@ func requireFound(t *testing.T, s source.Source, commit string) {
 	require.Equal(t, "b\n", string(data))
 	s.Offline = true
 	again, err := s.Resolve(t.Context(), r)
-	require.NoError(t, err, "what was fetched once needs no network")
+	require.NoError(t, err, "cached")
 	require.Equal(t, dir, again)
 }
 
@@ -104,13 +104,13 @@ func TestHTTPS(t *testing.T) {
 	require.EqualError(t, err, `find "v9" in example.org/base: no such tag or branch`)
 	second := u.commit("-- c --\nd\n")
 	r, err := src.Find(t.Context(), base+"@"+second[:10])
-	require.NoError(t, err, "what came later is fetched")
+	require.NoError(t, err, "later commits are fetched")
 	require.Equal(t, "v1.1.1-0.20260103010000-"+second[:12], r.Lock.Version())
 
 	_, err = src.Find(t.Context(), "example.org/other@v1")
 	require.EqualError(t, err, "fetch example.org/other from "+s.URL+"/other: "+
 		"repository does not exist on the server, or this user may not see it")
-	require.NoDirExists(t, filepath.Join(src.Cache, "mirrors/example.org/other"), "what failed leaves nothing")
+	require.NoDirExists(t, filepath.Join(src.Cache, "mirrors/example.org/other"), "no incomplete clone")
 
 	closed := gitServer(t, filepath.Join(root, "example.org"), "secret")
 	for password, want := range map[string]string{

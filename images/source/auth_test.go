@@ -51,7 +51,7 @@ func TestAuth(t *testing.T) {
 	script := "#!/bin/sh\necho '{\"ServerURL\":\"x\",\"Username\":\"me\",\"Secret\":\"secret\"}'\n"
 	require.NoError(t, os.WriteFile(filepath.Join(helpers, "docker-credential-testing"), []byte(script), 0o755))
 	t.Setenv("PATH", helpers+":"+os.Getenv("PATH"))
-	m := newMade(t, arm64, 1000)
+	m := newTestImage(t, arm64, 1000)
 	for name, test := range map[string]struct {
 		bearer     bool
 		auth, want string

@@ -10,7 +10,7 @@ import (
 
 // TestContents fetches the layers of an image whose configuration no container could run.
 func TestContents(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 1000)
+	r, m := newRegistry(t), newTestImage(t, arm64, 1000)
 	artifact := strings.ReplaceAll(string(m.manifest), oci+"config.v1+json", "application/vnd.oci.empty.v1+json")
 	m.manifest = []byte(artifact)
 	m.index = m.manifest
@@ -30,7 +30,7 @@ func TestContents(t *testing.T) {
 	got, err = c.FetchContents(t.Context(), ref, 1<<20)
 	require.NoError(t, err)
 	require.Equal(t, m.digest(), got.Digest)
-	require.Equal(t, len(m.blobs), whole(t, c.Blobs))
+	require.Equal(t, len(m.blobs), verifyBlobs(t, c.Blobs))
 	for i, l := range got.Layers {
 		require.Equal(t, digest.FromBytes(m.blobs[i]), l.Digest)
 		require.True(t, c.Blobs.Has(l.Digest))

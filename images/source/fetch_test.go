@@ -21,7 +21,7 @@ import (
 )
 
 func TestFetch(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 100_000)
+	r, m := newRegistry(t), newTestImage(t, arm64, 100_000)
 	r.push(m, "caddy", "2.8")
 	c := client(t, r)
 	done := map[digest.Digest]Progress{}
@@ -47,7 +47,7 @@ func TestFetch(t *testing.T) {
 }
 
 func TestAdded(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 1000)
+	r, m := newRegistry(t), newTestImage(t, arm64, 1000)
 	r.push(m, "caddy", "2.8")
 	c := client(t, r)
 	ref := Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()}
@@ -73,7 +73,7 @@ func TestAdded(t *testing.T) {
 }
 
 func TestFetchByPlatform(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 100)
+	r, m := newRegistry(t), newTestImage(t, arm64, 100)
 	r.push(m, "caddy", "2.8")
 	c := client(t, r)
 	c.Platform.Architecture, c.Platform.Variant = "riscv64", ""
@@ -156,7 +156,7 @@ func withoutRanges(fault func(http.ResponseWriter, *http.Request) bool) func(htt
 
 // TestFaults lets the only registry of an image fail: the download is retried, or the error names the cause and a way out.
 func TestFaults(t *testing.T) {
-	m := newMade(t, arm64, 100_000)
+	m := newTestImage(t, arm64, 100_000)
 	last := "/blobs/" + digest.FromBytes(m.blobs[2]).String() // the one without compression: 150 KB
 	for name, test := range map[string]struct {
 		fault func(r *registry) func(http.ResponseWriter, *http.Request) bool
@@ -242,7 +242,7 @@ func TestFaults(t *testing.T) {
 				for _, part := range append(test.want, "image "+ref.Name+": ", r.host()) {
 					require.ErrorContains(t, err, part)
 				}
-				whole(t, c.Blobs)
+				verifyBlobs(t, c.Blobs)
 				r.heal()
 				got, err = c.Fetch(t.Context(), ref) // the kept part of the blob does no harm
 			}
@@ -257,7 +257,7 @@ func TestFaults(t *testing.T) {
 
 // TestStalls lets a registry stop sending.
 func TestStalls(t *testing.T) {
-	m := newMade(t, arm64, 1000)
+	m := newTestImage(t, arm64, 1000)
 	for name, test := range map[string]struct{ word, sends, want string }{
 		"no answer":         {"/manifests/", "", "the registry sent nothing for 500ms (2 attempts)"},
 		"a part of a layer": {"/blobs/" + digest.FromBytes(m.blobs[2]).String(), "x", "the registry sent "},
@@ -274,13 +274,13 @@ func TestStalls(t *testing.T) {
 			_, err := c.Fetch(ctx, Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()})
 			require.ErrorContains(t, err, test.want)
 			require.Contains(t, <-messages, "waiting for "+r.host()+"/caddy, for ")
-			whole(t, c.Blobs)
+			verifyBlobs(t, c.Blobs)
 		})
 	}
 }
 
 func TestUnknownTag(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 100)
+	r, m := newRegistry(t), newTestImage(t, arm64, 100)
 	c := client(t, r)
 	_, err := c.Resolve(t.Context(), Reference{Name: r.host() + "/caddy:2.8"})
 	require.ErrorContains(t, err, "manifest unknown; the repository has no tags")
@@ -301,7 +301,7 @@ func TestSchema1(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 100)
+	r, m := newRegistry(t), newTestImage(t, arm64, 100)
 	r.push(m, "caddy", "2.8")
 	c := client(t)
 	ref := Reference{Name: r.host() + "/caddy:2.8"}
@@ -322,7 +322,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 100_000)
+	r, m := newRegistry(t), newTestImage(t, arm64, 100_000)
 	r.push(m, "caddy", "2.8")
 	c := client(t, r)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -333,7 +333,7 @@ func TestCancel(t *testing.T) {
 	})
 	_, err := c.Fetch(ctx, Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()})
 	require.ErrorIs(t, err, why)
-	whole(t, c.Blobs)
+	verifyBlobs(t, c.Blobs)
 	entries, err := os.ReadDir(c.Blobs.Dir)
 	require.NoError(t, err)
 	for _, e := range entries {

@@ -14,7 +14,7 @@ import (
 )
 
 // layout returns the files of an OCI layout with the image.
-func (m made) layout(tag string) map[string]string {
+func (m testImage) layout(tag string) map[string]string {
 	out := map[string]string{
 		"oci-layout": `{"imageLayoutVersion":"1.0.0"}`,
 		"index.json": fmt.Sprintf(`{"schemaVersion":2,"manifests":[%s]}`, descriptor(oci+"index.v1+json", m.index,
@@ -27,7 +27,7 @@ func (m made) layout(tag string) map[string]string {
 }
 
 // dir returns the files of skopeo's dir: transport.
-func (m made) dir() map[string]string {
+func (m testImage) dir() map[string]string {
 	out := map[string]string{"version": "Directory Transport Version: 1.1\n", "manifest.json": string(m.manifest)}
 	for _, data := range append([][]byte{m.config}, m.blobs...) {
 		out[digest.FromBytes(data).Encoded()] = string(data)
@@ -36,7 +36,7 @@ func (m made) dir() map[string]string {
 }
 
 // saved returns the files of an archive by docker save.
-func (m made) saved(tag string) map[string]string {
+func (m testImage) saved(tag string) map[string]string {
 	out := map[string]string{"config.json": string(m.config)}
 	var names []string
 	for i, diff := range m.diffs {
@@ -68,7 +68,7 @@ func archive(t *testing.T, files map[string]string) string {
 }
 
 func TestLocal(t *testing.T) {
-	m := newMade(t, arm64, 10_000)
+	m := newTestImage(t, arm64, 10_000)
 	dir := t.TempDir()
 	writeDir(t, filepath.Join(dir, "layout"), m.layout("2.8"))
 	write(t, filepath.Join(dir, "layout.tar"), archive(t, m.layout("2.8")))
@@ -89,7 +89,7 @@ func TestLocal(t *testing.T) {
 			require.Equal(t, []string{"docker.io/library/caddy:2.8"}, got.Names)
 			require.Equal(t, digest.FromBytes(m.config), got.ID())
 			require.True(t, c.Blobs.Complete(got))
-			whole(t, c.Blobs)
+			verifyBlobs(t, c.Blobs)
 			for i, l := range got.Layers {
 				require.Equal(t, digest.FromBytes(m.diffs[i]), l.DiffID)
 				require.True(t, c.Blobs.Has(l.DiffID))
@@ -101,7 +101,7 @@ func TestLocal(t *testing.T) {
 }
 
 func TestLocalFaults(t *testing.T) {
-	m := newMade(t, arm64, 1000)
+	m := newTestImage(t, arm64, 1000)
 	layer := digest.FromBytes(m.blobs[0])
 	file := "layout/blobs/sha256/" + layer.Encoded()
 	for name, test := range map[string]struct {
@@ -131,7 +131,7 @@ func TestLocalFaults(t *testing.T) {
 			_, err := c.Fetch(t.Context(), Pinned{Reference{Name: "caddy", From: test.from}, m.digest()})
 			require.ErrorContains(t, err, test.want)
 			if !strings.Contains(test.want, "not the source") {
-				whole(t, c.Blobs)
+				verifyBlobs(t, c.Blobs)
 			}
 		})
 	}

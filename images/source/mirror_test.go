@@ -13,7 +13,7 @@ import (
 
 // TestMirrors lets a mirror fail: the registry itself serves the rest, and only that.
 func TestMirrors(t *testing.T) {
-	m := newMade(t, arm64, 100_000)
+	m := newTestImage(t, arm64, 100_000)
 	last := digest.FromBytes(m.blobs[2])
 	for name, test := range map[string]struct {
 		fault   func(mirror *registry) func(http.ResponseWriter, *http.Request) bool

@@ -8,7 +8,7 @@ import (
 )
 
 func TestPolicy(t *testing.T) {
-	m := newMade(t, arm64, 100)
+	m := newTestImage(t, arm64, 100)
 	for name, test := range map[string]struct{ policy, want string }{
 		"accept": {`{"default":[{"type":"insecureAcceptAnything"}]}`, ""},
 		"reject": {`{"default":[{"type":"reject"}]}`, "this machine's policy.json rejects the image: "},
@@ -28,7 +28,7 @@ func TestPolicy(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, test.want)
-			require.Zero(t, whole(t, c.Blobs), "stored blobs")
+			require.Zero(t, verifyBlobs(t, c.Blobs), "stored blobs")
 			require.Empty(t, r.requests("/blobs/"))
 		})
 	}
@@ -36,7 +36,7 @@ func TestPolicy(t *testing.T) {
 
 // TestNoPolicy: without a policy.json every image is accepted; one that the environment names must exist.
 func TestNoPolicy(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 100)
+	r, m := newRegistry(t), newTestImage(t, arm64, 100)
 	r.push(m, "caddy", "2.8")
 	c := client(t, r)
 	c.System.SignaturePolicyPath = ""

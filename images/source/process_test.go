@@ -47,7 +47,7 @@ func start(t *testing.T, c Client, ref Pinned) *exec.Cmd {
 
 // TestProcessesShareBlobs: of several processes that fetch the same image one downloads each layer.
 func TestProcessesShareBlobs(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 300_000)
+	r, m := newRegistry(t), newTestImage(t, arm64, 300_000)
 	r.push(m, "caddy", "2.8")
 	r.fault = func(_ http.ResponseWriter, req *http.Request) bool {
 		if strings.Contains(req.URL.Path, "/blobs/") {
@@ -78,7 +78,7 @@ func TestProcessesShareBlobs(t *testing.T) {
 
 // TestKilledProcess: a killed process leaves a partial blob, which the next one completes.
 func TestKilledProcess(t *testing.T) {
-	r, m := newRegistry(t), newMade(t, arm64, 300_000)
+	r, m := newRegistry(t), newTestImage(t, arm64, 300_000)
 	r.push(m, "caddy", "2.8")
 	last := digest.FromBytes(m.blobs[2])
 	r.fault = some(1, last.String(), hanging(string(m.blobs[2][:200_000])))
@@ -97,7 +97,7 @@ func TestKilledProcess(t *testing.T) {
 	require.Len(t, leftovers, 1, "the cache's prune knows what ends in .part")
 	require.NoError(t, os.RemoveAll(leftovers[0]))
 	require.False(t, c.Blobs.Has(last))
-	whole(t, c.Blobs)
+	verifyBlobs(t, c.Blobs)
 	got, err := c.Fetch(t.Context(), ref)
 	require.NoError(t, err)
 	requireFetched(t, c, m, got)

@@ -27,29 +27,29 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/download"
 )
 
-// registry is one in the tests, with images and faults.
+// registry is a registry with injected faults.
 type registry struct {
 	*httptest.Server
 	blobs     map[digest.Digest][]byte
 	manifests map[string][]byte // by repository and tag or digest, such as "caddy:2.8"
-	// fault may answer a request in the registry's place, and tells whether it did.
+	// fault may answer a request instead of the registry, and returns whether it did.
 	fault func(w http.ResponseWriter, r *http.Request) bool
 
 	mu   sync.Mutex
-	seen []string // requests: method, path, and range if there is one
+	seen []string // requests: method, path, and range
 }
 
-// newRegistry starts one with TLS.
+// newRegistry starts a registry with TLS.
 func newRegistry(t *testing.T) *registry {
 	r := &registry{blobs: map[digest.Digest][]byte{}, manifests: map[string][]byte{}}
 	r.Server = httptest.NewUnstartedServer(r)
-	r.Config.ErrorLog = log.New(io.Discard, "", 0) // faults are meant
+	r.Config.ErrorLog = log.New(io.Discard, "", 0) // connections break on purpose
 	r.StartTLS()
 	t.Cleanup(r.Close)
 	return r
 }
 
-// heal ends its faults.
+// heal removes the fault.
 func (r *registry) heal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,27 +112,27 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	fmt.Fprintf(w, `{"errors":[{"code":%q,"message":%q}]}`, code, message)
 }
 
-// requests are those that had a word in their path, such as "/blobs/".
+// requests returns the requests whose path contains a word, such as "/blobs/".
 func (r *registry) requests(word string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(r.seen), func(s string) bool { return !strings.Contains(s, word) })
 }
 
-// made is an image for the tests.
-type made struct {
+// testImage is a generated image.
+type testImage struct {
 	index, manifest, config []byte
-	blobs                   [][]byte // of the layers, as they are distributed
-	diffs                   [][]byte // the same without compression
+	blobs                   [][]byte // of the layers
+	diffs                   [][]byte // the layers uncompressed
 	kinds                   []string
 }
 
 const oci = "application/vnd.oci.image."
 
-// newMade is an image of some layers: of gzip, zstd and without compression.
-func newMade(t *testing.T, platform images.Platform, size int) made {
+// newTestImage returns an image with three layers: gzip, zstd and uncompressed.
+func newTestImage(t *testing.T, platform images.Platform, size int) testImage {
 	t.Helper()
-	m := made{}
+	m := testImage{}
 	for i, how := range []string{"gzip", "zstd", ""} {
 		diff := bytes.Repeat([]byte(fmt.Sprint(platform, i, " ")), size/10)
 		diff = append(diff, noise(int64(i), size)...)
@@ -177,8 +177,8 @@ func squeeze(t *testing.T, how string, data []byte) []byte {
 	return out.Bytes()
 }
 
-// describe makes the configuration, the manifest, and an index of that and of what is for other platforms.
-func (m *made) describe(p images.Platform) {
+// describe sets the configuration, the manifest, and an index with an entry for another platform.
+func (m *testImage) describe(p images.Platform) {
 	var diffs, layers []string
 	for i := range m.diffs {
 		diffs = append(diffs, fmt.Sprintf("%q", digest.FromBytes(m.diffs[i])))
@@ -197,11 +197,11 @@ func descriptor(kind string, data []byte, more string) string {
 	return fmt.Sprintf(`{"mediaType":%q,"size":%d,"digest":%q%s}`, kind, len(data), digest.FromBytes(data), more)
 }
 
-// digest is that of what the name of the image stands for.
-func (m made) digest() digest.Digest { return digest.FromBytes(m.index) }
+// digest returns the digest of the index.
+func (m testImage) digest() digest.Digest { return digest.FromBytes(m.index) }
 
-// push puts an image into the registry.
-func (r *registry) push(m made, repository, tag string) {
+// push adds an image to the registry.
+func (r *registry) push(m testImage, repository, tag string) {
 	for _, blob := range append(slices.Clone(m.blobs), m.config) {
 		r.blobs[digest.FromBytes(blob)] = blob
 	}
@@ -213,7 +213,7 @@ func (r *registry) push(m made, repository, tag string) {
 
 var arm64 = images.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}
 
-// client is one whose configuration is the test's own: it trusts some registries.
+// client returns a client with its own configuration files, which trusts some registries.
 func client(t *testing.T, trusted ...*registry) Client {
 	t.Helper()
 	c := clientIn(t.TempDir())
@@ -229,7 +229,7 @@ func client(t *testing.T, trusted ...*registry) Client {
 	return c
 }
 
-// clientIn is one that has its configuration and its blobs in a directory.
+// clientIn returns a client with configuration and blobs in a directory.
 func clientIn(dir string) Client {
 	return Client{
 		Blobs: images.Blobs{Dir: filepath.Join(dir, "blobs")}, Platform: arm64, Dir: dir,
@@ -251,14 +251,14 @@ func write(t *testing.T, name, text string) {
 	require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
 }
 
-// whole checks that what has a name in a store of blobs is what the name says, and returns how many those are.
-func whole(t *testing.T, b images.Blobs) int {
+// verifyBlobs verifies all blobs in a store and returns their number.
+func verifyBlobs(t *testing.T, b images.Blobs) int {
 	t.Helper()
 	entries, err := os.ReadDir(b.Dir)
 	require.NoError(t, err)
 	n := 0
 	for _, e := range entries {
-		require.False(t, e.IsDir(), "%s is left", e.Name())
+		require.False(t, e.IsDir(), "%s is a directory", e.Name())
 		if strings.HasSuffix(e.Name(), ".part") {
 			continue
 		}
@@ -270,8 +270,8 @@ func whole(t *testing.T, b images.Blobs) int {
 	return n
 }
 
-// requireFetched checks that an image is there as it was made.
-func requireFetched(t *testing.T, c Client, m made, got images.Image) {
+// requireFetched requires that the blob store has an image completely.
+func requireFetched(t *testing.T, c Client, m testImage, got images.Image) {
 	t.Helper()
 	require.Equal(t, m.digest(), got.Digest)
 	require.Equal(t, digest.FromBytes(m.config), got.ID())
@@ -284,5 +284,5 @@ func requireFetched(t *testing.T, c Client, m made, got images.Image) {
 		require.NoError(t, f.Close())
 		require.True(t, bytes.Equal(m.diffs[i], data), "layer %d", i)
 	}
-	require.Equal(t, len(m.diffs)+3, whole(t, c.Blobs), "layers, index, manifest and configuration")
+	require.Equal(t, len(m.diffs)+3, verifyBlobs(t, c.Blobs), "layers, index, manifest and configuration")
 }

@@ -35,7 +35,7 @@ func (c *counter) Write(data []byte) (int, error) {
 
 // TestResume continues a layer of which the blob store has a part: the registry sends the rest, and only that.
 func TestResume(t *testing.T) {
-	m := newMade(t, arm64, 100_000)
+	m := newTestImage(t, arm64, 100_000)
 	blob := m.blobs[2]
 	d := digest.FromBytes(blob)
 	const have = 60_000

@@ -1,7 +1,7 @@
-// Package registry is a container registry for tests and measurements: whoever reaches it may push and pull. It keeps
-// blobs in a directory, checks their digests, and forgets names with the process.
+// Package registrytest is a container registry for tests and benchmarks, without access control. It stores blobs in a directory,
+// verifies their digests, and keeps manifests in memory.
 //
-// It speaks as much of https://github.com/opencontainers/distribution-spec as Docker and skopeo ask for.
+// It implements as much of https://github.com/opencontainers/distribution-spec as Docker and skopeo use.
 package registrytest
 
 import (
@@ -20,7 +20,7 @@ import (
 
 // Registry is an http.Handler.
 type Registry struct {
-	Dir string // of the blobs, which exists
+	Dir string // of the blobs; must exist
 
 	mu        sync.Mutex
 	manifests map[string]manifest // by repository, a space, and tag or digest
@@ -32,7 +32,7 @@ type manifest struct {
 	data      []byte
 }
 
-// Pushed are the blobs that were sent, in order.
+// Pushed returns the digests of the pushed blobs, in order.
 func (r *Registry) Pushed() []digest.Digest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,7 +56,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// Put adds a manifest, by a tag or its digest.
+// Put adds a manifest by a tag and by its digest.
 func (r *Registry) Put(repository, ref, mediaType string, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,7 +91,7 @@ func (r *Registry) manifest(w http.ResponseWriter, req *http.Request, repository
 	w.Header().Set("Docker-Content-Digest", digest.FromBytes(m.data).String())
 	w.Header().Set("Content-Length", fmt.Sprint(len(m.data)))
 	if req.Method == http.MethodGet {
-		_, _ = w.Write(m.data) // who does not listen has gone
+		_, _ = w.Write(m.data) // the client may have closed the connection
 	}
 }
 
@@ -106,7 +106,7 @@ func (r *Registry) blob(w http.ResponseWriter, req *http.Request, name string) {
 	http.ServeFile(w, req, filepath.Join(r.Dir, d.Encoded()))
 }
 
-// upload takes a blob: it is begun, sent in one or more parts, and ended with its digest.
+// upload receives a blob: a POST begins it, each PATCH appends a part, and a PUT with the digest ends it.
 func (r *Registry) upload(w http.ResponseWriter, req *http.Request, id string) {
 	if req.Method == http.MethodPost {
 		id = "upload-" + rand.Text()
@@ -149,7 +149,7 @@ func appendTo(name string, from io.Reader) (size int64, err error) {
 	return info.Size(), nil
 }
 
-// finish gives a blob its name.
+// finish verifies a blob and gives it its name.
 func (r *Registry) finish(name string, want digest.Digest) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -161,7 +161,7 @@ func (r *Registry) finish(name string, want digest.Digest) error {
 		return err
 	}
 	if got != want {
-		return fmt.Errorf("the blob has the digest %s, not %s", got, want)
+		return fmt.Errorf("blob has the digest %s, want %s", got, want)
 	}
 	r.mu.Lock()
 	r.pushed = append(r.pushed, want)

@@ -18,7 +18,7 @@ import (
 
 const bootSize = 512 << 20
 
-// layout is that of every disk of the comparison.
+// layout is the layout of each disk in the comparison.
 var layout = disk.Layout{
 	Signature: 1,
 	Time:      time.Unix(1e9, 0),
@@ -28,8 +28,8 @@ var layout = disk.Layout{
 	},
 }
 
-// child is what is measured of our own: "image" writes an image as `pkbuild image` does, "bare" leaves the sums and the
-// block map out.
+// child is the measured process of pkbuild: "image" writes an image as `pkbuild image` does, "bare" omits the checksums and the
+// block map.
 func child(ctx context.Context, args []string) (err error) {
 	f, err := os.Open(args[1])
 	if err != nil {
@@ -111,7 +111,7 @@ func compare(ctx context.Context, dir string, rounds int) error {
 	return report(all)
 }
 
-// shell is how a script makes a file, its argument.
+// shell returns the command that runs a script with a file as its argument.
 func shell(script, out string) []string { return []string{"sh", "-ec", script, "sh", out} }
 
 // mke2fs is the script that makes a root partition as large as ours.

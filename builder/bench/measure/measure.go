@@ -1,5 +1,4 @@
-// Package measure is what programs that compare programs have in common: what a process took, and what counts of
-// several turns. It prints nothing, and does not say which figure is a good one.
+// Package measure measures the resource usage of processes for benchmarks, and summarizes several runs. It prints nothing.
 package measure
 
 import (
@@ -16,18 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run is what one turn took.
+// Run is the resource usage of one run.
 type Run struct {
 	Wall, CPU time.Duration
-	Memory    int64 // bytes at most, of one process
+	Memory    int64 // peak of one process, in bytes
 }
 
-// With adds what another process took meanwhile; the wall clock stays.
+// With adds the usage of a concurrent process, without its wall-clock time.
 func (r Run) With(other Run) Run {
 	return Run{r.Wall, r.CPU + other.CPU, max(r.Memory, other.Memory)}
 }
 
-// Command runs a command. Its output is part of the error.
+// Command runs a command. An error contains the output.
 func Command(ctx context.Context, args ...string) (Run, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	start := time.Now()
@@ -39,7 +38,7 @@ func Command(ctx context.Context, args ...string) (Run, error) {
 	return r, nil
 }
 
-// Used is what a process that has ended took, with those that it started and waited for; not the wall clock.
+// Used returns the usage of an ended process and its children, without the wall-clock time.
 func Used(cmd *exec.Cmd) Run {
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
@@ -48,7 +47,7 @@ func Used(cmd *exec.Cmd) Run {
 	return Run{CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), Memory: usage.Maxrss << 10}
 }
 
-// SyncFS waits until a file system has what was written to it.
+// SyncFS syncs the file system of a directory.
 func SyncFS(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -57,10 +56,10 @@ func SyncFS(dir string) error {
 	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
 }
 
-// Least is the least of each figure of several turns, of which there is at least one.
+// Least returns the minimum of each figure. There must be at least one run.
 func Least(runs []Run) Run { return pick(runs, func(int) int { return 0 }) }
 
-// Middle is the median of each figure.
+// Middle returns the median of each figure.
 func Middle(runs []Run) Run { return pick(runs, func(n int) int { return n / 2 }) }
 
 func pick(runs []Run, which func(n int) int) Run {

@@ -13,6 +13,8 @@ export GOFLAGS := -tags=$(TAGS)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
+SCENARIOS = $(OUT)/bin/pkbuild test --scenarios qemu/scenarios --jobs 2
+
 # Some tests mount: an ordinary user is asked for sudo for these, and builds in a user namespace.
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
@@ -43,14 +45,17 @@ build: ## Compile pkbuild, pkctl and the helpers that go into images
 boot: image ## Boot the image in QEMU and report what was found
 	$(OUT)/bin/pkbuild boot $(IMAGE)
 
-test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and boots of the image in QEMU
+test: image ## Run all tests: unit, kernel, other tools' opinions, stories, and the shortest set of scenarios in QEMU
 	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 PKBUILD_TEST_SEQUENCES=100000 \
 		$(GO) test -p 1 -timeout 30m ./...
+	$(SCENARIOS) --short --image $(IMAGE) --junit $(OUT)/scenarios.xml $(RECIPE)
 
-boot-test: image services ## Run what takes further boots in QEMU
+boot-test: image services ## Run all scenarios in QEMU, two at a time
+	$(SCENARIOS) --image $(IMAGE) --junit $(OUT)/scenarios.xml --page $(OUT)/scenarios.md $(RECIPE)
+	$(SCENARIOS) --image $(OUT)/services.img --junit $(OUT)/scenarios-services.xml recipes/services.yml
 	env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_BOOTS=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
 		PKBUILD_TEST_SERVICES=$(abspath $(OUT)/services.img) \
-		$(GO) test -timeout 60m -run 'TestDockerInTheImage|TestFallback|TestServices|TestStandardPallet' -v ./testscripts
+		$(GO) test -timeout 60m -run 'TestDockerInTheImage|TestStandardPallet|TestExpectationsFail' -v ./testscripts
 
 unit: ## Run the tests that need no image; those that lack something else say so and are skipped
 	$(GO) test ./...

@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -86,11 +87,18 @@ func MachineNames() []string {
 	return names
 }
 
-// kernelCmdline returns the kernel's command line: that of the file, with serial0 replaced by the serial port, as the
+// kernelCmdline returns the kernel's command line: that of cmdline.txt, with serial0 replaced by the serial port, as the
 // firmware does it, and with the serial port as the last console, which is the one that Linux uses as /dev/console. The
 // words behind it start a root shell for the agent.
-func (m Machine) kernelCmdline(fromFile string) string {
-	words := strings.Fields(fromFile)
+func (m Machine) kernelCmdline(f Firmware) string {
+	console, tty := m.Console, m.Tty
+	extra := append([]string{}, m.Cmdline...)
+	if m.DeviceTree && strings.HasPrefix(path.Base(f.DeviceTree), vendorTree) {
+		// Raspberry Pi's trees and kernels number the serial ports otherwise, and enable this one only when told.
+		console, tty = "ttyS0", "ttyS0"
+		extra = append(extra, "8250.nr_uarts=1")
+	}
+	words := strings.Fields(f.Cmdline)
 	last := ""
 	for i, w := range words {
 		device, ok := strings.CutPrefix(w, "console=")
@@ -98,18 +106,21 @@ func (m Machine) kernelCmdline(fromFile string) string {
 			continue
 		}
 		if device == "serial0" || strings.HasPrefix(device, "serial0,") {
-			device = m.Console + strings.TrimPrefix(device, "serial0")
+			device = console + strings.TrimPrefix(device, "serial0")
 			words[i] = "console=" + device
 		}
 		last, _, _ = strings.Cut(device, ",")
 	}
-	if last != m.Console {
-		words = append(words, "console="+m.Console)
+	if last != console {
+		words = append(words, "console="+console)
 	}
-	words = append(words, m.Cmdline...)
-	return strings.Join(append(words, noPageTableIsolation, "systemd.debug_shell="+m.Tty,
-		"systemd.mask=serial-getty@"+m.Tty+".service"), " ")
+	words = append(words, extra...)
+	return strings.Join(append(words, noPageTableIsolation, "systemd.debug_shell="+tty,
+		"systemd.mask=serial-getty@"+tty+".service"), " ")
 }
+
+// vendorTree begins the names of Raspberry Pi's own device trees for a Pi 3; those of kernel.org begin with bcm2837.
+const vendorTree = "bcm2710"
 
 // noPageTableIsolation keeps the kernel mapped while programs run. Otherwise each system call flushes QEMU's translation
 // cache, which makes the boot several times slower.

@@ -27,13 +27,15 @@ func TestKernelCmdline(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tt.want, Machines()[0].kernelCmdline(tt.file))
+			require.Equal(t, tt.want, Machines()[0].kernelCmdline(Firmware{Cmdline: tt.file}))
 		})
 	}
 	m, err := machine("raspi3b")
 	require.NoError(t, err)
 	require.Equal(t, "console=ttyS1,115200 module_blacklist=bcm2835_wdt,vchiq kpti=off systemd.debug_shell=ttyS1 "+
-		"systemd.mask=serial-getty@ttyS1.service", m.kernelCmdline("console=serial0,115200"))
+		"systemd.mask=serial-getty@ttyS1.service", m.kernelCmdline(Firmware{Cmdline: "console=serial0,115200", DeviceTree: "bcm2837-rpi-3-b.dtb"}))
+	require.Equal(t, "console=ttyS0,115200 module_blacklist=bcm2835_wdt,vchiq 8250.nr_uarts=1 kpti=off systemd.debug_shell=ttyS0 "+
+		"systemd.mask=serial-getty@ttyS0.service", m.kernelCmdline(Firmware{Cmdline: "console=serial0,115200", DeviceTree: "x/bcm2710-rpi-3-b.dtb"}))
 }
 
 func testInvocation() invocation {

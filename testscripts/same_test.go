@@ -14,11 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nobody is a user that owns nothing.
+// nobody is the number of a user without files.
 const nobody = 65534
 
-// TestSameImageForAnotherUser builds the default image once more: as a user without root, with the layers that root
-// made, from another directory with files of other times and modes, under another umask.
+// TestSameImageForAnotherUser builds the default image again: as an ordinary user, with root's layers, from another
+// directory with other times and modes, under another umask.
 func TestSameImageForAnotherUser(t *testing.T) {
 	img := image(t)
 	bin := os.Getenv("PKBUILD_TEST_BIN")
@@ -51,8 +51,8 @@ func TestSameImageForAnotherUser(t *testing.T) {
 	require.Equal(t, sum(t, img), sum(t, filepath.Join(mine, "again.img")))
 }
 
-// TestSameContainer builds a container image of Debian packages twice, each time from no layer: the second time from
-// another directory with files of other times and modes, under another umask.
+// TestSameContainer builds a container image of Debian packages twice without cached layers, the second time from another
+// directory with other times and modes, under another umask.
 func TestSameContainer(t *testing.T) {
 	pkbuild := filepath.Join(programs(t), "pkbuild")
 	one, other := t.TempDir(), t.TempDir()
@@ -78,7 +78,7 @@ func TestSameContainer(t *testing.T) {
 	require.Equal(t, digest, build(other, "0077"))
 }
 
-// makeOld gives everything below a directory another time, and modes as under umask 0077.
+// makeOld sets other times and the modes of umask 0077 on all files below a directory.
 func makeOld(t *testing.T, dir string) {
 	require.NoError(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.Type() == fs.ModeSymlink {
@@ -92,7 +92,7 @@ func makeOld(t *testing.T, dir string) {
 	}))
 }
 
-// shareLayers makes a cache, which everybody may read, of the layers that the image was made of.
+// shareLayers makes a cache of the image's layers that every user can read.
 func shareLayers(t *testing.T, recipe, dir string) {
 	cache := userCache(t)
 	out, err := exec.Command(filepath.Join(dir, "pkbuild"), "why", "--json", "--cache", cache, recipe).Output()
@@ -116,7 +116,7 @@ func shareLayers(t *testing.T, recipe, dir string) {
 	}
 }
 
-// userCache is the cache that pkbuild uses where it is told of no other.
+// userCache returns pkbuild's default cache.
 func userCache(t *testing.T) string {
 	if cache := os.Getenv("PKBUILD_CACHE"); cache != "" {
 		return cache
@@ -126,7 +126,7 @@ func userCache(t *testing.T) string {
 	return filepath.Join(user, "pkbuild")
 }
 
-// sum reads the checksum that was written beside an image.
+// sum returns the checksum in the file beside an image.
 func sum(t *testing.T, image string) string {
 	data, err := os.ReadFile(image + ".sha256")
 	require.NoError(t, err)
@@ -134,8 +134,8 @@ func sum(t *testing.T, image string) string {
 	return string(data[:64])
 }
 
-// TestSumAndBlockMapOfTheImage: sha256sum and bmaptool find both right.
-func TestSumAndBlockMapOfTheImage(t *testing.T) {
+// TestSumAndBlockMap checks the files beside the image with sha256sum and bmaptool.
+func TestSumAndBlockMap(t *testing.T) {
 	img := image(t)
 	cmd := exec.Command("sha256sum", "--check", "--strict", filepath.Base(img)+".sha256")
 	cmd.Dir = filepath.Dir(img)

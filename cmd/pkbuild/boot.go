@@ -102,6 +102,9 @@ func (b *bootFlags) report(cmd *cobra.Command, image string) error {
 	r, err := qemu.Boot(cmd.Context(), image, b.o)
 	stop()
 	if err != nil {
+		if r != nil && !b.json {
+			(&printer{w: cmd.OutOrStdout()}).state(r)
+		}
 		return err
 	}
 	wrong := qemu.Judge(r)

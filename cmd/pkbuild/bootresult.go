@@ -12,6 +12,18 @@ import (
 // printBoot prints a result as text.
 func printBoot(w io.Writer, r *qemu.Result, wrong []string) error {
 	p := &printer{w: w}
+	p.state(r)
+	for _, s := range wrong {
+		p.line("defect: %s", s)
+	}
+	if len(wrong) == 0 {
+		p.line("no defects")
+	}
+	return p.err
+}
+
+// state prints what is known of a system, also of one that has not answered every question.
+func (p *printer) state(r *qemu.Result) {
 	p.line("machine %s%s, firmware of %s: kernel %s, initramfs %s", r.Machine, accelerated(r), r.Firmware.Board, r.Firmware.Kernel, strings.Join(r.Firmware.Initramfs, " "))
 	if r.Foreign {
 		p.line("the image was not built by pkbuild: stages and overlays were not checked")
@@ -28,16 +40,11 @@ func printBoot(w io.Writer, r *qemu.Result, wrong []string) error {
 	for _, u := range r.Units {
 		p.line("service %s: %s (%s)", u.ID, u.Active, u.Sub)
 	}
-	p.line("system %s, %d units failed, %d reloads, %s", r.System, len(r.Failed), r.Reloads, r.SSH)
-	p.line("systemd started %.1f s after the kernel, the system was up after %.1f s", r.Seconds.Handoff, r.Seconds.Settled)
+	if r.System != "" {
+		p.line("system %s, %d units failed, %d reloads, %s", r.System, len(r.Failed), r.Reloads, r.SSH)
+		p.line("systemd started %.1f s after the kernel, the system was up after %.1f s", r.Seconds.Handoff, r.Seconds.Settled)
+	}
 	p.line("console log: %s", r.Console)
-	for _, s := range wrong {
-		p.line("defect: %s", s)
-	}
-	if len(wrong) == 0 {
-		p.line("no defects")
-	}
-	return p.err
 }
 
 func accelerated(r *qemu.Result) string {

@@ -3,12 +3,17 @@ package scenario
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // parse parses steps below a title.
@@ -162,14 +167,42 @@ func TestAwait(t *testing.T) {
 	require.ErrorContains(t, r.Err, `console has no match of "select-stage": injected`)
 }
 
-// The script runs in a shell of the host, in a directory in place of the device's store.
+// The script runs in a shell of the host, in a directory in place of the device's store, with a pkctl that records its
+// arguments.
 func TestStage(t *testing.T) {
 	s := parse(t, "  - boot:\n  - stage: {files: {etc/motd: \"it's\\n\"}, apps: {main: 'services: {}'}, next: true}\n")
-	script := s.Steps[1].Stage.script()
-	require.Contains(t, script, "pkctl stage set-next $n")
-	require.Equal(t, strings.Index(script, "forklift-bundle.yml"), strings.LastIndex(script, "mkdir")+len("mkdir -p '.'\necho "+
-		"Zm9ya2xpZnQtdmVyc2lvbjogdjAuOC4wLWFscGhhLjYKcGFsbGV0OiB7cGF0aDogZXhhbXBsZS5vcmcvc2NlbmFyaW8sIHZlcnNpb246IHYxLjAuMCwgY2xlYW46IHRydWV9CmRlcGxveXM6IHttYWluOiB7cGFja2FnZTogL21haW59fQo="+
-		" | base64 -d >'"), "the bundle's own file is the last one")
+	dir := t.TempDir()
+	store, bin := filepath.Join(dir, "store"), filepath.Join(dir, "bin")
+	require.NoError(t, os.MkdirAll(filepath.Join(store, "1"), 0o755))
+	require.NoError(t, os.Mkdir(bin, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "pkctl"), []byte("#!/bin/sh\necho \"$@\" >"+dir+"/called\n"), 0o755))
+	cmd := exec.Command("sh", "-c", strings.ReplaceAll(s.Steps[1].Stage.script(), storeDir, store))
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for name, want := range map[string]string{
+		"store/2/exports/overlays/etc/motd":          "it's\n",
+		"store/2/packages/main/compose.yml":          "services: {}",
+		"store/2/packages/main/forklift-package.yml": "package: {description: app of a scenario}\ndeployment: {compose-files: [compose.yml]}\n",
+		"store/2/forklift-bundle.yml": "forklift-version: v0.8.0-alpha.6\npallet: {path: example.org/scenario, version: v1.0.0, clean: true}\n" +
+			"deploys: {main: {package: /main}}\n",
+		"called": "stage set-next 2\n",
+	} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, want, string(got), name)
+	}
+}
+
+// A small file system of the host is filled in place of the guest's.
+func TestFill(t *testing.T) {
+	needs.Root(t)
+	dir := t.TempDir()
+	script := "mount -t tmpfs -o size=8m tmpfs " + dir + "\n" + (&Fill{Path: dir, Leave: 1 << 20}).script() +
+		"\ndf --block-size=1 --output=avail " + dir + " | tail -n 1"
+	out, err := exec.Command("unshare", "--mount", "sh", "-c", script).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "1048576", strings.TrimSpace(string(out)))
 }
 
 func TestPeers(t *testing.T) {

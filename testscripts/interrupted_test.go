@@ -24,7 +24,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// essentials is a recipe of few packages, with what stands for firmware and a kernel.
+// essentials is a recipe of few packages, with placeholders for firmware and kernel.
 const essentials = `name: small
 base: {debian: {suite: trixie}}
 layers:
@@ -38,31 +38,31 @@ layers:
 disk: {boot-size: 256MiB}
 `
 
-// builds are those of one recipe by the program itself, each with a cache of its own.
+// builds builds one recipe with the compiled program.
 type builds struct {
 	t      *testing.T
 	bin    string
 	recipe string
-	debs   map[string]string // digest of each package of the lock, by its place on a mirror
-	mirror string            // empty: that of this machine
+	debs   map[string]string // digests of the lock's packages, by their paths on a mirror
+	mirror string            // "": the machine's
 }
 
-// TestEndedInEveryPhase interrupts and kills pkbuild in the middle of whatever it does. Nothing of it goes on, nothing
-// half is left, and each build goes on where the one before was ended. The last one makes the image that a build makes
-// which nobody disturbs: that one has the lock and its packages, and no network at all.
-func TestEndedInEveryPhase(t *testing.T) {
+// TestInterruptedInEveryPhase interrupts and kills pkbuild in each phase of a build. No process and no incomplete file stays,
+// and each build goes on where the one before was interrupted. The last one writes the same image as an undisturbed build,
+// which has the lock and its packages and no network.
+func TestInterruptedInEveryPhase(t *testing.T) {
 	if os.Getuid() != 0 {
-		needs.Unavailable(t, "only root may cut off the network")
+		needs.Unavailable(t, "needs root, to cut off the network")
 	}
 	b := lockedBuilds(t)
 	quiet, cache := t.TempDir(), t.TempDir()
-	b.stock(quiet)
+	b.fillCache(quiet)
 	b.serve(filepath.Join(quiet, "debs"))
 	want := t.TempDir()
 	cmd := b.image(quiet, want)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	said, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s\n%s", cmd, said)
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", cmd, output)
 
 	for _, phase := range []struct{ name, step, message, option string }{
 		{"resolving", "debian", "resolving packages", "--no-lock"},
@@ -78,33 +78,33 @@ func TestEndedInEveryPhase(t *testing.T) {
 				b := b
 				b.t = t
 				out := t.TempDir()
-				b.end(b.image(cache, out, "--json", phase.option), how, func(e event) bool {
+				b.interrupt(b.image(cache, out, "--json", phase.option), how, func(e event) bool {
 					return e.Step == phase.step && e.State == "running" && strings.HasPrefix(e.Message, phase.message)
 				})
-				require.Eventually(t, func() bool { return len(users(t, cache)) == 0 }, 20*time.Second, 10*time.Millisecond,
-					"still there: %s", users(t, cache))
+				require.Eventually(t, func() bool { return len(processesUsing(t, cache)) == 0 }, 20*time.Second, 10*time.Millisecond,
+					"processes that still use the cache: %s", processesUsing(t, cache))
 				require.NoFileExists(t, filepath.Join(out, "small.img"))
 			})
 		}
 	}
 	got := t.TempDir()
-	said, err = b.image(cache, got).CombinedOutput()
-	require.NoError(t, err, string(said))
-	require.Contains(t, string(said), "debian: reused from the cache")
+	output, err = b.image(cache, got).CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Contains(t, string(output), "debian: reused from the cache")
 	require.Equal(t, sum(t, filepath.Join(want, "small.img")), sum(t, filepath.Join(got, "small.img")))
 	require.Equal(t, filesBelow(t, want), filesBelow(t, got))
 	for _, dir := range []string{"debs", "layers", "scratch"} {
-		require.Empty(t, without(filesBelow(t, filepath.Join(cache, dir)), filesBelow(t, filepath.Join(quiet, dir))), dir)
+		require.Empty(t, except(filesBelow(t, filepath.Join(cache, dir)), filesBelow(t, filepath.Join(quiet, dir))), dir)
 	}
-	require.NoError(t, os.RemoveAll(cache), "nothing is mounted in it any more")
+	require.NoError(t, os.RemoveAll(cache), "no mount keeps the cache busy")
 }
 
-// lockedBuilds writes and locks the recipe.
+// lockedBuilds returns builds of a new recipe with a lock.
 func lockedBuilds(t *testing.T) builds {
 	b := builds{t: t, bin: programs(t), recipe: filepath.Join(t.TempDir(), "small.yml"), debs: map[string]string{}}
 	require.NoError(t, os.WriteFile(b.recipe, []byte(essentials), 0o644))
 	if out, err := exec.Command(filepath.Join(b.bin, "pkbuild"), "lock", b.recipe).CombinedOutput(); err != nil {
-		needs.Unavailable(t, "a mirror of Debian: %s", out)
+		needs.Unavailable(t, "no mirror of Debian: %s", out)
 	}
 	lock, err := os.ReadFile(b.recipe + ".lock")
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func lockedBuilds(t *testing.T) builds {
 	return b
 }
 
-// image is the command that builds the image in a directory.
+// image returns the command that builds the image in a directory.
 func (b builds) image(cache, dir string, options ...string) *exec.Cmd {
 	args := append([]string{"image", b.recipe, "--cache", cache, "-o", filepath.Join(dir, "small.img")}, options...)
 	cmd := exec.Command(filepath.Join(b.bin, "pkbuild"), args...)
@@ -127,26 +127,26 @@ func (b builds) image(cache, dir string, options ...string) *exec.Cmd {
 	return cmd
 }
 
-// stock fills a cache with the packages, from the user's one, which the tests of packages fill, or else from the mirror.
-func (b builds) stock(cache string) {
-	debs, lack := filepath.Join(userCache(b.t), "debs"), false
+// fillCache puts the packages into a cache: from the user's cache, which other tests fill, or else from the mirror.
+func (b builds) fillCache(cache string) {
+	debs, missing := filepath.Join(userCache(b.t), "debs"), false
 	require.NoError(b.t, os.Mkdir(filepath.Join(cache, "debs"), 0o755))
 	for _, digest := range b.debs {
 		from, to := filepath.Join(debs, digest+".deb"), filepath.Join(cache, "debs", digest+".deb")
 		if _, err := os.Stat(from); err != nil {
-			lack = true
+			missing = true
 		} else if os.Link(from, to) != nil {
 			tool(b.t, "cp", from, to)
 		}
 	}
-	if lack {
+	if missing {
 		out, err := b.image(cache, b.t.TempDir()).CombinedOutput()
 		require.NoError(b.t, err, string(out))
 		require.NoError(b.t, os.RemoveAll(filepath.Join(cache, "layers")))
 	}
 }
 
-// serve is a mirror of the packages. Who asks it for an index waits.
+// serve serves the packages as a mirror. Requests for an index are never answered.
 func (b *builds) serve(debs string) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/dists/") {
@@ -161,9 +161,9 @@ func (b *builds) serve(debs string) {
 
 type event struct{ Step, State, Message string }
 
-// end starts a build and ends it at an event. The build cannot run away: as nobody reads on, it soon waits to tell of
-// the next events.
-func (b builds) end(cmd *exec.Cmd, how syscall.Signal, at func(event) bool) {
+// interrupt starts a build and sends it a signal at an event. The build cannot go on much further, since its pipe for events
+// is full soon.
+func (b builds) interrupt(cmd *exec.Cmd, how syscall.Signal, at func(event) bool) {
 	b.t.Helper()
 	r, w, err := os.Pipe()
 	require.NoError(b.t, err)
@@ -199,8 +199,8 @@ func (b builds) end(cmd *exec.Cmd, how syscall.Signal, at func(event) bool) {
 	}
 }
 
-// users lists processes that have a directory mounted, among their arguments or in their environment.
-func users(t *testing.T, dir string) (all []string) {
+// processesUsing lists processes with a directory among their mounts, arguments or environment variables.
+func processesUsing(t *testing.T, dir string) (all []string) {
 	names, err := filepath.Glob("/proc/[0-9]*")
 	require.NoError(t, err)
 	for _, name := range names {
@@ -213,14 +213,14 @@ func users(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-// without lists those names that are not among others. Files that are locked stay, and are empty.
-func without(names, others []string) []string {
+// except returns the names that are not among others. Lock files are left out: they stay, and are empty.
+func except(names, others []string) []string {
 	return slices.DeleteFunc(names, func(name string) bool {
 		return slices.Contains(others, name) || strings.HasSuffix(name, ".lock")
 	})
 }
 
-// filesBelow lists all files below a directory.
+// filesBelow returns all files below a directory.
 func filesBelow(t *testing.T, dir string) (all []string) {
 	require.NoError(t, filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
-// imageOf makes a container image of one program, as skopeo's dir: has it, and returns the digest of its manifest.
+// imageOf writes a container image of one program in the layout of skopeo's dir:, and returns its manifest's digest.
 func imageOf(t *testing.T, dir, name, program string, config string) string {
 	t.Helper()
 	var layer bytes.Buffer
@@ -38,9 +39,8 @@ func imageOf(t *testing.T, dir, name, program string, config string) string {
 	return digest.FromString(manifest).String()
 }
 
-// standInImages makes an image in place of each that the PlanktoScope's pallet runs containers of, all of one program
-// that waits, and has the pallet's compose files ask for these: the same names with other digests. It returns where each
-// of them lies.
+// standInImages writes a stand-in for each container image of the PlanktoScope's pallet, with one program that waits, and
+// replaces the digests in the pallet's compose files. It returns the directory of each image by its name.
 func standInImages(t *testing.T, dir, pallet string) map[string]string {
 	t.Helper()
 	list, err := os.ReadFile(pallettest.Shared(t, "golden/pallet-standard/ls-img.txt"))
@@ -66,4 +66,23 @@ func standInImages(t *testing.T, dir, pallet string) map[string]string {
 		return os.WriteFile(file, []byte(strings.NewReplacer(renamed...).Replace(string(text))), 0o644)
 	}))
 	return places
+}
+
+// appProgram returns the program of the stand-ins, for arm64.
+func appProgram(t *testing.T) string {
+	t.Helper()
+	binary, err := os.ReadFile(deviceProgram(t, "./testdata/waits"))
+	require.NoError(t, err)
+	return string(binary)
+}
+
+// deviceProgram compiles a program of the tests for arm64.
+func deviceProgram(t *testing.T, pkg string) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), filepath.Base(pkg))
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=arm64")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return file
 }

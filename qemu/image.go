@@ -25,6 +25,9 @@ type Image struct {
 
 // Open opens an image for reading.
 func Open(file string) (*Image, error) {
+	if _, err := os.Stat(file); err != nil {
+		return nil, err // go-diskfs drops the cause
+	}
 	d, err := diskfs.Open(file, diskfs.WithOpenMode(diskfs.ReadOnly))
 	if err != nil {
 		return nil, fmt.Errorf("open image: %w", err)

@@ -128,6 +128,9 @@ func runSuite(cmd *cobra.Command, o suiteOptions, scenarios []*scenario.Scenario
 		},
 		Done: func(r *scenario.Result) {
 			fmt.Fprintf(stderr, "%s: %s after %s\n", cmp.Or(r.Name, r.Title), r.Verdict(), r.Time.Round(time.Second))
+			if r.Failed() {
+				fmt.Fprintln(stderr, r.Message())
+			}
 		},
 	}
 	results := suite.Run(cmd.Context(), scenarios)

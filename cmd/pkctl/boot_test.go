@@ -13,11 +13,11 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// rebooted is the exit code of systemd-nspawn after a container that asked for a reboot.
+// rebooted is the exit code of systemd-nspawn for a container that requested a reboot.
 const rebooted = 133
 
-// boots boots a root with this machine's systemd and the units of pkctl, in a namespace that ends with it: a file in the
-// directory lib goes over /usr.
+// boots is a script that boots a root file system with this machine's systemd and the units of pkctl. The files in the
+// directory lib are laid over /usr in a mount namespace of its own.
 const boots = `
 mount -t tmpfs tmpfs /run
 mkdir upper work
@@ -27,8 +27,8 @@ exec systemd-nspawn --quiet --directory=root --register=no --keep-unit --private
 	systemd.log_target=console </dev/null
 `
 
-// fixtures are what a root needs beside /usr: pkinit's report of an attempt at stage 2, a service that takes its time, and
-// one that ends it all once the stage is applied, if it still can.
+// fixtures are the files of the root file system beside /usr: pkinit's report of an attempt at stage 2, a slow service, and
+// one that powers off once the stage is applied.
 var fixtures = map[string]string{
 	"etc/machine-id":           "0123456789abcdef0123456789abcdef\n",
 	"etc/os-release":           "ID=debian\n",
@@ -62,8 +62,7 @@ ExecStart=/bin/sh -c 'systemctl is-active boot-complete.target multi-user.target
 `,
 }
 
-// bootRoot boots with a check of health, and returns how it ended and the root. The program
-// is pkctl.
+// bootRoot boots with a program as pkctl and a health check, and returns the exit code of systemd-nspawn and the root.
 func bootRoot(t *testing.T, program, check string) (code int, root string) {
 	dir := t.TempDir()
 	put := func(name, text string) {
@@ -75,7 +74,7 @@ func bootRoot(t *testing.T, program, check string) (code int, root string) {
 		put(filepath.Join("root", name), text)
 	}
 	put("root/etc/pkctl/health.d/check", check)
-	put("lib/local/sbin/docker", "#!/bin/sh\n") // it has no containers
+	put("lib/local/sbin/docker", "#!/bin/sh\n") // a Docker without containers
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "lib"), os.DirFS(filepath.Join(unitFiles, "usr"))))
 	put("lib/bin/pkctl", program)
 	root = filepath.Join(dir, "root")
@@ -107,8 +106,8 @@ func bootRoot(t *testing.T, program, check string) (code int, root string) {
 	return cmd.ProcessState.ExitCode(), root
 }
 
-// TestBoot boots with systemd: the stage is applied and judged without anything waiting for it in turn, and after a bad
-// verdict the device asks for a reboot.
+// TestBoot boots with systemd: the stage is applied and judged without a dependency cycle of units, and a bad verdict
+// requests a reboot.
 func TestBoot(t *testing.T) {
 	needs.Root(t)
 	needs.Program(t, "systemd-nspawn")
@@ -119,7 +118,7 @@ func TestBoot(t *testing.T) {
 		active string
 	}{
 		"#!/bin/sh\ntest -e /var/lib/slow\n": {0, stages.Staged{Next: 2, History: []int{1, 2}}, "active\nactive\nactive\n"},
-		// Somebody switches the device off: there is no verdict.
+		// The device is switched off before a verdict.
 		"#!/bin/sh\nsystemctl poweroff\nsleep 1\nexit 1\n": {0, stages.Staged{Next: 2, History: []int{1}}, ""},
 		"#!/bin/sh\nexit 1\n":                              {rebooted, stages.Staged{Next: 2, NextFailed: true, History: []int{1}}, ""},
 	} {
@@ -136,7 +135,7 @@ func TestBoot(t *testing.T) {
 	}
 }
 
-// compile builds pkctl and returns what it is.
+// compile builds pkctl and returns the content of the binary.
 func compile(t *testing.T) string {
 	file := filepath.Join(t.TempDir(), "pkctl")
 	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", file, ".")

@@ -14,13 +14,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// unitFiles is what the image gets beside the program.
+// unitFiles is the directory of the files that an image gets beside the program.
 const unitFiles = "../../recipes/files/pkctl"
 
-// unitDir is where the units lie in a root file system.
+// unitDir is the directory of units in a root file system.
 const unitDir = "usr/lib/systemd/system"
 
-// Every service runs a command that exists, with options that it has, and what enables it leads to it.
+// Every service runs an existing command with options that it has, and is enabled by a link.
 func TestUnitsRunCommands(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(unitFiles, unitDir, "*.service"))
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func requireCommand(t *testing.T, line string) {
 	require.NotErrorIs(t, cmd.Args(cmd, nil), cli.ErrUsage)
 }
 
-// systemd has nothing to say against the units where they lie among its own.
+// systemd-analyze verify accepts the units.
 func TestUnitsVerify(t *testing.T) {
 	needs.Program(t, "systemd-analyze")
 	dir := t.TempDir()

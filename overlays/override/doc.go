@@ -1,4 +1,4 @@
-// Package override compares a device's /etc and /usr with the stage and the base below them: what its user changed,
-// since when each change hides an update of the stage (the ledger), and what is queued to be reverted or reset at the
-// next boot. It reads directories and mounts nothing.
+// Package override lists what a device's user changed in /etc and /usr, by comparing the upperdir of an overlay with its
+// lower layers, and defines the files of the state directory: the ledger, which tells since when an override hides an
+// update, and what is queued to be reverted or reset at the next boot. It reads directories and mounts nothing.
 package override

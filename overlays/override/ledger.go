@@ -10,18 +10,18 @@ import (
 // ledgerVersion is the version of the format of the ledger.
 const ledgerVersion = 1
 
-// Ledger remembers what each override hid when it was first seen, to tell when it begins to hide an update. Its keys
-// are absolute paths on the device.
+// Ledger records what each override hid when it was first seen, to detect when it begins to hide an update. Its keys are
+// absolute paths on the device.
 type Ledger map[string]Seen
 
-// Seen is what is remembered of an override.
+// Seen is the record of an override.
 type Seen struct {
 	Below string `json:"below,omitempty"` // fingerprint of what it hid
 	Stage int    `json:"stage"`           // the stage that ran when it was first seen; 0 for none
 	Hides int    `json:"hides,omitempty"` // the first stage seen since whose file is another one; 0 for none
 }
 
-// ParseLedger reads a ledger.
+// ParseLedger parses a ledger.
 func ParseLedger(data []byte) (Ledger, error) {
 	var file struct {
 		Version   int    `json:"version"`
@@ -36,14 +36,14 @@ func ParseLedger(data []byte) (Ledger, error) {
 	return file.Overrides, nil
 }
 
-// Marshal writes a ledger.
+// Marshal returns the ledger as JSON.
 func (l Ledger) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(map[string]any{"version": ledgerVersion, "overrides": l}, "", "  ")
 	return append(data, '\n'), err
 }
 
-// Observe is the ledger after a look at the overrides, whose paths are those on the device, while a stage runs. What is
-// no override any more is forgotten. An override that was reverted and made again begins anew.
+// Observe returns the ledger brought up to date with the overrides found while a stage runs; their paths are those on the
+// device. Records of reverted overrides are dropped.
 func (l Ledger) Observe(found []Override, stage int) Ledger {
 	next := Ledger{}
 	for _, o := range found {
@@ -61,14 +61,14 @@ func (l Ledger) Observe(found []Override, stage int) Ledger {
 	return next
 }
 
-// Keep is the ledger after the user chose to keep an override over the update that it hides.
+// Keep returns the ledger with an override that the user keeps over the update that it hides.
 func (l Ledger) Keep(o Override, stage int) Ledger {
 	next := maps.Clone(l)
 	next[o.Path] = Seen{Below: o.Below, Stage: stage}
 	return next
 }
 
-// Hiding are the overrides that hide an update.
+// Hiding returns the paths of the overrides that hide an update, sorted.
 func (l Ledger) Hiding() []string {
 	var out []string
 	for path, seen := range l {

@@ -10,7 +10,7 @@ import (
 
 func at(path, below string) override.Override { return override.Override{Path: path, Below: below} }
 
-func TestLedgerTellsWhenUpdatesAreHidden(t *testing.T) {
+func TestLedgerDetectsHiddenUpdates(t *testing.T) {
 	l := override.Ledger{}.Observe([]override.Override{at("/etc/a", "1"), at("/etc/b", "1"), at("/etc/new", "")}, 3)
 	require.Empty(t, l.Hiding())
 	l = l.Observe([]override.Override{at("/etc/a", "2"), at("/etc/b", "1"), at("/etc/new", "")}, 7)
@@ -18,15 +18,15 @@ func TestLedgerTellsWhenUpdatesAreHidden(t *testing.T) {
 	require.Equal(t, override.Seen{Below: "1", Stage: 3, Hides: 7}, l["/etc/a"])
 
 	l = l.Observe([]override.Override{at("/etc/a", "3"), at("/etc/new", "1")}, 8)
-	require.Equal(t, 7, l["/etc/a"].Hides, "it began with 7")
-	require.Equal(t, override.Seen{Stage: 3, Hides: 8}, l["/etc/new"], "the stage brings a file that the user had made")
-	require.NotContains(t, l, "/etc/b", "it was reverted")
+	require.Equal(t, 7, l["/etc/a"].Hides, "the update came with stage 7")
+	require.Equal(t, override.Seen{Stage: 3, Hides: 8}, l["/etc/new"], "the stage has a file now that the user had added")
+	require.NotContains(t, l, "/etc/b", "reverted overrides are dropped")
 
 	kept := l.Keep(at("/etc/a", "3"), 8)
 	require.Equal(t, override.Seen{Below: "3", Stage: 8}, kept["/etc/a"])
-	require.Equal(t, 7, l["/etc/a"].Hides, "the ledger before is as it was")
+	require.Equal(t, 7, l["/etc/a"].Hides, "Keep does not change its receiver")
 	back := l.Observe([]override.Override{at("/etc/a", "1")}, 9)
-	require.Empty(t, back.Hiding(), "a rollback brings back what it hid at first")
+	require.Empty(t, back.Hiding(), "after a rollback it hides what it hid at first")
 }
 
 func TestLedgerFormat(t *testing.T) {

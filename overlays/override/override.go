@@ -17,36 +17,36 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 )
 
-// Change is what the user did to a file.
+// Change is how an override differs from what it hides.
 type Change string
 
 // The changes.
 const (
-	Added     Change = "added"     // nothing lies below it
-	Changed   Change = "changed"   // it has another content, target or type
-	Metadata  Change = "metadata"  // only its owner or permissions are others
-	Unchanged Change = "unchanged" // it is a copy that is as what lies below, and hides its updates all the same
+	Added     Change = "added"     // no lower layer has the path
+	Changed   Change = "changed"   // other content, target or type
+	Metadata  Change = "metadata"  // other owner or permissions only
+	Unchanged Change = "unchanged" // an equal copy, which nevertheless hides updates
 	Deleted   Change = "deleted"
-	Replaced  Change = "replaced" // a directory that hides the whole one below
+	Replaced  Change = "replaced" // an opaque directory, which hides all of the one below
 )
 
-// Override is a file of the user's that hides what lies below.
+// Override is a file in the upperdir.
 type Override struct {
 	Path    string `json:"path"` // in the overlay, such as hostname for /etc/hostname
 	Change  Change `json:"change"`
-	Against string `json:"against,omitempty"` // name of the layer whose file it hides
+	Against string `json:"against,omitempty"` // name of the layer whose file it hides; "" for none
 	Below   string `json:"below,omitempty"`   // fingerprint of that file
 }
 
-// Layer is a directory below the user's.
+// Layer is a lower layer of an overlay.
 type Layer struct {
 	Name string // such as "stage 3"
 	Dir  string
 }
 
-// Overrides lists what the user changed: the files of an upperdir, against the layers below it, nearest first. A
-// directory is listed for itself only where it is replaced, deleted, has another owner or other permissions, or is new
-// and empty. How the kernel marks what is in an upperdir is in docs.kernel.org/filesystems/overlayfs.
+// Overrides lists the overrides in an upperdir against the lower layers, nearest first. A directory is listed for itself
+// only if it is opaque, deleted, has another owner or other permissions, or is new and empty. Whiteouts, opaque
+// directories and metacopy files are described in https://docs.kernel.org/filesystems/overlayfs.html.
 func Overrides(upper string, lower []Layer) ([]Override, error) {
 	w := walk{upper: filepath.Clean(upper)}
 	if err := w.dir("", lower); err != nil {
@@ -61,7 +61,7 @@ type walk struct {
 	found []Override
 }
 
-// dir lists what is in a directory of the upperdir. The layers are those that show through it.
+// dir lists the overrides in a directory of the upperdir. lower are the layers that are visible through it.
 func (w *walk) dir(name string, lower []Layer) error {
 	entries, err := os.ReadDir(filepath.Join(w.upper, name))
 	if err != nil {
@@ -102,7 +102,7 @@ func (w *walk) entry(name string, lower []Layer) error {
 	return err
 }
 
-// directory lists a directory and what is in it.
+// directory lists a directory and the overrides in it.
 func (w *walk) directory(o Override, is fs.FileInfo, below string, lower []Layer) error {
 	path := filepath.Join(w.upper, o.Path)
 	opaque, err := marked(path, "opaque")
@@ -123,7 +123,7 @@ func (w *walk) directory(o Override, is fs.FileInfo, below string, lower []Layer
 	case opaque && below != "":
 		o.Change = Replaced
 	case below == "" && len(w.found) > before, below != "" && was.IsDir() && sameMetadata(is, was):
-		return nil // what is in it tells enough
+		return nil // its files are listed
 	case below == "":
 		o.Change = Added
 	case !was.IsDir():
@@ -133,7 +133,7 @@ func (w *walk) directory(o Override, is fs.FileInfo, below string, lower []Layer
 	return nil
 }
 
-// change compares a file of the upperdir with what lies below it; "" if nothing does.
+// change compares a file of the upperdir with the file below it, whose path is "" if there is none.
 func change(path string, is fs.FileInfo, below string) (Change, error) {
 	if whiteout(is) {
 		return Deleted, nil
@@ -161,13 +161,13 @@ func change(path string, is fs.FileInfo, below string) (Change, error) {
 	return Unchanged, nil
 }
 
-// whiteout tells whether a file stands for one that was deleted.
+// whiteout reports whether a file is a whiteout.
 func whiteout(is fs.FileInfo) bool {
 	s, ok := is.Sys().(*syscall.Stat_t)
 	return ok && is.Mode()&fs.ModeCharDevice != 0 && s.Rdev == 0
 }
 
-// marked tells whether the kernel marked a file as opaque or as a copy of the metadata alone.
+// marked reports whether a file has the xattr trusted.overlay.opaque or trusted.overlay.metacopy.
 func marked(path, mark string) (bool, error) {
 	value := make([]byte, 256)
 	n, err := syscall.Getxattr(path, "trusted.overlay."+mark, value)
@@ -180,8 +180,8 @@ func marked(path, mark string) (bool, error) {
 	return mark == "metacopy" || n > 0 && value[0] == 'y', nil
 }
 
-// Lookup finds the file that would show if the user had none, and the name of its layer: that of the nearest layer that
-// has one, unless a layer before it has something else than a directory on the way. Both are empty if there is none.
+// Lookup returns the path of the file that would be visible without the upperdir, and the name of its layer: the nearest
+// one that has the file, unless a nearer one has a parent of it that is not a directory. Both are "" if there is none.
 func Lookup(lower []Layer, name string) (path, layer string, err error) {
 	for _, l := range lower {
 		switch path, blocked, err := find(l.Dir, name); {
@@ -194,7 +194,7 @@ func Lookup(lower []Layer, name string) (path, layer string, err error) {
 	return "", "", nil
 }
 
-// find looks a file up in a layer without following symlinks. It is blocked where something on the way is no directory.
+// find looks a file up in a layer without following symlinks. It is blocked if a parent is not a directory.
 func find(dir, name string) (path string, blocked bool, err error) {
 	parts := strings.Split(name, "/")
 	path = dir
@@ -229,7 +229,7 @@ func sameContent(path string, is fs.FileInfo, below string, was fs.FileInfo) (bo
 	return a == b, err
 }
 
-// content identifies what a file is besides its owner and permissions.
+// content returns a text that identifies the type and the content, target or device number of a file.
 func content(path string, is fs.FileInfo) (string, error) {
 	switch is.Mode().Type() {
 	case 0:
@@ -242,8 +242,8 @@ func content(path string, is fs.FileInfo) (string, error) {
 	return fmt.Sprintf("%s %d", is.Mode().Type(), is.Sys().(*syscall.Stat_t).Rdev), nil
 }
 
-// Fingerprint changes whenever a file's content, target, type, owner or permissions do. Of a directory it says nothing
-// about what is in it.
+// Fingerprint returns a SHA-256, in hexadecimal, of a file's type, owner, permissions, and content, target or device
+// number. That of a directory does not depend on its entries.
 func Fingerprint(path string) (string, error) {
 	is, err := os.Lstat(path)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
-// device is a directory under an overlay, as /etc of a device is.
+// device is the layers of an overlay, like that on /etc of a device.
 type device struct{ base, stage, upper, work, merged string }
 
 func newDevice(t *testing.T) device {
@@ -32,7 +32,7 @@ func (d device) layers() []override.Layer {
 	return []override.Layer{{Name: "stage 3", Dir: d.stage}, {Name: "the base", Dir: d.base}}
 }
 
-// change lets a user change the merged directory.
+// change mounts the overlay while a function changes the merged directory.
 func (d device) change(t *testing.T, options string, do func(dir string) error) {
 	t.Helper()
 	m := overlays.Mount{Lowerdirs: []string{d.stage, d.base}, Upperdir: d.upper, Workdir: d.work}
@@ -48,7 +48,7 @@ func (d device) overrides(t *testing.T) []override.Override {
 	return found
 }
 
-// write makes files, with the directories above them.
+// write writes files below a directory, and their parents.
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
@@ -58,7 +58,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-func TestOverridesOfTheKernel(t *testing.T) {
+func TestOverridesInKernelUpperdir(t *testing.T) {
 	d := newDevice(t)
 	write(t, d.base, map[string]string{
 		"hostname": "base", "motd": "base", "ssh/config": "base", "ssh/keys": "base", "apt/sources": "base", "apt/d/x": "base",
@@ -114,8 +114,8 @@ func TestOverridesOfTheKernel(t *testing.T) {
 	}, got)
 }
 
-// TestMetadataOnlyCopies: a kernel may copy up the metadata alone.
-func TestMetadataOnlyCopies(t *testing.T) {
+// With metacopy=on the kernel copies up the metadata only.
+func TestMetacopy(t *testing.T) {
 	d := newDevice(t)
 	write(t, d.base, map[string]string{"big": "base"})
 	d.change(t, ",metacopy=on", func(dir string) error { return os.Chmod(dir+"/big", 0o600) })
@@ -124,8 +124,8 @@ func TestMetadataOnlyCopies(t *testing.T) {
 	require.Equal(t, override.Metadata, found[0].Change)
 }
 
-// TestWhatIsOnTheWayHides: below a file of the stage nothing of the base shows.
-func TestWhatIsOnTheWayHides(t *testing.T) {
+// Below a file of a nearer layer a directory of a farther one is invisible.
+func TestFileHidesDirectoryBelow(t *testing.T) {
 	dir := t.TempDir()
 	base, stage, upper := dir+"/base", dir+"/stage", dir+"/upper"
 	write(t, base, map[string]string{"a/b": "base"})
@@ -162,7 +162,7 @@ func TestFingerprint(t *testing.T) {
 		sum, err := override.Fingerprint(name)
 		require.NoError(t, err)
 		require.Len(t, sum, 64)
-		require.Empty(t, seen[sum], "%s and %s have the same fingerprint", what, seen[sum])
+		require.Empty(t, seen[sum], "%s and %s have equal fingerprints", what, seen[sum])
 		seen[sum] = what
 	}
 }

@@ -17,11 +17,11 @@ const (
 // queueVersion is the version of the format of the queue.
 const queueVersion = 1
 
-// Queue is the overrides to revert at the next boot, by their absolute paths: the layers of a mounted overlay may not
-// change, so pkinit does it before it mounts.
+// Queue is the absolute paths of the overrides to revert at the next boot. pkinit removes them before it mounts the
+// overlays, since the layers of a mounted overlay may not change.
 type Queue []string
 
-// ParseQueue reads a queue. Nothing in it leads out of a directory that is overlaid.
+// ParseQueue parses a queue. It refuses paths that are not below a top-level directory.
 func ParseQueue(data []byte) (Queue, error) {
 	var file struct {
 		Version int   `json:"version"`
@@ -35,20 +35,20 @@ func ParseQueue(data []byte) (Queue, error) {
 	}
 	for _, p := range file.Paths {
 		if path.Clean(p) != p || !path.IsAbs(p) || strings.Count(p, "/") < 2 {
-			return nil, fmt.Errorf("parse the queue of reverts: %q is no path in an overlay", p)
+			return nil, fmt.Errorf("parse the queue of reverts: %q is not a path in an overlay", p)
 		}
 	}
 	return file.Paths, nil
 }
 
-// Add is the queue with more paths.
+// Add returns the queue with more paths, sorted and without duplicates.
 func (q Queue) Add(paths ...string) Queue {
 	all := slices.Concat(q, Queue(paths))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// Marshal writes a queue.
+// Marshal returns the queue as JSON.
 func (q Queue) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(map[string]any{"version": queueVersion, "paths": append(Queue{}, q...)}, "", "  ")
 	return append(data, '\n'), err

@@ -30,9 +30,9 @@ func TestParseQueueErrors(t *testing.T) {
 	for text, message := range map[string]string{
 		"":                                    "parse the queue of reverts: unexpected end of JSON input",
 		`{"version":2}`:                       "parse the queue of reverts: version is 2, want 1",
-		`{"version":1,"paths":["/etc/../x"]}`: `parse the queue of reverts: "/etc/../x" is no path in an overlay`,
-		`{"version":1,"paths":["etc/x"]}`:     `parse the queue of reverts: "etc/x" is no path in an overlay`,
-		`{"version":1,"paths":["/etc"]}`:      `parse the queue of reverts: "/etc" is no path in an overlay`,
+		`{"version":1,"paths":["/etc/../x"]}`: `parse the queue of reverts: "/etc/../x" is not a path in an overlay`,
+		`{"version":1,"paths":["etc/x"]}`:     `parse the queue of reverts: "etc/x" is not a path in an overlay`,
+		`{"version":1,"paths":["/etc"]}`:      `parse the queue of reverts: "/etc" is not a path in an overlay`,
 	} {
 		_, err := override.ParseQueue([]byte(text))
 		require.EqualError(t, err, message)

@@ -5,21 +5,21 @@ import (
 	"fmt"
 )
 
-// ResetFile is where a queued reset is, in StateDir.
+// ResetFile is the file of a queued reset in overlays.StateDir.
 const ResetFile = "reset.json"
 
 // resetVersion is the version of the format of the reset.
 const resetVersion = 1
 
-// Reset is what the device gives up at the next boot. pkinit does its part before anything is mounted, and leaves what is
-// to be done once Docker runs; whoever does the last of it deletes the file.
+// Reset is a queued reset. pkinit sets the next stage and removes the overrides before it mounts anything; pkctl stage apply
+// then removes the containers. The one that completes the reset removes the file.
 type Reset struct {
-	Stage      int  `json:"stage,omitempty"`      // to start with; 0 once pkinit has done its part
-	Overrides  bool `json:"overrides,omitempty"`  // without anything that the user changed in /etc and /usr
-	Containers bool `json:"containers,omitempty"` // without containers, networks and volumes of stages
+	Stage      int  `json:"stage,omitempty"`      // the next stage; 0 once pkinit has done its part
+	Overrides  bool `json:"overrides,omitempty"`  // remove all overrides
+	Containers bool `json:"containers,omitempty"` // remove containers, networks and volumes of stages
 }
 
-// ParseReset reads a reset.
+// ParseReset parses a reset.
 func ParseReset(data []byte) (Reset, error) {
 	var file struct {
 		Version int `json:"version"`
@@ -37,7 +37,7 @@ func ParseReset(data []byte) (Reset, error) {
 	return file.Reset, nil
 }
 
-// Marshal writes a reset.
+// Marshal returns the reset as JSON.
 func (r Reset) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(struct {
 		Version int `json:"version"`

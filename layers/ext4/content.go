@@ -1,12 +1,8 @@
 package ext4
 
 import (
-	"errors"
 	"io"
 	"os"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
@@ -80,23 +76,7 @@ func (d dataFinder) next(f *os.File, offset int64) (start, end int64, err error)
 	if last := d[f]; last.start <= offset && offset < last.end {
 		return offset, last.end, nil
 	}
-	start, end, err = seekData(f, offset)
+	start, end, err = tree.NextData(f, offset)
 	d[f] = struct{ start, end int64 }{start, end}
-	return start, end, err
-}
-
-// seekData returns the next range of data of a file. A file system that does not know of holes has data everywhere.
-func seekData(f *os.File, offset int64) (start, end int64, err error) {
-	start, err = f.Seek(offset, unix.SEEK_DATA)
-	if errors.Is(err, syscall.ENXIO) {
-		return 1<<63 - 1, 1<<63 - 1, nil
-	}
-	if errors.Is(err, syscall.EINVAL) {
-		return offset, 1<<63 - 1, nil
-	}
-	if err != nil {
-		return 0, 0, err
-	}
-	end, err = f.Seek(start, unix.SEEK_HOLE)
 	return start, end, err
 }

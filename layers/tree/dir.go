@@ -180,21 +180,10 @@ func (f *dirFile) ReadAt(b []byte, at int64) (n int, err error) {
 // NextData is the next range of data that ends behind an offset; it begins at the size of the whole if there is none.
 func (f *dirFile) NextData(offset int64) (start, end int64, err error) {
 	err = f.with(func(file *os.File) error {
-		start, err = file.Seek(offset, unix.SEEK_DATA)
-		switch {
-		case errors.Is(err, unix.ENXIO):
-			start, end = f.was.size, f.was.size
-			return nil
-		case errors.Is(err, unix.EINVAL): // a file system that cannot tell
-			start, end = offset, f.was.size
-			return nil
-		case err != nil:
-			return err
-		}
-		end, err = file.Seek(start, unix.SEEK_HOLE)
+		start, end, err = NextData(file, offset)
 		return err
 	})
-	return start, end, err
+	return min(start, f.was.size), min(end, f.was.size), err
 }
 
 // with opens the file, unless it is the one that is open, and makes sure that it is what was found.

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/cmd/internal/progress"
 	"github.com/PlanktoScope/pkbuild/qemu"
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
@@ -200,7 +199,7 @@ func readChecks(files []string) ([]qemu.Check, error) {
 
 // showProgress shows the time that a boot takes on a terminal, until stop is called.
 func showProgress(w io.Writer, image string, silent bool) (stop func()) {
-	if silent || !progress.IsTerminal(w) {
+	if silent || !cli.IsTerminal(w) {
 		return func() {}
 	}
 	start, done, ended := time.Now(), make(chan struct{}), make(chan struct{})

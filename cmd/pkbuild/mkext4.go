@@ -12,7 +12,6 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/ext4image"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/cmd/internal/progress"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -37,7 +36,7 @@ func mkext4Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.Source == "-" && progress.IsTerminal(os.Stdin) {
+			if o.Source == "-" && cli.IsTerminal(os.Stdin) {
 				return fmt.Errorf("%w: the standard input is a terminal, want a tar", cli.ErrUsage)
 			}
 			o.Warn = func(line string) { fmt.Fprintf(cmd.ErrOrStderr(), "pkbuild: %s\n", line) }

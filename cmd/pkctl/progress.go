@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 
-	"golang.org/x/term"
-
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
@@ -36,7 +34,7 @@ func (p *progress) fetch(e images.Event) {
 	switch {
 	case e.State != images.Layers:
 		p.line(e.String())
-	case isTerminal(p.w):
+	case cli.IsTerminal(p.w):
 		p.rewrite(e.String())
 	}
 }
@@ -44,15 +42,10 @@ func (p *progress) fetch(e images.Event) {
 // transfer prints an event of an export or import.
 func (p *progress) transfer(e transfer.Event) {
 	switch {
-	case isTerminal(p.w) && e.Total > 0:
+	case cli.IsTerminal(p.w) && e.Total > 0:
 		p.rewrite(fmt.Sprintf("%s: %d%%", e.Text, 100*e.Done/e.Total))
 	case e.Text != p.last:
 		p.line(e.Text)
 	}
 	p.last = e.Text
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -97,4 +98,12 @@ func TestGroup(t *testing.T) {
 	code, stdout, _ = run(t.Context(), nil, "version")
 	require.Equal(t, cli.Done, code)
 	require.Regexp(t, `^tool v1 go1\.`, stdout)
+}
+
+func TestIsTerminal(t *testing.T) {
+	require.False(t, cli.IsTerminal(&bytes.Buffer{}))
+	f, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer f.Close()
+	require.False(t, cli.IsTerminal(f))
 }

@@ -5,16 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"github.com/PlanktoScope/pkbuild/builder"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
 // Flags choose how events are shown.
@@ -43,16 +42,10 @@ func (f *Flags) View(stdout, stderr io.Writer) View {
 		return jsonView{json.NewEncoder(stdout)}
 	case f.Quiet:
 		return quietView{stderr}
-	case f.Verbose || !IsTerminal(stderr):
+	case f.Verbose || !cli.IsTerminal(stderr):
 		return lineView{stderr, f.Verbose}
 	}
 	return newBarView(stderr)
-}
-
-// IsTerminal reports whether live output can be shown: on a terminal that is not dumb, and not in CI.
-func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("CI") == "" && os.Getenv("TERM") != "dumb"
 }
 
 type jsonView struct{ *json.Encoder }

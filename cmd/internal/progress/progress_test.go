@@ -3,7 +3,6 @@ package progress
 import (
 	"bytes"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -94,12 +93,4 @@ func TestFlagsExclude(t *testing.T) {
 	}
 	require.ErrorContains(t, run("--json", "--quiet"), "none of the others can be")
 	require.EqualError(t, run("--verbose"), "ran")
-}
-
-func TestIsTerminal(t *testing.T) {
-	require.False(t, IsTerminal(&bytes.Buffer{}))
-	f, err := os.Open(os.DevNull)
-	require.NoError(t, err)
-	defer f.Close()
-	require.False(t, IsTerminal(f))
 }

@@ -63,7 +63,7 @@ func (d Device) fetch(ctx context.Context, stage int) error {
 	if event == nil {
 		event = func(images.Event) {}
 	}
-	err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: time.Second}.Fetch(ctx, record, names)
+	err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: 3 * time.Second}.Fetch(ctx, record, names)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}

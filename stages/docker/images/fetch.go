@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/internal/download"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
@@ -54,7 +55,7 @@ func (e Event) String() string {
 type Fetcher struct {
 	Docker Docker
 	Notify func(Event)
-	Wait   time.Duration // before the second attempt; it quadruples with each
+	Wait   time.Duration // before the second attempt; it doubles with each
 }
 
 // attempts is how often the pull of an image is tried.
@@ -120,30 +121,23 @@ func (f Fetcher) Fetch(ctx context.Context, r Record, names []string) error {
 
 // fetch pulls an image, and retries unless the error is permanent.
 func (f Fetcher) fetch(ctx context.Context, e Event, platform string) error {
-	wait := f.Wait
-	for attempt := 1; ; attempt++ {
+	attempt := 1
+	retry := download.Retry{Attempts: attempts, Backoff: f.Wait, Notify: func(err error, wait time.Duration) {
+		attempt++
+		e.State, e.Text = Retrying, fmt.Sprintf("attempt %d of %d, in %s: %v", attempt, attempts, wait, err)
 		f.Notify(e)
-		err := f.pull(ctx, e, platform)
-		if err == nil {
-			e.State, e.Text = Fetched, ""
-			f.Notify(e)
-			return nil
-		}
-		if isPermanent(err) || ctx.Err() != nil {
-			return err
-		}
-		if attempt == attempts {
-			return fmt.Errorf("%w (%d attempts)", err, attempts)
-		}
-		e.State, e.Text = Retrying, fmt.Sprintf("attempt %d of %d, in %s: %v", attempt+1, attempts, wait, err)
+	}}
+	err := retry.Do(ctx, isPermanent, func() int64 { return 0 }, func(ctx context.Context) error {
+		e.State, e.Text = Fetching, ""
 		f.Notify(e)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-		e.State, e.Text, wait = Fetching, "", 4*wait
+		return f.pull(ctx, e, platform)
+	})
+	if err != nil {
+		return err
 	}
+	e.State, e.Text = Fetched, ""
+	f.Notify(e)
+	return nil
 }
 
 // pull pulls an image once, and checks its platform.

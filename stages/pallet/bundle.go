@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,8 @@ type File struct {
 	Target  string      // of a symlink
 	Source  string      // path of a regular file's content, in a pallet or a download
 	Content []byte      // of a regular file without a Source
+
+	special fs.FileMode // setuid, setgid and sticky bits of the source, which Mode does not have
 }
 
 // Options are the inputs of a bundle besides the pallet's files.
@@ -65,7 +68,7 @@ func (p *Pallet) Bundle(ctx context.Context, options Options) (*Bundle, error) {
 	if err := b.mistakes.err(); err != nil {
 		return nil, err
 	}
-	return &Bundle{Manifest: manifest, Files: b.files.list(), Warnings: v.Warnings}, nil
+	return &Bundle{Manifest: manifest, Files: b.files.list(), Warnings: append(v.Warnings, b.warnings...)}, nil
 }
 
 // bundler collects the files and the mistakes of one bundle.
@@ -74,6 +77,7 @@ type bundler struct {
 	roots    roots
 	files    tree
 	mistakes mistakes
+	warnings []string
 	options  Options
 
 	skipDownloads bool // leave the exports of downloads out
@@ -87,7 +91,7 @@ func (b *bundler) bundle(p *Pallet, mistaken bool) {
 		{Path: path.Join(packagesDir, repositoryFile), Mode: 0o644, Content: []byte(repository)},
 		{Path: exportsDir, Mode: fs.ModeDir | 0o755},
 	} {
-		b.mistakes.add(b.files.put(f))
+		b.mistakes.add(b.put(f))
 	}
 	for _, d := range p.enabled() {
 		b.mistakes.add(b.copy(d.Package.view, d.Package.dir, d.Package.BundleDir(), 0))
@@ -102,6 +106,17 @@ func (b *bundler) bundle(p *Pallet, mistaken bool) {
 			}
 		}
 	}
+}
+
+// put adds a file. It warns of special permission bits, which bundles do not keep.
+func (b *bundler) put(f File) error {
+	if f.special != 0 {
+		text := fmt.Sprintf("%s:1:1: file has the mode %v, of which the bundle keeps %v only", f.Source, f.Mode|f.special, f.Mode)
+		if !slices.Contains(b.warnings, text) {
+			b.warnings = append(b.warnings, text)
+		}
+	}
+	return b.files.put(f)
 }
 
 // BundleDir returns the directory of the package in a bundle, relative to the bundle.

@@ -169,6 +169,7 @@ func TestModesAndLinks(t *testing.T) {
 		"755 overlays/etc/run run\n",
 		"777 overlays/etc/self self",
 	}, exportsOf(t, b))
+	require.Equal(t, []string{filepath.Join(etc, "run") + ":1:1: file has the mode urwxr-xr-x, of which the bundle keeps -rwxr-xr-x only"}, b.Warnings)
 	for _, f := range b.Files {
 		if f.Mode.IsDir() {
 			require.Equal(t, fs.ModeDir|0o755, f.Mode, f.Path)

@@ -35,12 +35,12 @@ func (b *bundler) copy(v *view, source, target string, permissions fs.FileMode) 
 		f.Mode = permissions
 	}
 	f.Path = target
-	return b.files.put(f)
+	return b.put(f)
 }
 
 // copyBelow adds a directory tree of a view to the bundle.
 func (b *bundler) copyBelow(v *view, source, target string) error {
-	if err := b.files.put(File{Path: target, Mode: fs.ModeDir | 0o755}); err != nil {
+	if err := b.put(File{Path: target, Mode: fs.ModeDir | 0o755}); err != nil {
 		return err
 	}
 	for _, name := range v.below(source) {
@@ -50,7 +50,7 @@ func (b *bundler) copyBelow(v *view, source, target string) error {
 			continue
 		}
 		f.Path = path.Join(target, relativeTo(source, name))
-		if err := b.files.put(f); err != nil {
+		if err := b.put(f); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,7 @@ func (b *bundler) copyDir(root *os.Root, source, target string) error {
 			return err
 		}
 		f.Path = path.Join(target, relativeTo(source, name))
-		return b.files.put(f)
+		return b.put(f)
 	})
 }
 
@@ -111,11 +111,12 @@ func lstat(root *os.Root, name string) (File, error) {
 	case !mode.IsRegular():
 		return File{}, fmt.Errorf("read %s: file is a %s; a bundle has regular files, directories and symlinks only",
 			fullPath(root, name), typeName(mode))
-	case mode&0o100 != 0:
-		return File{Mode: 0o755, Source: fullPath(root, name)}, nil
-	default:
-		return File{Mode: 0o644, Source: fullPath(root, name)}, nil
 	}
+	f := File{Mode: 0o644, Source: fullPath(root, name), special: info.Mode() & (fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)}
+	if info.Mode()&0o100 != 0 {
+		f.Mode = 0o755
+	}
+	return f, nil
 }
 
 // copyFrom copies the content of a regular file.

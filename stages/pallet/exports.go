@@ -186,7 +186,7 @@ func (b *bundler) copyDownload(dir, name, target string, permissions fs.FileMode
 			f.Mode = permissions
 		}
 		f.Path = path.Join(target, filepath.ToSlash(relativeTo(name, at)))
-		return b.files.put(f)
+		return b.put(f)
 	})
 }
 

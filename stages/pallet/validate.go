@@ -33,7 +33,7 @@ func (p *Pallet) Validate(ctx context.Context) *Validation {
 		b := bundler{ctx: ctx, roots: r, files: tree{}, skipDownloads: true}
 		b.bundle(p, v.Err() != nil)
 		b.mistakes.add(b.files.check())
-		v.Mistakes = append(v.Mistakes, b.mistakes...)
+		v.Mistakes, v.Warnings = append(v.Mistakes, b.mistakes...), append(v.Warnings, b.warnings...)
 	}
 	if err := r.close(); err != nil {
 		v.Mistakes = append(v.Mistakes, err)

@@ -106,6 +106,7 @@ func (b *bundler) bundle(p *Pallet, mistaken bool) {
 			}
 		}
 	}
+	b.files.restrict()
 }
 
 // put adds a file. It warns of special permission bits, which bundles do not keep.

@@ -157,11 +157,14 @@ func (f *file) find(at keyPath) (position string, depth int) {
 	for ; err == nil && len(at) > 0; at = at[:len(at)-1] {
 		if node, err := at.node().FilterFile(f.parsed); err == nil {
 			p := start(node).Position
-			return fmt.Sprintf("%s:%d:%d", f.name, p.Line, p.Column), len(at)
+			return f.at(p.Line, p.Column), len(at)
 		}
 	}
-	return f.name + ":1:1", 0
+	return f.at(1, 1), 0
 }
+
+// at returns file:line:column.
+func (f *file) at(line, column int) string { return fmt.Sprintf("%s:%d:%d", f.name, line, column) }
 
 // start returns the first token of a value. That of a mapping node itself is its first colon.
 func start(node ast.Node) *token.Token {

@@ -12,8 +12,8 @@ import (
 // requires that pallet and imports everything from it, until the import group is edited. Its format version is the newer
 // one of version, which is that of the required pallet, and Version.
 func Init(dir, as string, from *Requirement, version string) error {
-	if text := pathProblem(as); text != "" || as == "" {
-		return fmt.Errorf("pallet path %q %s, want a path such as github.com/PlanktoScope/pallet-standard", as, text)
+	if !ValidPath(as) {
+		return fmt.Errorf("pallet path %q is invalid, want a path such as github.com/PlanktoScope/pallet-standard", as)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package pallet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +15,7 @@ import (
 
 // Lint returns warnings of likely mistakes that Check and Forklift accept, each with its position. The error joins files
 // that cannot be read, such as missing sources of exports.
-func (p *Pallet) Lint() (warnings []string, err error) {
+func (p *Pallet) Lint(ctx context.Context) (warnings []string, err error) {
 	l := linter{roots: roots{}, targets: map[string]bool{}, modes: map[string]fs.FileMode{}, links: map[string]bool{}}
 	for _, d := range p.enabled() {
 		for _, e := range d.exports() {
@@ -23,11 +24,15 @@ func (p *Pallet) Lint() (warnings []string, err error) {
 	}
 	for _, d := range p.enabled() {
 		l.deployment(d)
+		l.compose(ctx, d)
 	}
 	l.ports(p)
 	l.similarPaths(p)
 	l.checkUnits()
 	l.unused(p)
+	l.secrets(ctx, p)
+	l.keys(p)
+	l.paths(p)
 	slices.Sort(l.warnings)
 	return slices.Compact(l.warnings), errors.Join(append(l.errs, l.roots.close())...)
 }

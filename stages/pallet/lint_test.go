@@ -16,7 +16,7 @@ func linted(t *testing.T, dir string) []string {
 	t.Helper()
 	p, err := Read(dir)
 	require.NoError(t, err)
-	warnings, err := p.Lint()
+	warnings, err := p.Lint(t.Context())
 	require.NoError(t, err)
 	for i := range warnings {
 		warnings[i] = strings.ReplaceAll(warnings[i], dir, "P")
@@ -29,18 +29,24 @@ func TestLintOfRealPallet(t *testing.T) {
 	dir := t.TempDir()
 	pallettest.Standard(t, dir)
 	want := []string{
+		"portainer/forklift-package.yml:58:11: key \"application\" is unknown and ignored",
+		"portainer/forklift-package.yml:63:11: key \"application\" is unknown and ignored",
 		"label serves /admin/fs/*, but the services of deployment apps/filebrowser-root declare",
 		"label serves /ps/node-red-v2/api/*, but the services of deployment apps/ps/node-red-dashboard declare",
 		"link overlays/etc/systemd/system/multi-user.target.wants/nodered.service has the target /usr/lib/nodered.service, which",
+		"cockpit/forklift-package.yml:161:7: key \"description\" is unknown and ignored",
 		"downloads ghcr.io/planktoscope/machine-name:0.1.3, whose content can change; add a checksum",
 		"fileset path /etc/dhsmasq-templates.d of deployment host/networking/dnsmasq is not exported; " +
 			"did you mean /etc/dnsmasq-templates.d?",
+		"passphrase of a Wi-Fi network can be read by every user of the device: " +
+			"export overlays/etc/hostapd/hostapd.conf.d/30-auth-30-planktoscope-passphrase.conf has the permissions 0644",
 		"unit network-pre.service does not exist; did you mean network-pre.target?",
 		"unit network-pre.service does not exist; did you mean network-pre.target?",
 		"path /home/pi/device-backend-logs/control of deployment host/planktoscope/device-backend is similar to " +
 			"/home/pi/device-backend-logs/controller of deployment apps/ps/backend/controller",
 		"link overlays/etc/systemd/system/multi-user.target.wants/ssh.service has the target /usr/lib/systemd/ssh.service, which",
 		"listener 1883/mqtt of deployment infra/mosquitto cannot conflict with a listener on 1883/tcp; name the protocol tcp",
+		"pslocal/forklift-package.yml:17:9: key \"path\" is unknown and ignored; did you mean paths?",
 	}
 	got := linted(t, dir)
 	require.Len(t, got, len(want))

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 )
 
 // tree is the files of a bundle by path.
@@ -30,6 +31,23 @@ func (t tree) put(f File) error {
 	}
 	t[f.Path] = f
 	return nil
+}
+
+// restrict removes the permissions of a source file from its copies outside of the exports that none of its exports has: a
+// secret that is exported with 0600 must not be readable in packages.
+func (t tree) restrict() {
+	exported := map[string]fs.FileMode{}
+	for name, f := range t {
+		if f.Source != "" && strings.HasPrefix(name, exportsDir+"/") {
+			exported[f.Source] |= f.Mode
+		}
+	}
+	for name, f := range t {
+		if mode, ok := exported[f.Source]; ok && !strings.HasPrefix(name, exportsDir+"/") {
+			f.Mode &= mode
+			t[name] = f
+		}
+	}
 }
 
 // list returns the files sorted by path.

@@ -42,7 +42,7 @@ func checkCommand(w *Flags) *cobra.Command {
 			v := p.Validate(cmd.Context())
 			warnings := v.Warnings
 			if lint {
-				more, err := p.Lint()
+				more, err := p.Lint(cmd.Context())
 				if err != nil && v.Err() == nil {
 					return err
 				}

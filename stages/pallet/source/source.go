@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -26,12 +25,9 @@ type Source struct {
 	StallTimeout time.Duration // a fetch fails after this time without progress; 0: DefaultStallTimeout
 }
 
-// pathPattern matches the paths of pallets, which become paths in the cache and parts of URLs.
-var pathPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]*(/[A-Za-z0-9_~][A-Za-z0-9._~-]*)+$`)
-
 // Resolve returns a directory with the files of a locked commit. It is shared with other processes and must not be changed.
 func (s Source) Resolve(ctx context.Context, r pallet.Requirement) (dir string, err error) {
-	if !pathPattern.MatchString(r.Path) {
+	if !pallet.ValidPath(r.Path) {
 		return "", fmt.Errorf("%q is not the path of a pallet, such as github.com/PlanktoScope/pallet-standard", r.Path)
 	}
 	dir = filepath.Join(s.Cache, "trees", filepath.FromSlash(r.Path)+"@"+r.Lock.Version()+"+"+r.Lock.Commit)
@@ -90,7 +86,7 @@ func verify(repo *git.Repository, commit *object.Commit, r pallet.Requirement) e
 // splitQuery splits PATH@QUERY.
 func splitQuery(text string) (path, query string, err error) {
 	path, query, _ = strings.Cut(text, "@")
-	if !pathPattern.MatchString(path) || query == "" {
+	if !pallet.ValidPath(path) || query == "" {
 		return "", "", fmt.Errorf("%q is not of the form PATH@QUERY, such as "+
 			"github.com/PlanktoScope/pallet-standard@v2024.0.0, where the query is a branch, a tag or the beginning of a commit", text)
 	}

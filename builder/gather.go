@@ -20,6 +20,7 @@ type Sources struct {
 	Recipe *recipes.Recipe
 
 	lock    *lock.Lock
+	cache   string                  // empty: none
 	files   map[string][]sourceFile // by the path in the recipe
 	texts   map[string]string       // of scripts and signing keys, by the path in the recipe
 	keys    map[string]string       // signing keys as apt reads them, by the path in the recipe
@@ -43,7 +44,7 @@ type GatherOptions struct {
 // Gather reads what a recipe refers to. Required pallets and downloads come from the cache, and are fetched if it lacks
 // them. The error is a lock.StaleError if the downloads are not those of the lock.
 func Gather(ctx context.Context, r *recipes.Recipe, o GatherOptions) (s *Sources, err error) {
-	s = &Sources{Recipe: r, lock: o.Lock, files: map[string][]sourceFile{}, texts: map[string]string{}, keys: map[string]string{}}
+	s = &Sources{Recipe: r, lock: o.Lock, cache: o.Cache, files: map[string][]sourceFile{}, texts: map[string]string{}, keys: map[string]string{}}
 	digests := &digests{ctx, map[string]string{}}
 	if err := s.readFiles(digests); err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (s *Sources) readKeys(r *recipes.Repository, digests *digests) error {
 
 // readPallets reads the staged pallets, and keeps others from pruning what they are read from until it returns.
 func (s *Sources) readPallets(ctx context.Context, digests *digests, o GatherOptions) (err error) {
-	reader := newPalletReader(s.Recipe, digests, o)
+	reader := newPalletReader(s, digests, o)
 	for _, l := range s.Recipe.Layers {
 		if l.Stage == nil {
 			continue
@@ -176,7 +177,7 @@ func (s *Sources) locate(name string) string { return layers.Locate(s.Recipe.Dir
 // pallet returns a staged pallet by its path in the recipe.
 func (s *Sources) pallet(path string) (stagedPallet, error) {
 	for _, p := range s.pallets {
-		if p.lock.Path == filepath.ToSlash(path) {
+		if p.path == path {
 			return p, nil
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder/lock"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/overlays"
-	"github.com/PlanktoScope/pkbuild/recipes"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/download"
@@ -28,6 +27,7 @@ const palletsDir = "pallets"
 
 // stagedPallet is a pallet that a recipe stages.
 type stagedPallet struct {
+	path   string // in the recipe
 	lock   lock.Pallet
 	bundle []layers.File // paths are relative to the bundle; nil if bundles are skipped
 	apps   []apply.App   // in the order in which the device starts them
@@ -35,19 +35,18 @@ type stagedPallet struct {
 
 // palletReader reads and bundles the pallets of a recipe.
 type palletReader struct {
-	dir         string // of the recipe
-	cache       string // empty: a pallet must require and download nothing
+	sources     *Sources
 	skipBundles bool
 	digests     *digests
 	reader      pallet.Reader
 	downloads   *downloads
 }
 
-func newPalletReader(r *recipes.Recipe, digests *digests, o GatherOptions) *palletReader {
+func newPalletReader(s *Sources, digests *digests, o GatherOptions) *palletReader {
 	mirrors := mirror.Mirrors{}
-	maps.Copy(mirrors, r.Mirrors)
+	maps.Copy(mirrors, s.Recipe.Mirrors)
 	maps.Copy(mirrors, o.Mirrors)
-	p := &palletReader{dir: r.Dir, cache: o.Cache, skipBundles: o.SkipBundles, digests: digests, downloads: &downloads{}}
+	p := &palletReader{sources: s, skipBundles: o.SkipBundles, digests: digests, downloads: &downloads{}}
 	if o.Lock != nil {
 		p.downloads.pins, p.downloads.locked = o.Lock.Downloads, true
 	}
@@ -57,19 +56,22 @@ func newPalletReader(r *recipes.Recipe, digests *digests, o GatherOptions) *pall
 	dir := filepath.Join(o.Cache, palletsDir)
 	p.reader.Resolver = source.Source{Cache: filepath.Join(dir, "git"), Mirrors: mirrors}
 	p.downloads.Cache = download.Cache{
-		Dir: filepath.Join(dir, "downloads"), Mirrors: mirrors, Platform: "linux/" + r.Architecture,
+		Dir: filepath.Join(dir, "downloads"), Mirrors: mirrors, Platform: "linux/" + s.Recipe.Architecture,
 	}
 	return p
 }
 
 // read reads the pallet in a directory, which is relative to the recipe.
 func (p *palletReader) read(ctx context.Context, dir string) (s stagedPallet, err error) {
-	at := layers.Locate(p.dir, dir)
+	at := p.sources.locate(dir)
 	state, err := source.Describe(at)
 	if err != nil {
 		return s, err
 	}
-	s.lock.Path = filepath.ToSlash(dir)
+	s.path, s.lock.Path = dir, filepath.ToSlash(dir)
+	if below, cached, err := p.sources.relative(at); err == nil && cached {
+		s.lock.Path = below // the same on every machine
+	}
 	if state.Clean {
 		s.lock.Commit = state.Commit
 	}
@@ -93,7 +95,7 @@ func (p *palletReader) read(ctx context.Context, dir string) (s stagedPallet, er
 // bundle makes the bundle of a pallet.
 func (p *palletReader) bundle(ctx context.Context, read *pallet.Pallet, state source.State) ([]layers.File, error) {
 	o := pallet.Options{Version: state.Version, Commit: state.Commit, Clean: state.Clean}
-	if p.cache != "" {
+	if p.sources.cache != "" {
 		o.Downloads = p.downloads
 	}
 	b, err := read.Bundle(ctx, o)

@@ -21,7 +21,8 @@ type sourceFile struct {
 	kind       string // "file", "directory" or "symlink"
 	executable bool   // by its owner
 	target     string // of a symlink
-	source     string // path relative to the recipe, of a file
+	source     string // path of a file, relative to the recipe or to the cache
+	cached     bool   // the path is relative to the cache
 	sha256     string // of a file
 }
 
@@ -36,7 +37,7 @@ func (s *Sources) readFile(name string, digests *digests) error {
 		if err != nil {
 			return err
 		}
-		f, err := readSource(s.Recipe.Dir, top, file, digests)
+		f, err := s.readSource(top, file, digests)
 		all = append(all, f)
 		return err
 	})
@@ -44,7 +45,7 @@ func (s *Sources) readFile(name string, digests *digests) error {
 	return err
 }
 
-func readSource(dir, top, name string, digests *digests) (f sourceFile, err error) {
+func (s *Sources) readSource(top, name string, digests *digests) (f sourceFile, err error) {
 	if f.below, err = filepath.Rel(top, name); err != nil {
 		return f, err
 	}
@@ -60,7 +61,7 @@ func readSource(dir, top, name string, digests *digests) (f sourceFile, err erro
 		f.target, err = os.Readlink(name)
 	case 0:
 		f.kind, f.executable = "file", info.Mode().Perm()&0o100 != 0
-		if f.source, err = relative(dir, name); err != nil {
+		if f.source, f.cached, err = s.relative(name); err != nil {
 			return f, err
 		}
 		f.sha256, err = digests.of(name)
@@ -76,7 +77,7 @@ func (s *Sources) refusePrivateKeys(f *recipes.File) error {
 		if file.kind != "file" {
 			continue
 		}
-		name := s.locate(file.source)
+		name := filepath.Join(s.locate(f.Source), file.below)
 		private, err := beginsWithPrivateKey(name)
 		if err != nil {
 			return err
@@ -178,7 +179,7 @@ func sourceEntries(base layers.File, all []sourceFile, ownModes bool) []layers.F
 			if ownModes && f.executable {
 				e.Mode = 0o755
 			}
-			e.Source, e.SHA256 = f.source, f.sha256
+			e.Source, e.Cached, e.SHA256 = f.source, f.cached, f.sha256
 		}
 		out = append(out, e)
 	}

@@ -83,7 +83,7 @@ func (p *palletReader) bundleFile(f pallet.File) (to layers.File, err error) {
 		if f.Source == "" {
 			return to, nil
 		}
-		if to.Source, to.Cached, err = p.relative(f.Source); err != nil {
+		if to.Source, to.Cached, err = p.sources.relative(f.Source); err != nil {
 			return to, err
 		}
 		to.SHA256, err = p.digests.of(f.Source)
@@ -95,13 +95,13 @@ func (p *palletReader) bundleFile(f pallet.File) (to layers.File, err error) {
 
 // relative returns the path of a file relative to the cache if the file lies there, else relative to the recipe, so that
 // a plan is the same on every machine.
-func (p *palletReader) relative(name string) (below string, cached bool, err error) {
-	if p.cache != "" {
-		if below, err = relative(filepath.Join(p.cache, palletsDir), name); err == nil && filepath.IsLocal(below) {
-			return filepath.Join(palletsDir, below), true, nil
+func (s *Sources) relative(name string) (below string, cached bool, err error) {
+	if s.cache != "" {
+		if below, err = relative(s.cache, name); err == nil && filepath.IsLocal(below) {
+			return below, true, nil
 		}
 	}
-	below, err = relative(p.dir, name)
+	below, err = relative(s.Recipe.Dir, name)
 	return below, false, err
 }
 

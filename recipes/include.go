@@ -42,6 +42,14 @@ func (l *loader) include(at *node, trail []string) {
 		return
 	}
 	name := relativeTo(at.file, at.text)
+	if shippedName, ok := strings.CutPrefix(at.text, shippedScheme); ok {
+		var err error
+		if name, err = shippedPath(l.options.Shipped, shippedName); err != nil {
+			l.incomplete = true
+			l.problems.add(at.position, "%s", err)
+			return
+		}
+	}
 	if i := slices.Index(trail, name); i >= 0 {
 		circle := append(slices.Clone(trail[i:]), name)
 		l.problems.add(at.position, "the file includes itself: %s; remove one of these", strings.Join(circle, " -> "))

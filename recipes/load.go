@@ -12,6 +12,9 @@ import (
 type Options struct {
 	// Set are values of variables that override the recipe's. They are not expanded.
 	Set map[string]string
+	// Shipped is the directory in which shipped recipes are extracted when they are included. It may be empty, and then
+	// none can be.
+	Shipped string
 }
 
 // Load reads a recipe and the files that it includes. The error is Problems if they contain mistakes, and another error

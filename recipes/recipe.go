@@ -10,7 +10,7 @@ import "fmt"
 // Recipe describes a disk image or, with Container, a container image.
 type Recipe struct {
 	Name         string            `yaml:"name" doc:"Name of the image. The host name, the disk signature and the file system UUIDs are derived from it." required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$" hint:"up to 63 lower-case letters, digits and inner dashes, such as planktoscope"`
-	Include      []string          `yaml:"include" doc:"Recipes to start from, by path relative to this file, without variables. This file overrides them, and later ones override earlier ones; lists marked as appended begin with theirs. A file that is included twice counts once."`
+	Include      []string          `yaml:"include" doc:"Recipes to start from, by path relative to this file, or as pkbuild:NAME if they ship with pkbuild, such as pkbuild:debian-pi; without variables. This file overrides them, and later ones override earlier ones; lists marked as appended begin with theirs. A file that is included twice counts once."`
 	Remove       *Removal          `yaml:"remove" doc:"What to leave out of the included recipes. To replace a user or a repository, remove it and add another one of that name."`
 	Vars         map[string]string `yaml:"vars" doc:"Variables: ${name} in any string is replaced by the value, $${ by a literal ${. Values here override those of includes, and --set overrides both." pattern:"^[a-z][a-z0-9_-]*$" hint:"lower-case letters, digits, dashes and underscores, such as user"`
 	Architecture string            `yaml:"architecture" doc:"Debian's name of the processor architecture." enum:"arm64" default:"arm64"`

@@ -71,7 +71,7 @@ func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff b
 	if old == nil && diff {
 		return nil, nil, errNoLock(recipe)
 	}
-	r, err := flags.load(recipe)
+	r, err := flags.load(recipe, cache)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,7 +93,7 @@ func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff b
 
 // checkLock checks that a recipe's lock is up to date.
 func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string) error {
-	r, err := flags.load(recipe)
+	r, err := flags.load(recipe, cache)
 	if err != nil {
 		return err
 	}

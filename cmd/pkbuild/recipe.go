@@ -46,8 +46,8 @@ func recipeNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 	return []string{"yml", "yaml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// load loads a recipe.
-func (f *recipeFlags) load(name string) (*recipes.Recipe, error) {
+// load loads a recipe, with the cache of a flag for shipped recipes.
+func (f *recipeFlags) load(name, cache string) (*recipes.Recipe, error) {
 	set := map[string]string{}
 	for _, s := range f.set {
 		key, value, ok := strings.Cut(s, "=")
@@ -56,12 +56,16 @@ func (f *recipeFlags) load(name string) (*recipes.Recipe, error) {
 		}
 		set[key] = value
 	}
-	return recipes.Load(name, recipes.Options{Set: set})
+	dir, err := cacheDir(cache)
+	if err != nil {
+		return nil, err
+	}
+	return recipes.Load(name, recipes.Options{Set: set, Shipped: filepath.Join(dir, "recipes")})
 }
 
 // compile loads a recipe and its lock, and compiles them with the cache of a flag.
 func (f *recipeFlags) compile(ctx context.Context, name, cache string) (*recipes.Recipe, *builder.Plan, error) {
-	r, err := f.load(name)
+	r, err := f.load(name, cache)
 	if err != nil {
 		return nil, nil, err
 	}

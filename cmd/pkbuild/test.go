@@ -47,7 +47,7 @@ func testCommand() *cobra.Command {
 				return err
 			}
 			o.dir, o.json = dir, build.show.JSON
-			r, err := build.recipe.load(args[0])
+			r, err := build.recipe.load(args[0], build.cache.own)
 			if err == nil && o.image == "" {
 				o.image = filepath.Join(dir, r.Name+".img")
 				err = buildImage(cmd, &build, args[0], o.image)

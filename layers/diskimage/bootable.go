@@ -35,14 +35,11 @@ func find(image io.ReaderAt, all []partition, number uint32, content, kind strin
 		return partition{}, fmt.Errorf("partition %d is missing, want %s", number, content)
 	}
 	p := all[i]
-	what, err := p.describe(image)
+	name, err := identifyAs(content, image, p.start)
 	if err != nil {
-		return p, err
+		return p, fmt.Errorf("partition %d: %w", number, err)
 	}
-	name, err := identify(image, p.start)
-	if err != nil {
-		return p, err
-	}
+	what := p.describe(name)
 	switch {
 	case name != content && name != "":
 		return p, fmt.Errorf("%s: want %s", what, content)
@@ -64,11 +61,11 @@ func checkDropped(image io.ReaderAt, all []partition, drop []uint32) error {
 		if slices.Contains(drop, p.number) {
 			continue
 		}
-		what, err := p.describe(image)
+		name, err := identify(image, p.start)
 		if err != nil {
-			return err
+			return fmt.Errorf("partition %d: %w", p.number, err)
 		}
-		missing = append(missing, what)
+		missing = append(missing, p.describe(name))
 	}
 	for _, number := range drop {
 		if !known[number] {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/PlanktoScope/pkbuild/layers/ext4"
 )
@@ -81,15 +82,29 @@ func (s signature) matches(r io.ReaderAt, offset int64) (bool, error) {
 
 // identify returns the name of the content from an offset on, such as "ext4", or "" if it is not known.
 func identify(r io.ReaderAt, offset int64) (string, error) {
+	return identifyBy(signatures, r, offset)
+}
+
+// identifyAs is identify, but prefers a name: remains of an older file system can be in front of one.
+func identifyAs(preferred string, r io.ReaderAt, offset int64) (string, error) {
+	likely := slices.DeleteFunc(slices.Clone(signatures), func(s signature) bool {
+		return s.name != preferred && !(s.name == extFamily && strings.HasPrefix(preferred, extFamily))
+	})
+	if name, err := identifyBy(likely, r, offset); err != nil || name != "" {
+		return name, err
+	}
+	return identify(r, offset)
+}
+
+func identifyBy(signatures []signature, r io.ReaderAt, offset int64) (string, error) {
 	for _, s := range signatures {
 		found, err := s.matches(r, offset)
-		if err != nil {
+		switch {
+		case err != nil:
 			return "", err
-		}
-		if found && s.name == extFamily {
+		case found && s.name == extFamily:
 			return identifyExt(r, offset)
-		}
-		if found {
+		case found:
 			return s.name, nil
 		}
 	}

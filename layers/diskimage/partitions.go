@@ -37,22 +37,17 @@ var typeNames = map[mbr.Type]string{
 }
 
 // describe returns number, type, size and content of a partition, for messages.
-func (p partition) describe(image io.ReaderAt) (string, error) {
-	what := fmt.Sprintf("type %#02x", uint8(p.kind))
+func (p partition) describe(content string) string {
+	kind := fmt.Sprintf("type %#02x", uint8(p.kind))
 	if name := typeNames[p.kind]; name != "" {
-		what += " " + name
+		kind += " " + name
 	}
-	content := ""
-	if !p.isExtended() {
-		name, err := identify(image, p.start)
-		if err != nil {
-			return "", fmt.Errorf("partition %d: %w", p.number, err)
-		}
-		if name != "" {
-			content = ", holds " + name
-		}
+	if content != "" && !p.isExtended() {
+		content = ", holds " + content
+	} else {
+		content = ""
 	}
-	return fmt.Sprintf("partition %d (%s, %.1f MiB%s)", p.number, what, float64(p.size)/(1<<20), content), nil
+	return fmt.Sprintf("partition %d (%s, %.1f MiB%s)", p.number, kind, float64(p.size)/(1<<20), content)
 }
 
 // readPartitions reads the partitions of an image. It fails if there is no MBR, or one that cannot be right.

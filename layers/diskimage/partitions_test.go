@@ -121,6 +121,15 @@ func TestBootable(t *testing.T) {
 	}
 }
 
+// Remains of an older file system can be in front of an ext4 and do no harm.
+func TestRemainsInFrontOfTheRoot(t *testing.T) {
+	image := partitioned(t, 128, pi, map[int64]string{4: "FAT32", 44: "ext4"})
+	_, err := image.WriteAt(head(t, "NTFS")[:512], 44<<20)
+	require.NoError(t, err)
+	_, _, err = bootable(image, nil)
+	require.NoError(t, err)
+}
+
 func TestFilesThatAreNoDiskImage(t *testing.T) {
 	for name, what := range fileFormats {
 		err := noTable(bytes.NewReader(head(t, name)))

@@ -147,7 +147,7 @@ func prepare(image, dir string, m Machine, o Options) (r *Result, v invocation, 
 	v = invocation{
 		persist: o.Persist, offline: o.Offline, kvm: m.kvm(), initramfs: len(f.Initramfs) > 0,
 		cmdline: m.kernelCmdline(f), forwards: o.Forwards, volatile: o.card, lan: o.lan,
-		clock: o.start.Clock, usb: o.start.USB, watchdog: o.start.Watchdog,
+		clock: o.start.Clock, usb: o.start.USB, watchdog: o.start.Watchdog, log: o.start.WriteLog,
 	}
 	if v.disk, err = diskOf(image, dir, m, o.Persist); err != nil {
 		return nil, v, err

@@ -21,6 +21,7 @@ const (
 	initramfsFile  = "initramfs"
 	deviceTreeFile = "device-tree.dtb"
 	cardFile       = "card.img"
+	logFile        = "writes.log"
 	agentSocket    = "agent.sock"
 	qmpSocket      = "qmp.sock"
 	consoleFile    = "console.log"
@@ -46,6 +47,7 @@ type invocation struct {
 	clock     time.Time // of the hardware; zero: the host's
 	usb       bool      // a USB controller for sticks
 	watchdog  bool      // a hardware watchdog
+	log       bool      // log the writes to the disk
 	lan       *lan      // private network
 }
 
@@ -75,11 +77,15 @@ func (m Machine) command(v invocation) []string {
 	if m.DeviceTree {
 		args = append(args, "-dtb", deviceTreeFile)
 	}
-	cache := ""
-	if v.volatile {
-		cache = "cache=unsafe,"
+	drive := "format=raw,snapshot=" + snapshot + ",file=" + escape(v.disk)
+	switch {
+	case v.log:
+		drive = "driver=blklogwrites,file.driver=raw,file.file.filename=" + escape(v.disk) +
+			",log.driver=raw,log.file.filename=" + logFile + // the driver itself has to see flushes
+			",file.cache.no-flush=on,log.cache.no-flush=on"
+	case v.volatile:
+		drive = "cache=unsafe," + drive
 	}
-	drive := cache + "format=raw,snapshot=" + snapshot + ",file=" + escape(v.disk)
 	if m.Disk == "" {
 		args = append(args, "-drive", "if=sd,"+drive)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
-// Device is a card and the machine that boots it: a scenario.Machine. Each boot is a new process of QEMU, since the
+// Device is a card and the machine that boots it: a scenario.Device. Each boot is a new process of QEMU, since the
 // firmware reads the card anew.
 type Device struct {
 	o    DeviceOptions
@@ -32,6 +33,7 @@ type Device struct {
 	console string      // of the last boot
 	stderr  string      // of the last QEMU
 	sticks  map[string]string
+	disk    string // what the machine writes to: the card, or a copy of it while writes are logged
 
 	mu    sync.Mutex
 	fatal error // line of the console after which the guest does not go on
@@ -85,7 +87,7 @@ func NewDevice(o DeviceOptions) (*Device, error) {
 	return d, errors.Join(os.MkdirAll(d.dir, 0o777), copyCard(o.Image, d.card, size))
 }
 
-// Start implements scenario.Machine.
+// Start implements scenario.Device.
 func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 	d.boots++
 	d.setFatal(nil)
@@ -107,7 +109,15 @@ func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 		d.ports[guest] = host.Port
 		o.Forwards = append(o.Forwards, Forward{Host: host.Port, Guest: guest})
 	}
-	r, v, err := prepare(d.card, dir, d.m, o)
+	d.disk = d.card
+	if start.WriteLog {
+		d.disk = filepath.Join(dir, "running.img")
+		err := errors.Join(newLog(filepath.Join(dir, logFile)), copyCard(d.card, d.disk, 0))
+		if err != nil {
+			return err
+		}
+	}
+	r, v, err := prepare(d.disk, dir, d.m, o)
 	if err != nil {
 		return err
 	}
@@ -118,9 +128,7 @@ func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 	d.vm, d.result, d.ssh = vm, r, v.ssh
 	if err := vm.connect(); err != nil {
 		vm.fail(err)
-		err = vm.wait(err)
-		d.off()
-		return err
+		return errors.Join(vm.wait(err), d.off())
 	}
 	return nil
 }
@@ -164,7 +172,7 @@ func (d *Device) limit(ctx context.Context, limit time.Duration, what string) (c
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// Ready implements scenario.Machine.
+// Ready implements scenario.Device.
 func (d *Device) Ready(ctx context.Context, limit time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -186,7 +194,7 @@ func (d *Device) Ready(ctx context.Context, limit time.Duration) error {
 	}
 }
 
-// Run implements scenario.Machine. The guest ends the script by its own clock, which does not stop while the host is busy,
+// Run implements scenario.Device. The guest ends the script by its own clock, which does not stop while the host is busy,
 // only after a multiple of the limit.
 func (d *Device) Run(ctx context.Context, script string, limit time.Duration) (Output, error) {
 	if d.vm == nil {
@@ -197,7 +205,7 @@ func (d *Device) Run(ctx context.Context, script string, limit time.Duration) (O
 	return d.vm.agent.run(ctx, script, 10*limit)
 }
 
-// Inspect implements scenario.Machine.
+// Inspect implements scenario.Device.
 func (d *Device) Inspect(ctx context.Context) (*scenario.State, error) {
 	if d.vm == nil {
 		return nil, errOff
@@ -212,7 +220,7 @@ func (d *Device) Inspect(ctx context.Context) (*scenario.State, error) {
 	}, nil
 }
 
-// Dial implements scenario.Machine.
+// Dial implements scenario.Device.
 func (d *Device) Dial(ctx context.Context, port int) (net.Conn, error) {
 	host, ok := d.ports[port]
 	if !ok || d.vm == nil {
@@ -221,7 +229,7 @@ func (d *Device) Dial(ctx context.Context, port int) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", host))
 }
 
-// Console implements scenario.Machine.
+// Console implements scenario.Device.
 func (d *Device) Console() string {
 	if d.vm == nil {
 		return d.console
@@ -229,7 +237,7 @@ func (d *Device) Console() string {
 	return d.vm.console.all()
 }
 
-// Elapsed implements scenario.Machine.
+// Elapsed implements scenario.Device.
 func (d *Device) Elapsed() time.Duration {
 	if d.vm == nil {
 		return 0
@@ -237,7 +245,7 @@ func (d *Device) Elapsed() time.Duration {
 	return d.vm.watch.elapsed()
 }
 
-// Sleep implements scenario.Machine.
+// Sleep implements scenario.Device.
 func (d *Device) Sleep(ctx context.Context, t time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -257,7 +265,7 @@ func (d *Device) Sleep(ctx context.Context, t time.Duration) error {
 	}
 }
 
-// Ended implements scenario.Machine.
+// Ended implements scenario.Device.
 func (d *Device) Ended(ctx context.Context, limit time.Duration) (string, error) {
 	if d.vm == nil {
 		return "", errOff
@@ -276,11 +284,10 @@ func (d *Device) Ended(ctx context.Context, limit time.Duration) (string, error)
 	if d.vm.halted.Load() {
 		reason, err = "power-off", nil
 	}
-	d.off()
-	return reason, err
+	return reason, errors.Join(err, d.off())
 }
 
-// PowerOff implements scenario.Machine.
+// PowerOff implements scenario.Device.
 func (d *Device) PowerOff(ctx context.Context, limit time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -295,33 +302,54 @@ func (d *Device) PowerOff(ctx context.Context, limit time.Duration) error {
 	return err
 }
 
-// Cut implements scenario.Machine.
-func (d *Device) Cut(context.Context) error {
+// Cut implements scenario.Device.
+func (d *Device) Cut(_ context.Context, lost bool, seed int) error {
 	if d.vm == nil {
 		return errOff
 	}
 	err := d.vm.cmd.Process.Signal(syscall.SIGKILL)
 	<-d.vm.ended
-	d.off()
-	if errors.Is(err, os.ErrProcessDone) {
-		return errEnded
+	if lost {
+		err = errors.Join(err, d.loseWrites(seed))
 	}
+	return errors.Join(err, d.off())
+}
+
+// loseWrites replays the boot's writes on the card as it was before, without some of those since the last flush.
+func (d *Device) loseWrites(seed int) error {
+	log, err := os.Open(filepath.Join(d.vm.cmd.Dir, logFile))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	card, err := os.OpenFile(d.card, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	stats, err := replay(card, log, rand.New(rand.NewPCG(uint64(seed), 1)))
+	fmt.Fprintf(d.o.Console, "\npower cut: %d writes since the last flush lost, %d torn, %d kept\n", stats.lost, stats.torn, stats.kept)
+	err = errors.Join(err, card.Close(), os.Remove(d.disk))
+	d.disk = d.card
 	return err
 }
 
-// off forgets a machine that has ended.
-func (d *Device) off() {
+// off takes the card out of a machine that has ended.
+func (d *Device) off() error {
 	d.console, d.stderr = d.vm.console.all(), strings.TrimSpace(d.vm.stderr.String())
 	d.vm.fail(errEnded)
 	_ = d.vm.stdin.Close()
 	d.vm = nil
 	clear(d.sticks)
+	if d.disk == d.card {
+		return nil
+	}
+	return os.Rename(d.disk, d.card)
 }
 
-// Card implements scenario.Machine.
+// Card implements scenario.Device.
 func (d *Device) Card() scenario.Card { return cardEditor{d.card} }
 
-// Describe implements scenario.Machine.
+// Describe implements scenario.Device.
 func (d *Device) Describe() string {
 	if d.result == nil {
 		return ""
@@ -332,12 +360,14 @@ func (d *Device) Describe() string {
 	return text + fmt.Sprintf("stderr: %s\nfiles: %s\nconsole:\n%s", d.stderr, d.dir, strings.Join(console, "\n"))
 }
 
-// Close implements scenario.Machine.
+// Close implements scenario.Device.
 func (d *Device) Close(keep bool) error {
 	if d.vm != nil {
 		d.vm.fail(errEnded)
 		<-d.vm.ended
-		d.off()
+		if err := d.off(); err != nil {
+			return err
+		}
 	}
 	if keep {
 		return nil

@@ -56,7 +56,7 @@ func TestDevice(t *testing.T) {
 
 	boot(t, d, scenario.Start{}) // again, with the same card
 	require.NotContains(t, d.Console(), "Power down")
-	require.NoError(t, d.Cut(t.Context()))
+	require.NoError(t, d.Cut(t.Context(), false, 0))
 	require.Equal(t, 2, d.boots)
 	require.Regexp(t, `(?s)^command: cd .*/boot-2 && qemu-system-aarch64 .*files: .*console:\n.*Linux version`, d.Describe())
 }
@@ -119,7 +119,7 @@ func TestDeviceOff(t *testing.T) {
 	_, inspectErr := d.Inspect(ctx)
 	_, dialErr := d.Dial(ctx, 22)
 	for _, err := range []error{
-		runErr, inspectErr, dialErr, d.Ready(ctx, time.Minute), d.Sleep(ctx, 1), d.PowerOff(ctx, 1), d.Cut(ctx),
+		runErr, inspectErr, dialErr, d.Ready(ctx, time.Minute), d.Sleep(ctx, 1), d.PowerOff(ctx, 1), d.Cut(ctx, false, 0),
 		d.Plug(ctx, &scenario.Stick{}), d.Unplug(ctx, "a"),
 	} {
 		require.ErrorIs(t, err, errOff)

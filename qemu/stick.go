@@ -23,7 +23,7 @@ const (
 	unplugLimit = time.Minute
 )
 
-// Plug implements scenario.Machine.
+// Plug implements scenario.Device.
 func (d *Device) Plug(ctx context.Context, s *scenario.Stick) error {
 	if d.vm == nil {
 		return errOff
@@ -44,7 +44,7 @@ func (d *Device) Plug(ctx context.Context, s *scenario.Stick) error {
 	return d.vm.qmp.execute(ctx, "device_add", map[string]any{"driver": "usb-storage", "id": s.Name + "-device", "drive": s.Name})
 }
 
-// Unplug implements scenario.Machine. The stick's files stay for the next time.
+// Unplug implements scenario.Device. The stick's files stay for the next time.
 func (d *Device) Unplug(ctx context.Context, name string) error {
 	if d.vm == nil {
 		return errOff

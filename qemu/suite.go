@@ -58,10 +58,10 @@ func (u Suite) one(ctx context.Context, s *scenario.Scenario, mu *sync.Mutex) *s
 }
 
 // devices returns the function that makes the devices of a scenario, on a private network if there are several.
-func (u Suite) devices(s *scenario.Scenario) scenario.NewMachine {
+func (u Suite) devices(s *scenario.Scenario) scenario.NewDevice {
 	var network *LAN
 	members := 0
-	return func(name string) (scenario.Machine, error) {
+	return func(name string) (scenario.Device, error) {
 		if network == nil && len(s.Peers) > 0 {
 			var err error
 			if network, err = NewLAN(); err != nil {

@@ -34,7 +34,7 @@ const (
 // checker checks expectations against a machine. What can no longer be asked, since the machine has stopped, is an error.
 type checker struct {
 	ctx      context.Context
-	machine  Machine
+	machine  Device
 	places   yamldoc.Places
 	failures []Failure
 	err      error
@@ -44,7 +44,7 @@ type checker struct {
 
 // check returns the failures of expectations, in the order of the document. It checks again until none fails or the
 // document's time is over.
-func (e *Expectations) check(ctx context.Context, m Machine, places yamldoc.Places) ([]Failure, error) {
+func (e *Expectations) check(ctx context.Context, m Device, places yamldoc.Places) ([]Failure, error) {
 	deadline := m.Elapsed() + time.Duration(e.Within)
 	for {
 		c := &checker{ctx: ctx, machine: m, places: places}

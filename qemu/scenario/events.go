@@ -13,7 +13,7 @@ import (
 )
 
 // write writes a file in the running system, or on the card of a machine that is off.
-func write(ctx context.Context, m Machine, w *Write) error {
+func write(ctx context.Context, m Device, w *Write) error {
 	mode := uint64(0o644)
 	if w.Mode != "" {
 		mode, _ = strconv.ParseUint(w.Mode, 8, 32) // the pattern admits octal digits only
@@ -30,7 +30,7 @@ func writeScript(name, content string, mode uint64) string {
 		quote(name), mode)
 }
 
-func remove(ctx context.Context, m Machine, name string) error {
+func remove(ctx context.Context, m Device, name string) error {
 	if m.Elapsed() == 0 {
 		return m.Card().Delete(name)
 	}

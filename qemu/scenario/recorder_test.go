@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// recorder is a Machine and a Card that records calls and gives prepared answers. It is on from the start of a boot on.
+// recorder is a Device and a Card that records calls and gives prepared answers. It is on from the start of a boot on.
 type recorder struct {
 	calls   []string
 	fails   string // call that fails, by its beginning
@@ -90,9 +90,9 @@ func (r *recorder) PowerOff(_ context.Context, limit time.Duration) error {
 	return r.call("power off %s", limit)
 }
 
-func (r *recorder) Cut(context.Context) error {
+func (r *recorder) Cut(_ context.Context, lost bool, seed int) error {
 	r.now = 0
-	return r.call("cut")
+	return r.call("cut %t %d", lost, seed)
 }
 
 func (r *recorder) Plug(_ context.Context, s *Stick) error      { return r.call("plug %+v", *s) }

@@ -34,22 +34,22 @@ type Result struct {
 // Failed reports whether the scenario failed.
 func (r *Result) Failed() bool { return r.Err != nil || len(r.Failures) > 0 }
 
-// NewMachine makes the machine of a device: "" is the device itself, other names are peers.
-type NewMachine func(name string) (Machine, error)
+// NewDevice makes a device of a scenario: "" is the first one, other names are peers.
+type NewDevice func(name string) (Device, error)
 
 // runner carries out one scenario.
 type runner struct {
 	scenario *Scenario
-	create   NewMachine
-	machines map[string]Machine
+	create   NewDevice
+	machines map[string]Device
 	clocks   map[string]time.Time
 }
 
 // Run carries out a scenario, up to the first step that fails. Progress, which may be nil, receives each step before it
 // begins. The files of a scenario that failed stay if keep is true.
-func (s *Scenario) Run(ctx context.Context, create NewMachine, keep bool, progress func(step string)) *Result {
+func (s *Scenario) Run(ctx context.Context, create NewDevice, keep bool, progress func(step string)) *Result {
 	start := time.Now()
-	r := &runner{scenario: s, create: create, machines: map[string]Machine{}, clocks: map[string]time.Time{}}
+	r := &runner{scenario: s, create: create, machines: map[string]Device{}, clocks: map[string]time.Time{}}
 	result := &Result{Name: s.Name, Title: s.Title, Machine: cmp.Or(s.Machine, "virt"), Of: len(s.Steps)}
 	for _, step := range s.Steps {
 		if progress != nil {
@@ -75,7 +75,7 @@ func (s *Scenario) Run(ctx context.Context, create NewMachine, keep bool, progre
 }
 
 // machine returns the machine of a step, which the first step about it creates.
-func (r *runner) machine(name string) (Machine, error) {
+func (r *runner) machine(name string) (Device, error) {
 	if m := r.machines[name]; m != nil {
 		return m, nil
 	}
@@ -106,7 +106,7 @@ func (r *runner) step(ctx context.Context, step *Step) ([]Failure, error) {
 }
 
 // event carries out a step that expects nothing.
-func (r *runner) event(ctx context.Context, m Machine, step *Step) error {
+func (r *runner) event(ctx context.Context, m Device, step *Step) error {
 	switch {
 	case step.Boot != nil:
 		return r.boot(ctx, m, step)
@@ -139,15 +139,16 @@ func (r *runner) event(ctx context.Context, m Machine, step *Step) error {
 }
 
 // boot switches a machine on and waits until it has a shell, or its console shows a pattern.
-func (r *runner) boot(ctx context.Context, m Machine, step *Step) error {
+func (r *runner) boot(ctx context.Context, m Device, step *Step) error {
 	b := step.Boot
-	usb := false
+	usb, lost := false, false
 	for _, other := range r.scenario.Steps {
 		usb = usb || other.Plug != nil && other.On == step.On
+		lost = lost || other.Cut != nil && other.Cut.Lost && other.On == step.On
 	}
 	err := m.Start(ctx, Start{
 		Offline: b.Offline, Ports: r.scenario.ports(step.On), Clock: r.clocks[step.On], USB: usb,
-		Watchdog: b.Watchdog,
+		Watchdog: b.Watchdog, WriteLog: lost,
 	})
 	switch {
 	case err != nil:
@@ -159,7 +160,7 @@ func (r *runner) boot(ctx context.Context, m Machine, step *Step) error {
 }
 
 // await waits for a pattern on the console.
-func await(ctx context.Context, m Machine, p Pattern, limit time.Duration) error {
+func await(ctx context.Context, m Device, p Pattern, limit time.Duration) error {
 	const poll = 50 * time.Millisecond
 	deadline := m.Elapsed() + limit
 	for !p.MatchString(m.Console()) {
@@ -174,7 +175,7 @@ func await(ctx context.Context, m Machine, p Pattern, limit time.Duration) error
 }
 
 // cut cuts the power at the moment that the step describes.
-func cut(ctx context.Context, m Machine, c *Cut) error {
+func cut(ctx context.Context, m Device, c *Cut) error {
 	if c.During != "" {
 		script := "(" + c.During + "\n) </dev/null >/dev/null 2>&1 &"
 		if err := succeed(ctx, m, script, commandLimit); err != nil {
@@ -191,10 +192,10 @@ func cut(ctx context.Context, m Machine, c *Cut) error {
 			return err
 		}
 	}
-	return m.Cut(ctx)
+	return m.Cut(ctx, c.Lost, c.Seed)
 }
 
-func ends(ctx context.Context, m Machine, e *Ends, places yamldoc.Places) ([]Failure, error) {
+func ends(ctx context.Context, m Device, e *Ends, places yamldoc.Places) ([]Failure, error) {
 	reason, err := m.Ended(ctx, e.Within.or(endLimit))
 	if err != nil || reason == e.Reason {
 		return nil, err
@@ -203,7 +204,7 @@ func ends(ctx context.Context, m Machine, e *Ends, places yamldoc.Places) ([]Fai
 }
 
 // succeed runs a script that must exit with 0.
-func succeed(ctx context.Context, m Machine, script string, limit time.Duration) error {
+func succeed(ctx context.Context, m Device, script string, limit time.Duration) error {
 	out, err := m.Run(ctx, script, limit)
 	if err == nil && out.Code != 0 {
 		err = fmt.Errorf("exit code %d: %s", out.Code, strings.TrimSpace(out.Text))
@@ -212,7 +213,7 @@ func succeed(ctx context.Context, m Machine, script string, limit time.Duration)
 }
 
 // clock sets the clock of a running system at once, and that of the hardware from the next boot on.
-func (r *runner) clock(ctx context.Context, m Machine, step *Step) error {
+func (r *runner) clock(ctx context.Context, m Device, step *Step) error {
 	r.clocks[step.On] = step.Clock.Time
 	if m.Elapsed() == 0 {
 		return nil

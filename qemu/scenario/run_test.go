@@ -24,9 +24,9 @@ func parse(t *testing.T, steps string) *Scenario {
 	return s
 }
 
-func runOn(t *testing.T, s *Scenario, m Machine) *Result {
+func runOn(t *testing.T, s *Scenario, m Device) *Result {
 	t.Helper()
-	return s.Run(t.Context(), func(string) (Machine, error) { return m, nil }, true, nil)
+	return s.Run(t.Context(), func(string) (Device, error) { return m, nil }, true, nil)
 }
 
 // events has a scenario for each kind of event, the calls that it makes between the boot and the end, and the beginning of
@@ -44,24 +44,25 @@ func events() map[string]struct {
 	}{
 		"boot": {
 			"  - boot: {offline: true, watchdog: true, timeout: 1m}\n  - expect: {ports: {22: {answer: ^SSH}, 80: {get: /}}}\n",
-			[]string{"start {Offline:true Ports:[22 80] Clock:0001-01-01 00:00:00 +0000 UTC USB:false Watchdog:true}", "ready 1m0s"}, "start",
+			[]string{"start {Offline:true Ports:[22 80] Clock:0001-01-01 00:00:00 +0000 UTC USB:false Watchdog:true WriteLog:false}", "ready 1m0s"}, "start",
 		},
 		"boot until": {
 			"  - boot: {until: verify, timeout: 1m}\n",
-			[]string{"start {Offline:false Ports:[] Clock:0001-01-01 00:00:00 +0000 UTC USB:false Watchdog:false}"}, "start",
+			[]string{"start {Offline:false Ports:[] Clock:0001-01-01 00:00:00 +0000 UTC USB:false Watchdog:false WriteLog:false}"}, "start",
 		},
-		"run":                {boot + "  - run: {run: echo hello, output: hello}\n", []string{"run echo hello"}, "run"},
-		"write":              {boot + "  - write: {path: /etc/it's, content: c, mode: '0600'}\n", []string{`run echo Yw== | base64 -d >'/etc/it'\''s' && chmod 600 '/etc/it'\''s' && sync -f '/etc/it'\''s'`}, "run"},
-		"write on the card":  {"  - write: {path: /x, content: c}\n", []string{`write /x "c" 644`}, "write"},
-		"delete":             {boot + "  - delete: /etc/x\n", []string{"run rm -r -- '/etc/x' && sync -f '/etc'"}, "run"},
-		"delete on the card": {"  - delete: /etc/x\n", []string{"delete /etc/x"}, "delete"},
-		"cut":                {boot + "  - cut:\n", []string{"cut"}, "cut"},
+		"run":                   {boot + "  - run: {run: echo hello, output: hello}\n", []string{"run echo hello"}, "run"},
+		"write":                 {boot + "  - write: {path: /etc/it's, content: c, mode: '0600'}\n", []string{`run echo Yw== | base64 -d >'/etc/it'\''s' && chmod 600 '/etc/it'\''s' && sync -f '/etc/it'\''s'`}, "run"},
+		"write on the card":     {"  - write: {path: /x, content: c}\n", []string{`write /x "c" 644`}, "write"},
+		"delete":                {boot + "  - delete: /etc/x\n", []string{"run rm -r -- '/etc/x' && sync -f '/etc'"}, "run"},
+		"delete on the card":    {"  - delete: /etc/x\n", []string{"delete /etc/x"}, "delete"},
+		"cut":                   {boot + "  - cut:\n", []string{"cut false 0"}, "cut"},
+		"cut that loses writes": {boot + "  - cut: {lost: true, seed: 7}\n", []string{"cut true 7"}, "cut"},
 		"cut at a moment": {
 			boot + "  - cut: {during: pkctl stage apply, when: verify, after: 2s}\n",
-			[]string{"run (pkctl stage apply\n) </dev/null >/dev/null 2>&1 &", "sleep 2s", "cut"}, "run",
+			[]string{"run (pkctl stage apply\n) </dev/null >/dev/null 2>&1 &", "sleep 2s", "cut false 0"}, "run",
 		},
 		"power-off": {boot + "  - power-off: {limit: 1m}\n", []string{"power off 1m0s"}, "power off"},
-		"reset":     {boot + "  - reset: {after: 1s}\n", []string{"sleep 1s", "cut"}, "sleep"},
+		"reset":     {boot + "  - reset: {after: 1s}\n", []string{"sleep 1s", "cut false 0"}, "sleep"},
 		"ends":      {boot + "  - ends: reboot\n", []string{"ended 10m0s"}, "ended"},
 		"fill": {
 			boot + "  - fill: {path: /var, leave: 1MiB}\n",
@@ -69,7 +70,7 @@ func events() map[string]struct {
 				"cat /dev/zero >>'/var/.scenario-fill' 2>/dev/null\ntruncate --size -1048576 '/var/.scenario-fill'\nsync -f '/var/.scenario-fill'\n"}, "run",
 		},
 		"clock":             {boot + "  - clock: 2031-05-01T12:00:00Z\n", []string{"run date --utc --set @1935403200"}, "run"},
-		"clock of the next": {"  - clock: 2031-05-01T12:00:00Z\n" + boot, []string{"start {Offline:false Ports:[] Clock:2031-05-01 12:00:00 +0000 UTC USB:false Watchdog:false}", "ready 10m0s"}, "start"},
+		"clock of the next": {"  - clock: 2031-05-01T12:00:00Z\n" + boot, []string{"start {Offline:false Ports:[] Clock:2031-05-01 12:00:00 +0000 UTC USB:false Watchdog:false WriteLog:false}", "ready 10m0s"}, "start"},
 		"plug":              {boot + "  - plug: {name: a, size: 32MiB, files: {f: text}}\n", []string{"plug {Name:a Size:33554432 Files:map[f:text]}"}, "plug"},
 		"unplug":            {boot + "  - plug: {name: a}\n  - unplug: a\n", []string{"plug {Name:a Size:0 Files:map[]}", "unplug a"}, "unplug"},
 		"damage":            {"  - damage: {partition: 2, debugfs: [rm /x]}\n", []string{`debugfs ["rm /x"]`}, "debugfs"},
@@ -209,7 +210,7 @@ func TestPeers(t *testing.T) {
 	s, err := Parse("s.yml", []byte("title: t\npeers: [laptop]\nsteps:\n  - boot:\n  - {on: laptop, boot: }\n  - {on: laptop, run: echo hello}\n"))
 	require.NoError(t, err)
 	machines := map[string]*recorder{}
-	r := s.Run(t.Context(), func(name string) (Machine, error) {
+	r := s.Run(t.Context(), func(name string) (Device, error) {
 		machines[name] = healthy()
 		machines[name].now = 0
 		return machines[name], nil
@@ -221,7 +222,7 @@ func TestPeers(t *testing.T) {
 
 func TestNoMachine(t *testing.T) {
 	s := parse(t, "  - boot:\n")
-	r := s.Run(t.Context(), func(string) (Machine, error) { return nil, errors.New("no QEMU") }, false, nil)
+	r := s.Run(t.Context(), func(string) (Device, error) { return nil, errors.New("no QEMU") }, false, nil)
 	require.EqualError(t, r.Err, "s.yml:3:5: steps[0]: no QEMU")
 }
 
@@ -231,7 +232,7 @@ func TestCancelled(t *testing.T) {
 	m := healthy()
 	m.now = 0
 	var steps []string
-	r := parse(t, "  - boot:\n  - expect: {ports: {81: open}}\n").Run(ctx, func(string) (Machine, error) { return m, nil }, false,
+	r := parse(t, "  - boot:\n  - expect: {ports: {81: open}}\n").Run(ctx, func(string) (Device, error) { return m, nil }, false,
 		func(step string) { steps = append(steps, step) })
 	require.ErrorIs(t, r.Err, context.Canceled)
 	require.Equal(t, []string{"boot", "expect"}, steps)

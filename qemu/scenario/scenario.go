@@ -1,6 +1,6 @@
 // Package scenario describes what happens to a device, in boots and events, and what must hold after each. A scenario is a
-// YAML document; Run carries it out on a Machine. The package starts no programs and knows no emulator: package qemu
-// implements Machine, and tests use a recorder.
+// YAML document; Run carries it out on a Device. The package starts no programs and knows no emulator: package qemu
+// implements Device, and tests use a recorder.
 package scenario
 
 import (
@@ -79,6 +79,8 @@ type Cut struct {
 	When   Pattern  `yaml:"when" doc:"Cut when the console shows this pattern."`
 	During string   `yaml:"during" doc:"Shell script to start before, so that the power fails while it runs."`
 	Limit  Duration `yaml:"limit" doc:"Limit for the pattern; 10m by default."`
+	Lost   bool     `yaml:"lost" doc:"Whether writes since the card's last flush are lost in part: each is lost, kept or torn at random. Without it they are kept."`
+	Seed   int      `yaml:"seed" doc:"Seed of the randomness."`
 }
 
 // PowerOff shuts the system down.

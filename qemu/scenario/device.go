@@ -22,8 +22,8 @@ type State struct {
 	Phases   map[string]float64 // seconds from the start of the kernel: handoff, agent, started
 }
 
-// Machine is a device: a card, and a machine that boots it.
-type Machine interface {
+// Device is a card, and a machine that boots it.
+type Device interface {
 	// Start switches the machine on.
 	Start(ctx context.Context, o Start) error
 	// Ready waits until the machine has a shell.
@@ -44,8 +44,9 @@ type Machine interface {
 	Ended(ctx context.Context, limit time.Duration) (string, error)
 	// PowerOff shuts the system down.
 	PowerOff(ctx context.Context, limit time.Duration) error
-	// Cut ends the machine at once; only what it wrote to the card stays.
-	Cut(ctx context.Context) error
+	// Cut ends the machine at once. Writes since the card's last flush are kept, or lost in part: each is lost, kept or torn
+	// at random, by the seed.
+	Cut(ctx context.Context, lost bool, seed int) error
 	// Plug plugs in a USB stick, and Unplug removes it.
 	Plug(ctx context.Context, s *Stick) error
 	Unplug(ctx context.Context, name string) error
@@ -64,6 +65,7 @@ type Start struct {
 	Clock    time.Time // of the hardware; zero: the host's
 	USB      bool      // whether sticks will be plugged in
 	Watchdog bool      // whether the machine has a watchdog
+	WriteLog bool      // whether Cut will lose writes
 }
 
 // Card changes the card of a machine that is off.

@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/PlanktoScope/pkbuild/builder/disk"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
@@ -40,7 +41,8 @@ type Workspace struct {
 	Events     func(Event) // may be nil
 }
 
-// Output is the file of a disk image. Its block map and SHA-256 are written beside it.
+// Output is the destination of a disk image, as package output resolves it. The block map and the SHA-256 are written
+// beside a file.
 type Output struct {
 	Path        string
 	Compression disk.Compression
@@ -49,13 +51,20 @@ type Output struct {
 // Build writes the disk image of a plan. The file gets its name when it is complete. An image that is already there,
 // unchanged since it was built from the same plan, is left alone.
 func Build(ctx context.Context, p *Plan, w Workspace, out Output) (err error) {
+	to, err := output.Resolve(out.Path)
+	if err != nil {
+		return err
+	}
+	if !to.IsStream() {
+		out.Path = to.File
+	}
 	b, err := startBuild(ctx, p, w)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	b.out = out
-	if b.upToDate() {
+	if !to.IsStream() && b.upToDate() {
 		return nil
 	}
 	if err := b.layers(ctx); err != nil {
@@ -64,7 +73,7 @@ func Build(ctx context.Context, p *Plan, w Workspace, out Output) (err error) {
 	if err := b.saveHistory(); err != nil {
 		return err
 	}
-	if _, err = b.image(ctx); err != nil {
+	if _, err = b.image(ctx); err != nil || to.IsStream() {
 		return err
 	}
 	return b.saveImageRecord()

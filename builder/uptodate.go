@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -96,7 +95,7 @@ func (b *build) saveImageRecord() error {
 		return err
 	}
 	r.Layers, r.Files, r.Result, r.Warnings = times, map[string]string{}, b.result, b.warnings
-	for _, name := range []string{b.out.Path, b.bmap(), b.out.Path + ".sha256"} {
+	for _, name := range []string{b.out.Path, disk.BlockMapName(b.out.Path), b.out.Path + ".sha256"} {
 		abs, err := filepath.Abs(name)
 		if err != nil {
 			return err
@@ -106,10 +105,6 @@ func (b *build) saveImageRecord() error {
 		}
 	}
 	return writeRecord(file, r)
-}
-
-func (b *build) bmap() string {
-	return strings.TrimSuffix(b.out.Path, b.out.Compression.Suffix()) + ".bmap"
 }
 
 // fingerprint returns the file of this image's record and a record with its inputs; ok is false if the image must not be

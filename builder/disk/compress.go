@@ -3,62 +3,66 @@ package disk
 import (
 	"io"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// Compression is a way to make an image smaller.
+// Compression is the compression of a disk image.
 type Compression string
 
 // The compressions.
 const (
 	None Compression = ""
+	Gzip Compression = "gzip"
 	Zstd Compression = "zstd"
 	XZ   Compression = "xz"
 )
 
-// Suffix is that of the names of files.
+// Compressions lists the compressions but None.
+var Compressions = []Compression{Gzip, XZ, Zstd}
+
+// Suffix returns the suffix of a compressed file's name, such as ".zst"; "" for None.
 func (c Compression) Suffix() string {
-	return map[Compression]string{Zstd: ".zst", XZ: ".xz"}[c]
+	return map[Compression]string{Gzip: ".gz", Zstd: ".zst", XZ: ".xz"}[c]
 }
 
-// CompressionOf is the compression that the name of a file tells.
-func CompressionOf(name string) Compression {
-	for _, c := range []Compression{Zstd, XZ} {
-		if strings.HasSuffix(name, c.Suffix()) {
-			return c
-		}
-	}
-	return None
-}
-
-// partSize is what is compressed by itself. Where a part begins depends on nothing but its place on the disk, so that
-// the number of threads changes no byte.
+// partSize is the unit of compression. The parts are compressed independently, and where they start depends only on the
+// disk, so that the number of threads does not change the result.
 const partSize = 8 << 20
 
 // format is how compressed parts make a file.
 type format interface {
-	encode(part []byte) ([]byte, error) // of several at a time
-	add(w io.Writer, encoded []byte) error
+	// encode compresses a part. It is called concurrently.
+	encode(part []byte) ([]byte, error)
+	// add writes the next part, given its content and its compressed form.
+	add(w io.Writer, part, encoded []byte) error
+	// end writes what follows the last part.
 	end(w io.Writer) error
 }
 
-// compressor is a sink that compresses as many parts at a time as there are threads.
+func newFormat(c Compression) format {
+	switch c {
+	case Gzip:
+		return &gzipFormat{}
+	case XZ:
+		return &xzFormat{}
+	}
+	return newZstd()
+}
+
+// compressor is a sink that compresses as many parts concurrently as there are threads.
 type compressor struct {
 	format  format
 	w       io.Writer
 	threads int
-	at      int64    // where the last of the parts begins
+	at      int64    // offset of the last part
 	parts   [][]byte // nil: a hole
-	hole    []byte   // a whole part of zeroes, compressed
+	zeroes  []byte   // a part that is a hole
+	hole    []byte   // the same, compressed
 }
 
 func newCompressor(w io.Writer, o Options) *compressor {
-	c := &compressor{w: w, threads: o.Threads, format: newZstd(), parts: make([][]byte, 1)}
-	if o.Compression == XZ {
-		c.format = &xzFormat{}
-	}
+	c := &compressor{w: w, threads: o.Threads, format: newFormat(o.Compression), parts: make([][]byte, 1)}
 	if c.threads == 0 {
 		c.threads = runtime.GOMAXPROCS(0)
 	}
@@ -83,10 +87,10 @@ func (c *compressor) WriteAt(b []byte, offset int64) (int, error) {
 	return len(b), nil
 }
 
-// batch is the number of parts for each thread that are gathered: with one the slowest part would hold up the others.
+// batch is the number of parts per thread that are collected: with one, all threads would wait for the slowest part.
 const batch = 2
 
-// next begins another part.
+// next starts another part.
 func (c *compressor) next() error {
 	if len(c.parts) == batch*c.threads {
 		if err := c.flush(); err != nil {
@@ -98,11 +102,12 @@ func (c *compressor) next() error {
 	return nil
 }
 
-// flush compresses the parts and writes them in order.
+// flush compresses the collected parts and writes them in order.
 func (c *compressor) flush() error {
 	if c.hole == nil {
 		var err error
-		if c.hole, err = c.format.encode(make([]byte, partSize)); err != nil {
+		c.zeroes = make([]byte, partSize)
+		if c.hole, err = c.format.encode(c.zeroes); err != nil {
 			return err
 		}
 	}
@@ -111,7 +116,7 @@ func (c *compressor) flush() error {
 	group.SetLimit(c.threads)
 	for i, part := range c.parts {
 		if part == nil {
-			encoded[i] = c.hole
+			c.parts[i], encoded[i] = c.zeroes, c.hole
 			continue
 		}
 		group.Go(func() (err error) {
@@ -122,8 +127,8 @@ func (c *compressor) flush() error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, e := range encoded {
-		if err := c.format.add(c.w, e); err != nil {
+	for i, e := range encoded {
+		if err := c.format.add(c.w, c.parts[i], e); err != nil {
 			return err
 		}
 	}

@@ -8,50 +8,61 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/internal/output"
 )
 
-// Options are how the image of a disk is stored. None of them changes a byte of the disk.
+// Options are how a disk image is stored. None of them changes a byte of the disk.
 type Options struct {
 	Compression Compression
-	Threads     int                     // that compress; 0: one for each processor
+	Threads     int                     // of the compression; 0: one per processor
 	Progress    func(done, total int64) // in bytes; may be nil
 }
 
-// Result is what was written.
+// Result describes a written disk.
 type Result struct {
-	Size   int64  // of the disk, in bytes
-	Mapped int64  // those of them that are not holes
-	SHA256 string // of the disk, not compressed, in hexadecimal
+	Size   int64  // in bytes
+	Mapped int64  // bytes that are not holes
+	SHA256 string // of the uncompressed disk, in hexadecimal
 }
 
-// Create writes the image of the disk, its block map (NAME.bmap, without the suffix of a compression) and its SHA-256
-// in the format of sha256sum (NAME.sha256), all in one pass. They appear under their names when all are complete and
-// on the disk; until then, and where there is an error, what had these names stays.
-func (d *Disk) Create(ctx context.Context, name string, o Options) (r Result, err error) {
+// Create writes the disk image to a destination as package output resolves it: a file or a stream. Beside a file it writes
+// the block map (BlockMapName) and the checksum in the format of sha256sum (NAME.sha256), in the same pass. The three files
+// get their names when all are complete and synced; after an error the old ones stay.
+func (d *Disk) Create(ctx context.Context, name string, o Options) (Result, error) {
+	to, err := output.Resolve(name)
+	if err != nil {
+		return Result{}, err
+	}
+	if to.IsStream() {
+		return d.createStream(ctx, to, o)
+	}
+	return d.createFiles(ctx, to.File, o)
+}
+
+func (d *Disk) createFiles(ctx context.Context, name string, o Options) (r Result, err error) {
 	out := &outputs{}
 	defer func() { err = errors.Join(err, out.close()) }()
 	image := out.create(ctx, name)
-	bmap := out.create(ctx, strings.TrimSuffix(name, o.Compression.Suffix())+".bmap")
+	bmap := out.create(ctx, BlockMapName(name))
 	sums := out.create(ctx, name+".sha256")
 	if out.err != nil {
 		return r, out.err
 	}
-	room, err := d.checkRoom(filepath.Dir(name), o)
+	free, err := d.checkSpace(filepath.Dir(name), o)
 	if err != nil {
 		return r, err
 	}
-	s := newSinks(image, o)
+	s := newSinks(o, image, func() sink { return &sparseFile{newDirect(image)} })
 	if err := d.writeTo(ctx, s, o); err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-			err = fmt.Errorf("%w: the image takes up to %s, %s were free when it was begun", err, size(d.Mapped()), size(room))
+			err = fmt.Errorf("%w: the image needs up to %s, and %s were free at the start", err, size(d.Mapped()), size(free))
 		}
 		return r, err
 	}
-	r = Result{Size: d.Size(), Mapped: s.bmap.bytes(), SHA256: hex.EncodeToString(s.disk.Sum(nil))}
 	file, err := s.bmap.encode()
 	if err != nil {
 		return r, err
@@ -62,59 +73,77 @@ func (d *Disk) Create(ctx context.Context, name string, o Options) (r Result, er
 	if _, err := fmt.Fprintf(sums, "%x  %s\n", s.file.Sum(nil), filepath.Base(name)); err != nil {
 		return r, err
 	}
-	return r, out.commit()
+	return d.result(s), out.commit()
+}
+
+func (d *Disk) createStream(ctx context.Context, to output.Destination, o Options) (r Result, err error) {
+	f, err := to.Open(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	s := newSinks(o, f, func() sink { return &zeroFilled{Writer: f} })
+	if err := d.writeTo(ctx, s, o); err != nil {
+		return r, err
+	}
+	return d.result(s), nil
+}
+
+func (d *Disk) result(s *sinks) Result {
+	return Result{Size: d.Size(), Mapped: s.bmap.bytes(), SHA256: hex.EncodeToString(s.disk.Sum(nil))}
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(n)) }
 
-// checkRoom compares what the image takes with what is free. How small a compressed one becomes is not known before.
-func (d *Disk) checkRoom(dir string, o Options) (room int64, err error) {
+// checkSpace returns the free space of a directory, and fails if an uncompressed image does not fit.
+func (d *Disk) checkSpace(dir string, o Options) (free int64, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return 0, fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	room = int64(fs.Bavail) * fs.Bsize
+	free = int64(fs.Bavail) * fs.Bsize
 	if os.Geteuid() == 0 {
-		room = int64(fs.Bfree) * fs.Bsize
+		free = int64(fs.Bfree) * fs.Bsize
 	}
-	if o.Compression == None && d.Mapped() > room {
-		return room, fmt.Errorf("the image takes %s, and %s has %s free: make room, or write it elsewhere",
-			size(d.Mapped()), dir, size(room))
+	if o.Compression == None && d.Mapped() > free {
+		return free, fmt.Errorf("the image needs %s, and %s has %s free: make room, or write it elsewhere",
+			size(d.Mapped()), dir, size(free))
 	}
-	return room, nil
+	return free, nil
 }
 
-// sinks are all that the disk goes to.
+// sinks are the receivers of the disk.
 type sinks struct {
 	disk *sum // of the disk
-	file *sum // of the image, the same unless it is compressed
+	file *sum // of the image: the same unless it is compressed
 	bmap *blockMap
 	all  []sink
 }
 
-func newSinks(image *os.File, o Options) *sinks {
+// newSinks returns sinks that write the image, compressed to w or else to a raw sink.
+func newSinks(o Options, w io.Writer, raw func() sink) *sinks {
 	s := &sinks{disk: newSum(), bmap: &blockMap{}}
 	s.all = []sink{s.disk, s.bmap}
 	if o.Compression == None {
 		s.file = s.disk
-		s.all = append(s.all, &sparseFile{newDirect(image)})
+		s.all = append(s.all, raw())
 		return s
 	}
 	s.file = newSum()
-	s.all = append(s.all, newCompressor(summing{image, s.file}, o))
+	s.all = append(s.all, newCompressor(io.MultiWriter(w, s.file), o))
 	return s
 }
 
-// writeTo writes the disk to its sinks.
+// writeTo writes the disk to sinks.
 func (d *Disk) writeTo(ctx context.Context, s *sinks, o Options) error {
 	t := newTee(s.all...)
 	whole := d.Size()
 	err := d.Write(ctx, &counter{WriterAt: t, total: d.Mapped(), report: o.Progress})
 	if err != nil {
-		whole = -1
+		whole = incomplete
 	}
-	if broken := t.close(whole); broken != nil {
-		return broken // of which err is but a consequence
+	if failed := t.close(whole); failed != nil && (err == nil || ctx.Err() == nil) {
+		return failed // of which err is a consequence
 	}
 	return err
 }

@@ -118,7 +118,7 @@ func TestCompressed(t *testing.T) {
 	require.NoError(t, err)
 	bmap, err := os.ReadFile(name + ".bmap")
 	require.NoError(t, err)
-	for c, program := range map[Compression]string{Zstd: "zstd", XZ: "xz"} {
+	for c, program := range map[Compression]string{Gzip: "gzip", Zstd: "zstd", XZ: "xz"} {
 		t.Run(program, func(t *testing.T) {
 			var sums []string
 			for _, threads := range []int{1, 3} {
@@ -181,7 +181,7 @@ func TestSize(t *testing.T) {
 
 // TestInterrupted: what was there stays, and nothing is added to it.
 func TestInterrupted(t *testing.T) {
-	for _, c := range []Compression{None, Zstd, XZ} {
+	for _, c := range []Compression{None, Gzip, Zstd, XZ} {
 		dir := t.TempDir()
 		name := filepath.Join(dir, "disk.img")
 		old := []string{"disk.img", "disk.img.bmap", "disk.img.sha256"}
@@ -219,7 +219,7 @@ func TestFullDiskIsToldBefore(t *testing.T) {
 	d, err := Prepare(newTree(t), layout)
 	require.NoError(t, err)
 	_, err = d.Create(t.Context(), filepath.Join(dir, "disk.img"), Options{Progress: func(int64, int64) { t.Fatal("a byte was written") }})
-	require.EqualError(t, err, "the image takes "+size(d.Mapped())+", and "+dir+" has 4.0 MiB free: make room, or write it elsewhere")
+	require.EqualError(t, err, "the image needs "+size(d.Mapped())+", and "+dir+" has 4.0 MiB free: make room, or write it elsewhere")
 	requireOnly(t, dir)
 }
 
@@ -244,7 +244,7 @@ func TestFullDiskInTheMiddle(t *testing.T) {
 			}
 		}})
 		require.ErrorIs(t, err, syscall.ENOSPC)
-		require.ErrorContains(t, err, "no space left on device: the image takes up to "+size(d.Mapped())+", 64 MiB were free when it was begun")
+		require.ErrorContains(t, err, "no space left on device: the image needs up to "+size(d.Mapped())+", and 64 MiB were free at the start")
 		requireOnly(t, dir, "other")
 	}
 }

@@ -9,20 +9,21 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// direct is a file that goes straight to the device, where its file system does that: of an image that is written once the
-// kernel would make a copy in memory, which takes time of a processor and drives out what is of use there.
+// direct writes a file with O_DIRECT where its file system supports it. An image is written once: a copy of it in the page
+// cache would cost processor time and evict more useful pages.
 type direct struct {
-	atomicfile.Writeback // elsewhere
-	straight             bool
+	atomicfile.Writeback // without O_DIRECT
+	enabled              bool
 }
 
 func newDirect(f *os.File) *direct {
 	d := &direct{Writeback: atomicfile.Writeback{File: f}}
-	d.straight = d.setStraight(unix.O_DIRECT) == nil
+	d.enabled = d.setFlag(unix.O_DIRECT) == nil
 	return d
 }
 
-func (d *direct) setStraight(flag int) error {
+// setFlag sets O_DIRECT, or clears it if flag is 0.
+func (d *direct) setFlag(flag int) error {
 	flags, err := unix.FcntlInt(d.Fd(), unix.F_GETFL, 0)
 	if err == nil {
 		_, err = unix.FcntlInt(d.Fd(), unix.F_SETFL, flags&^unix.O_DIRECT|flag)
@@ -30,16 +31,16 @@ func (d *direct) setStraight(flag int) error {
 	return err
 }
 
-// WriteAt implements io.WriterAt. Whole blocks out of memory that begins with a page go straight to the device. The first
-// that the file system does not take so ends that.
+// WriteAt implements io.WriterAt. Whole blocks from page-aligned memory bypass the page cache. The first write that the
+// file system rejects as unaligned disables O_DIRECT.
 func (d *direct) WriteAt(b []byte, offset int64) (n int, err error) {
-	if d.straight {
+	if d.enabled {
 		n, err = d.File.WriteAt(b, offset)
 		if !errors.Is(err, unix.EINVAL) {
 			return n, err
 		}
-		d.straight = false
-		if err := d.setStraight(0); err != nil {
+		d.enabled = false
+		if err := d.setFlag(0); err != nil {
 			return n, err
 		}
 	}

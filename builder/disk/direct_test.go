@@ -26,14 +26,14 @@ func TestDirect(t *testing.T) {
 	}
 	reaches := straight(t, f.Name())
 	if reaches {
-		require.True(t, d.straight)
+		require.True(t, d.enabled)
 		require.Zero(t, resident(t, f, len(want)), "pages in memory")
 	}
 	for _, at := range []int64{1000, int64(len(want)) + 512} {
 		n, err := d.WriteAt([]byte("a line"), at)
 		require.NoError(t, err)
 		require.Equal(t, 6, n)
-		require.False(t, reaches && d.straight)
+		require.False(t, reaches && d.enabled)
 	}
 	copy(want[1000:], "a line")
 	want = append(append(want, make([]byte, 512)...), "a line"...)

@@ -12,13 +12,13 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// zstdFormat makes every part a frame of its own: zstd reads frames that follow each other as one.
+// zstdFormat makes each part a frame: zstd reads concatenated frames as one file.
 type zstdFormat struct{ encoder *zstd.Encoder }
 
 func newZstd() format {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(partSize))
 	if err != nil {
-		panic(err) // only options that contradict each other
+		panic(err) // contradictory options
 	}
 	return zstdFormat{e}
 }
@@ -26,22 +26,22 @@ func newZstd() format {
 func (z zstdFormat) encode(part []byte) ([]byte, error) { return z.encoder.EncodeAll(part, nil), nil }
 func (zstdFormat) end(io.Writer) error                  { return nil }
 
-func (zstdFormat) add(w io.Writer, encoded []byte) error {
+func (zstdFormat) add(w io.Writer, _, encoded []byte) error {
 	_, err := w.Write(encoded)
 	return err
 }
 
-// xzFormat makes every part a block of one stream. The library writes streams, so each part becomes one at first, of
-// which the block and its record in the index are taken.
+// xzFormat makes each part a block of one stream. The library writes whole streams, so each part is first a stream, of
+// which the block and its index record are used.
 // https://tukaani.org/xz/xz-file-format.txt
 type xzFormat struct {
-	header  []byte // of the stream; nil: nothing was written
+	header  []byte // of the stream; nil: not yet written
 	records []byte // of the index
 	count   uint64
 }
 
 const (
-	xzHeader = 12 // and so long is the footer
+	xzHeader = 12 // size of the header, and of the footer
 	xzDict   = partSize
 )
 
@@ -60,8 +60,8 @@ func (*xzFormat) encode(part []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// add writes the one block of a stream.
-func (x *xzFormat) add(w io.Writer, stream []byte) error {
+// add writes the only block of a stream.
+func (x *xzFormat) add(w io.Writer, _, stream []byte) error {
 	if x.header == nil {
 		x.header = stream[:xzHeader]
 		if _, err := w.Write(x.header); err != nil {
@@ -71,7 +71,7 @@ func (x *xzFormat) add(w io.Writer, stream []byte) error {
 	indexSize := 4 * (int(binary.LittleEndian.Uint32(stream[len(stream)-8:])) + 1)
 	index := stream[len(stream)-xzHeader-indexSize:][:indexSize]
 	if index[0] != 0 || index[1] != 1 {
-		return errors.New("xz: a part is not one block")
+		return errors.New("xz: stream of a part has several blocks")
 	}
 	_, first := binary.Uvarint(index[2:])
 	_, second := binary.Uvarint(index[2+first:])

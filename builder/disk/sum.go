@@ -6,48 +6,50 @@ import (
 	"io"
 )
 
-// sum is the SHA-256 of the whole disk, holes included.
+// sum is a sink that computes the SHA-256 of the whole disk, holes included.
 type sum struct {
 	hash.Hash
-	at int64
+	zeroFilled
 }
 
-func newSum() *sum { return &sum{Hash: sha256.New()} }
+func newSum() *sum {
+	h := sha256.New()
+	return &sum{Hash: h, zeroFilled: zeroFilled{Writer: h}}
+}
+
+// zeroFilled is a sink that writes the whole disk to a stream, with zeroes for holes.
+type zeroFilled struct {
+	io.Writer
+	at     int64
+	zeroes []byte
+}
 
 // WriteAt implements io.WriterAt.
-func (s *sum) WriteAt(b []byte, offset int64) (int, error) {
-	s.zeroes(offset - s.at)
-	s.at = offset + int64(len(b))
-	return s.Write(b)
+func (z *zeroFilled) WriteAt(b []byte, offset int64) (int, error) {
+	if err := z.finish(offset); err != nil {
+		return 0, err
+	}
+	n, err := z.Writer.Write(b)
+	z.at += int64(n)
+	return n, err
 }
 
-func (s *sum) finish(size int64) error {
-	s.zeroes(size - s.at)
-	s.at = size
+// finish writes zeroes up to an offset.
+func (z *zeroFilled) finish(offset int64) error {
+	if z.zeroes == nil {
+		z.zeroes = make([]byte, 64<<10)
+	}
+	for z.at < offset {
+		n, err := z.Writer.Write(z.zeroes[:min(offset-z.at, int64(len(z.zeroes)))])
+		z.at += int64(n)
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// zeroes hashes a hole.
-func (s *sum) zeroes(n int64) {
-	var zero [64 << 10]byte
-	for ; n > 0; n -= int64(len(zero)) {
-		_, _ = s.Write(zero[:min(n, int64(len(zero)))])
-	}
-}
-
-// sparseFile is the disk as a file with holes.
+// sparseFile is a sink that writes the disk to a file with holes.
 type sparseFile struct{ *direct }
 
 func (f *sparseFile) finish(size int64) error { return f.Truncate(size) }
-
-// summing is a writer that knows the SHA-256 of what went through it.
-type summing struct {
-	io.Writer
-	hash.Hash
-}
-
-func (s summing) Write(b []byte) (int, error) {
-	n, err := s.Writer.Write(b)
-	_, _ = s.Hash.Write(b[:n])
-	return n, err
-}

@@ -11,44 +11,47 @@ import (
 
 const (
 	pieceSize = 1 << 20
-	pieces    = 16 // on their way at a time
+	pieces    = 16 // in flight
 )
 
-// sink takes the disk front to back: WriteAt with ascending offsets, what is left out being zeroes, then Close with
-// the size of the whole.
+// sink receives a disk front to back: WriteAt with ascending offsets, where skipped bytes are zeroes, and then finish with
+// the size of the disk.
 type sink interface {
 	io.WriterAt
 	finish(size int64) error
 }
 
-// piece is a part of the disk on its way to several sinks.
+// piece is a part of the disk in flight to the sinks.
 type piece struct {
 	offset int64
 	data   []byte
 	users  atomic.Int32
 }
 
-// tee hands what is written to several sinks, each of which works on its own.
+// tee passes what is written to several sinks, each of which runs in a goroutine.
 type tee struct {
 	group  errgroup.Group
 	queues []chan *piece
 	free   chan *piece
-	failed chan struct{} // closed when a sink ended early
-	size   int64         // set before the queues are closed; negative: the disk is not complete
+	failed chan struct{} // closed when a sink fails
+	size   int64         // set before the queues are closed
 }
 
+// incomplete is the size with which a tee is closed if the disk is not complete.
+const incomplete = -1
+
 func newTee(sinks ...sink) *tee {
-	t := &tee{free: make(chan *piece, pieces), failed: make(chan struct{}), size: -1}
+	t := &tee{free: make(chan *piece, pieces), failed: make(chan struct{}), size: incomplete}
 	for range pieces {
 		t.free <- &piece{data: make([]byte, 0, pieceSize)}
 	}
-	var ended atomic.Bool
+	var failed atomic.Bool
 	for _, s := range sinks {
 		queue := make(chan *piece, pieces)
 		t.queues = append(t.queues, queue)
 		t.group.Go(func() error {
 			err := t.feed(s, queue)
-			if err != nil && ended.CompareAndSwap(false, true) {
+			if err != nil && failed.CompareAndSwap(false, true) {
 				close(t.failed)
 			}
 			return err
@@ -57,7 +60,7 @@ func newTee(sinks ...sink) *tee {
 	return t
 }
 
-// feed gives a sink its pieces.
+// feed writes the pieces of a queue to a sink.
 func (t *tee) feed(s sink, queue chan *piece) error {
 	for p := range queue {
 		if _, err := s.WriteAt(p.data, p.offset); err != nil {
@@ -67,13 +70,13 @@ func (t *tee) feed(s sink, queue chan *piece) error {
 			t.free <- p
 		}
 	}
-	if t.size < 0 {
+	if t.size == incomplete {
 		return nil
 	}
 	return s.finish(t.size)
 }
 
-// WriteAt implements io.WriterAt. The error that ended a sink comes from close.
+// WriteAt implements io.WriterAt. The error of a sink is returned by close.
 func (t *tee) WriteAt(b []byte, offset int64) (int, error) {
 	for done := 0; done < len(b); {
 		var p *piece
@@ -86,15 +89,14 @@ func (t *tee) WriteAt(b []byte, offset int64) (int, error) {
 		p.data = append(p.data[:0], b[done:min(len(b), done+pieceSize)]...)
 		p.users.Store(int32(len(t.queues)))
 		for _, queue := range t.queues {
-			queue <- p // has room for all pieces
+			queue <- p // never blocks: a queue holds all pieces
 		}
 		done += len(p.data)
 	}
 	return len(b), nil
 }
 
-// close waits until the sinks have all, and finishes them where the disk of so many bytes is complete. A negative size
-// says that it is not.
+// close waits until the sinks have received everything, and finishes them unless the size is incomplete.
 func (t *tee) close(size int64) error {
 	t.size = size
 	for _, queue := range t.queues {
@@ -103,21 +105,21 @@ func (t *tee) close(size int64) error {
 	return t.group.Wait()
 }
 
-// Behind has another goroutine write to a file what write writes, in ascending order: it reads while that one writes, as
-// in the writing of a disk.
-func Behind(f *os.File, write func(io.WriterAt) error) error {
-	return behind(endless{newDirect(f)}, write)
+// WriteBehind calls write with a writer that passes ascending writes to a file in another goroutine, so that reading and
+// writing overlap.
+func WriteBehind(f *os.File, write func(io.WriterAt) error) error {
+	return writeBehind(unsized{newDirect(f)}, write)
 }
 
-func behind(s sink, write func(io.WriterAt) error) error {
+func writeBehind(s sink, write func(io.WriterAt) error) error {
 	t := newTee(s)
 	if err := write(t); err != nil {
-		return errors.Join(t.close(-1), err)
+		return errors.Join(t.close(incomplete), err)
 	}
 	return t.close(0)
 }
 
-// endless is a sink that nothing needs to be done for at the end.
-type endless struct{ io.WriterAt }
+// unsized is a sink whose size does not matter.
+type unsized struct{ io.WriterAt }
 
-func (endless) finish(int64) error { return nil }
+func (unsized) finish(int64) error { return nil }

@@ -16,12 +16,12 @@ type writerAt func([]byte, int64) (int, error)
 
 func (f writerAt) WriteAt(b []byte, at int64) (int, error) { return f(b, at) }
 
-func TestBehind(t *testing.T) {
+func TestWriteBehind(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	require.NoError(t, err)
 	defer f.Close()
 	data := bytes.Repeat([]byte("a disk, "), 3*pieceSize/8)
-	require.NoError(t, Behind(f, func(w io.WriterAt) error {
+	require.NoError(t, WriteBehind(f, func(w io.WriterAt) error {
 		_, err := w.WriteAt(data, 4096)
 		clear(data) // it is the writer's again
 		return err
@@ -32,12 +32,12 @@ func TestBehind(t *testing.T) {
 	require.True(t, bytes.Equal(want, got))
 }
 
-func TestBehindFails(t *testing.T) {
+func TestWriteBehindFails(t *testing.T) {
 	unread := errors.New("unreadable")
 	fine := writerAt(func(b []byte, _ int64) (int, error) { return len(b), nil })
-	require.ErrorIs(t, behind(endless{fine}, func(io.WriterAt) error { return unread }), unread)
+	require.ErrorIs(t, writeBehind(unsized{fine}, func(io.WriterAt) error { return unread }), unread)
 	full := writerAt(func([]byte, int64) (int, error) { return 0, unix.ENOSPC })
-	require.ErrorIs(t, behind(endless{full}, func(w io.WriterAt) error {
+	require.ErrorIs(t, writeBehind(unsized{full}, func(w io.WriterAt) error {
 		_, err := w.WriteAt(make([]byte, 3*pieces*pieceSize), 0) // more than is on its way
 		return err
 	}), unix.ENOSPC)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 	"github.com/PlanktoScope/pkbuild/layers/ext4"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
@@ -21,7 +21,7 @@ import (
 // Options are the options of Write. Sizes are in bytes.
 type Options struct {
 	Source string       // a directory or a tar; "-" is the standard input
-	Output string       // replaced when the image is complete
+	Output string       // a file, which is replaced when the image is complete
 	Size   int64        // of the file system; 0: the smallest number of MiB that the tree and Free need
 	Free   int64        // free space for ordinary users if Size is 0
 	Label  string       // at most 16 bytes
@@ -52,6 +52,13 @@ const sizeUnit = 1 << 20
 
 // Write writes the file system. The output is unchanged if it fails.
 func Write(ctx context.Context, o Options) (*Image, error) {
+	to, err := output.Resolve(o.Output)
+	if err != nil {
+		return nil, err
+	}
+	if err := to.RequireFile("an ext4 file system"); err != nil {
+		return nil, err
+	}
 	tree, contents, err := read(ctx, o)
 	if err != nil {
 		return nil, err
@@ -65,7 +72,7 @@ func Write(ctx context.Context, o Options) (*Image, error) {
 		return nil, err
 	}
 	var usage ext4.Usage
-	err = atomicfile.Replace(ctx, o.Output, func(f *os.File) error {
+	err = to.Write(ctx, func(f *os.File) error {
 		if err := ext4.Write(ctx, f, 0, tree, layout); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
@@ -73,9 +74,22 @@ func (l *Lock) Format(recipe string) []byte {
 	return out.Bytes()
 }
 
+// Destination returns the lock file of a recipe as a destination. It fails if the lock cannot be written there.
+func Destination(recipe string) (output.Destination, error) {
+	to, err := output.Resolve(FileName(recipe))
+	if err != nil {
+		return to, err
+	}
+	return to, to.RequireFile("a lock")
+}
+
 // Write writes the lock file of a recipe.
 func Write(recipe string, l *Lock) error {
-	return atomicfile.Write(FileName(recipe), l.Format(recipe), 0o644)
+	to, err := Destination(recipe)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(to.File, l.Format(recipe), 0o644)
 }
 
 // Read reads the lock file of a recipe. The lock is nil if the file does not exist.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -11,11 +13,12 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/images/layout"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 )
 
 func containerCommand() *cobra.Command {
 	var flags buildFlags
-	var output, compress string
+	var place, compress string
 	cmd := &cobra.Command{
 		Use:   "container RECIPE",
 		Short: "Build the container image of a recipe with a container section",
@@ -36,10 +39,10 @@ func containerCommand() *cobra.Command {
 			if p.Container == nil {
 				return fmt.Errorf("%s describes a disk image: run pkbuild image %s, or add a container section", args[0], args[0])
 			}
-			if output == "" {
-				output = "oci:" + r.Name
+			if place == "" {
+				place = "oci:" + r.Name
 			}
-			if how.To, err = layout.Parse(output); err != nil {
+			if how.To, err = layout.Parse(place); err != nil {
 				return fmt.Errorf("%w: --output: %w", cli.ErrUsage, err)
 			}
 			if err := checkContainerOutput(how.To); err != nil {
@@ -53,12 +56,12 @@ func containerCommand() *cobra.Command {
 			if err != nil || flags.show.JSON {
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), sum)
+			_, err = fmt.Fprintln(digestWriter(cmd, how.To), sum)
 			return err
 		}),
 	}
 	flags.addAll(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "destination: `oci:DIR[:TAG]` or oci-archive:FILE[:TAG] (default: oci: and the recipe's name)")
+	cmd.Flags().StringVarP(&place, "output", "o", "", "destination: `oci:DIR[:TAG]` or oci-archive:FILE[:TAG] (default: oci: and the recipe's name)")
 	methods := []string{}
 	for _, c := range builder.LayerCompressions {
 		methods = append(methods, string(c))
@@ -69,14 +72,31 @@ func containerCommand() *cobra.Command {
 	return cmd
 }
 
-// checkContainerOutput refuses a directory as an archive and a file as a directory, before anything is built.
+// checkContainerOutput refuses destinations that cannot be written, before anything is built.
 func checkContainerOutput(to layout.Target) error {
-	info, err := os.Stat(to.Path)
-	switch {
-	case to.Archive && isDirectory(to.Path):
+	if !to.Archive {
+		if info, err := os.Stat(to.Path); err == nil && !info.IsDir() {
+			return fmt.Errorf("%w: --output: %s is not a directory; write a directory, or oci-archive:%s", cli.ErrUsage, to.Path, to.Path)
+		}
+		return nil
+	}
+	d, err := output.Resolve(to.Path)
+	if errors.Is(err, output.ErrDirectory) {
 		return fmt.Errorf("%w: --output: %s is a directory; write a file, or oci:%s", cli.ErrUsage, to.Path, to.Path)
-	case !to.Archive && err == nil && !info.IsDir():
-		return fmt.Errorf("%w: --output: %s is not a directory; write a directory, or oci-archive:%s", cli.ErrUsage, to.Path, to.Path)
+	}
+	if err == nil {
+		err = d.RefuseCompressed()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: --output: %w", cli.ErrUsage, err)
 	}
 	return nil
+}
+
+// digestWriter returns where the digest is printed: on stderr if the image goes to stdout.
+func digestWriter(cmd *cobra.Command, to layout.Target) io.Writer {
+	if d, err := output.Resolve(to.Path); to.Archive && err == nil && d.IsStdout() {
+		return cmd.ErrOrStderr()
+	}
+	return cmd.OutOrStdout()
 }

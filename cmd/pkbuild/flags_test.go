@@ -32,7 +32,11 @@ func TestOutputName(t *testing.T) {
 		{"out/x.img.xz", disk.Zstd, "", "", "usage: --compress zstd contradicts the output out/x.img.xz"},
 		{"out/", disk.None, "", "", "usage: -o out/ is a directory; write -o out/pi.img"},
 		{"/", disk.Zstd, "", "", "usage: -o / is a directory; write -o /pi.img"},
-		{"", "lzma", "", "", `usage: --compress is "lzma", want zstd or xz`},
+		{"", "lzma", "", "", `usage: --compress is "lzma", want gzip, xz or zstd`},
+		{"x.img.GZ", disk.None, "x.img.GZ", disk.Gzip, ""},
+		{"x.img.bz2", disk.None, "", "", "usage: output x.img.bz2: compression with bzip2 is not supported: choose .gz, .xz, .zst or no compression"},
+		{"-", disk.Zstd, "-", disk.Zstd, ""},
+		{"/dev/null", disk.Gzip, "/dev/null", disk.Gzip, ""},
 	} {
 		name, method, err := outputName(test.output, "pi", test.compress)
 		if test.err != "" {
@@ -146,7 +150,7 @@ func TestMkext4Options(t *testing.T) {
 		"label":     {mkext4{output: "x", free: "1MiB", label: "a label of 17 by."}, "", `usage: --label "a label of 17 by." is longer than 16 bytes`},
 		"uuid":      {mkext4{output: "x", free: "1MiB", uuid: "7"}, "", `usage: --uuid "7" is not a UUID such as 6ba7b811-9dad-11d1-80b4-00c04fd430c8`},
 		"epoch":     {mkext4{output: "x", free: "1MiB"}, "now", `usage: SOURCE_DATE_EPOCH "now" is not a number of seconds`},
-		"directory": {mkext4{output: "/", free: "1MiB"}, "", "usage: / is not a regular file; write to a file, and copy that"},
+		"directory": {mkext4{output: "/", free: "1MiB"}, "", "usage: output / is a directory: name a file in it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := test.flags.options("tree", test.epoch)

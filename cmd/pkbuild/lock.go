@@ -64,6 +64,9 @@ func lockCommand() *cobra.Command {
 // relock resolves a recipe and, unless only the difference is wanted, writes its lock. The old lock is nil if there is
 // none.
 func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff bool) (old, l *lock.Lock, err error) {
+	if _, err := lock.Destination(recipe); err != nil {
+		return nil, nil, err
+	}
 	old, err = lock.Read(recipe)
 	if err != nil && diff {
 		return nil, nil, err // a broken lock is replaced

@@ -12,6 +12,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/builder/ext4image"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -100,16 +101,14 @@ func (m mkext4) options(source, epoch string) (o ext4image.Options, err error) {
 	return o, checkOutput(m.output)
 }
 
-// checkOutput refuses an output that exists and is not a regular file.
+// checkOutput refuses destinations that cannot be written.
 func checkOutput(name string) error {
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: %s is not a regular file; write to a file, and copy that", cli.ErrUsage, name)
+	d, err := output.Resolve(name)
+	if err == nil {
+		err = errors.Join(d.RequireFile("an ext4 file system"), d.RefuseCompressed())
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	return nil
 }

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
@@ -35,7 +35,8 @@ func docsCommand() *cobra.Command {
 		Short:  "Write the generated parts of the documentation",
 		Hidden: true,
 		Args:   cli.Exactly("DIRECTORY"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
 			for _, schema := range []struct {
 				name  string
 				write func() ([]byte, error)
@@ -46,14 +47,14 @@ func docsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := os.WriteFile(filepath.Join(args[0], schema.name+".schema.json"), text, 0o644); err != nil {
+				if err := output.WriteFile(ctx, filepath.Join(args[0], schema.name+".schema.json"), text); err != nil {
 					return err
 				}
 			}
-			if err := os.WriteFile(filepath.Join(args[0], "scenarios.md"), scenario.Reference(), 0o644); err != nil {
+			if err := output.WriteFile(ctx, filepath.Join(args[0], "scenarios.md"), scenario.Reference()); err != nil {
 				return err
 			}
-			return os.WriteFile(filepath.Join(args[0], "recipe.md"), recipes.Reference(), 0o644)
+			return output.WriteFile(ctx, filepath.Join(args[0], "recipe.md"), recipes.Reference())
 		},
 	}
 }

@@ -10,33 +10,40 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/device"
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
 
 func inventoryCommand(f *flags) *cobra.Command {
-	var output string
+	var name string
 	cmd := &cobra.Command{
 		Use:   "inventory",
 		Short: "Print which stages and image layers the device has, as JSON, for an export on another device",
 		Args:  cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			to, err := output.Resolve(name)
+			if err == nil {
+				err = to.RefuseCompressed()
+			}
+			if err != nil {
+				return fmt.Errorf("%w: %w", cli.ErrUsage, err)
+			}
 			v, err := f.device(cmd).Inventory(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if output == "" {
+			if name == output.Stdout {
 				return cli.JSON(cmd.OutOrStdout(), v)
 			}
-			if err := atomicfile.Replace(cmd.Context(), output, func(f *os.File) error { return cli.JSON(f, v) }); err != nil {
+			if err := to.Write(cmd.Context(), func(f *os.File) error { return cli.JSON(f, v) }); err != nil || to.IsStdout() {
 				return err
 			}
-			return cli.Silent(cmd, map[string]string{"file": output})
+			return cli.Silent(cmd, map[string]string{"file": name})
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write to (default: stdout)")
+	cmd.Flags().StringVarP(&name, "output", "o", output.Stdout, "`file` to write to, or - for stdout")
 	return cmd
 }
 

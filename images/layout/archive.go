@@ -13,15 +13,21 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 )
 
 // archive writes a layout with one image as a tar archive. All modification times are 0.
 func (t Target) archive(ctx context.Context, d v1.Descriptor, parts []blob, copied func(int64)) error {
-	if err := os.MkdirAll(filepath.Dir(t.Path), 0o755); err != nil {
+	to, err := output.Resolve(t.Path)
+	if err != nil {
 		return err
 	}
-	return atomicfile.Replace(ctx, t.Path, func(f *os.File) error {
+	if !to.IsStream() {
+		if err := os.MkdirAll(filepath.Dir(to.File), 0o755); err != nil {
+			return err
+		}
+	}
+	return to.Write(ctx, func(f *os.File) error {
 		buffer := bufio.NewWriterSize(f, 1<<20)
 		w := archiveWriter{tar.NewWriter(buffer)}
 		if err := w.layout(ctx, d, parts, copied); err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/store"
@@ -48,8 +48,9 @@ type Exported struct {
 // Export writes a stage to a file, which must not exist and appears when it is complete.
 func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported, error) {
 	out := Exported{Stage: stage, File: name}
-	if _, err := os.Lstat(name); err == nil {
-		return out, fmt.Errorf("%s exists: remove it, or choose another name", name)
+	to, err := destination(name)
+	if err != nil {
+		return out, err
 	}
 	x, lacking, err := e.plan(ctx, stage)
 	if err != nil {
@@ -58,7 +59,7 @@ func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported,
 	if err := e.checkSpace(ctx, stage, name, x, lacking); err != nil {
 		return out, fmt.Errorf("export stage %d: %w", stage, err)
 	}
-	err = atomicfile.Replace(ctx, name, func(f *os.File) error {
+	err = to.Write(ctx, func(f *os.File) error {
 		a := &archive{ctx: ctx, f: f}
 		err := e.write(a, stage, &x, lacking)
 		out.Size = a.at + 2*block
@@ -76,6 +77,21 @@ func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported,
 		out.There = e.For.stage(x.Bundle)
 	}
 	return out, nil
+}
+
+// destination returns the destination of an export, which must be a file that does not exist.
+func destination(name string) (output.Destination, error) {
+	to, err := output.Resolve(name)
+	if err != nil {
+		return to, err
+	}
+	if err := errors.Join(to.RequireFile("an exported stage"), to.RefuseCompressed()); err != nil {
+		return to, err
+	}
+	if _, err := os.Stat(to.File); err == nil {
+		return to, fmt.Errorf("%s exists: remove it, or choose another name", name)
+	}
+	return to, nil
 }
 
 // distinct returns the number of different layers of images.

@@ -103,7 +103,7 @@ func pull(ctx context.Context, host, pin, dir string) error {
 		return err
 	}
 	write := func(w io.WriterAt) error { return fs.Write(ctx, w, 0) }
-	return errors.Join(f.Truncate(fs.Size()), disk.Behind(f, write), f.Sync(), f.Close())
+	return errors.Join(f.Truncate(fs.Size()), disk.WriteBehind(f, write), f.Sync(), f.Close())
 }
 
 // unpack decompresses and copies the layers: the lower bound of the work.

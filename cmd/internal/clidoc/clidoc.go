@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/output"
 )
 
 // Command returns a hidden command that writes the man pages of the program that it is added to, in a section of the
@@ -33,7 +34,7 @@ func Command(section string) *cobra.Command {
 			root := cmd.Root()
 			if markdown {
 				file := filepath.Join(args[0], root.Name()+".md")
-				if err := os.WriteFile(file, Markdown(root), 0o644); err != nil {
+				if err := output.WriteFile(cmd.Context(), file, Markdown(root)); err != nil {
 					return err
 				}
 				return cli.Silent(cmd, map[string]string{"file": file})

@@ -11,7 +11,6 @@ import (
 	"github.com/PlanktoScope/pkbuild/builder"
 	"github.com/PlanktoScope/pkbuild/builder/disk"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
-	"github.com/PlanktoScope/pkbuild/cmd/internal/progress"
 	"github.com/PlanktoScope/pkbuild/internal/output"
 )
 
@@ -90,7 +89,7 @@ func checkStdout(name string, asJSON bool) error {
 		return err
 	case asJSON:
 		return fmt.Errorf("%w: --json prints events on stdout, so the image cannot go there", cli.ErrUsage)
-	case progress.IsTerminal(os.Stdout):
+	case cli.IsTerminal(os.Stdout):
 		return fmt.Errorf("%w: stdout is a terminal: redirect it to a file or a pipe", cli.ErrUsage)
 	}
 	return nil

@@ -25,6 +25,12 @@ import (
 // palletsDir is the directory of the cache for required pallets and downloads. `pkbuild pallet` uses the same one.
 const palletsDir = "pallets"
 
+// recipesDir is the directory of the cache for shipped recipes.
+const recipesDir = "recipes"
+
+// ShippedDir returns the directory of a cache for shipped recipes.
+func ShippedDir(cache string) string { return filepath.Join(cache, recipesDir) }
+
 // stagedPallet is a pallet that a recipe stages.
 type stagedPallet struct {
 	path   string // in the recipe

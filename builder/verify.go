@@ -90,7 +90,7 @@ func linkDownloads(old, cache string) error {
 	if err := os.Mkdir(cache, 0o755); err != nil {
 		return err
 	}
-	for _, dir := range []string{filepath.Join(old, "debs"), diskimage.Dir(old), filepath.Join(old, palletsDir)} {
+	for _, dir := range []string{filepath.Join(old, "debs"), diskimage.Dir(old), filepath.Join(old, palletsDir), filepath.Join(old, recipesDir)} {
 		if _, err := os.Stat(dir); err != nil {
 			continue // the recipe needed none
 		}

@@ -25,7 +25,7 @@ func main() {
 
 func root() *cobra.Command {
 	return cli.Group("pkbuild", "Build and test images for instruments with a Raspberry Pi",
-		imageCommand(), containerCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(),
+		initCommand(), imageCommand(), containerCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(),
 		bootCommand(), testCommand(), verifyCommand(), palletCommand(), schemaCommand(), docsCommand(), clidoc.Command("1"), cli.Version("pkbuild", version))
 }
 

@@ -60,7 +60,7 @@ func (f *recipeFlags) load(name, cache string) (*recipes.Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	return recipes.Load(name, recipes.Options{Set: set, Shipped: filepath.Join(dir, "recipes")})
+	return recipes.Load(name, recipes.Options{Set: set, Shipped: builder.ShippedDir(dir)})
 }
 
 // compile loads a recipe and its lock, and compiles them with the cache of a flag.

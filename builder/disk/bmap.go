@@ -16,7 +16,7 @@ const blockSize = 4096
 // span is the range of bytes from start up to end, which is not part of it.
 type span struct{ start, end int64 }
 
-// blockMap collects which blocks of the disk are mapped, and the SHA-256 of every range of them.
+// blockMap is a sink that collects the mapped ranges of the disk, with a SHA-256 for each.
 type blockMap struct {
 	ranges []mapped
 	hash   hash.Hash // of the last range
@@ -31,7 +31,7 @@ type mapped struct {
 // WriteAt implements io.WriterAt.
 func (m *blockMap) WriteAt(b []byte, offset int64) (int, error) {
 	if offset%blockSize != 0 || len(b)%blockSize != 0 {
-		return 0, fmt.Errorf("block map: %d bytes at %d are no whole blocks", len(b), offset)
+		return 0, fmt.Errorf("block map: %d bytes at %d are not whole blocks", len(b), offset)
 	}
 	if n := len(m.ranges); n == 0 || m.ranges[n-1].end != offset {
 		m.seal()
@@ -42,7 +42,7 @@ func (m *blockMap) WriteAt(b []byte, offset int64) (int, error) {
 	return m.hash.Write(b)
 }
 
-// seal ends the last range.
+// seal stores the SHA-256 of the last range.
 func (m *blockMap) seal() {
 	if n := len(m.ranges); n > 0 {
 		m.ranges[n-1].sum = m.hash.Sum(nil)
@@ -55,7 +55,7 @@ func (m *blockMap) finish(size int64) error {
 	return nil
 }
 
-// bytes is the number of mapped bytes.
+// bytes returns the number of mapped bytes.
 func (m *blockMap) bytes() int64 {
 	n := int64(0)
 	for _, r := range m.ranges {
@@ -64,7 +64,7 @@ func (m *blockMap) bytes() int64 {
 	return n
 }
 
-// bmapFile is a block map of version 2.0. Blocks of a range are counted to, and with, the last.
+// bmapFile is the block map file, version 2.0. Ranges include their last block.
 type bmapFile struct {
 	XMLName           xml.Name    `xml:"bmap"`
 	Version           string      `xml:"version,attr"`
@@ -83,12 +83,12 @@ type bmapRange struct {
 	Blocks   string `xml:",chardata"`
 }
 
-// encode is the block map as bmaptool reads it. It holds its own SHA-256, made with zeroes in the place of it.
+// encode returns the block map file. It contains its own SHA-256, computed with zeroes in place of the digits.
 func (m *blockMap) encode() ([]byte, error) {
 	noSum := strings.Repeat("0", 2*sha256.Size)
 	f := bmapFile{
 		Version:           "2.0",
-		Comment:           xml.Comment(" The blocks of the image that hold data: bmaptool copy IMAGE DEVICE writes and checks them alone. "),
+		Comment:           xml.Comment(" Blocks of the image with data. Write and verify them with: bmaptool copy IMAGE DEVICE "),
 		ImageSize:         m.size,
 		BlockSize:         blockSize,
 		BlocksCount:       roundUp(m.size, blockSize) / blockSize,

@@ -9,19 +9,19 @@ import (
 	"os"
 )
 
-// Written is a disk and the image that was made of it, not compressed.
+// Written is a disk with its uncompressed image.
 type Written struct {
 	*Disk
 	Image string // name of the file
 }
 
-// Difference is where two images differ first: in their trees, in the order of the names, else in what was made of
-// them.
+// Difference is the first difference between two images: in their trees, in the order of the paths, or else in their
+// bytes.
 type Difference struct {
-	Partition string `json:"partition"`        // "partition table", "boot" or "root"
+	Partition string `json:"partition"`        // "partition table", or the name of a partition such as "boot"
 	Path      string `json:"path,omitempty"`   // of the file, in the booted system
 	Field     string `json:"field"`            // such as "mode", "content" or a field of the superblock
-	Offset    int64  `json:"offset"`           // in the content, or else in the image, in bytes; -1: none
+	Offset    int64  `json:"offset"`           // in bytes, in the content of the file or in the image; -1: none
 	First     string `json:"first,omitempty"`  // the two values
 	Second    string `json:"second,omitempty"` //
 }
@@ -44,7 +44,7 @@ func (d Difference) String() string {
 // tableName is the name of the partition table in a Difference.
 const tableName = "partition table"
 
-// Compare finds the first difference between two images; nil if there is none.
+// Compare returns the first difference between two images, or nil if they are identical.
 func Compare(ctx context.Context, a, b Written) (*Difference, error) {
 	at, first, second, err := compareFiles(ctx, a.Image, b.Image)
 	if err != nil || at < 0 {
@@ -68,7 +68,7 @@ func Compare(ctx context.Context, a, b Written) (*Difference, error) {
 	return d, nil
 }
 
-// compareFiles finds the first byte that differs, and its values; -1 if there is none.
+// compareFiles returns the offset of the first byte that differs, and both values; the offset is -1 if none does.
 func compareFiles(ctx context.Context, first, second string) (at int64, x, y string, err error) {
 	f, err := os.Open(first)
 	if err != nil {
@@ -112,12 +112,12 @@ func compareReaders(ctx context.Context, f, g io.Reader) (at int64, x, y string,
 
 func byteAt(b []byte, i int) string {
 	if i == len(b) {
-		return "the end"
+		return "end"
 	}
 	return fmt.Sprintf("%#02x", b[i])
 }
 
-// locate returns what lies at a byte of the image.
+// locate describes the structure at an offset of the image.
 func (w Written) locate(at int64) *Difference {
 	for _, p := range w.parts {
 		if at < p.start || at >= p.end() {
@@ -132,7 +132,7 @@ func (w Written) locate(at int64) *Difference {
 	return &Difference{Partition: tableName, Field: tableField(at)}
 }
 
-// tableField names the part of the MBR that a byte belongs to.
+// tableField returns the part of the MBR at an offset.
 func tableField(at int64) string {
 	switch {
 	case at < signatureOffset:
@@ -142,7 +142,7 @@ func tableField(at int64) string {
 	case at >= entriesOffset && at < sector-2:
 		return fmt.Sprintf("entry of partition %d", (at-entriesOffset)/entrySize+1)
 	case at >= sector:
-		return "gap behind it"
+		return "gap between partitions"
 	}
 	return "end of the sector"
 }

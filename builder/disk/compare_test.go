@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// tree2 is a tree with more than tree has.
+// tree2 is newTree with more types of nodes.
 func tree2(t *testing.T) *tree.Tree {
 	out := newTree(t)
 	link := &tree.Node{Type: tree.Regular, Mode: 0o600, Content: tree.Inline("linked")}
@@ -57,7 +57,7 @@ func TestCompareTrees(t *testing.T) {
 			func(n *tree.Node) {
 				n.Content = tree.Inline(strings.Repeat("x", 12345) + "y" + strings.Repeat("x", 7654))
 			}),
-		"root partition: /etc/hostname: content at byte 4: 0x0a, then the end": change("etc/hostname",
+		"root partition: /etc/hostname: content at byte 4: 0x0a, then end": change("etc/hostname",
 			func(n *tree.Node) { n.Content = tree.Inline("host") }),
 		"root partition: /etc/new: existence: none, then fifo": func(files *tree.Tree) {
 			require.NoError(t, files.Put("etc/new", &tree.Node{Type: tree.Fifo}))
@@ -83,7 +83,7 @@ func TestCompareTrees(t *testing.T) {
 	require.Nil(t, d)
 }
 
-// TestCompareBytes changes bytes of an image, where both trees are the same: what they belong to must be named.
+// TestCompareBytes changes single bytes of an image, while both trees are equal. The difference names their structure.
 func TestCompareBytes(t *testing.T) {
 	first, second := written(t, tree2(t)), written(t, tree2(t))
 	data, err := os.ReadFile(second.Image)
@@ -101,7 +101,7 @@ func TestCompareBytes(t *testing.T) {
 	}{
 		{440, "partition table: disk signature"},
 		{446 + 16, "partition table: entry of partition 2"},
-		{5000, "partition table: gap behind it"},
+		{5000, "partition table: gap between partitions"},
 		{align + 67, "boot partition: boot sector in sector 0, field Serial"},
 		{align + sector + 488, "boot partition: FSInfo in sector 1, field FreeClusters"},
 		{align + 16384 + 5*4, "boot partition: FAT 1, entry of cluster 5"},

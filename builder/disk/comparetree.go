@@ -12,8 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// compareTrees finds the first difference in the order of the names. Its path is relative to the trees. In plain trees
-// only types and contents count.
+// compareTrees returns the first difference between two trees in the order of the paths, with a path relative to their
+// root, or nil. In plain trees, such as those of FAT, only types and contents are compared.
 func compareTrees(ctx context.Context, a, b *tree.Tree, plain bool) (*Difference, error) {
 	c := treeComparison{ctx: ctx, plain: plain, names: [2]map[*tree.Node]string{{}, {}}}
 	return c.nodes("", a.Root, b.Root)
@@ -42,7 +42,7 @@ func (c *treeComparison) nodes(name string, a, b *tree.Node) (*Difference, error
 	return c.children(name, a, b)
 }
 
-// metadata compares all but contents and children.
+// metadata compares two nodes without their contents and children.
 func (c *treeComparison) metadata(name string, a, b *tree.Node) *Difference {
 	x, y := c.fields(0, name, a), c.fields(1, name, b)
 	for i := range x {

@@ -21,7 +21,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// sumOf reads a file once more.
+// sumOf returns the SHA-256 of a file.
 func sumOf(t *testing.T, name string) string {
 	f, err := os.Open(name)
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestSumsAndBlockMap(t *testing.T) {
 	require.Greater(t, len(reports), 8)
 	require.Equal(t, Result{Size: d.Size(), Mapped: r.Mapped, SHA256: sumOf(t, name)}, r)
 	require.LessOrEqual(t, r.Mapped, d.Mapped())
-	require.Less(t, d.Mapped()-r.Mapped, int64(2<<20), "what is mapped is known before, but for the ends of clusters")
+	require.Less(t, d.Mapped()-r.Mapped, int64(2<<20), "Mapped is known before writing")
 
 	cmd := exec.Command("sha256sum", "--check", "--strict", "disk.img.sha256")
 	cmd.Dir = dir
@@ -55,7 +55,7 @@ func TestSumsAndBlockMap(t *testing.T) {
 	require.NoError(t, err, string(out))
 	require.Equal(t, "disk.img: OK\n", string(out))
 
-	// A card that held other things before.
+	// A card with other contents.
 	card := filepath.Join(dir, "card")
 	require.NoError(t, os.WriteFile(card, []byte(strings.Repeat("x", int(r.Size))), 0o600))
 	tool(t, "bmaptool", "copy", name, card)
@@ -64,7 +64,7 @@ func TestSumsAndBlockMap(t *testing.T) {
 	requireOnly(t, dir, "card", "disk.img", "disk.img.bmap", "disk.img.sha256")
 }
 
-// requireSound: the root partition is well as e2fsck sees it.
+// requireSound requires that e2fsck finds no error in the root partition.
 func requireSound(t *testing.T, disk string) {
 	t.Helper()
 	tool(t, "e2fsck", "-fn", fmt.Sprintf("%s?offset=%d", disk, align+bootSize))
@@ -81,7 +81,7 @@ func requireOnly(t *testing.T, dir string, names ...string) {
 	require.Equal(t, names, got)
 }
 
-// TestBlockMapIsChecked damages an image and its block map: bmaptool must see both.
+// TestBlockMapIsChecked: bmaptool detects damage of an image and of its block map.
 func TestBlockMapIsChecked(t *testing.T) {
 	name, err := write(t.Context(), t, newTree(t))
 	require.NoError(t, err)
@@ -179,7 +179,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestInterrupted: what was there stays, and nothing is added to it.
+// TestInterrupted: a cancelled build leaves the previous files and no others.
 func TestInterrupted(t *testing.T) {
 	for _, c := range []Compression{None, Gzip, Zstd, XZ} {
 		dir := t.TempDir()
@@ -204,7 +204,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// smallDisk makes a directory on a file system of so many bytes.
+// smallDisk returns a directory on a file system of a size in bytes.
 func smallDisk(t *testing.T, size int64) string {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
@@ -249,7 +249,7 @@ func TestFullDiskInTheMiddle(t *testing.T) {
 	}
 }
 
-// fill takes all the room that is left.
+// fill uses up all free space.
 func fill(t *testing.T, name string) {
 	f, err := os.Create(name)
 	require.NoError(t, err)

@@ -24,7 +24,7 @@ func node(t *testing.T, mode, major, minor uint32) string {
 	return name
 }
 
-// TestBlockDeviceIsRefused, and is still one afterwards.
+// TestBlockDeviceIsRefused: the node is still a block device afterwards.
 func TestBlockDeviceIsRefused(t *testing.T) {
 	name := node(t, unix.S_IFBLK, 7, 250)
 	_, err := create(t.Context(), t, name, newTree(t), layout, Options{})

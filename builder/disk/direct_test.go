@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDirect writes whole blocks, and then less than one, which no device takes.
+// TestDirect writes whole blocks, and then a part of one, which O_DIRECT does not allow.
 func TestDirect(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "disk.img"))
 	require.NoError(t, err)
@@ -42,8 +42,8 @@ func TestDirect(t *testing.T) {
 	require.True(t, bytes.Equal(want, got))
 }
 
-// straight tells whether what is written straight to the device reaches it so in the directory of a file: some file
-// systems refuse, others agree and keep a copy nevertheless.
+// straight reports whether writes with O_DIRECT bypass the page cache in the directory of a file. Some file systems reject
+// the flag, others ignore it.
 func straight(t *testing.T, name string) bool {
 	t.Helper()
 	f, err := os.OpenFile(name+".probe", os.O_CREATE|os.O_RDWR|unix.O_DIRECT, 0o600)
@@ -57,7 +57,7 @@ func straight(t *testing.T, name string) bool {
 	return resident(t, f, pieceSize) == 0
 }
 
-// TestCreateLeavesNothingInMemory: not a single write of a disk is one that the device cannot take.
+// TestCreateLeavesNothingInMemory: every write of a disk is aligned, so that no page of the image stays in the page cache.
 func TestCreateLeavesNothingInMemory(t *testing.T) {
 	name, err := write(t.Context(), t, newTree(t))
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestCreateLeavesNothingInMemory(t *testing.T) {
 	}
 }
 
-// resident is how many pages of a file are in memory.
+// resident returns the number of pages of a file in the page cache.
 func resident(t *testing.T, f *os.File, size int) int {
 	t.Helper()
 	b, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)

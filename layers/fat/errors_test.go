@@ -62,7 +62,7 @@ func TestPrepareErrors(t *testing.T) {
 		_, err := Prepare(tree.New(), o)
 		require.EqualError(t, err, want)
 	}
-	// Names that differ in more than case, and what is no device.
+	// Names that differ in more than case, and names that only resemble those of devices, are allowed.
 	_, err := Prepare(files(t, "Straße", "STRASSE", "com0", "com10", "auxiliary", "x.aux"), testOptions)
 	require.NoError(t, err)
 }

@@ -59,7 +59,7 @@ func child(ctx context.Context, args []string) (err error) {
 	return d.Write(ctx, out)
 }
 
-// contender is one of the tools.
+// contender is a tool in the comparison.
 type contender struct {
 	name string
 	args []string
@@ -67,7 +67,7 @@ type contender struct {
 	runs []measure.Run
 }
 
-// compare lets all have their turns with the tree in a directory.
+// compare runs all tools in turn on the tree in a directory.
 func compare(ctx context.Context, dir string, rounds int) error {
 	tar, tree := filepath.Join(dir, "tree.tar"), filepath.Join(dir, "tree")
 	if err := os.Mkdir(tree, 0o755); err != nil {
@@ -114,7 +114,7 @@ func compare(ctx context.Context, dir string, rounds int) error {
 // shell returns the command that runs a script with a file as its argument.
 func shell(script, out string) []string { return []string{"sh", "-ec", script, "sh", out} }
 
-// mke2fs is the script that makes a root partition as large as ours.
+// mke2fs returns the script that makes an ext4 file system of the size of the root partition of an image.
 func mke2fs(tree, image string) (string, error) {
 	info, err := os.Stat(image)
 	if err != nil {
@@ -124,7 +124,7 @@ func mke2fs(tree, image string) (string, error) {
 	return fmt.Sprintf(`mke2fs -q -F -t ext4 -b 4096 -i 4096 -L rootfs -d %q "$1" %dk`, tree, size), nil
 }
 
-// run measures one turn, until what was written is on the disk.
+// run measures one run, including the sync of the output.
 func (c *contender) run(ctx context.Context) error {
 	if err := os.RemoveAll(c.out); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (c *contender) run(ctx context.Context) error {
 	return nil
 }
 
-// report prints the figures, and what ours are to those of the others.
+// report prints the figures of all tools, and the ratios of pkbuild to each.
 func report(all []*contender) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\twall min\tmedian\tCPU min\tmedian\tpeak memory\tpkbuild takes, wall\tCPU\tno sums, wall\tCPU\t")

@@ -1,8 +1,7 @@
-// Command bench compares the writing of a disk with the tools that a user would take instead: mke2fs -d, which makes
-// an ext4 file system of an unpacked directory, alone and with sha256sum and bmaptool after it, and cp --sparse=always,
-// which copies a finished image. All take turns in one run, each in a process of its own; what counts is the wall clock,
-// the time of the processors, and the peak of the memory. It is run by `make bench`, needs root for the owners of the
-// unpacked directory, and proves nothing: it prints.
+// Command bench compares writing a disk image with alternative tools: mke2fs -d from an unpacked directory, alone and
+// followed by sha256sum and bmaptool create, and cp --sparse=always of a finished image. The tools run in turn, each in its
+// own process. It prints wall-clock time, processor time and peak memory; it has no thresholds. `make bench` runs it, as
+// root for the owners of the unpacked files.
 package main
 
 import (

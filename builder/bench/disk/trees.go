@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// defaultTree writes what the layers of a recipe make together as a tar. They come from the user's cache.
+// defaultTree writes the merged layers of a recipe as a tar. The layers come from the user's cache.
 func (o options) defaultTree(ctx context.Context, tar string) error {
 	out, err := exec.CommandContext(ctx, filepath.Join(o.helpers, "pkbuild"), "plan", o.recipe).Output()
 	if err != nil {

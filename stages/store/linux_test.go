@@ -176,6 +176,27 @@ func TestAddStopsWhenAsked(t *testing.T) {
 	require.Equal(t, []string{".lock"}, listing(t, dir))
 }
 
+// TestStageThatIsALink has a symlink in place of a stage, which no command takes for one.
+func TestStageThatIsALink(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	add(t, s, "first")
+	require.NoError(t, os.Symlink("1", filepath.Join(dir, "8")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "9"), nil, 0o644))
+	all, err := s.Bundles()
+	require.NoError(t, err)
+	require.Equal(t, []int{1}, all)
+	require.EqualError(t, s.SetNext(8), "stage 8 cannot be next: 8 is not a directory")
+	require.EqualError(t, s.Name("x", 8), "stage 8 cannot be named: 8 is not a directory")
+	require.EqualError(t, s.Delete(8), "stage 8 does not exist")
+	require.EqualError(t, s.SetNext(9), "stage 9 cannot be next: 9 is not a directory")
+	require.EqualError(t, s.Delete(9), "stage 9 does not exist")
+	prunable, err := s.Prunable()
+	require.NoError(t, err)
+	require.Equal(t, []int{1}, prunable)
+	require.Equal(t, 10, add(t, s, "next"), "a number that is taken is not used")
+}
+
 // TestBrokenStore checks that a damaged store file is an error: a change would lose its content.
 func TestBrokenStore(t *testing.T) {
 	dir := t.TempDir()

@@ -110,23 +110,29 @@ func Bundles(sys System) ([]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the stage store's directory: %w", err)
 	}
+	return numbered(slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() })), nil
+}
+
+// numbered returns the numbers among the names of entries, in ascending order.
+func numbered(entries []fs.DirEntry) []int {
 	var out []int
 	for _, e := range entries {
-		if n, err := strconv.Atoi(e.Name()); err == nil && n > 0 && e.IsDir() && bundleDir(n) == e.Name() {
+		if n, err := strconv.Atoi(e.Name()); err == nil && n > 0 && bundleDir(n) == e.Name() {
 			out = append(out, n)
 		}
 	}
 	slices.Sort(out)
-	return out, nil
+	return out
 }
 
-// freeNumber returns a number above that of all bundles and of all stages that the store or state file mentions.
+// freeNumber returns a number above that of all bundles, of files with numbers as names, and of all stages that the store
+// or state file mentions.
 func (s *Store) freeNumber() (int, error) {
-	used, err := s.Bundles()
+	entries, err := s.sys.ReadDir(".")
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("read the stage store's directory: %w", err)
 	}
-	used = append(used, s.files.Store.Staged.References()...)
+	used := append(numbered(entries), s.files.Store.Staged.References()...)
 	for n := range s.files.State.Stages {
 		used = append(used, n)
 	}

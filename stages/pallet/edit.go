@@ -10,18 +10,28 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
 // Edit changes the files of a pallet. Changes of deployments keep comments and the order of keys; files of requirements
-// are rewritten.
+// are rewritten. A deployment that is imported is changed by an own file in its place, and deleted by a modifier of its
+// import group.
 type Edit struct {
-	Dir string // of the pallet
+	Dir    string // of the pallet
+	Reader Reader // of its imports
+
+	// Review is called before a change of deployments is written; an error stops the change. nil accepts all changes.
+	Review func([]Change) error
 }
 
-// AddDeployment adds a deployment of a package. It fails if the pallet has a deployment of the name.
-func (e Edit) AddDeployment(name, of string, features []string, disabled bool) error {
+// Change is a change of one file of a pallet.
+type Change struct {
+	File    string   // in the pallet
+	Content string   // "" if the file is deleted
+	Origin  []string // of the imported deployment, as Pallet.Origin; nil if the pallet does not import it
+}
+
+// AddDeployment adds a deployment of a package. It fails if the pallet has or imports a deployment of the name.
+func (e Edit) AddDeployment(ctx context.Context, name, of string, features []string, disabled bool) error {
 	file, err := deploymentFile(name)
 	if err != nil {
 		return err
@@ -29,44 +39,59 @@ func (e Edit) AddDeployment(name, of string, features []string, disabled bool) e
 	if _, err := os.Lstat(filepath.Join(e.Dir, file)); err == nil {
 		return fmt.Errorf("add deployment %s: %s exists", name, filepath.Join(e.Dir, file))
 	}
-	return e.write(file, deploymentDeclaration{Package: of, Features: features, Disabled: disabled})
+	if found, err := e.imported(ctx, file); err == nil && len(found.origin) > 0 {
+		return fmt.Errorf("add deployment %s: the pallet imports it from %s; change or delete that one", name, found.origin[0])
+	}
+	text, err := encode(deploymentDeclaration{Package: of, Features: features, Disabled: disabled})
+	if err != nil {
+		return fmt.Errorf("add deployment %s: %w", name, err)
+	}
+	return e.write(Change{File: file, Content: string(text)})
 }
 
-// DeleteDeployment deletes a deployment.
-func (e Edit) DeleteDeployment(name string) error {
+// DeleteDeployment deletes a deployment: its file, or if it has none of its own, its import. If the deleted file was in
+// place of an import, the deployment is the imported one from then on.
+func (e Edit) DeleteDeployment(ctx context.Context, name string) error {
 	file, err := deploymentFile(name)
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(e.Dir)
+	found, err := e.imported(ctx, file)
+	_, missing := os.Lstat(filepath.Join(e.Dir, file))
+	switch {
+	case missing == nil:
+		return e.write(Change{File: file, Origin: found.origin})
+	case err != nil:
+		return fmt.Errorf("delete deployment %s: %w", name, err)
+	case len(found.origin) == 0:
+		return fmt.Errorf("delete deployment %s: %w", name, found.missing())
+	}
+	changes, err := e.withoutImport(file, found)
 	if err != nil {
-		return err
+		return fmt.Errorf("delete deployment %s: %w", name, err)
 	}
-	if err := errors.Join(root.Remove(file), root.Close()); err != nil {
-		return fmt.Errorf("delete deployment %s: %w", name, e.explainMissing(name, err))
-	}
-	return nil
+	return e.write(changes...)
 }
 
 // SetDisabled disables or enables a deployment.
-func (e Edit) SetDisabled(name string, disabled bool) error {
-	return e.change(name, func(d *deploymentDeclaration) error {
+func (e Edit) SetDisabled(ctx context.Context, name string, disabled bool) error {
+	return e.change(ctx, name, func(d *deploymentDeclaration) error {
 		d.Disabled = disabled
 		return nil
 	})
 }
 
 // SetPackage changes the package of a deployment.
-func (e Edit) SetPackage(name, of string) error {
-	return e.change(name, func(d *deploymentDeclaration) error {
+func (e Edit) SetPackage(ctx context.Context, name, of string) error {
+	return e.change(ctx, name, func(d *deploymentDeclaration) error {
 		d.Package = of
 		return nil
 	})
 }
 
 // EnableFeatures enables features of a deployment. Those that are enabled already stay so.
-func (e Edit) EnableFeatures(name string, features ...string) error {
-	return e.change(name, func(d *deploymentDeclaration) error {
+func (e Edit) EnableFeatures(ctx context.Context, name string, features ...string) error {
+	return e.change(ctx, name, func(d *deploymentDeclaration) error {
 		for _, feature := range features {
 			if !slices.Contains(d.Features, feature) {
 				d.Features = append(d.Features, feature)
@@ -77,8 +102,8 @@ func (e Edit) EnableFeatures(name string, features ...string) error {
 }
 
 // DisableFeatures disables features of a deployment. It fails if one of them is not enabled.
-func (e Edit) DisableFeatures(name string, features ...string) error {
-	return e.change(name, func(d *deploymentDeclaration) error {
+func (e Edit) DisableFeatures(ctx context.Context, name string, features ...string) error {
+	return e.change(ctx, name, func(d *deploymentDeclaration) error {
 		for _, feature := range features {
 			i := slices.Index(d.Features, feature)
 			if i < 0 {
@@ -90,29 +115,73 @@ func (e Edit) DisableFeatures(name string, features ...string) error {
 	})
 }
 
-func (e Edit) change(name string, change func(*deploymentDeclaration) error) error {
+// change changes the declaration of a deployment. That of an imported one is written to an own file.
+func (e Edit) change(ctx context.Context, name string, change func(*deploymentDeclaration) error) error {
 	file, err := deploymentFile(name)
 	if err != nil {
 		return err
 	}
+	text, origin, err := e.changed(ctx, file, change)
+	if err != nil {
+		return fmt.Errorf("change deployment %s: %w", name, err)
+	}
+	return e.write(Change{File: file, Content: text, Origin: origin})
+}
+
+// changed returns the changed text of a deployment's file, and the origin of the file if it is imported.
+func (e Edit) changed(ctx context.Context, file string, change func(*deploymentDeclaration) error) (text string, origin []string, err error) {
 	root, err := os.OpenRoot(e.Dir)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
+	defer func() { err = errors.Join(err, root.Close()) }()
 	var declared deploymentDeclaration
 	old, err := readFile(root, file, &declared)
-	err = errors.Join(err, root.Close())
+	data, head := old.data, ""
+	if errors.Is(err, fs.ErrNotExist) {
+		found, importErr := e.imported(ctx, file)
+		switch {
+		case importErr != nil:
+			return "", nil, importErr
+		case len(found.origin) == 0:
+			return "", nil, found.missing()
+		}
+		data, declared, origin, err = found.data, found.declared, found.origin, nil
+		head = fmt.Sprintf("# In place of %s\n", origin[0])
+	}
 	if err == nil {
 		err = change(&declared)
 	}
-	var text []byte
-	if err == nil {
-		text, err = updateDeclaration(old.data, declared)
-	}
 	if err != nil {
-		return fmt.Errorf("change deployment %s: %w", name, e.explainMissing(name, err))
+		return "", nil, err
 	}
-	return e.writeFile(file, text)
+	changed, err := updateDeclaration(data, declared)
+	return head + string(changed), origin, err
+}
+
+// write writes changes of deployments after their review.
+func (e Edit) write(changes ...Change) error {
+	if e.Review != nil {
+		if err := e.Review(changes); err != nil {
+			return err
+		}
+	}
+	for _, c := range changes {
+		if c.Content != "" {
+			if err := e.writeFile(c.File, []byte(c.Content)); err != nil {
+				return err
+			}
+			continue
+		}
+		root, err := os.OpenRoot(e.Dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(root.Remove(c.File), root.Close()); err != nil {
+			return fmt.Errorf("delete %s: %w", filepath.Join(e.Dir, c.File), withoutPath(err))
+		}
+	}
+	return nil
 }
 
 func deploymentFile(name string) (string, error) {
@@ -120,97 +189,4 @@ func deploymentFile(name string) (string, error) {
 		return "", fmt.Errorf("deployment %q %s", name, text)
 	}
 	return path.Join(deploymentsDir, name) + deploymentSuffix, nil
-}
-
-// SetRequirement requires a pallet, or changes the version of a required one, and writes its sum file. If the sum is "",
-// it deletes the sum file, which is of another version.
-func (e Edit) SetRequirement(r Requirement, sum string) error {
-	return e.lock(requiredPallets, r, sum)
-}
-
-// SetRepository is SetRequirement for a repository.
-func (e Edit) SetRepository(r Requirement, sum string) error {
-	return e.lock(requiredRepositories, r, sum)
-}
-
-func (e Edit) lock(dir string, r Requirement, sum string) error {
-	if text := pathProblem(r.Path); text != "" {
-		return fmt.Errorf("requirement %q %s", r.Path, text)
-	}
-	dir = path.Join(dir, r.Path)
-	if err := e.write(path.Join(dir, versionLockFile), r.Lock); err != nil {
-		return err
-	}
-	if sum != "" {
-		return e.WriteSums(map[string]string{path.Join(dir, SumFile): sumLine(r, sum)})
-	}
-	err := os.Remove(filepath.Join(e.Dir, dir, SumFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// sumLine returns the content of a sum file: as in go.sum, a path, a version and a hash.
-func sumLine(r Requirement, sum string) string {
-	return r.Path + " " + r.Lock.Version() + " " + sum + "\n"
-}
-
-// WriteSums writes sum files, given as contents by paths in the pallet.
-func (e Edit) WriteSums(sums map[string]string) error {
-	for name, content := range sums {
-		if err := e.writeFile(name, []byte(content)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Sums computes the sum files of the direct requirements of a pallet: contents by paths in the pallet.
-func (r Reader) Sums(ctx context.Context, dir string) (sums map[string]string, err error) {
-	l := r.loader(ctx)
-	defer func() { err = errors.Join(err, l.roots.close()) }()
-	v, err := scan(l.roots, dir)
-	if err != nil {
-		return nil, err
-	}
-	sums = map[string]string{}
-	for _, req := range append(l.requirements(v, requiredPallets), l.requirements(v, requiredRepositories)...) {
-		req.sum = ""
-		required, err := l.resolve(req)
-		if err != nil {
-			return nil, err
-		}
-		sum, err := required.sum(l.roots)
-		if err != nil {
-			return nil, err
-		}
-		sums[path.Join(req.dir, SumFile)] = sumLine(req.Requirement, sum)
-	}
-	return sums, l.mistakes.err()
-}
-
-// write encodes a YAML file as Forklift does and writes it.
-func (e Edit) write(name string, declared any) error {
-	text, err := encode(declared)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return e.writeFile(name, text)
-}
-
-// writeFile replaces a file of the pallet atomically and durably. It follows no symlink out of the pallet.
-func (e Edit) writeFile(name string, content []byte) (err error) {
-	root, err := os.OpenRoot(e.Dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", fullPath(root, name), err)
-	}
-	if err := atomicfile.WriteIn(root, name, content, 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", fullPath(root, name), err)
-	}
-	return nil
 }

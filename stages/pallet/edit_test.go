@@ -27,7 +27,7 @@ later: "unknown" # of a newer version
 		change func(e pallet.Edit) error
 		want   string
 	}{
-		"enable": {before, func(e pallet.Edit) error { return e.SetDisabled("pump", false) }, `# The pump.
+		"enable": {before, func(e pallet.Edit) error { return e.SetDisabled(t.Context(), "pump", false) }, `# The pump.
 package: /packages/pump # ours
 features:
   - fast # for the lab
@@ -37,7 +37,7 @@ features:
 disabled: false
 later: "unknown" # of a newer version
 `},
-		"package": {before, func(e pallet.Edit) error { return e.SetPackage("pump", "example.org/pump") }, `# The pump.
+		"package": {before, func(e pallet.Edit) error { return e.SetPackage(t.Context(), "pump", "example.org/pump") }, `# The pump.
 package: example.org/pump # ours
 features:
   - fast # for the lab
@@ -47,7 +47,7 @@ features:
 disabled: true
 later: "unknown" # of a newer version
 `},
-		"fewer features": {before, func(e pallet.Edit) error { return e.DisableFeatures("pump", "fast") }, `# The pump.
+		"fewer features": {before, func(e pallet.Edit) error { return e.DisableFeatures(t.Context(), "pump", "fast") }, `# The pump.
 package: /packages/pump # ours
 features:
   # not in the field
@@ -56,18 +56,18 @@ features:
 disabled: true
 later: "unknown" # of a newer version
 `},
-		"no feature": {"package: a\nfeatures: [x] # all\n", func(e pallet.Edit) error { return e.DisableFeatures("pump", "x") },
+		"no feature": {"package: a\nfeatures: [x] # all\n", func(e pallet.Edit) error { return e.DisableFeatures(t.Context(), "pump", "x") },
 			"package: a\nfeatures: [] # all\n"},
-		"one more feature": {"features: [x] # all\npackage: 'a'\n", func(e pallet.Edit) error { return e.EnableFeatures("pump", "z") },
+		"one more feature": {"features: [x] # all\npackage: 'a'\n", func(e pallet.Edit) error { return e.EnableFeatures(t.Context(), "pump", "z") },
 			"features: [x, z] # all\npackage: 'a'\n"},
 		"new keys": {"# it\npackage: a\n", func(e pallet.Edit) error {
-			if err := e.EnableFeatures("pump", "x"); err != nil {
+			if err := e.EnableFeatures(t.Context(), "pump", "x"); err != nil {
 				return err
 			}
-			return e.SetDisabled("pump", true)
+			return e.SetDisabled(t.Context(), "pump", true)
 		}, "# it\npackage: a\nfeatures:\n  - x\ndisabled: true\n"},
-		"nothing": {"", func(e pallet.Edit) error { return e.SetPackage("pump", "a") }, "package: a\n"},
-		"an alias": {"package: &a x\nfeatures: [*a]\n", func(e pallet.Edit) error { return e.SetPackage("pump", "z") },
+		"nothing": {"", func(e pallet.Edit) error { return e.SetPackage(t.Context(), "pump", "a") }, "package: a\n"},
+		"an alias": {"package: &a x\nfeatures: [*a]\n", func(e pallet.Edit) error { return e.SetPackage(t.Context(), "pump", "z") },
 			"package: &a z\nfeatures: [x]\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,18 +83,18 @@ later: "unknown" # of a newer version
 	}
 }
 
-// A deployment that is missing is answered with those that there are.
+// TestEditMissingDeployment checks that the error names the deployments of the pallet.
 func TestEditMissingDeployment(t *testing.T) {
 	dir := t.TempDir()
+	require.NoError(t, pallet.Init(dir, "example.org/x", nil, nil))
 	e := pallet.Edit{Dir: dir}
-	require.EqualError(t, e.DeleteDeployment("x"), `delete deployment x: no deployment "x" in `+dir+"/deployments: it has none")
-	require.NoError(t, e.AddDeployment("infra/b", "/b", nil, false))
-	require.NoError(t, e.AddDeployment("a", "/a", nil, false))
-	missing := `no deployment "x" in ` + dir + "/deployments: it has a, infra/b"
-	require.EqualError(t, e.DeleteDeployment("x"), "delete deployment x: "+missing)
+	require.EqualError(t, e.DeleteDeployment(t.Context(), "x"), "delete deployment x: pallet has no deployments")
+	require.NoError(t, e.AddDeployment(t.Context(), "infra/b", "/b", nil, false))
+	require.NoError(t, e.AddDeployment(t.Context(), "a", "/a", nil, false))
+	require.EqualError(t, e.DeleteDeployment(t.Context(), "x"), "delete deployment x: pallet has no such deployment; it has a, infra/b")
 	for _, err := range []error{
-		e.SetDisabled("x", true), e.SetPackage("x", "/y"), e.EnableFeatures("x", "y"), e.DisableFeatures("x", "y"),
+		e.SetDisabled(t.Context(), "x", true), e.SetPackage(t.Context(), "x", "/y"), e.EnableFeatures(t.Context(), "x", "y"), e.DisableFeatures(t.Context(), "x", "y"),
 	} {
-		require.EqualError(t, err, "change deployment x: "+missing)
+		require.EqualError(t, err, "change deployment x: pallet has no such deployment; it has a, infra/b")
 	}
 }

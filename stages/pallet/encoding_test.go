@@ -48,7 +48,7 @@ func TestEncodings(t *testing.T) {
 			got, err := p.Bundle(t.Context(), Options{})
 			require.NoError(t, err)
 			require.Equal(t, string(want.Manifest), string(got.Manifest))
-			require.NoError(t, Edit{Dir: dir}.SetDisabled("a", true))
+			require.NoError(t, Edit{Dir: dir}.SetDisabled(t.Context(), "a", true))
 			p, err = Reader{Resolver: others{"example.org/base": base}}.Read(t.Context(), dir)
 			require.NoError(t, err)
 			require.True(t, p.Deployments[0].Disabled)

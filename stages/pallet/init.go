@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/semver"
 )
 
 // Init creates a pallet in a directory, which must be missing or empty but for .git. If from is not nil the new pallet
-// requires that pallet and imports everything from it, until the import group is edited. Its format version is the newer
-// one of version, which is that of the required pallet, and Version.
-func Init(dir, as string, from *Requirement, version string) error {
+// requires that pallet, which base has, and imports all of its directories, until the import group is edited. The format
+// version is the newer one of that of base and Version.
+func Init(dir, as string, from *Requirement, base *Pallet) error {
 	if !ValidPath(as) {
 		return fmt.Errorf("pallet path %q is invalid, want a path such as github.com/PlanktoScope/pallet-standard", as)
 	}
@@ -28,11 +30,14 @@ func Init(dir, as string, from *Requirement, version string) error {
 		}
 	}
 	e := Edit{Dir: dir}
-	if err := e.initRequirement(from); err != nil {
-		return err
-	}
-	if semver.Compare(version, Version) < 0 {
-		version = Version
+	version := Version
+	if from != nil {
+		if err := e.initRequirement(*from, base); err != nil {
+			return err
+		}
+		if semver.Compare(base.ForkliftVersion(), version) > 0 {
+			version = base.ForkliftVersion()
+		}
 	}
 	about := description{Path: as, Description: "Describe this pallet here", ReadmeFile: "README.md"}
 	files := map[string]string{
@@ -45,22 +50,40 @@ func Init(dir, as string, from *Requirement, version string) error {
 			return err
 		}
 	}
-	return e.write(palletFile, struct {
+	return e.writeYAML(palletFile, struct {
 		ForkliftVersion string      `yaml:"forklift-version"`
 		Pallet          description `yaml:"pallet"`
 	}{version, about})
 }
 
-// initRequirement requires another pallet and imports all of its files that can be imported.
-func (e Edit) initRequirement(from *Requirement) error {
-	if from == nil {
-		return nil
-	}
-	if err := e.SetRequirement(*from, ""); err != nil {
+// initRequirement requires another pallet and imports all of its directories that have files.
+func (e Edit) initRequirement(from Requirement, base *Pallet) error {
+	if err := e.SetRequirement(from, ""); err != nil {
 		return err
 	}
-	const group = "# All that the pallet has. Remove or replace modifiers as you like; your own files win anyway.\n" +
-		"modifiers:\n  - target: /deployments\n  - target: /features\n  - target: /packages\n" +
-		"  - target: /requirements/repositories\n"
-	return e.writeFile(path.Join(requiredPallets, from.Path, "all"+importsSuffix), []byte(group))
+	group := "# All directories of the pallet. Change the modifiers as you like; your own files hide imported ones.\nmodifiers:"
+	for _, dir := range base.importable() {
+		group += "\n  - target: /" + dir
+	}
+	if len(base.importable()) == 0 {
+		group += " []"
+	}
+	return e.writeFile(path.Join(requiredPallets, from.Path, "all"+importsSuffix), []byte(group+"\n"))
+}
+
+// importable returns the directories at the top of the pallet that have files which can be imported, sorted. Those of
+// requirements are listed one level below.
+func (p *Pallet) importable() []string {
+	var all []string
+	for name := range p.layered.merged.files(".") {
+		dir, rest, ok := strings.Cut(name, "/")
+		if dir == "requirements" {
+			second, _, _ := strings.Cut(rest, "/")
+			dir = path.Join(dir, second)
+		}
+		if ok && !strings.HasPrefix(dir, ".") && targetProblem("/"+name) == "" {
+			all = append(all, dir)
+		}
+	}
+	return slices.Compact(all)
 }

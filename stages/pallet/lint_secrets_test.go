@@ -104,7 +104,7 @@ func TestLintPaths(t *testing.T) {
 		got := linted(t, write(t, sound, "-- forklift-pallet.yml --\nforklift-version: v0.8.0\npallet: {path: "+path+"}\n"))
 		require.Len(t, got, 1, path)
 		require.Contains(t, got[0], "forklift-pallet.yml:2:16: pallet path "+`"`+strings.Trim(path, "'")+`" is invalid, want a path such as`)
-		require.ErrorContains(t, Init(t.TempDir(), strings.Trim(path, "'"), nil, ""), "is invalid, want a path such as")
+		require.ErrorContains(t, Init(t.TempDir(), strings.Trim(path, "'"), nil, nil), "is invalid, want a path such as")
 	}
 	require.Empty(t, linted(t, write(t, sound)))
 }

@@ -184,11 +184,11 @@ func initCommand(w *Flags) *cobra.Command {
 			if as == "" {
 				return fmt.Errorf("%w: --as is missing: the pallet's name, such as github.com/me/mine", cli.ErrUsage)
 			}
-			required, version, err := w.base(cmd, from)
+			required, base, err := w.base(cmd, from)
 			if err != nil {
 				return err
 			}
-			if err := pallet.Init(w.Dir, as, required, version); err != nil {
+			if err := pallet.Init(w.Dir, as, required, base); err != nil {
 				return err
 			}
 			if required != nil {
@@ -204,28 +204,28 @@ func initCommand(w *Flags) *cobra.Command {
 	return cmd
 }
 
-// base finds the pallet that a new one is based on, and the version of its format; nil if from is empty.
-func (w *Flags) base(cmd *cobra.Command, from string) (required *pallet.Requirement, version string, err error) {
+// base finds and reads the pallet that a new one is based on; both results are nil if from is empty.
+func (w *Flags) base(cmd *cobra.Command, from string) (required *pallet.Requirement, base *pallet.Pallet, err error) {
 	if from == "" {
-		return nil, "", nil
+		return nil, nil, nil
 	}
 	s, err := w.Source()
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	r, err := s.Find(cmd.Context(), from)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	dir, err := s.Resolve(cmd.Context(), r)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	p, err := w.Read(cmd, dir)
 	if err != nil {
-		return nil, "", fmt.Errorf("read pallet %s: %w", from, err)
+		return nil, nil, fmt.Errorf("read pallet %s: %w", from, err)
 	}
-	return &r, p.ForkliftVersion(), nil
+	return &r, p, nil
 }
 
 func sumCommand(w *Flags) *cobra.Command {

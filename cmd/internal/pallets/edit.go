@@ -1,6 +1,7 @@
 package pallets
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,32 +17,66 @@ import (
 )
 
 func editCommands(w *Flags) []*cobra.Command {
-	change := func(use, alias, short string, args cobra.PositionalArgs, do func(args []string) error) *cobra.Command {
-		return &cobra.Command{
+	change := func(use, alias, short string, args cobra.PositionalArgs,
+		do func(ctx context.Context, e pallet.Edit, args []string) error) *cobra.Command {
+		return w.changing(&cobra.Command{
 			Use: use, Aliases: []string{alias}, Short: short, Args: args, ValidArgsFunction: w.completeDeployments,
+			Long: short + ". A deployment that is imported from another pallet is changed by an own file in its place, and\n" +
+				"deleted by a modifier of its import group; both are shown.",
 			RunE: func(cmd *cobra.Command, args []string) error {
-				if err := do(args); err != nil {
+				e, err := w.editDeployments(cmd)
+				if err != nil {
+					return err
+				}
+				if err := do(cmd.Context(), e, args); err != nil {
 					return err
 				}
 				return cli.Silent(cmd, map[string]string{"deployment": args[0]})
 			},
-		}
+		})
 	}
 	return []*cobra.Command{
 		addDeploymentCommand(w),
 		change("del-depl DEPLOYMENT", "del-deployment", "Delete a deployment", cli.Exactly("DEPLOYMENT"),
-			func(args []string) error { return w.edit().DeleteDeployment(args[0]) }),
+			func(ctx context.Context, e pallet.Edit, args []string) error { return e.DeleteDeployment(ctx, args[0]) }),
 		change("enable-depl DEPLOYMENT", "enable-deployment", "Enable a deployment", cli.Exactly("DEPLOYMENT"),
-			func(args []string) error { return w.edit().SetDisabled(args[0], false) }),
+			func(ctx context.Context, e pallet.Edit, args []string) error {
+				return e.SetDisabled(ctx, args[0], false)
+			}),
 		change("disable-depl DEPLOYMENT", "disable-deployment", "Disable a deployment", cli.Exactly("DEPLOYMENT"),
-			func(args []string) error { return w.edit().SetDisabled(args[0], true) }),
+			func(ctx context.Context, e pallet.Edit, args []string) error {
+				return e.SetDisabled(ctx, args[0], true)
+			}),
 		change("set-depl-pkg DEPLOYMENT PACKAGE", "set-deployment-package", "Change the package of a deployment",
-			cli.Exactly("DEPLOYMENT", "PACKAGE"), func(args []string) error { return w.edit().SetPackage(args[0], args[1]) }),
+			cli.Exactly("DEPLOYMENT", "PACKAGE"),
+			func(ctx context.Context, e pallet.Edit, args []string) error {
+				return e.SetPackage(ctx, args[0], args[1])
+			}),
 		change("add-depl-feat DEPLOYMENT FEATURE...", "add-deployment-feature", "Enable features of a deployment",
-			cli.AtLeast("DEPLOYMENT", "FEATURE"), func(args []string) error { return w.edit().EnableFeatures(args[0], args[1:]...) }),
+			cli.AtLeast("DEPLOYMENT", "FEATURE"),
+			func(ctx context.Context, e pallet.Edit, args []string) error {
+				return e.EnableFeatures(ctx, args[0], args[1:]...)
+			}),
 		change("del-depl-feat DEPLOYMENT FEATURE...", "del-deployment-feature", "Disable features of a deployment",
-			cli.AtLeast("DEPLOYMENT", "FEATURE"), func(args []string) error { return w.edit().DisableFeatures(args[0], args[1:]...) }),
+			cli.AtLeast("DEPLOYMENT", "FEATURE"),
+			func(ctx context.Context, e pallet.Edit, args []string) error {
+				return e.DisableFeatures(ctx, args[0], args[1:]...)
+			}),
 	}
+}
+
+// changing adds --dry-run to a command that changes deployments.
+func (w *Flags) changing(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&w.dryRun, "dry-run", false, "show the changed files and write nothing")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		if errors.Is(err, errDryRun) {
+			return cli.Silent(cmd, map[string]string{"deployment": args[0]})
+		}
+		return err
+	}
+	return cmd
 }
 
 func addDeploymentCommand(w *Flags) *cobra.Command {
@@ -56,15 +91,18 @@ func addDeploymentCommand(w *Flags) *cobra.Command {
 		Example: "  pkctl pallet add-depl host/banner /packages/host/banner --feat loud",
 		Args:    cli.Exactly("DEPLOYMENT", "PACKAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e := w.edit()
-			if err := e.AddDeployment(args[0], args[1], features, disabled); err != nil {
+			e, err := w.editDeployments(cmd)
+			if err != nil {
+				return err
+			}
+			if err := e.AddDeployment(cmd.Context(), args[0], args[1], features, disabled); err != nil {
 				return err
 			}
 			if force {
 				return cli.Silent(cmd, map[string]string{"deployment": args[0]})
 			}
 			if _, err := w.read(cmd); err != nil {
-				if undo := e.DeleteDeployment(args[0]); undo != nil {
+				if undo := e.DeleteDeployment(cmd.Context(), args[0]); undo != nil {
 					return fmt.Errorf("%w\n%w", err, undo)
 				}
 				return err
@@ -75,7 +113,7 @@ func addDeploymentCommand(w *Flags) *cobra.Command {
 	cmd.Flags().StringSliceVar(&features, "feat", nil, "`feature` of the package to enable (repeatable)")
 	cmd.Flags().BoolVar(&disabled, "disabled", false, "add it as a disabled one")
 	cmd.Flags().BoolVar(&force, "force", false, "add it even if the package is not there")
-	return cmd
+	return w.changing(cmd)
 }
 
 func requirementCommands(w *Flags) []*cobra.Command {

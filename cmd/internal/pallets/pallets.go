@@ -27,6 +27,7 @@ type Flags struct {
 	mirrors           []string
 	platform          string
 	offline           bool
+	dryRun            bool // of the commands that change deployments
 	ignoreToolVersion bool
 	program           string // that the commands belong to, for messages
 }
@@ -128,8 +129,43 @@ func (w *Flags) Bundle(cmd *cobra.Command, p *pallet.Pallet, s source.State) (*p
 	return b, nil
 }
 
-// edit returns the editor of the pallet that the flags name.
+// edit returns the editor of the files of requirements of the pallet that the flags name.
 func (w *Flags) edit() pallet.Edit { return pallet.Edit{Dir: w.Dir} }
+
+// editDeployments returns the editor of the pallet that the flags name, which shows changes of imported deployments before
+// it writes them.
+func (w *Flags) editDeployments(cmd *cobra.Command) (pallet.Edit, error) {
+	r, err := w.reader()
+	return pallet.Edit{Dir: w.Dir, Reader: r, Review: func(changes []pallet.Change) error { return w.review(cmd, changes) }}, err
+}
+
+// errDryRun stops an edit before it writes.
+var errDryRun = errors.New("dry run")
+
+// review prints changes of imported deployments, and with --dry-run all changes.
+func (w *Flags) review(cmd *cobra.Command, changes []pallet.Change) error {
+	for _, c := range changes {
+		if len(c.Origin) > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "imported from %s\n", c.Origin[0])
+		}
+		switch {
+		case c.Content == "" && len(c.Origin) > 0:
+			fmt.Fprintf(cmd.ErrOrStderr(), "delete %s, which is in its place\n", c.File)
+		case c.Content == "" && w.dryRun:
+			fmt.Fprintf(cmd.ErrOrStderr(), "delete %s\n", c.File)
+		case len(c.Origin) > 0 || w.dryRun:
+			fmt.Fprintf(cmd.ErrOrStderr(), "write %s:\n%s", c.File, indented(c.Content))
+		}
+	}
+	if w.dryRun {
+		return errDryRun
+	}
+	return nil
+}
+
+func indented(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ") + "\n"
+}
 
 // completeDeployments completes names of deployments.
 func (w *Flags) completeDeployments(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

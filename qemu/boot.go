@@ -146,7 +146,7 @@ func prepare(image, dir string, m Machine, o Options) (r *Result, v invocation, 
 	f := r.Firmware
 	v = invocation{
 		persist: o.Persist, offline: o.Offline, kvm: m.kvm(), initramfs: len(f.Initramfs) > 0,
-		cmdline: m.kernelCmdline(f), forwards: o.Forwards, volatile: o.card, lan: o.lan,
+		cmdline: m.kernelCmdline(f, m.kvm()), forwards: o.Forwards, volatile: o.card, lan: o.lan,
 		clock: o.start.Clock, usb: o.start.USB, watchdog: o.start.Watchdog, log: o.start.WriteLog,
 	}
 	if v.disk, err = diskOf(image, dir, m, o.Persist); err != nil {

@@ -124,7 +124,7 @@ func FuzzChoose(f *testing.F) {
 			for _, name := range append([]string{choice.Kernel}, choice.Initramfs...) {
 				require.Contains(t, files, name)
 			}
-			require.NotContains(t, Machines()[0].kernelCmdline(choice), "\n")
+			require.NotContains(t, Machines()[0].kernelCmdline(choice, false), "\n")
 		}
 	})
 }

@@ -90,7 +90,7 @@ func MachineNames() []string {
 // kernelCmdline returns the kernel's command line: that of cmdline.txt, with serial0 replaced by the serial port, as the
 // firmware does it, and with the serial port as the last console, which is the one that Linux uses as /dev/console. The
 // words behind it start a root shell for the agent.
-func (m Machine) kernelCmdline(f Firmware) string {
+func (m Machine) kernelCmdline(f Firmware, kvm bool) string {
 	console, tty := m.Console, m.Tty
 	extra := append([]string{}, m.Cmdline...)
 	if m.DeviceTree && strings.HasPrefix(path.Base(f.DeviceTree), vendorTree) {
@@ -114,8 +114,11 @@ func (m Machine) kernelCmdline(f Firmware) string {
 	if last != console {
 		words = append(words, "console="+console)
 	}
+	if !kvm {
+		extra = append(extra, noPageTableIsolation, slowTimeouts)
+	}
 	words = append(words, extra...)
-	return strings.Join(append(words, noPageTableIsolation, "systemd.debug_shell="+tty,
+	return strings.Join(append(words, "systemd.debug_shell="+tty,
 		"systemd.mask=serial-getty@"+tty+".service"), " ")
 }
 
@@ -125,3 +128,6 @@ const vendorTree = "bcm2710"
 // noPageTableIsolation keeps the kernel mapped while programs run. Otherwise each system call flushes QEMU's translation
 // cache, which makes the boot several times slower.
 const noPageTableIsolation = "kpti=off"
+
+// slowTimeouts replace systemd's default limits of 90 s, which an emulator on a busy host exceeds.
+const slowTimeouts = "systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600"

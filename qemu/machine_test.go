@@ -11,7 +11,7 @@ import (
 )
 
 func TestKernelCmdline(t *testing.T) {
-	const end = " kpti=off systemd.debug_shell=hvc0 systemd.mask=serial-getty@hvc0.service"
+	const end = " kpti=off systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600 systemd.debug_shell=hvc0 systemd.mask=serial-getty@hvc0.service"
 	tests := map[string]struct{ file, want string }{
 		"serial0":           {"console=serial0,115200 root=x", "console=ttyAMA0,115200 root=x" + end},
 		"serial0, no speed": {"console=serial0", "console=ttyAMA0" + end},
@@ -27,15 +27,15 @@ func TestKernelCmdline(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tt.want, Machines()[0].kernelCmdline(Firmware{Cmdline: tt.file}))
+			require.Equal(t, tt.want, Machines()[0].kernelCmdline(Firmware{Cmdline: tt.file}, false))
 		})
 	}
 	m, err := machine("raspi3b")
 	require.NoError(t, err)
-	require.Equal(t, "console=ttyS1,115200 module_blacklist=bcm2835_wdt,vchiq kpti=off systemd.debug_shell=ttyS1 "+
-		"systemd.mask=serial-getty@ttyS1.service", m.kernelCmdline(Firmware{Cmdline: "console=serial0,115200", DeviceTree: "bcm2837-rpi-3-b.dtb"}))
-	require.Equal(t, "console=ttyS0,115200 module_blacklist=bcm2835_wdt,vchiq 8250.nr_uarts=1 kpti=off systemd.debug_shell=ttyS0 "+
-		"systemd.mask=serial-getty@ttyS0.service", m.kernelCmdline(Firmware{Cmdline: "console=serial0,115200", DeviceTree: "x/bcm2710-rpi-3-b.dtb"}))
+	require.Equal(t, "console=ttyS1,115200 module_blacklist=bcm2835_wdt,vchiq systemd.debug_shell=ttyS1 "+
+		"systemd.mask=serial-getty@ttyS1.service", m.kernelCmdline(Firmware{Cmdline: "console=serial0,115200", DeviceTree: "bcm2837-rpi-3-b.dtb"}, true))
+	require.Equal(t, "console=ttyS0,115200 module_blacklist=bcm2835_wdt,vchiq 8250.nr_uarts=1 systemd.debug_shell=ttyS0 "+
+		"systemd.mask=serial-getty@ttyS0.service", m.kernelCmdline(Firmware{Cmdline: "console=serial0,115200", DeviceTree: "x/bcm2710-rpi-3-b.dtb"}, true))
 }
 
 func testInvocation() invocation {

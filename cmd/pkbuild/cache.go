@@ -18,23 +18,18 @@ import (
 
 func cacheCommand() *cobra.Command {
 	var dir string
-	cmd := &cobra.Command{
-		Use:   "cache",
-		Short: "List and prune the cache",
-		Args:  cli.Exactly(),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	cmd := cli.Group("cache", "List and prune the cache", cacheListCommand(&dir), cachePruneCommand(&dir))
 	cmd.PersistentFlags().StringVar(&dir, "cache", "", cacheUsage)
-	cmd.AddCommand(cacheListCommand(&dir), cachePruneCommand(&dir))
 	return cmd
 }
 
 func cacheListCommand(dir *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "ls",
-		Short: "List the entries of the cache, the least recently used first",
-		Args:  cli.Exactly(),
+		Use:     "ls",
+		Short:   "List the entries of the cache, the least recently used first",
+		Example: "  pkbuild cache ls --json",
+		Args:    cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := openCache(*dir)
 			if err != nil {

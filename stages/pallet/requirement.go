@@ -181,7 +181,7 @@ func (l *loader) scanRequired(r Requirement) (*view, error) {
 func (l *loader) verify(req *required, v *view) error {
 	name := path.Join(path.Dir(req.file.name), SumFile)
 	if req.sum == "" {
-		l.note("%s: file is missing, so only the commit of %s is verified; write it with: pkctl pallet sum", name, req.Path)
+		l.note("%s: file is missing, so only the commit of %s is verified; write it with the command pallet sum", name, req.Path)
 		return nil
 	}
 	sum, err := v.sum(l.roots)

@@ -75,7 +75,7 @@ func checkSumFile(content, path, version, sum string) error {
 	case len(fields) != 3:
 		return errors.New("sum file is malformed, want: path version hash")
 	case fields[0] != path || fields[1] != version:
-		return fmt.Errorf("sum file is of %s %s, want %s %s; rewrite it with: pkctl pallet sum",
+		return fmt.Errorf("sum file is of %s %s, want %s %s; rewrite it with the command pallet sum",
 			fields[0], fields[1], path, version)
 	case !strings.HasPrefix(fields[2], sumPrefix):
 		return fmt.Errorf("hash %q does not begin with %s", fields[2], sumPrefix)

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/PlanktoScope/pkbuild/internal/spelling"
 	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
@@ -51,7 +53,9 @@ func Main(root *cobra.Command, printers ...ErrorPrinter) {
 // Run runs a command, prints its error, and returns the exit code.
 func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer, printers ...ErrorPrinter) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", ErrUsage, err) })
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
+	addVersionFlag(root)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -137,14 +141,72 @@ func AtLeast(names ...string) cobra.PositionalArgs {
 
 // Version returns the command that prints the version of a program.
 func Version(program, version string) *cobra.Command {
+	info, _ := debug.ReadBuildInfo()
+	text := fmt.Sprintf("%s %s %s\n", program, version, info.GoVersion)
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  Exactly(),
+		Use:         "version",
+		Short:       "Print the version",
+		Example:     "  " + program + " version\n  " + program + " --version",
+		Annotations: map[string]string{versionAnnotation: text},
+		Args:        Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, _ := debug.ReadBuildInfo()
-			return Printf(cmd, map[string]string{"program": program, "version": version, "go": info.GoVersion},
-				"%s %s %s\n", program, version, info.GoVersion)
+			return Printf(cmd, map[string]string{"program": program, "version": version, "go": info.GoVersion}, "%s", text)
 		},
 	}
+}
+
+// versionAnnotation is the key of the text that a version command prints.
+const versionAnnotation = "version"
+
+// addVersionFlag gives a program with a version command the flag --version, which prints the same.
+func addVersionFlag(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		if text := cmd.Annotations[versionAnnotation]; text != "" {
+			root.Version = text
+			root.SetVersionTemplate("{{.Version}}")
+		}
+	}
+}
+
+// helpCommand returns the command that prints the help of others. Unlike cobra's it refuses unknown ones.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND...]",
+		Short: "Print the help of a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			called := cmd.Root()
+			for _, arg := range args {
+				next := subcommand(called, arg)
+				if next == nil {
+					return fmt.Errorf("%w: unknown command %q%s", ErrUsage, called.CommandPath()+" "+arg, suggestions(called, arg))
+				}
+				called = next
+			}
+			called.InitDefaultHelpFlag()
+			return called.Help()
+		},
+	}
+}
+
+// subcommand returns a command by its name or an alias, or nil.
+func subcommand(of *cobra.Command, name string) *cobra.Command {
+	for _, cmd := range of.Commands() {
+		if cmd.Name() == name || cmd.HasAlias(name) {
+			return cmd
+		}
+	}
+	return nil
+}
+
+// flagError adds the most similar flag to the error of an unknown one.
+func flagError(cmd *cobra.Command, err error) error {
+	if name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --"); unknown {
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		name, _, _ = strings.Cut(name, "=")
+		if near := spelling.Nearest(name, known); near != "" {
+			return fmt.Errorf("%w: %w; did you mean --%s?", ErrUsage, err, near)
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrUsage, err)
 }

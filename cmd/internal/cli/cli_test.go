@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,10 @@ func TestRun(t *testing.T) {
 		"too many":        {nil, []string{"fail", "x", "y"}, cli.Usage, "", `tool: usage: "y" is one argument too many` + usage},
 		"unknown flag":    {nil, []string{"fail", "--x"}, cli.Usage, "", "tool: usage: unknown flag: --x" + usage},
 		"unknown command": {nil, []string{"group", "lst"}, cli.Usage, "", "tool: usage: unknown command \"tool group lst\"; did you mean list?\nRun 'tool group --help' for usage.\n"},
+		"flag typo":       {nil, []string{"fail", "--jso"}, cli.Usage, "", "tool: usage: unknown flag: --jso; did you mean --json?" + usage},
+		"help typo":       {nil, []string{"help", "group", "lst"}, cli.Usage, "", "tool: usage: unknown command \"tool group lst\"; did you mean list?\nRun 'tool help --help' for usage.\n"},
+		"help":            {nil, []string{"help", "group", "silent"}, cli.Done, "Usage:\n  tool group silent [flags]\n\nFlags:\n  -h, --help   help for silent\n      --json   print JSON\n", ""},
+		"version flag":    {nil, []string{"--version"}, cli.Done, "tool v1 " + runtime.Version() + "\n", ""},
 		"no suggestion":   {nil, []string{"frobnicate"}, cli.Usage, "", "tool: usage: unknown command \"tool frobnicate\"\nRun 'tool --help' for usage.\n"},
 		"text":            {nil, []string{"group", "list", "a", "b"}, cli.Done, "2 names\n", ""},
 		"JSON":            {nil, []string{"group", "list", "a", "--json"}, cli.Done, "[\n  \"a\"\n]\n", ""},

@@ -32,8 +32,7 @@ func checkCommand(w *Flags) *cobra.Command {
 		Long: "Check that a device can apply the pallet: that its files are sound, that no two deployments want the same, that\n" +
 			"every deployment finds what it requires, that the sources of all exports exist, and that Docker can start every\n" +
 			"Compose app. The exit code is 1 if there is a mistake, also with --json; warnings and notes do not change it.",
-		Example: "  pkctl pallet check --lint\n  pkctl pallet check -C pallets/standard",
-		Args:    cli.Exactly(),
+		Args: cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := w.read(cmd)
 			if err != nil {
@@ -177,9 +176,7 @@ func initCommand(w *Flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init --as PATH [--from PATH@QUERY]",
 		Short: "Create a pallet, optionally based on another one",
-		Example: "  pkctl pallet init -C mine --as github.com/me/mine\n" +
-			"  pkctl pallet init -C mine --as github.com/me/mine --from github.com/PlanktoScope/pallet-standard@v2024.0.0",
-		Args: cli.Exactly(),
+		Args:  cli.Exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if as == "" {
 				return fmt.Errorf("%w: --as is missing: the pallet's name, such as github.com/me/mine", cli.ErrUsage)

@@ -88,8 +88,7 @@ func addDeploymentCommand(w *Flags) *cobra.Command {
 		Short:   "Add a deployment of a package",
 		Long: "Add a deployment of a package: of the pallet's own if its path begins with a slash, else of a required repository\n" +
 			"or pallet. Where the pallet cannot be read with it, it is removed again, unless --force is given.",
-		Example: "  pkctl pallet add-depl host/banner /packages/host/banner --feat loud",
-		Args:    cli.Exactly("DEPLOYMENT", "PACKAGE"),
+		Args: cli.Exactly("DEPLOYMENT", "PACKAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := w.editDeployments(cmd)
 			if err != nil {

@@ -206,10 +206,9 @@ func (d deploymentAbout) print(out io.Writer) error {
 
 func locateCommand(w *Flags) *cobra.Command {
 	return &cobra.Command{
-		Use:     "locate-file FILE",
-		Short:   "Show where a file of the pallet lies, and from which pallet it is",
-		Example: "  pkctl pallet locate-file deployments/infra/mosquitto.deploy.yml",
-		Args:    cli.Exactly("FILE"),
+		Use:   "locate-file FILE",
+		Short: "Show where a file of the pallet lies, and from which pallet it is",
+		Args:  cli.Exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := w.read(cmd)
 			if err != nil {

@@ -43,6 +43,7 @@ func Command(program string) (*cobra.Command, *Flags) {
 	cmd.AddCommand(requirementCommands(w)...)
 	cli.AddJSON(cmd)
 	w.add(cmd)
+	addExamples(cmd, program)
 	return cmd, w
 }
 

@@ -198,7 +198,7 @@ func TestLayeredPallet(t *testing.T) {
 	require.Equal(t, []string{"x"}, p.DeploymentNames())
 	lock := dir + "/requirements/pallets/example.org/base/forklift-version-lock."
 	require.Equal(t, []string{lock + "sum: file is missing, so only the commit of example.org/base is verified; " +
-		"write it with: pkctl pallet sum"}, p.Notes)
+		"write it with the command pallet sum"}, p.Notes)
 
 	sums, err := reader.Sums(t.Context(), dir)
 	require.NoError(t, err)

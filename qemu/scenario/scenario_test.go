@@ -99,6 +99,10 @@ func TestExamples(t *testing.T) {
 	require.NoError(t, err)
 	_, err = ParseExpectations("example.yml", []byte(strings.TrimPrefix(examples[3], "yaml\n")))
 	require.NoError(t, err)
+	guide, err := os.ReadFile("../../docs/how-to/test.md")
+	require.NoError(t, err)
+	_, err = Parse("example.yml", []byte(strings.TrimPrefix(strings.Split(string(guide), "```")[1], "yaml\n")))
+	require.NoError(t, err)
 }
 
 func FuzzParse(f *testing.F) {

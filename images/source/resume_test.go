@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
@@ -100,4 +102,37 @@ func TestResume(t *testing.T) {
 			require.EqualValues(t, test.sent, sent.Load(), "bytes of the layer that the registry sent")
 		})
 	}
+}
+
+// TestRedirect resumes a layer that the registry serves from another host, which gets no credentials.
+func TestRedirect(t *testing.T) {
+	m := newTestImage(t, arm64, 100_000)
+	blob := m.blobs[2]
+	d := digest.FromBytes(blob)
+	var header http.Header
+	cdn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header = r.Header
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(blob))
+	}))
+	defer cdn.Close()
+	r := newRegistry(t)
+	r.push(m, "caddy", "2.8")
+	r.fault = func(w http.ResponseWriter, req *http.Request) bool {
+		if basic(w, req) {
+			return true
+		}
+		if strings.Contains(req.URL.Path, d.String()) {
+			http.Redirect(w, req, cdn.URL+"/signed?x=y", http.StatusTemporaryRedirect)
+			return true
+		}
+		return false
+	}
+	c := client(t, r)
+	write(t, c.System.AuthFilePath, fmt.Sprintf(`{"auths": {%q: {"auth": "bWU6c2VjcmV0"}}}`, r.host()))
+	write(t, c.Blobs.Path(d)+".part", string(blob[:60_000]))
+	got, err := c.Fetch(t.Context(), Pinned{Reference{Name: r.host() + "/caddy:2.8"}, m.digest()})
+	require.NoError(t, err)
+	requireFetched(t, c, m, got)
+	require.Equal(t, "bytes=60000-", header.Get("Range"))
+	require.Empty(t, header.Get("Authorization"))
 }

@@ -27,6 +27,8 @@ func (d *decoder) check(r *Recipe) {
 			d.checkContent(&layer.Files[j])
 			d.checkExclude(&layer.Files[j])
 		}
+		d.checkArchitectures(layer.Packages, r.Architecture)
+		d.checkArchitectures(layer.Install, r.Architecture)
 		if layer.Run != nil {
 			d.checkInputs(layer.Run.Inputs)
 		}
@@ -69,6 +71,17 @@ func (d *decoder) checkExclude(f *File) {
 		}
 		if _, err := d.isDir(filepath.Join(source, f.Exclude[i])); err != nil {
 			d.problems.add(at.position, "source %s has no %s; remove the path, or correct it", source, quote(f.Exclude[i]))
+		}
+	}
+}
+
+// checkArchitectures reports packages of another architecture than the image's.
+func (d *decoder) checkArchitectures(packages []string, architecture string) {
+	for i := range packages {
+		name, of, qualified := strings.Cut(packages[i], ":")
+		if qualified && !slices.Contains([]string{architecture, "all", "native"}, of) {
+			d.problems.add(d.from[&packages[i]].position, "package %s is for %s, and the image for %s, without other architectures; write %s",
+				quote(packages[i]), of, architecture, name)
 		}
 	}
 }

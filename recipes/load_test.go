@@ -235,3 +235,9 @@ func TestLoadRefusesBinaryAndLargeFiles(t *testing.T) {
 		})
 	}
 }
+
+func TestPackagesOfOtherArchitectures(t *testing.T) {
+	_, err := load(map[string]string{"pi.yml": base + "layers: [{packages: ['vim:arm64', 'wine:armhf']}, {install: ['tzdata:all', 'git:amd64']}]\n"}, nil)
+	require.EqualError(t, err, `pi.yml:3:35: layers[0].packages[1]: package "wine:armhf" is for armhf, and the image for arm64, without other architectures; write wine
+pi.yml:3:76: layers[1].install[1]: package "git:amd64" is for amd64, and the image for arm64, without other architectures; write git`)
+}

@@ -138,7 +138,8 @@ func TestResolveOverOthers(t *testing.T) {
 		"over a tree twice":    {older, [][]string{{"tool"}, {"app"}}, []string{"tool", "app"}, ""},
 		"newer than the trees": {older, [][]string{{"strict"}, {"app"}}, []string{"library strict", "extra app"}, ""},
 		"all there":            {older, [][]string{{"library"}}, []string{""}, ""},
-		"a conflict":           {"", [][]string{{"tool"}, {"rival"}}, nil, "resolve the packages: Packages need to be removed but remove is disabled."},
+		"a conflict": {"", [][]string{{"tool"}, {"rival"}}, nil, "resolve the packages: packages conflict with packages of a layer below, which would have to be removed: " +
+			"tool; remove these from the recipe, or the packages that conflict with them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := a.apt(t, url)
@@ -158,8 +159,9 @@ func TestResolveOverOthers(t *testing.T) {
 
 func TestResolveErrors(t *testing.T) {
 	a := newArchive(t)
-	a.publish(t, index("tool", "Depends: library (>= 1:3)", "Suggests: ghost"), index("library"), index("openssh-server"),
-		index("either", "Conflicts: library"))
+	a.publish(t, index("tool", "Depends: library (>= 1:3)", "Suggests: ghost", "Provides: mail-agent"), index("library"), index("openssh-server"),
+		index("either", "Conflicts: library"), index("agent", "Provides: mail-agent"),
+		strings.Replace(index("only32"), "arm64", "armhf", 1), strings.Replace(index("only32"), "arm64", "armel", 1))
 	r := a.apt(t, a.serve(t))
 	tests := map[string]struct {
 		names []string
@@ -167,7 +169,9 @@ func TestResolveErrors(t *testing.T) {
 	}{
 		"unknown": {[]string{"opensh-server", "qwertz", "library"}, "resolve the packages: " +
 			"there is no package opensh-server in test (main); did you mean openssh-server?\nthere is no package qwertz in test (main)"},
-		"known by name only": {[]string{"ghost"}, "resolve the packages: there is no package ghost in test (main)"},
+		"another architecture": {[]string{"only32"}, "resolve the packages: package only32 is in test (main) for armel and armhf only, not for arm64"},
+		"virtual":              {[]string{"mail-agent"}, "resolve the packages: package mail-agent is virtual; write one that provides it: agent, tool"},
+		"known by name only":   {[]string{"ghost"}, "resolve the packages: there is no package ghost in test (main)"},
 		"too old": {[]string{"tool"}, "resolve the packages: unmet dependencies:\n" +
 			" tool : Depends: library (>= 1:3) but it is not "},
 		"conflict": {[]string{"library", "either"}, "resolve the packages: unmet dependencies:\n" +

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,7 +56,24 @@ func (a apt) explain(ctx context.Context, err error, output string) error {
 		unmet, _, _ = strings.Cut(unmet, "E: ")
 		return fmt.Errorf("unmet dependencies:\n%s", strings.TrimRight(unmet, "\n"))
 	}
+	if strings.Contains(output, "remove is disabled") {
+		return fmt.Errorf("packages conflict with packages of a layer below, which would have to be removed: %s; "+
+			"remove these from the recipe, or the packages that conflict with them", strings.Join(removed(output), ", "))
+	}
 	return complaint(err, output)
+}
+
+// removed returns the packages that apt would remove.
+func removed(output string) []string {
+	_, list, _ := strings.Cut(output, "The following packages will be REMOVED:\n")
+	var out []string
+	for line := range strings.Lines(list) {
+		if !strings.HasPrefix(line, " ") {
+			break
+		}
+		out = append(out, strings.Fields(line)...)
+	}
+	return out
 }
 
 func (a apt) unknown(ctx context.Context, names []string) error {
@@ -64,13 +83,80 @@ func (a apt) unknown(ctx context.Context, names []string) error {
 	}
 	var errs []error
 	for _, name := range names {
-		hint := ""
-		if near := spelling.Nearest(name, strings.Fields(known)); near != "" {
-			hint = fmt.Sprintf("; did you mean %s?", near)
+		reason, err := a.unavailable(ctx, name, strings.Fields(known))
+		if err != nil {
+			return err
 		}
-		errs = append(errs, fmt.Errorf("there is no package %s in %s%s", name, a.describe(), hint))
+		errs = append(errs, errors.New(reason))
 	}
 	return errors.Join(errs...)
+}
+
+// unavailable says why a package cannot be installed: it exists for another architecture only, is virtual, or does not
+// exist; then with the nearest name.
+func (a apt) unavailable(ctx context.Context, name string, known []string) (string, error) {
+	others, err := a.architectures(name)
+	if err != nil {
+		return "", err
+	}
+	if len(others) > 0 {
+		return fmt.Sprintf("package %s is in %s for %s only, not for %s", name, a.describe(), strings.Join(others, " and "), a.architecture), nil
+	}
+	providers, err := a.providers(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if len(providers) > 0 {
+		return fmt.Sprintf("package %s is virtual; write one that provides it: %s", name, strings.Join(providers, ", ")), nil
+	}
+	known = slices.DeleteFunc(slices.Clone(known), func(other string) bool { return other == name })
+	hint := ""
+	if near := spelling.Nearest(name, known); near != "" {
+		hint = fmt.Sprintf("; did you mean %s?", near)
+	}
+	return fmt.Sprintf("there is no package %s in %s%s", name, a.describe(), hint), nil
+}
+
+// architectures returns the architectures for which the lists have a package.
+func (a apt) architectures(name string) ([]string, error) {
+	lists, err := filepath.Glob(filepath.Join(a.dir, "var/lib/apt/lists/*_Packages"))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, list := range lists {
+		data, err := os.ReadFile(list)
+		if err != nil {
+			return nil, err
+		}
+		for text := range strings.SplitSeq(string(data), "\n\n") {
+			if !strings.HasPrefix(strings.TrimLeft(text, "\n"), "Package: "+name+"\n") {
+				continue
+			}
+			if of := parseStanza(text)["architecture"]; !slices.Contains(out, of) {
+				out = append(out, of)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// providers returns the packages that provide a virtual one.
+func (a apt) providers(ctx context.Context, name string) ([]string, error) {
+	output, err := a.run(ctx, "apt-cache", "showpkg", name)
+	if err != nil {
+		return nil, fmt.Errorf("list the providers of %s: %w", name, complaint(err, output))
+	}
+	_, list, _ := strings.Cut(output, "Reverse Provides: \n")
+	var out []string
+	for line := range strings.Lines(list) {
+		if f := strings.Fields(line); len(f) > 0 && !slices.Contains(out, f[0]) {
+			out = append(out, f[0])
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // remedies tell what to do about what apt says of a repository.

@@ -46,6 +46,11 @@ func TestIDMaps(t *testing.T) {
 		"AppArmor, as on Ubuntu 24.04": {map[string]string{"proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n"},
 			"AppArmor restricts user namespaces on this machine (as on Ubuntu since 24.04 and on GitHub's runners); " +
 				"allow them with: sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0"},
+		"AppArmor with a profile": {map[string]string{"proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n",
+			"proc/self/attr/current": "pkbuild (unconfined)\n", "etc/subuid": subuid, "etc/subgid": subuid}, ""},
+		"AppArmor without one": {map[string]string{"proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n",
+			"proc/self/attr/current": "unconfined\n"}, "AppArmor restricts user namespaces on this machine (as on Ubuntu since 24.04 and on " +
+			"GitHub's runners); allow them with: sudo sysctl --write kernel.apparmor_restrict_unprivileged_userns=0"},
 		"no namespaces": {map[string]string{"proc/sys/user/max_user_namespaces": "0\n"},
 			"user namespaces are disabled; allow them with: sudo sysctl --write user.max_user_namespaces=10000"},
 		"none for ordinary users": {map[string]string{"proc/sys/kernel/unprivileged_userns_clone": "0\n"},

@@ -41,10 +41,15 @@ func TestMirrorWithoutWhatTheLockNames(t *testing.T) {
 	t.Cleanup(gone.Close)
 	pkg := Package{Name: "vim", Version: "2:9", Architecture: "all", URL: "pool/vim.deb", SHA256: digest, Size: 1}
 	l := Layer{Architecture: sandbox.Host(), Suite: "trixie", Lock: &Lock{Packages: []Package{pkg}}}
-	b := &build{layer: l, env: &layers.Env{Mirror: gone.URL + "/debian"}, pool: testPool(t)}
-	require.EqualError(t, b.fetch(t.Context()), "download vim 2:9 (all) from "+gone.URL+"/debian/pool/vim.deb: server answered "+
-		"404 Not Found: it keeps newer versions only than those of the lock; lock the recipe anew, or use a mirror that keeps "+
-		"all, such as snapshot.debian.org")
+	dir := t.TempDir()
+	for mirror, reason := range map[string]string{
+		gone.URL:        "server answered 404 Not Found",
+		"file://" + dir: "open " + dir + "/debian/pool/vim.deb: no such file or directory",
+	} {
+		b := &build{layer: l, env: &layers.Env{Mirror: mirror + "/debian"}, pool: testPool(t)}
+		require.EqualError(t, b.fetch(t.Context()), "download vim 2:9 (all) from "+mirror+"/debian/pool/vim.deb: "+reason+
+			": it keeps newer versions only than those of the lock; lock the recipe anew, or use a mirror that keeps all, such as snapshot.debian.org")
+	}
 }
 
 // TestLockWithoutNetwork: what the cache lacks is named.

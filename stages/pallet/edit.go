@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -125,10 +126,14 @@ func (e Edit) change(ctx context.Context, name string, change func(*deploymentDe
 	if err != nil {
 		return fmt.Errorf("change deployment %s: %w", name, err)
 	}
+	if text == "" {
+		return nil
+	}
 	return e.write(Change{File: file, Content: text, Origin: origin})
 }
 
-// changed returns the changed text of a deployment's file, and the origin of the file if it is imported.
+// changed returns the changed text of a deployment's file, "" if it stays the same, and the origin of the file if it is
+// imported.
 func (e Edit) changed(ctx context.Context, file string, change func(*deploymentDeclaration) error) (text string, origin []string, err error) {
 	root, err := os.OpenRoot(e.Dir)
 	if err != nil {
@@ -149,10 +154,12 @@ func (e Edit) changed(ctx context.Context, file string, change func(*deploymentD
 		data, declared, origin, err = found.data, found.declared, found.origin, nil
 		head = fmt.Sprintf("# In place of %s\n", origin[0])
 	}
+	was := declared
+	was.Features = slices.Clone(declared.Features)
 	if err == nil {
 		err = change(&declared)
 	}
-	if err != nil {
+	if err != nil || reflect.DeepEqual(was, declared) {
 		return "", nil, err
 	}
 	changed, err := updateDeclaration(data, declared)

@@ -96,12 +96,26 @@ func TestChangeImportedDeployment(t *testing.T) {
 			require.Equal(t, test.want, string(data))
 			require.Nil(t, e.read(t).Origin(file))
 
-			require.NoError(t, e.DisableFeatures(t.Context(), "x"), "the own file is changed from now on")
+			require.NoError(t, test.change(t, e), "a change that changes nothing")
+			require.Len(t, *reviewed, 1)
+			require.NoError(t, e.SetPackage(t.Context(), "x", "/packages/z"), "the own file is changed from now on")
+			require.Len(t, *reviewed, 2)
+			require.Nil(t, (*reviewed)[1].Origin)
 			require.NoError(t, e.DeleteDeployment(t.Context(), "x"))
 			require.Equal(t, Change{File: file, Origin: []string{"example.org/base@v1.2.3/" + file}}, (*reviewed)[2], "the imported file is back")
 			require.Equal(t, []string{"example.org/base@v1.2.3/" + file}, e.read(t).Origin(file))
 		})
 	}
+}
+
+// TestChangeOfNothing does not write a file in place of an imported one.
+func TestChangeOfNothing(t *testing.T) {
+	e, reviewed := based(t, importedBase)
+	require.NoError(t, e.SetDisabled(t.Context(), "x", false))
+	require.NoError(t, e.EnableFeatures(t.Context(), "x"))
+	require.NoError(t, e.SetPackage(t.Context(), "x", "/packages/x"))
+	require.Empty(t, *reviewed)
+	require.NotNil(t, e.read(t).Origin("deployments/x.deploy.yml"))
 }
 
 // TestDeleteImportedDeployment deletes deployments that a pallet imports: by a modifier in each group that imports it.

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // ManifestFile is the name of a bundle's manifest. It has to be written last: a bundle without it is incomplete.
@@ -109,8 +110,15 @@ func (b *bundler) bundle(p *Pallet, mistaken bool) {
 	b.files.restrict()
 }
 
-// put adds a file. It warns of special permission bits, which bundles do not keep.
+// put adds a file. It warns of special permission bits, which bundles do not keep. Names have to be UTF-8, since the digests
+// of a staged bundle are JSON.
 func (b *bundler) put(f File) error {
+	if !utf8.ValidString(f.Path) {
+		return fmt.Errorf("file %q: name is not UTF-8", f.Path)
+	}
+	if !utf8.ValidString(f.Target) {
+		return fmt.Errorf("file %q: link target %q is not UTF-8", f.Path, f.Target)
+	}
 	if f.special != 0 {
 		text := fmt.Sprintf("%s:1:1: file has the mode %v, of which the bundle keeps %v only", f.Source, f.Mode|f.special, f.Mode)
 		if !slices.Contains(b.warnings, text) {

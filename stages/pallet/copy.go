@@ -50,9 +50,7 @@ func (b *bundler) copyBelow(v *view, source, target string) error {
 			continue
 		}
 		f.Path = path.Join(target, relativeTo(source, name))
-		if err := b.put(f); err != nil {
-			return err
-		}
+		b.mistakes.add(b.put(f))
 	}
 	return nil
 }

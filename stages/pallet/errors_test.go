@@ -157,6 +157,8 @@ func TestMistakes(t *testing.T) {
 			`A:4:17: export target "overlays//etc/./a" has a superfluous "/" or "."`},
 		"all as target": {exporting("target: ."),
 			`A:4:17: export target "." is the directory itself`},
+		"long target": {exporting("target: overlays/" + strings.Repeat("x", 256) + "/a"),
+			"A:4:17: export target \"overlays/" + strings.Repeat("x", 256) + "/a\" has a name of more than 255 bytes"},
 		"Git's target": {exporting("target: overlays/.git/config"),
 			`A:4:17: export target "overlays/.git/config" is inside of .git`},
 		"NUL in target": {exporting(`target: "a\0b"`),

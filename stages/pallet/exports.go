@@ -88,6 +88,9 @@ func (e export) check() error {
 	return nil
 }
 
+// maxName is the greatest length of a file name on ext4 in bytes.
+const maxName = 255
+
 // pathProblem returns why a path is not a clean path below a directory, as a predicate such as "is absolute"; "" if it is
 // one.
 func pathProblem(name string) string {
@@ -100,6 +103,8 @@ func pathProblem(name string) string {
 		return "is inside of " + gitDir
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return "contains control characters or invalid UTF-8"
+	case slices.ContainsFunc(parts, func(part string) bool { return len(part) > maxName }):
+		return fmt.Sprintf("has a name of more than %d bytes", maxName)
 	case path.Clean(name) == ".":
 		return "is the directory itself"
 	case path.Clean(name) != name:

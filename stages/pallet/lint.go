@@ -32,6 +32,7 @@ func (p *Pallet) Lint(ctx context.Context) (warnings []string, err error) {
 	l.unused(p)
 	l.secrets(ctx, p)
 	l.keys(p)
+	l.names(p)
 	l.paths(p)
 	slices.Sort(l.warnings)
 	return slices.Compact(l.warnings), errors.Join(append(l.errs, l.roots.close())...)

@@ -160,6 +160,52 @@ func (l *linter) key(f *file, n *ast.MappingValueNode, known keys) {
 	l.warn(f.at(p.Line, p.Column), "key %q is unknown and ignored%s", name, hint)
 }
 
+// formatNames are the endings of the files of the format below directories of the pallet.
+var formatNames = []struct {
+	dir    string
+	suffix string
+	near   *regexp.Regexp // names that may be meant to have the suffix
+}{
+	{deploymentsDir, deploymentSuffix, regexp.MustCompile(`^(.+?)(\.depl(oy(ment)?)?)?\.ya?ml$`)},
+	{featuresDir, featureSuffix, regexp.MustCompile(`^(.+?)(\.feat(ures?)?)?\.ya?ml$`)},
+	{requiredPallets, importsSuffix, regexp.MustCompile(`^(.+?)\.imports?\.ya?ml$`)},
+}
+
+// names warns of files that are ignored because of a small difference of their names.
+func (l *linter) names(p *Pallet) {
+	v := p.layered.merged
+	for name := range v.files(".") {
+		base := path.Base(name)
+		for _, known := range []string{palletFile, repositoryFile, packageFile, versionLockFile} {
+			if base != known && strings.TrimSuffix(base, ".yaml")+".yml" == known {
+				l.ignored(v, name, known)
+			}
+		}
+		for _, f := range formatNames {
+			m := f.near.FindStringSubmatch(base)
+			if m == nil || !strings.HasPrefix(name, f.dir+"/") || strings.HasSuffix(base, f.suffix) || knownKeys(name) != nil ||
+				l.inPackage(v, name) || strings.HasPrefix(base, "forklift-") {
+				continue
+			}
+			l.ignored(v, name, m[1]+f.suffix)
+		}
+	}
+}
+
+func (l *linter) ignored(v *view, name, meant string) {
+	l.warn(v.fullPath(name)+":1:1", "file is ignored; did you mean %s?", meant)
+}
+
+// inPackage reports whether a file is in a package, which may have any files.
+func (l *linter) inPackage(v *view, name string) bool {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if _, ok := v.entries[path.Join(dir, packageFile)]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // ValidPath reports whether a path can be that of a pallet or a repository: a directory of a cache and part of a URL.
 func ValidPath(name string) bool { return palletPath.MatchString(name) }
 

@@ -99,6 +99,23 @@ func TestLintKeys(t *testing.T) {
 	}
 }
 
+// TestLintNames warns of files whose names are nearly those of the format, and which are ignored.
+func TestLintNames(t *testing.T) {
+	const ignored = ": file is ignored; did you mean "
+	require.Equal(t, []string{
+		"P/deployments/b.deploy.yaml:1:1" + ignored + "b.deploy.yml?",
+		"P/deployments/c.yml:1:1" + ignored + "c.deploy.yml?",
+		"P/features/x.yml:1:1" + ignored + "x.feature.yml?",
+		"P/packages/b/forklift-package.yaml:1:1" + ignored + "forklift-package.yml?",
+		"P/requirements/pallets/example.org/x/all.import.yml:1:1" + ignored + "all.imports.yml?",
+		"P/requirements/pallets/example.org/x/forklift-version-lock.yaml:1:1" + ignored + "forklift-version-lock.yml?",
+	}, linted(t, write(t, sound, "-- deployments/b.deploy.yaml --\n-- deployments/c.yml --\n-- deployments/README.md --\n-- deployments/.gitkeep --\n"+
+		"-- deployments/d.pkg/forklift-package.yml --\n{}\n-- deployments/d.pkg/compose.yml --\n-- deployments/d.deploy.yml --\npackage: /deployments/d.pkg\n"+
+		"-- features/x.yml --\n-- features/x.md --\n-- packages/b/forklift-package.yaml --\n-- packages/a/other.yml --\n"+
+		"-- requirements/pallets/example.org/x/all.import.yml --\n-- requirements/pallets/example.org/x/forklift-version-lock.yaml --\n"+
+		"-- requirements/pallets/example.org/x/README.yml --\n")))
+}
+
 func TestLintPaths(t *testing.T) {
 	for _, path := range []string{"../x", "https://example.org/x", "'example.org/my pallet'", "/example.org/x", "x", "example.org//x", "example.org/x/", "git@example.org:x/y"} {
 		got := linted(t, write(t, sound, "-- forklift-pallet.yml --\nforklift-version: v0.8.0\npallet: {path: "+path+"}\n"))

@@ -1,10 +1,12 @@
 package pallet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -48,6 +50,25 @@ func (a appValidator) need(n compose.Need) string {
 		return fmt.Sprintf("is invalid: %s: %v", v.fullPath(name), err)
 	}
 	return ""
+}
+
+// homePath matches a path in the home directory, as a bind mount in the short form or as the value of a key with a path.
+var homePath = regexp.MustCompile(`(?:^\s*-\s*|[\[,]\s*)["']?(~/[^\s:"',\]}]*):|\b(?:source|file|path|env_file|device):\s*["']?(~/[^\s"',\]}]*)`)
+
+// homes warns of paths in the home directory: Compose expands them with that of the user who runs it.
+func (a appValidator) homes(d *Deployment) {
+	for _, name := range d.ComposeFiles() {
+		f, err := d.composeFile(a.roots, name)
+		if err != nil || !bytes.Contains(f.data, []byte("~/")) {
+			continue
+		}
+		for i, line := range strings.Split(string(f.data), "\n") {
+			for _, m := range homePath.FindAllStringSubmatch(line, -1) {
+				a.Warnings = append(a.Warnings, fmt.Sprintf("%s: deployment %s: path %s is in the home directory of the user who runs pkctl, "+
+					"which is /root at boot; give an absolute path", f.at(i+1, 1+strings.Index(line, "~/")), d.Name, m[1]+m[2]))
+			}
+		}
+	}
 }
 
 // bundleFile returns where a path of the bundle comes from: a view and a path in it; nil for files that are not copied.

@@ -133,6 +133,10 @@ func (a appValidator) apps() {
 		for _, m := range project.Mistakes {
 			a.broken(d, m.Path, "%s", m.Text)
 		}
+		a.homes(d)
+		if len(project.App.Services) == 0 {
+			a.warn(d, []any{"services"}, "app has no service without a profile: there is nothing to start")
+		}
 		for _, n := range project.Needs {
 			if problem := a.need(n); problem != "" {
 				a.broken(d, n.Path, "%s %s", n.Use, problem)
@@ -175,20 +179,27 @@ func (a appValidator) port(all map[publishedPort][]publisher, d *Deployment, por
 	all[key] = append(all[key], publisher{d, port.Service, port.IP})
 }
 
-// external warns of external networks or volumes that no app creates, or that an app creates which may start later.
+// external warns of networks or volumes that two apps create, and of external ones that no app creates, or that an app
+// creates which may start later.
 func (a appValidator) external(kind string, uses func(*compose.Project) compose.Uses) {
 	creators := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(a.projects)) {
-		for _, created := range uses(a.projects[name]).Created {
-			creators[created] = name
+	for _, d := range a.pallet.enabled() {
+		if a.projects[d.Name] == nil {
+			continue
+		}
+		created := uses(a.projects[d.Name]).Created
+		for _, name := range slices.Sorted(maps.Keys(created)) {
+			if other, taken := creators[name]; taken {
+				a.warn(d, created[name], "%s %s is created by deployment %s, too; make it external here", kind, name, other)
+			}
+			creators[name] = d.Name
 		}
 	}
 	for _, d := range a.pallet.enabled() {
-		project := a.projects[d.Name]
-		if project == nil {
+		if a.projects[d.Name] == nil {
 			continue
 		}
-		external := uses(project).External
+		external := uses(a.projects[d.Name]).External
 		for _, name := range slices.Sorted(maps.Keys(external)) {
 			switch creator, ok := creators[name]; {
 			case !ok:

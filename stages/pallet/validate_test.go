@@ -111,7 +111,9 @@ func TestValidateApps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mistakes, warnings := validated(t, write(t, sound, test.files))
 			require.Equal(t, test.want, columns.ReplaceAllString(mistakes, "$1:"))
-			require.Empty(t, warnings)
+			if mistakes == "" {
+				require.Empty(t, warnings)
+			}
 		})
 	}
 }
@@ -157,6 +159,13 @@ func TestValidateFiles(t *testing.T) {
 	const kinds = ": file is a named pipe; a bundle has regular files, directories and symlinks only"
 	require.Equal(t, "read P/packages/a/pipe"+kinds+"\nread P/pipe"+kinds, mistakes)
 
+	dir = write(t, sound)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "caf\xe9"), nil, 0o644))
+	require.NoError(t, os.Symlink("\xff", filepath.Join(dir, "link")))
+	mistakes, _ = validated(t, dir)
+	require.Equal(t, "file \"pallet/caf\\xe9\": name is not UTF-8\nfile \"pallet/link\": link target \"\\xff\" is not UTF-8\n"+
+		"file \"merged-pallet/caf\\xe9\": name is not UTF-8\nfile \"merged-pallet/link\": link target \"\\xff\" is not UTF-8", mistakes)
+
 	dir = write(t, sound, exporting("source: etc", "target: overlays/etc"))
 	require.NoError(t, os.Symlink("/etc", filepath.Join(dir, "packages/a/etc")))
 	mistakes, _ = validated(t, dir)
@@ -165,6 +174,29 @@ func TestValidateFiles(t *testing.T) {
 	dir = write(t, sound, exporting("source: missing", "target: x"), exporting("source-type: http", "url: https://example.org/x", "target: y"))
 	mistakes, _ = validated(t, dir)
 	require.Empty(t, mistakes, "downloads are not validated")
+}
+
+// TestValidateWarnings warns of apps that may not do what is meant.
+func TestValidateWarnings(t *testing.T) {
+	const home = "path ~/data is in the home directory of the user who runs pkctl, which is /root at boot; give an absolute path"
+	const nothing = "X:1:12: deployment x: app has no service without a profile: there is nothing to start"
+	for name, test := range map[string]struct {
+		files string
+		want  []string
+	}{
+		"bind of a home": {app("x", "services:\n  s:\n    image: x\n    volumes:\n      - ~/data:/d\n"), []string{"X:5:9: deployment x: " + home}},
+		"long bind of a home": {app("x", "services:\n  s:\n    image: x\n    volumes: [{type: bind, source: ~/data, target: /d}]\n"),
+			[]string{"X:4:36: deployment x: " + home}},
+		"command with a home":          {app("x", "services:\n  s: {image: x, command: [ls, ~/data], entrypoint: ~/x}\n"), nil},
+		"no service without a profile": {app("x", "services: {s: {image: x, profiles: [debug]}}"), []string{nothing}},
+		"no services":                  {app("x", "services: {}\nvolumes: {v: {}}"), []string{"X:1:11: deployment x: app has no service without a profile: there is nothing to start"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mistakes, warnings := validated(t, write(t, sound, test.files))
+			require.Empty(t, mistakes)
+			require.Equal(t, test.want, warnings)
+		})
+	}
 }
 
 // TestValidateExternal warns of networks and volumes that may not exist when an app starts.
@@ -185,6 +217,9 @@ func TestValidateExternal(t *testing.T) {
 			"X:2:18: deployment x: network net is created by deployment y, which may start later; require a resource of it",
 			"X:3:17: deployment x: volume vol is created by deployment y, which may start later; require a resource of it"}},
 		"created before": {uses + creates + declares("x", "requires") + declares("y", "provides"), nil},
+		"created by two": {creates + strings.ReplaceAll(creates, "/y", "/x") + "-- deployments/x.deploy.yml --\npackage: /packages/x\n", []string{
+			"Y:2:16: deployment y: network net is created by deployment x, too; make it external here",
+			"Y:3:16: deployment y: volume vol is created by deployment x, too; make it external here"}},
 		"Docker's own": {app("x", "services: {s: {image: x, networks: [default]}, t: {image: x, network_mode: host}}\n"+
 			"networks: {default: {name: host, external: true}, unused: {external: true}}"), nil},
 	} {

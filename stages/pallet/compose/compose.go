@@ -96,10 +96,11 @@ type Container struct {
 	Name string
 }
 
-// Uses are the networks or volumes that services of an app use, by their names in Docker.
+// Uses are the networks or volumes that services of an app use: the paths of their declarations, as in Mistake, by their
+// names in Docker.
 type Uses struct {
-	Created  []string         // by the app
-	External map[string][]any // that must exist, with the paths of their declarations, as in Mistake
+	Created  map[string][]any // by the app
+	External map[string][]any // that must exist
 }
 
 // workingDir returns the directory of the files with the placeholder for the bundle.

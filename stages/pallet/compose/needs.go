@@ -19,6 +19,9 @@ var predefined = []string{"bridge", "host", "none"}
 
 // collect fills in all fields but App.
 func (p *Project) collect(from *types.Project) {
+	for _, u := range []*Uses{&p.Networks, &p.Volumes} {
+		*u = Uses{Created: map[string][]any{}, External: map[string][]any{}}
+	}
 	networks, volumes := map[string]bool{}, map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(from.Services)) {
 		s := from.Services[name]
@@ -60,14 +63,11 @@ func (p *Project) collect(from *types.Project) {
 func servicePath(s types.ServiceConfig, key string) []any { return []any{"services", s.Name, key} }
 
 func (u *Uses) add(at []any, name string, external bool) {
-	if !external {
-		u.Created = append(u.Created, name)
-		return
+	if external {
+		u.External[name] = at
+	} else {
+		u.Created[name] = at
 	}
-	if u.External == nil {
-		u.External = map[string][]any{}
-	}
-	u.External[name] = at
 }
 
 func (p *Project) mistake(at []any, format string, args ...any) {

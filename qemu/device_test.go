@@ -218,6 +218,24 @@ func TestSuite(t *testing.T) {
 	other := t.TempDir()
 	u = Suite{Image: d.o.Image, Dir: other, Jobs: 2}
 	results = u.Run(ctx, []*scenario.Scenario{s, s, s})
-	require.Len(t, results, 3)
+	require.Equal(t, []*scenario.Result{nil, nil, nil}, results)
 	require.Empty(t, list(t, other))
+}
+
+// An interrupted scenario leaves no process and no file.
+func TestSuiteInterrupted(t *testing.T) {
+	d := fakeDevice(t, "answers")
+	s, err := scenario.Parse("s.yml", []byte("title: t\nsteps:\n  - boot:\n  - run: {run: x, exit: 3}\n"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	u := Suite{Image: d.o.Image, Dir: dir, Progress: func(_ *scenario.Scenario, step string) {
+		if step == "run" {
+			cancel()
+		}
+	}}
+	results := u.Run(ctx, []*scenario.Scenario{s, s})
+	require.ErrorIs(t, results[0].Err, context.Canceled)
+	require.Nil(t, results[1])
+	require.Empty(t, list(t, dir))
 }

@@ -20,7 +20,8 @@ type Suite struct {
 	Done     func(*scenario.Result)                  // receives each result; may be nil
 }
 
-// Run runs the scenarios and returns their results in the same order. After the context has ended it starts no other one.
+// Run runs the scenarios and returns their results in the same order, nil for those that it did not start since the context
+// had ended.
 func (u Suite) Run(ctx context.Context, scenarios []*scenario.Scenario) []*scenario.Result {
 	results := make([]*scenario.Result, len(scenarios))
 	next := make(chan int)
@@ -29,7 +30,9 @@ func (u Suite) Run(ctx context.Context, scenarios []*scenario.Scenario) []*scena
 	for range max(1, u.Jobs) {
 		workers.Go(func() {
 			for i := range next {
-				results[i] = u.one(ctx, scenarios[i], &mu)
+				if ctx.Err() == nil {
+					results[i] = u.one(ctx, scenarios[i], &mu)
+				}
 			}
 		})
 	}
@@ -42,7 +45,7 @@ func (u Suite) Run(ctx context.Context, scenarios []*scenario.Scenario) []*scena
 }
 
 func (u Suite) one(ctx context.Context, s *scenario.Scenario, mu *sync.Mutex) *scenario.Result {
-	r := s.Run(ctx, u.devices(s), ctx.Err() == nil, func(step string) {
+	r := s.Run(ctx, u.devices(s), true, func(step string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if u.Progress != nil {

@@ -127,7 +127,11 @@ func (b *bootFlags) runScenario(cmd *cobra.Command, image string) error {
 	if err != nil {
 		return err
 	}
-	return runSuite(cmd, suiteOptions{image: image, dir: b.o.Dir, console: b.o.Console, json: b.json}, []*scenario.Scenario{s})
+	o := suiteOptions{image: image, dir: b.o.Dir, console: b.o.Console, json: b.json}
+	if err := o.makeDir(); err != nil {
+		return err
+	}
+	return runSuite(cmd, o, []*scenario.Scenario{s})
 }
 
 func (b *bootFlags) loadScenario() (*scenario.Scenario, error) {

@@ -42,18 +42,17 @@ func testCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			dir, err := workDir(o.dir)
-			if err != nil {
+			if err := o.makeDir(); err != nil {
 				return err
 			}
-			o.dir, o.json = dir, build.show.JSON
+			o.json = build.show.JSON
 			r, err := build.recipe.load(args[0], build.cache.own)
 			if err == nil && o.image == "" {
-				o.image = filepath.Join(dir, r.Name+".img")
+				o.image = filepath.Join(o.dir, r.Name+".img")
 				err = buildImage(cmd, &build, args[0], o.image)
 			}
 			if err != nil {
-				return err
+				return errors.Join(err, o.clean())
 			}
 			return runSuite(cmd, o, scenario.Select(all, r.Name, short))
 		}),
@@ -95,13 +94,6 @@ func loadScenarios(dir string, files []string) ([]*scenario.Scenario, error) {
 	return all, errors.Join(errs...)
 }
 
-func workDir(name string) (string, error) {
-	if name == "" {
-		return os.MkdirTemp("", "pkbuild-test-")
-	}
-	return name, os.MkdirAll(name, 0o777)
-}
-
 // suiteOptions are the options of running scenarios.
 type suiteOptions struct {
 	image, dir  string
@@ -109,20 +101,35 @@ type suiteOptions struct {
 	console     io.Writer
 	junit, page string
 	json        bool
+	temporary   bool // remove the directory at the end
+}
+
+// makeDir makes the directory, a temporary one if it has no name.
+func (o *suiteOptions) makeDir() (err error) {
+	if o.dir != "" {
+		return os.MkdirAll(o.dir, 0o777)
+	}
+	o.temporary = true
+	o.dir, err = os.MkdirTemp("", "pkbuild-test-")
+	return err
+}
+
+// clean removes a temporary directory.
+func (o *suiteOptions) clean() error {
+	if !o.temporary {
+		return nil
+	}
+	return os.RemoveAll(o.dir)
 }
 
 // runSuite runs scenarios and writes their results.
 func runSuite(cmd *cobra.Command, o suiteOptions, scenarios []*scenario.Scenario) error {
 	if len(scenarios) == 0 {
-		return errors.New("no scenario is for this recipe")
-	}
-	dir, err := workDir(o.dir)
-	if err != nil {
-		return err
+		return errors.Join(errors.New("no scenario is for this recipe"), o.clean())
 	}
 	stderr := cmd.ErrOrStderr()
 	suite := qemu.Suite{
-		Image: o.image, Dir: dir, Jobs: o.jobs, Console: o.console,
+		Image: o.image, Dir: o.dir, Jobs: o.jobs, Console: o.console,
 		Progress: func(s *scenario.Scenario, step string) {
 			fmt.Fprintf(stderr, "%s: %s\n", cmp.Or(s.Name, s.Title), step)
 		},
@@ -135,12 +142,12 @@ func runSuite(cmd *cobra.Command, o suiteOptions, scenarios []*scenario.Scenario
 	}
 	results := suite.Run(cmd.Context(), scenarios)
 	if err := cmd.Context().Err(); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+		return errors.Join(err, o.clean())
 	}
 	failed := slices.ContainsFunc(results, (*scenario.Result).Failed)
-	err = o.write(cmd, results)
-	if o.dir == "" && !failed {
-		err = errors.Join(err, os.RemoveAll(dir))
+	err := o.write(cmd, results)
+	if !failed {
+		err = errors.Join(err, o.clean())
 	}
 	if err == nil && failed {
 		err = cli.ErrReported

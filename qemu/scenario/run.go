@@ -46,7 +46,7 @@ type runner struct {
 }
 
 // Run carries out a scenario, up to the first step that fails. Progress, which may be nil, receives each step before it
-// begins. The files of a scenario that failed stay if keep is true.
+// begins. The files of a scenario that failed stay if keep is true, unless it was interrupted.
 func (s *Scenario) Run(ctx context.Context, create NewDevice, keep bool, progress func(step string)) *Result {
 	start := time.Now()
 	r := &runner{scenario: s, create: create, machines: map[string]Device{}, clocks: map[string]time.Time{}}
@@ -68,7 +68,7 @@ func (s *Scenario) Run(ctx context.Context, create NewDevice, keep bool, progres
 		result.Steps++
 	}
 	for _, m := range r.machines {
-		result.Err = errors.Join(result.Err, m.Close(keep && result.Failed()))
+		result.Err = errors.Join(result.Err, m.Close(keep && result.Failed() && ctx.Err() == nil))
 	}
 	result.Time = time.Since(start)
 	return result

@@ -26,7 +26,7 @@ func (c *compiler) checkStarter() error {
 		missing := c.missingStarter()
 		if len(apps) > 0 && len(missing) > 0 {
 			return c.sources.Recipe.Problem(l.Stage, "pallet %s has Compose apps (%s), and the image has no %s to start them; "+
-				"include stages.yml, or write starter: other if units of your own start them",
+				"include pkbuild:stages, or write starter: other if units of your own start them",
 				l.Stage.Pallet, strings.Join(apps, ", "), strings.Join(missing, " and no "))
 		}
 	}

@@ -15,7 +15,7 @@ func TestComposeAppsNeedAStarter(t *testing.T) {
 	include, err := filepath.Abs("../recipes/include")
 	require.NoError(t, err)
 	const problem = "pi.yml:5:12: layers[1].stage: pallet pallet has Compose apps (web), and the image has no "
-	const remedy = " to start them; include stages.yml, or write starter: other if units of your own start them"
+	const remedy = " to start them; include pkbuild:stages, or write starter: other if units of your own start them"
 	for name, test := range map[string]struct{ include, layer, stage, err string }{
 		"nothing":           {layer: "packages: [vim]", err: problem + "/usr/bin/pkctl and no pkctl-apply.service and no Docker and no Docker Compose" + remedy},
 		"no Compose":        {layer: "packages: [docker.io]", err: problem + "/usr/bin/pkctl and no pkctl-apply.service and no Docker Compose" + remedy},

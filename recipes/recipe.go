@@ -131,7 +131,7 @@ type Run struct {
 // Stage is the pallet that the device starts with.
 type Stage struct {
 	Pallet  string   `yaml:"pallet" doc:"Directory of the pallet, relative to the recipe." required:"true" path:"dir" hint:"the pallet's directory, such as pallets/standard"`
-	Starter string   `yaml:"starter" doc:"What starts the pallet's Compose apps on the device: pkctl, which the image must then have with its units and Docker (include stages.yml), or other, which is not checked." enum:"pkctl,other" default:"pkctl"`
+	Starter string   `yaml:"starter" doc:"What starts the pallet's Compose apps on the device: pkctl, which the image must then have with its units and Docker (include pkbuild:stages), or other, which is not checked." enum:"pkctl,other" default:"pkctl"`
 	Names   []string `yaml:"names" doc:"Names of the bundle in the stage store." default:"[factory-reset]" format:"bundle" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as factory-reset"`
 }
 

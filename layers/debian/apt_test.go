@@ -175,7 +175,7 @@ func TestResolveErrors(t *testing.T) {
 		"too old": {[]string{"tool"}, "resolve the packages: unmet dependencies:\n" +
 			" tool : Depends: library (>= 1:3) but it is not "},
 		"conflict": {[]string{"library", "either"}, "resolve the packages: unmet dependencies:\n" +
-			" either : Conflicts: library"},
+			" either : Conflicts: library but 1:2.0-1 is to be installed\nkeep one of the packages that conflict; one of an included recipe is left out with remove: {packages: [either]}"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

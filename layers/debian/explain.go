@@ -54,13 +54,27 @@ func (a apt) explain(ctx context.Context, err error, output string) error {
 	}
 	if _, unmet, ok := strings.Cut(output, "The following packages have unmet dependencies:\n"); ok {
 		unmet, _, _ = strings.Cut(unmet, "E: ")
-		return fmt.Errorf("unmet dependencies:\n%s", strings.TrimRight(unmet, "\n"))
+		return fmt.Errorf("unmet dependencies:\n%s%s", strings.TrimRight(unmet, "\n"), conflictRemedy(unmet))
 	}
 	if strings.Contains(output, "remove is disabled") {
 		return fmt.Errorf("packages conflict with packages of a layer below, which would have to be removed: %s; "+
 			"remove these from the recipe, or the packages that conflict with them", strings.Join(removed(output), ", "))
 	}
 	return complaint(err, output)
+}
+
+var conflict = regexp.MustCompile(`(?m)^ (\S+) : Conflicts: `)
+
+// conflictRemedy says what to do about packages that conflict; empty if none do.
+func conflictRemedy(unmet string) string {
+	var names []string
+	for _, m := range conflict.FindAllStringSubmatch(unmet, -1) {
+		names = append(names, m[1])
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\nkeep one of the packages that conflict; one of an included recipe is left out with remove: {packages: [%s]}", names[len(names)-1])
 }
 
 // removed returns the packages that apt would remove.

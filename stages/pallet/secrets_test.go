@@ -44,11 +44,7 @@ func TestPermissionsOfCopies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := bundleOf(t, write(t, sound, test.files), Options{})
-			var got []string
-			for _, line := range modesOf(b, "packages/a/overlays/etc/a") {
-				got = append(got, line)
-			}
-			require.Equal(t, copies(test.copies), got)
+			require.Equal(t, copies(test.copies), modesOf(b, "packages/a/overlays/etc/a"))
 		})
 	}
 }

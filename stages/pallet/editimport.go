@@ -109,9 +109,26 @@ func withModifier(data []byte, m modifierNode) ([]byte, error) {
 					added.Style = list.Content[len(list.Content)-1].Style
 				}
 				list.Content = append(list.Content, &added)
-				return encode(&doc)
+				return encodeGroup(&doc, m)
 			}
 		}
 	}
 	return nil, errors.New("file has no list of modifiers")
+}
+
+// encodeGroup encodes an import group and checks that it is read with the modifier at its end: the libraries that write and
+// read it may disagree about unusual YAML.
+func encodeGroup(doc *yaml.Node, last modifierNode) ([]byte, error) {
+	text, err := encode(doc)
+	if err != nil {
+		return nil, err
+	}
+	var declared importDeclaration
+	if err := (&file{name: "changed file", data: text}).decode(&declared); err != nil {
+		return nil, err
+	}
+	if n := len(declared.Modifiers); n == 0 || declared.Modifiers[n-1].Type != last.Type || declared.Modifiers[n-1].Target != last.Target {
+		return nil, errors.New("file is too unusual to be changed; add a modifier by hand")
+	}
+	return text, nil
 }

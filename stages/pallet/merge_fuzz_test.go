@@ -133,3 +133,29 @@ func TestOldManifest(t *testing.T) {
 		require.EqualError(t, err, message)
 	}
 }
+
+// FuzzLint checks the keys of any YAML and appends a modifier to it: warnings have positions, and what was appended is read.
+func FuzzLint(f *testing.F) {
+	f.Add("package: &x {a: b}\nhost: {<<: *x}\nfeatures: {f: [1, {provides: x}]}\n---\nx: y\n")
+	f.Add("modifiers:\n  - {target: /x} # c\ndisabled: no\n")
+	f.Add("- modifiers: []\n? a\n: b\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		lf := &file{name: "p.yml", data: []byte(text)}
+		var ignored any
+		if lf.decode(&ignored) != nil {
+			return
+		}
+		l := linter{}
+		l.file(lf, packageKeys())
+		for _, w := range l.warnings {
+			require.Regexp(t, `^p\.yml:\d+:\d+: `, w)
+		}
+		changed, err := withModifier([]byte(text), modifierNode{Type: typeRemove, Target: "/x"})
+		if err != nil {
+			return
+		}
+		var declared importDeclaration
+		require.NoError(t, (&file{name: "c.yml", data: changed}).decode(&declared))
+		require.Equal(t, "/x", declared.Modifiers[len(declared.Modifiers)-1].Target)
+	})
+}

@@ -158,3 +158,15 @@ func FuzzLoadPlain(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCheckEnvFile checks that env files do not panic.
+func FuzzCheckEnvFile(f *testing.F) {
+	for _, seed := range []string{"A=b\nexport C='d'\n", "A=\"b\nc\"\n", "A=${B:-c} # x\n", "=x", "A='", "A=\"\\\\\""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) < 4096 {
+			_ = CheckEnvFile(text)
+		}
+	})
+}

@@ -12,13 +12,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Files puts files, directories and symlinks in place.
+// Files is a layer of files, directories and symlinks.
 type Files struct {
 	Entries []File `json:"entries"`
 }
 
-// File is one entry of a Files layer. A source is named by its path for whoever makes the layer, and by its digest for
-// the layer's key: making the layer from a source that has changed since is an error.
+// File is an entry of a Files layer. Its source has a path and a digest; the digest is part of the cache key, and a source
+// with another content is an error.
 type File struct {
 	Path    string `json:"path"` // in the tree
 	Type    string `json:"type"` // "file", "directory" or "symlink"

@@ -11,31 +11,31 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is one piece of the root file system, as plain data: its exported fields, in JSON, are all that decides what
-// it makes, besides what lies below it and the contents that the fields name by digest.
+// Layer is one layer of the root file system, as plain data. Its exported fields, as JSON, are its only inputs besides
+// the tree below it; contents of files are named by their digests.
 type Layer interface {
 	Kind() Kind
-	// Make returns the entries that the layer adds to, replaces in or deletes from the tree below.
+	// Make returns the changes to the tree below: added and replaced entries, and whiteouts for deleted ones.
 	Make(ctx context.Context, env *Env, below *tree.Tree) (*tree.Tree, error)
 }
 
-// Kind names a way of making layers.
+// Kind is a kind of layer.
 type Kind struct {
 	Name    string
-	Version int // to be raised whenever the same inputs give another tree
-	// Code is a digest over scripts and tables of the way that change more often, so that nobody forgets the version.
+	Version int // raised whenever equal inputs give another tree
+	// Code is a digest of the scripts and tables of the kind, which change more often than Version is raised.
 	Code   string `json:",omitempty"`
-	Secret bool   // what it makes holds secrets: made anew for every image, kept in no store
-	// Copies means that what it makes may hold what lies below. Over a layer with secrets it is kept in no store either.
+	Secret bool   // the tree holds secrets: it is made for every image and never cached
+	// Copies means that the tree may hold contents of the tree below. Over a layer with secrets it is never cached.
 	Copies bool `json:",omitempty"`
-	// Kept means that what it makes comes from files that outlive the build anyhow, in less time than a store takes: made
-	// anew for every image, kept in no store.
+	// Kept means that the contents lie in files that outlive the build, and that making the tree is faster than reading it
+	// from the cache: it is made for every image and never cached.
 	Kept bool `json:",omitempty"`
-	// Scratch means that it needs Env.Scratch although it is kept in no store.
+	// Scratch means that the layer needs Env.Scratch although it is never cached.
 	Scratch bool `json:"-"`
 }
 
-// Env is what a layer is made with. None of it may change what is made.
+// Env is the environment in which a layer is made. None of it may change the tree.
 type Env struct {
 	Dir      string                                      // the recipe's directory: sources are relative to it
 	Helpers  string                                      // directory of the prebuilt helper programs
@@ -49,40 +49,40 @@ type Env struct {
 	Progress func(Progress)                              // may be nil
 }
 
-// Progress is a report from the making of a layer.
+// Progress is a progress report of a layer.
 type Progress struct {
 	Message     string // a line for the log
 	Warning     bool   // the message matters even to the quiet
 	Done, Total int64  // how far, in units of the layer's own; Total 0: unknown
 }
 
-// Report passes a progress on to whoever wants it.
+// Report calls Progress if it is set.
 func (e *Env) Report(p Progress) {
 	if e.Progress != nil {
 		e.Progress(p)
 	}
 }
 
-// Key addresses a layer by all that went into it.
+// Key is the cache key of a layer: a hash of all its inputs.
 type Key [sha256.Size]byte
 
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
-// ParseKey reads what String writes.
+// ParseKey parses the hexadecimal form of a key.
 func ParseKey(text string) (k Key, err error) {
 	data, err := hex.DecodeString(text)
 	if err != nil || len(data) != len(k) {
-		return Key{}, fmt.Errorf("%q is no key of a layer", text)
+		return Key{}, fmt.Errorf("layer key %q is not 64 hexadecimal digits", text)
 	}
 	return Key(data), nil
 }
 
-// Root is the key below the lowest layer: the time of the image, which files have that no layer gives another.
+// Root returns the key below the lowest layer. It depends on the time of the image, which limits the times of files.
 func Root(latest time.Time) Key {
 	return sha256.Sum256([]byte("latest " + latest.UTC().Format(time.RFC3339)))
 }
 
-// KeyOf is the key of a layer that is made over the layer with the key below.
+// KeyOf returns the key of a layer over the layer with the key below.
 func KeyOf(l Layer, below Key) (Key, error) {
 	data, err := json.Marshal(struct {
 		Kind  Kind

@@ -2,7 +2,7 @@ package layers
 
 import "path/filepath"
 
-// Locate is where a file lies that a recipe names, which itself lies in dir.
+// Locate returns the path of a file that a recipe names, relative to the recipe's directory unless it is absolute.
 func Locate(dir, name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -10,5 +10,5 @@ func Locate(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// Helper is the file name of a program among the helper programs.
+// Helper returns the file name of a helper program for an architecture.
 func Helper(program, architecture string) string { return program + "-" + architecture }

@@ -15,22 +15,22 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Store keeps what layers made, one tar per key, in a directory that several builds may share.
+// Store is a cache of layers, one tar archive per key, in a directory that concurrent builds may share.
 type Store struct {
 	Dir    string
-	Shared string // of somebody else, where layers are found that Dir lacks; nothing is written to it. Empty: none
+	Shared string // a second cache for layers that Dir lacks, which is only read; "" for none
 }
 
-// Cached is a tree whose contents lie in an open file of the store.
+// Cached is a tree from the store. Its contents are in an open file.
 type Cached struct {
 	*tree.Tree
 	file *os.File
 }
 
-// Close ends the use of the tree's contents.
+// Close closes the file with the contents of the tree.
 func (c *Cached) Close() error { return c.file.Close() }
 
-// Get opens the layer with a key; fs.ErrNotExist if it has not been made.
+// Get opens the layer with a key. It returns fs.ErrNotExist if the layer is not cached.
 func (s Store) Get(key Key) (*Cached, error) {
 	f, err := os.Open(s.found(s.path(key)))
 	if err != nil {
@@ -38,13 +38,13 @@ func (s Store) Get(key Key) (*Cached, error) {
 	}
 	t, err := tree.ReadTar(f)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("layer %s: %w (delete it to have it made again)", f.Name(), err), f.Close())
+		return nil, errors.Join(fmt.Errorf("layer %s: %w (delete it to build it again)", f.Name(), err), f.Close())
 	}
 	touch(f.Name())
 	return &Cached{Tree: t, file: f}, nil
 }
 
-// Touch notes that the layer with a key is of use, without reading it; fs.ErrNotExist if it has not been made.
+// Touch marks the layer with a key as used, for pruning. It returns fs.ErrNotExist if the layer is not cached.
 func (s Store) Touch(key Key) error {
 	name := s.found(s.path(key))
 	_, err := os.Stat(name)
@@ -52,15 +52,15 @@ func (s Store) Touch(key Key) error {
 	return err
 }
 
-// touch leaves a hint for pruning, of no other use.
+// touch sets the times of a file to now. Errors are ignored: pruning only uses them as a hint.
 func touch(name string) {
 	now := time.Now()
 	_ = os.Chtimes(name, now, now)
 }
 
-// Put makes the layer with a key unless it is there, and opens it. Of several builds that want the same layer one
-// makes it and the others wait; a build that is killed leaves at most a temporary file, which the next one replaces.
-// The record is kept beside the layer. The result tells whether the layer was there already.
+// Put opens the layer with a key, and makes and caches it first if it is not cached; hit reports whether it was. Of
+// concurrent builds, one makes the layer and the others wait. A killed build leaves at most a temporary file, which the
+// next one replaces.
 func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, make func(context.Context) (*tree.Tree, error)) (c *Cached, hit bool, err error) {
 	if c, err = s.Get(key); !errors.Is(err, fs.ErrNotExist) {
 		return c, err == nil, err
@@ -100,7 +100,7 @@ func (s Store) TryLock(key Key) (unlock func() error, err error) {
 	return atomicfile.TryLock(s.lock(key))
 }
 
-// found is where a file of the store lies: in Dir, or, where it is missing there, in Shared.
+// found returns the path of a file of the store: in Dir, or in Shared if Dir lacks it.
 func (s Store) found(name string) string {
 	if s.Shared == "" {
 		return name

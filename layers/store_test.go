@@ -41,7 +41,7 @@ func TestStoreMakesALayerOnce(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// TestStoreReadsASharedOne: what others made is used and not copied, and what they lack is made in one's own.
+// TestStoreReadsASharedOne uses layers of a shared cache without copying them, and makes missing ones in its own cache.
 func TestStoreReadsASharedOne(t *testing.T) {
 	theirs := Store{Dir: t.TempDir()}
 	own := Store{Dir: filepath.Join(t.TempDir(), "own"), Shared: theirs.Dir}
@@ -105,7 +105,7 @@ func TestStoreNamesABrokenLayer(t *testing.T) {
 	require.NoError(t, os.WriteFile(s.path(Key{1}), make([]byte, 700), 0o644))
 	_, err := s.Get(Key{1})
 	require.ErrorContains(t, err, s.path(Key{1}))
-	require.ErrorContains(t, err, "delete it to have it made again")
+	require.ErrorContains(t, err, "delete it to build it again")
 }
 
 func TestKeyDependsOnAllInputs(t *testing.T) {

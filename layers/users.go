@@ -14,13 +14,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Users creates accounts in /etc/passwd and its companions, and their home directories from /etc/skel; one that the base
-// has gets its password and groups. It runs no program of the tree.
+// Users is a layer of accounts: it adds them to /etc/passwd, shadow, group and gshadow, and makes their home directories
+// from /etc/skel. An account that the base has gets the password and groups. No program of the tree runs.
 type Users struct {
 	Users []User `json:"users"`
 }
 
-// User is one account with a group of its own.
+// User is an account with a group of the same name and number.
 type User struct {
 	Name           string   `json:"name"`
 	UID            uint32   `json:"uid"`
@@ -57,14 +57,14 @@ func (u Users) Make(_ context.Context, env *Env, below *tree.Tree) (*tree.Tree, 
 	return t, db.write(t, env, below)
 }
 
-// locked is a password field that no password matches.
+// locked is the password field of a locked account.
 const locked = "!"
 
-// rounds of SHA-512: a tenth of a second on the slowest Pi.
+// rounds is the number of SHA-512 rounds of crypt(3): a tenth of a second on the slowest Pi.
 const rounds = 100_000
 
-// hash is the user's password field. Its salt is derived from the name, so that equal images are equal; a secret that
-// is a crypt(3) hash already is taken as it is.
+// hash returns the password field of the user, or the secret itself if that is a crypt(3) hash. The salt is derived from
+// the name, so that builds are reproducible.
 func (u User) hash(env *Env) (string, error) {
 	if u.Locked {
 		return locked, nil
@@ -98,7 +98,7 @@ func (u User) hash(env *Env) (string, error) {
 	return digest.Encode(), nil
 }
 
-// salt is 16 characters of crypt's alphabet.
+// salt returns 16 characters of the alphabet of crypt(3).
 func salt(name string) []byte {
 	const alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	sum := sha256.Sum256([]byte("pkbuild password salt of " + name))
@@ -141,7 +141,7 @@ func (u User) home(t *tree.Tree, env *Env, below *tree.Tree) error {
 	return t.Put(path.Join(home, ".ssh/authorized_keys"), own(tree.Node{Type: tree.Regular, Mode: 0o600, Content: tree.Inline(keys)}))
 }
 
-// accounts are the lines of the four files, each split at its colons: passwd(5), shadow(5), group(5), gshadow(5).
+// accounts are the lines of passwd(5), shadow(5), group(5) and gshadow(5) by file, split at colons.
 type accounts map[string][][]string
 
 var accountFiles = []string{"etc/passwd", "etc/shadow", "etc/group", "etc/gshadow"}
@@ -173,7 +173,7 @@ func (db accounts) used(file, id string) bool {
 	return slices.ContainsFunc(db[file], func(fields []string) bool { return len(fields) > 2 && fields[2] == id })
 }
 
-// add adds a user; day is that of the password's last change, in days since 1970.
+// add adds a user. day is the date of the last password change in days since 1970.
 func (db accounts) add(u User, hash string, day int64) error {
 	id := strconv.FormatUint(uint64(u.UID), 10)
 	switch {
@@ -191,8 +191,7 @@ func (db accounts) add(u User, hash string, day int64) error {
 	return db.joinAll(u)
 }
 
-// adopt makes a user of the base, such as a vendor's, the recipe's: with its password and groups. Name, number, shell
-// and home stay.
+// adopt gives an account of the base the password and groups of the recipe. It keeps its name, number, shell and home.
 func (db accounts) adopt(u User, id, hash string, day int64) error {
 	have := db.find("etc/passwd", u.Name)
 	if len(have) < 6 || have[2] != id || have[5] != "/home/"+u.Name {
@@ -218,7 +217,7 @@ func (db accounts) joinAll(u User) error {
 
 func (db accounts) append(file string, fields ...string) { db[file] = append(db[file], fields) }
 
-// join makes a user a member of a group, and the group where there is none.
+// join adds a user to a group, which it creates if it does not exist.
 func (db accounts) join(group, user string) error {
 	if db.find("etc/group", group) == nil {
 		gid := 999 // system groups are counted down from here: adduser's LAST_SYSTEM_GID

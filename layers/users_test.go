@@ -18,7 +18,7 @@ func accountTree(t *testing.T) *tree.Tree {
 		"f etc/skel/.profile umask 022\n")
 }
 
-// env is one in which secrets have the given values; warnings are collected.
+// env returns an environment with secrets, which collects warnings.
 func env(secrets map[string]string, warnings *[]string) *Env {
 	return &Env{
 		Latest: storeTime,
@@ -82,7 +82,7 @@ func TestUsersPassword(t *testing.T) {
 	}
 }
 
-// TestUsersAdopt: a vendor's base has a user already, such as Raspberry Pi OS.
+// TestUsersAdopt gives a user of the base, as Raspberry Pi OS has one, the settings of the recipe.
 func TestUsersAdopt(t *testing.T) {
 	below := treetest.New(t,
 		"f etc/passwd pi:x:1000:1000:,,,:/home/pi:/bin/zsh\n", "f etc/shadow pi:!:19000:0:99999:7:::\n",

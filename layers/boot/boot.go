@@ -12,10 +12,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer fills /boot/firmware, which becomes the FAT partition that a Pi's firmware reads: the firmware itself, the
-// kernel, its device trees, config.txt, cmdline.txt and an initramfs with pkinit as its /init. It also installs pkinit
-// in the tree, and /etc/fstab, since that names the same partitions. On a vendor's base, firmware, kernel and the
-// settings of its config.txt stay the vendor's.
+// Layer fills /boot/firmware, which becomes the FAT partition that a Pi's firmware reads: firmware, kernel, device trees,
+// config.txt, cmdline.txt and an initramfs with pkinit as /init. It also installs pkinit and writes /etc/fstab. With a
+// vendor's base image, firmware, kernel and the other settings of config.txt stay the vendor's.
 type Layer struct {
 	Signature string   `json:"signature"` // of the disk: eight hexadecimal digits
 	Config    []string `json:"config,omitempty"`
@@ -25,7 +24,7 @@ type Layer struct {
 	Pkinit    string   `json:"pkinit"`            // SHA-256 of the helper program
 }
 
-// The names that the layer and the firmware agree on.
+// Paths and names of the boot partition.
 const (
 	Firmware      = "boot/firmware" // the tree's part that becomes the boot partition
 	kernelName    = "vmlinuz"
@@ -81,7 +80,7 @@ func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 	return t, copyFirmware(t, below, kernel.version)
 }
 
-// kernelVersion is the version of the one kernel in the tree.
+// kernelVersion returns the version of the kernel in the tree. It fails unless there is exactly one.
 func kernelVersion(t *tree.Tree) (string, error) {
 	var versions []string
 	for base := range t.Dir("boot").Children() {
@@ -98,7 +97,7 @@ func kernelVersion(t *tree.Tree) (string, error) {
 	return "", fmt.Errorf("%d kernels in the tree (%s): keep one", len(versions), strings.Join(versions, ", "))
 }
 
-// copyFirmware puts the firmware's files, the kernel and the device trees in the boot partition.
+// copyFirmware copies firmware, kernel and device trees of Debian packages to the boot partition.
 func copyFirmware(t, below *tree.Tree, version string) error {
 	from := map[string]string{"boot/vmlinuz-" + version: kernelName}
 	sources := []struct{ dir, to string }{
@@ -120,7 +119,7 @@ func copyFirmware(t, below *tree.Tree, version string) error {
 	for source, target := range from {
 		_, n := below.Resolve(source)
 		if n == nil || n.Type != tree.Regular {
-			return fmt.Errorf("boot file /%s is no regular file of the tree", source)
+			return fmt.Errorf("boot file /%s is missing or not a regular file", source)
 		}
 		bare := *n // FAT knows no hard links
 		if err := t.Put(path.Join(Firmware, target), &bare); err != nil {
@@ -133,7 +132,7 @@ func copyFirmware(t, below *tree.Tree, version string) error {
 	return nil
 }
 
-// keepFirmware removes the vendor's initramfs from the boot partition: nothing starts them.
+// keepFirmware removes the vendor's initramfs files from the boot partition, since they are not used.
 func keepFirmware(t, below *tree.Tree) error {
 	if below.Get(Firmware+"/start4.elf") == nil {
 		return fmt.Errorf("no start4.elf in /%s of the base: it has no firmware to start from", Firmware)
@@ -149,7 +148,7 @@ func keepFirmware(t, below *tree.Tree) error {
 	return nil
 }
 
-// config is config.txt: kernel and initramfs by name, since what the firmware would choose by itself differs by model.
+// config returns config.txt. It names kernel and initramfs, since the defaults of the firmware differ by model.
 func (b Layer) config(k kernel, below *tree.Tree) (string, error) {
 	lines := []string{"# Written by pkbuild from the recipe of this image.", "arm_64bit=1"}
 	if k.vendor {

@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// imageTime is the time of the images of these tests.
+// imageTime is the time of the image in the tests.
 var imageTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const testModules = "usr/lib/modules/6.1-arm64/"
@@ -41,7 +41,7 @@ func kernelTree(t *testing.T, more ...string) *tree.Tree {
 	}, more...)...)
 }
 
-// helpers makes a directory with a boot helper and returns it with the helper's digest.
+// helpers returns a directory with a pkinit, and its digest.
 func helpers(t *testing.T) (dir, digest string) {
 	dir = t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, layers.Helper("pkinit", "arm64")), []byte("pkinit"), 0o755))

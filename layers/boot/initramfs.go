@@ -13,15 +13,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// initramfs is the archive that the kernel unpacks as its first root: pkinit as /init, and the modules it loads, which
-// it finds in /etc/pkinit/modules in the order of loading.
+// initramfs describes an initramfs with pkinit as /init, and modules, which /etc/pkinit/modules lists in the order of
+// loading.
 type initramfs struct {
 	kernel  string // version
 	modules []string
 	pkinit  tree.Content
 }
 
-// build returns the archive as an uncompressed newc cpio: its modules are compressed by themselves.
+// build returns an uncompressed cpio archive in the newc format: modules are already compressed.
 func (i initramfs) build(t *tree.Tree) ([]byte, error) {
 	modules, err := moduleOrder(t, i.kernel, i.modules)
 	if err != nil {
@@ -47,7 +47,7 @@ func (i initramfs) build(t *tree.Tree) ([]byte, error) {
 	return archive(records)
 }
 
-// archive writes records with their parent directories, in the order of their names.
+// archive returns a cpio archive of records and their parent directories, sorted by name.
 func archive(records []cpio.Record) ([]byte, error) {
 	byName := map[string]cpio.Record{}
 	for _, dir := range []string{"dev", "proc", "run", "sys", "sysroot"} {
@@ -74,7 +74,7 @@ func archive(records []cpio.Record) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// moduleOrder is the paths of modules and of all that they depend on, each after what it needs.
+// moduleOrder returns the paths of modules and their dependencies, each after its dependencies.
 func moduleOrder(t *tree.Tree, kernel string, names []string) ([]string, error) {
 	dir := path.Join("usr/lib/modules", kernel)
 	deps, err := t.ReadFile(path.Join(dir, "modules.dep"))
@@ -118,13 +118,13 @@ func moduleOrder(t *tree.Tree, kernel string, names []string) ([]string, error) 
 	return order, nil
 }
 
-// moduleName is the name of a module from its file's: the kernel takes dashes for underscores.
+// moduleName returns the name of a module from its file name, with dashes as underscores.
 func moduleName(file string) string {
 	name, _, _ := strings.Cut(path.Base(file), ".")
 	return strings.ReplaceAll(name, "-", "_")
 }
 
-// graph is what modules.dep, modules.softdep and modules.builtin say.
+// graph holds the dependencies in modules.dep, modules.softdep and modules.builtin.
 type graph struct {
 	files   map[string]string
 	needs   map[string][]string
@@ -133,7 +133,7 @@ type graph struct {
 	builtin map[string]bool
 }
 
-// readAliases reads lines such as "alias crc32c crc32c_generic".
+// readAliases parses lines such as "alias crc32c crc32c_generic".
 func (g *graph) readAliases(text string) {
 	g.aliases = map[string][]string{}
 	for line := range strings.Lines(text) {
@@ -143,7 +143,7 @@ func (g *graph) readAliases(text string) {
 	}
 }
 
-// softdeps reads lines such as "softdep ext4 pre: crc32c post: x".
+// softdeps parses lines such as "softdep ext4 pre: crc32c post: x".
 func (g *graph) softdeps(text string) {
 	g.soft = map[string][]string{}
 	for line := range strings.Lines(text) {
@@ -165,7 +165,7 @@ func (g *graph) softdeps(text string) {
 	}
 }
 
-// visit appends a module after what it needs. modules.dep has no cycles; order tells what was visited.
+// visit appends a module after its dependencies, unless order has it. modules.dep has no cycles.
 func (g *graph) visit(order []string, name string, required bool) ([]string, error) {
 	if slices.Contains(order, name) || g.builtin[name] {
 		return order, nil

@@ -13,18 +13,18 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// kernel is the one kernel that an image starts, on every model.
+// kernel is the kernel of an image, the same for every model.
 type kernel struct {
 	version string
 	file    string // in the boot partition
 	vendor  bool   // the vendor put it there, with the firmware
 }
 
-// vendorKernel is the kernel of Raspberry Pi OS that all 64-bit models start, a Pi 5 among them. The one that a Pi 5
-// would choose by itself has modules of its own, and so would need an initramfs of its own.
+// vendorKernel is the file of the Raspberry Pi OS kernel that all 64-bit models can start. The default kernel of a Pi 5
+// would need other modules, and so a second initramfs.
 const vendorKernel = "kernel8.img"
 
-// findKernel finds the vendor's kernel in the boot partition, or the one of a Debian package.
+// findKernel returns the vendor's kernel in the boot partition or, without one, the kernel of a Debian package.
 func findKernel(t *tree.Tree) (kernel, error) {
 	name := path.Join(Firmware, vendorKernel)
 	if t.Get(name) == nil {
@@ -42,13 +42,13 @@ func findKernel(t *tree.Tree) (kernel, error) {
 	return kernel{version: version, file: vendorKernel, vendor: true}, nil
 }
 
-// maxKernel is the size of an unpacked kernel at most, in bytes.
+// maxKernel is the maximum size of an uncompressed kernel, in bytes.
 const maxKernel = 256 << 20
 
-// banner is what a kernel says first when it starts.
+// banner is the beginning of the first message of a kernel, which is followed by its version.
 var banner = regexp.MustCompile(`Linux version ([0-9][^ ]*) \(`)
 
-// bannerVersion looks for the version in a kernel, which may be compressed with gzip.
+// bannerVersion returns the version in a kernel image, which may be compressed with gzip.
 func bannerVersion(image []byte) (string, error) {
 	if compress.Detect(image) == compress.Gzip {
 		r, err := gzip.NewReader(bytes.NewReader(image))
@@ -62,18 +62,18 @@ func bannerVersion(image []byte) (string, error) {
 	}
 	m := banner.FindSubmatch(image)
 	if m == nil {
-		return "", fmt.Errorf("it does not say which it is, as Linux does")
+		return "", fmt.Errorf("kernel image has no \"Linux version\" banner")
 	}
 	return string(m[1]), nil
 }
 
-// choosing are the settings of config.txt that decide what is started.
-var choosing = map[string]bool{
+// bootSettings are the settings of config.txt that choose kernel and initramfs.
+var bootSettings = map[string]bool{
 	"kernel": true, "initramfs": true, "ramfsfile": true, "ramfsaddr": true, "auto_initramfs": true, "os_prefix": true,
 	"cmdline": true, "arm_64bit": true,
 }
 
-// vendorConfig is the vendor's config.txt without what decides what is started.
+// vendorConfig returns the lines of the vendor's config.txt without those of bootSettings.
 func vendorConfig(t *tree.Tree) ([]string, error) {
 	name := path.Join(Firmware, "config.txt")
 	if t.Get(name) == nil {
@@ -90,7 +90,7 @@ func vendorConfig(t *tree.Tree) ([]string, error) {
 		if end := strings.IndexAny(line, "= \t"); end >= 0 {
 			key = line[:end]
 		}
-		if !choosing[key] {
+		if !bootSettings[key] {
 			out = append(out, line)
 		}
 	}

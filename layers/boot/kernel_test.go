@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// vendorTree is a base as Raspberry Pi OS has it: the kernel that all models start, and one for a Pi 5.
+// vendorTree returns a base like Raspberry Pi OS: a kernel for all models, and one for a Pi 5.
 func vendorTree(t *testing.T, kernel string) *tree.Tree {
 	k := kernelTree(t,
 		"f boot/firmware/kernel8.img "+kernel, "f boot/firmware/kernel_2712.img another", "f boot/firmware/start4.elf vendor",
@@ -67,10 +67,10 @@ func TestBootOfAVendorErrors(t *testing.T) {
 	noFirmware := vendorTree(t, testBanner)
 	noFirmware.Remove("boot/firmware/start4.elf")
 	for want, tree := range map[string]*tree.Tree{
-		"version of /boot/firmware/kernel8.img: it does not say which it is, as Linux does": vendorTree(t, "Linux version %s"),
-		"version of /boot/firmware/kernel8.img: unexpected EOF":                             vendorTree(t, compressed(t, testBanner)[:30]),
-		"no start4.elf in /boot/firmware of the base: it has no firmware to start from":     noFirmware,
-		"initramfs: /usr/lib/modules/6.2/modules.dep is not in the tree":                    vendorTree(t, "Linux version 6.2 ("),
+		"version of /boot/firmware/kernel8.img: kernel image has no \"Linux version\" banner": vendorTree(t, "Linux version %s"),
+		"version of /boot/firmware/kernel8.img: unexpected EOF":                               vendorTree(t, compressed(t, testBanner)[:30]),
+		"no start4.elf in /boot/firmware of the base: it has no firmware to start from":       noFirmware,
+		"initramfs: /usr/lib/modules/6.2/modules.dep is not in the tree":                      vendorTree(t, "Linux version 6.2 ("),
 	} {
 		_, err := Layer{Pkinit: digest}.Make(t.Context(), &layers.Env{Helpers: dir, Latest: imageTime}, tree)
 		require.EqualError(t, err, want)

@@ -20,7 +20,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is a script and what it reads.
+// Layer is a script with its inputs and secrets.
 type Layer struct {
 	Architecture string        `json:"architecture"`
 	Date         time.Time     `json:"date"` // of what it writes
@@ -30,7 +30,7 @@ type Layer struct {
 	Secrets      []string      `json:"secrets,omitempty"` // names
 }
 
-// Where a script finds what it reads.
+// Directories in which a script finds its inputs and secrets.
 const (
 	InputsDir  = sandbox.AsideDir + "/inputs"
 	SecretsDir = sandbox.AsideDir + "/secrets"
@@ -86,7 +86,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (t *
 	return changes, errors.Join(hidden.check(changes), sandbox.Traces(changes, began))
 }
 
-// command runs the script: by itself where it names its interpreter.
+// command returns the command that runs the script: the script itself if its first line names an interpreter.
 func (l Layer) command() []string {
 	name := path.Join(sandbox.AsideDir, scriptFile)
 	if strings.HasPrefix(l.Script, "#!") {

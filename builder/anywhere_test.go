@@ -14,10 +14,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// nobody is a user that owns nothing.
+// nobody is the user ID of a user without files.
 const nobody = 65534
 
-// open lets everybody into a temporary directory of a test, and gives it to a user.
+// open makes a temporary directory of a test accessible to all users, and gives it to one.
 func open(t *testing.T, dir string, uid int) string {
 	t.Helper()
 	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
@@ -27,8 +27,8 @@ func open(t *testing.T, dir string, uid int) string {
 	return dir
 }
 
-// TestSameBytesAnywhere: one plan is built in several directories, with sources of other times, by several users under
-// several umasks, with caches of their own and of others.
+// TestSameBytesAnywhere builds one plan in several directories, with other times of the sources, as several users with
+// several umasks, with new and shared caches.
 func TestSameBytesAnywhere(t *testing.T) {
 	t.Setenv("PKBUILD_TEST_WORD", "a password")
 	p, o := small(t)

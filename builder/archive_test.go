@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// archive is an archive of packages with a key of its own, in a directory.
+// archive is a package repository with its own signing key, in a directory.
 type archive struct {
 	dir   string
 	index string
@@ -25,7 +25,7 @@ func newArchive(t *testing.T) *archive {
 	return &archive{dir: t.TempDir()}
 }
 
-// add makes a package of control files and files.
+// add adds a package with control files and files.
 func (a *archive) add(t *testing.T, name, fields string, files map[string]string) {
 	t.Helper()
 	tree := t.TempDir()
@@ -67,12 +67,12 @@ func (a *archive) publish(t *testing.T) (key []byte) {
 	return key
 }
 
-// sources names the archive in the form of sources.list(5).
+// sources returns the archive in the format of sources.list(5).
 func (a *archive) sources(keyring string) string {
 	return fmt.Sprintf("Types: deb\nURIs: file://%s\nSuites: ./\nSigned-By: %s\n", a.dir, keyring)
 }
 
-// command runs a program that must end with exit code 0.
+// command runs a program, which must exit with 0.
 func command(t *testing.T, name string, args ...string) {
 	t.Helper()
 	out, err := exec.Command(needs.Program(t, name), args...).CombinedOutput()

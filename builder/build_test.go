@@ -19,7 +19,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// small is a plan without packages: accounts, a user with a password, and a file below the recipe.
+// small returns a plan without packages: accounts, a user with a password, and a file beside the recipe.
 func small(t *testing.T) (*Plan, options) {
 	dir := write(t, map[string]string{"motd": "hello\n"})
 	digest, err := sha256sum.File(t.Context(), filepath.Join(dir, "motd"))
@@ -47,7 +47,7 @@ func small(t *testing.T) (*Plan, options) {
 	return p, options{Workspace{Dir: dir, Caches: Caches{Cache: t.TempDir()}}, filepath.Join(t.TempDir(), "small.img")}
 }
 
-// run builds and returns how every step ended.
+// run builds an image and returns how each step ended.
 func run(t *testing.T, ctx context.Context, p *Plan, o options) (ended []string, err error) {
 	o.Events = func(e Event) {
 		if e.State != Started && e.State != Running {
@@ -58,7 +58,7 @@ func run(t *testing.T, ctx context.Context, p *Plan, o options) (ended []string,
 	return ended, err
 }
 
-// copier is a layer that copies what lies below, as a script may do.
+// copier is a layer that copies the tree below, as a script may do.
 type copier struct{ To string }
 
 func (copier) Kind() layers.Kind { return layers.Kind{Name: "copy", Copies: true} }
@@ -70,7 +70,7 @@ func (c copier) Make(_ context.Context, _ *layers.Env, below *tree.Tree) (*tree.
 	return t, t.Put(c.To, &n)
 }
 
-func TestBuildReusesLayersAndKeepsSecretsOutOfTheCache(t *testing.T) {
+func TestBuildReusesLayersAndCachesNoSecrets(t *testing.T) {
 	const password = "a password that is found nowhere else"
 	t.Setenv("PKBUILD_TEST_WORD", password)
 	p, o := small(t)
@@ -101,7 +101,7 @@ func TestBuildReusesLayersAndKeepsSecretsOutOfTheCache(t *testing.T) {
 	}))
 }
 
-// scribbler is a layer that is kept in no store, and needs a directory.
+// scribbler is a layer that is not cached and needs a scratch directory.
 type scribbler struct{ dir *string }
 
 func (scribbler) Kind() layers.Kind { return layers.Kind{Name: "scribble", Kept: true, Scratch: true} }
@@ -111,7 +111,7 @@ func (s scribbler) Make(_ context.Context, env *layers.Env, _ *tree.Tree) (*tree
 	return tree.New(), os.WriteFile(filepath.Join(env.Scratch, "scribble"), nil, 0o644)
 }
 
-func TestLayerThatIsNotStoredHasADirectory(t *testing.T) {
+func TestUncachedLayerHasAScratchDirectory(t *testing.T) {
 	p, o := small(t)
 	dir := ""
 	p.Layers = append(p.Layers, Layer{"scribble", scribbler{&dir}})
@@ -128,7 +128,7 @@ func TestBuildWithoutASecretWarns(t *testing.T) {
 	require.Equal(t, []string{"base done", "users warning", "users done", "files done", "disk done"}, ended)
 }
 
-func TestBuildThatFailsLeavesTheOldImage(t *testing.T) {
+func TestFailedBuildKeepsTheOldImage(t *testing.T) {
 	p, o := small(t)
 	require.NoError(t, os.WriteFile(o.Output, []byte("old"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(o.Dir, "motd"), []byte("changed\n"), 0o644))
@@ -138,7 +138,7 @@ func TestBuildThatFailsLeavesTheOldImage(t *testing.T) {
 	requireOnlyOld(t, o)
 }
 
-func TestBuildThatIsInterruptedLeavesTheOldImage(t *testing.T) {
+func TestInterruptedBuildKeepsTheOldImage(t *testing.T) {
 	p, o := small(t)
 	require.NoError(t, os.WriteFile(o.Output, []byte("old"), 0o644))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -151,7 +151,7 @@ func TestBuildThatIsInterruptedLeavesTheOldImage(t *testing.T) {
 	requireOnlyOld(t, o)
 }
 
-// requireOnlyOld: beside the image, as it was, and the cache, there is nothing.
+// requireOnlyOld checks that the old image is unchanged and that no other file was left.
 func requireOnlyOld(t *testing.T, o options) {
 	data, err := os.ReadFile(o.Output)
 	require.NoError(t, err)

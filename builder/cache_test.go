@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// filled is a cache after a build, with packages and what a killed build left. All is older than the layers.
+// filled returns a cache after a build, with packages and leftovers of a killed build that are older than the layers.
 func filled(t *testing.T) (*Plan, options, Cache) {
 	t.Helper()
 	p, o := small(t)
@@ -39,7 +39,7 @@ func names(entries []CacheEntry) []string {
 	return out
 }
 
-// blob is a digest, of which keys of layers have the form.
+// blob is a digest in the form of a cache key.
 var blob = layers.Key{3}.String()
 
 var (
@@ -71,7 +71,7 @@ func TestCacheList(t *testing.T) {
 	require.Empty(t, none)
 }
 
-func TestPruneRemovesWhatKilledBuildsLeft(t *testing.T) {
+func TestPruneRemovesLeftovers(t *testing.T) {
 	p, o, c := filled(t)
 	dry, err := c.Prune(t.Context(), -1, true)
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestPruneRemovesWhatKilledBuildsLeft(t *testing.T) {
 	require.Contains(t, ended, "base cached")
 }
 
-func TestPruneKeepsWhatWasUsedLast(t *testing.T) {
+func TestPruneKeepsTheMostRecentlyUsed(t *testing.T) {
 	_, o, c := filled(t)
 	_, err := c.Prune(t.Context(), -1, false)
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestPruneKeepsWhatWasUsedLast(t *testing.T) {
 	require.Zero(t, pruned.Left)
 }
 
-// TestPruneBesideABuild removes all it can at every step of a build, which succeeds all the same.
+// TestPruneBesideABuild prunes at every step of a build, which succeeds.
 func TestPruneBesideABuild(t *testing.T) {
 	p, o, c := filled(t)
 	want, err := os.ReadFile(o.Output)
@@ -136,7 +136,7 @@ func TestPruneBesideABuild(t *testing.T) {
 	require.FileExists(t, filepath.Join(o.Cache, "debs/aa.deb"))
 }
 
-func TestPruneLeavesALayerThatIsBeingMade(t *testing.T) {
+func TestPruneKeepsALayerThatIsBeingBuilt(t *testing.T) {
 	_, o, c := filled(t)
 	unlock, err := c.store().TryLock(layers.Key{1})
 	require.NoError(t, err)

@@ -18,10 +18,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden plans anew")
 
-// programs stand in for those that go into images.
+// programs are digests in place of those of the programs that go into images.
 var programs = map[string]string{"pkinit": "0000", "pkctl": "1111"}
 
-// compileShipped compiles a recipe that ships, with a stand-in for the boot helper.
+// compileShipped compiles a shipped recipe.
 func compileShipped(t *testing.T, name string) *Plan {
 	r, err := recipes.Load(filepath.Join("../recipes", name+".yml"), recipes.Options{})
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestPlansOfShippedRecipes(t *testing.T) {
 	}
 }
 
-// TestRaspiosDiffersInItsBaseOnly: what lies over the base is the same, down to the last byte.
+// TestRaspiosDiffersInItsBaseOnly: the layers over the base are the same.
 func TestRaspiosDiffersInItsBaseOnly(t *testing.T) {
 	debian, raspios := compileShipped(t, "planktoscope"), compileShipped(t, "raspios")
 	names := func(p *Plan) (out []string) {
@@ -60,8 +60,7 @@ func TestRaspiosDiffersInItsBaseOnly(t *testing.T) {
 	require.Equal(t, debian.Name, raspios.Name)
 }
 
-// TestAbsolutePaths: whether a recipe names what it is made of by absolute or relative paths, and is itself named by one
-// or the other, the plan and the lock are of the same contents.
+// TestAbsolutePaths: absolute and relative paths in a recipe, and of the recipe, give the same plan and lock.
 func TestAbsolutePaths(t *testing.T) {
 	dir := loaded(t).Dir
 	t.Chdir(dir)
@@ -101,7 +100,7 @@ func TestPlanReadsBack(t *testing.T) {
 	require.EqualError(t, json.Unmarshal([]byte(`{"layers":[{"name":"x","kind":"y"}]}`), &got), `layer x: unknown layer kind "y"`)
 }
 
-// write makes files below a new directory and returns it.
+// write writes files to a new directory and returns it.
 func write(t *testing.T, files map[string]string) string {
 	dir := t.TempDir()
 	for name, content := range files {

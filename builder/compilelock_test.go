@@ -22,7 +22,7 @@ const sha1, sha2 = "111111111111111111111111111111111111111111111111111111111111
 // armored is a block with the first byte of a public key.
 const armored = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ==\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
-// loaded is a recipe in a directory of its own, with a pallet and a repository.
+// loaded loads a recipe with a pallet and repositories from a directory of its own.
 func loaded(t *testing.T, replace ...string) *recipes.Recipe {
 	t.Helper()
 	const text = `name: buoy
@@ -48,7 +48,7 @@ layers:
 	return r
 }
 
-// lockOf is a lock that fits a recipe, with packages that exist by name only.
+// lockOf returns a lock for a recipe, with made-up packages.
 func lockOf(t *testing.T, r *recipes.Recipe) *lock.Lock {
 	t.Helper()
 	s := gather(t, r)
@@ -69,10 +69,10 @@ func lockOf(t *testing.T, r *recipes.Recipe) *lock.Lock {
 	}}
 }
 
-// installing are the replacements by which a recipe installs packages over its others, in two layers.
+// installing are the replacements in the recipe that add two install layers.
 var installing = []string{"  - stage", "  - install: [tree, nano, tree]\n  - stage: {pallet: pallet}\n  - install: [git]\n#"}
 
-func TestLockOfLayersOverOthers(t *testing.T) {
+func TestLockOfInstallLayers(t *testing.T) {
 	r := loaded(t, installing...)
 	want := lockOf(t, r)
 	want.Over[1] = nil // git is there already
@@ -97,7 +97,7 @@ func TestLockOfLayersOverOthers(t *testing.T) {
 	require.Equal(t, &debian.Lock{Tools: want.Debian.Tools}, two.Lock)
 }
 
-// TestInstallLeavesTheLayersBelow: who installs one package more keeps what is cached.
+// TestInstallLeavesTheLayersBelow: another package in an install layer does not change the cache keys below.
 func TestInstallLeavesTheLayersBelow(t *testing.T) {
 	for _, withLock := range []bool{false, true} {
 		key := func(last string) (out []layers.Key) {
@@ -138,7 +138,7 @@ func TestCompileWithALock(t *testing.T) {
 	require.Equal(t, []string{"vendor", "internal"}, []string{base.Repositories[0].Name, base.Repositories[1].Name})
 }
 
-func TestLockThatDoesNotFit(t *testing.T) {
+func TestStaleLock(t *testing.T) {
 	l := lockOf(t, loaded(t))
 	for name, test := range map[string]struct {
 		replace []string

@@ -103,9 +103,10 @@ func plan(t *testing.T, text string) {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o755))
 	}
 	t.Chdir(dir)
-	r, err := recipes.Load("pi.yml", recipes.Options{})
+	cache := t.TempDir()
+	r, err := recipes.Load("pi.yml", recipes.Options{Shipped: ShippedDir(cache)})
 	require.NoError(t, err, text)
-	s, err := Gather(t.Context(), r, GatherOptions{Cache: t.TempDir()})
+	s, err := Gather(t.Context(), r, GatherOptions{Cache: cache})
 	require.NoError(t, err, text)
 	asked, err := s.Request()
 	require.NoError(t, err)

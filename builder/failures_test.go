@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// broken is a layer that leaves a file and fails.
+// broken is a layer that writes a file and fails.
 type broken struct{}
 
 func (broken) Kind() layers.Kind { return layers.Kind{Name: "broken", Version: 1} }
@@ -29,7 +29,7 @@ func (broken) Make(_ context.Context, env *layers.Env, _ *tree.Tree) (*tree.Tree
 	return nil, errors.Join(errors.New("script of vim: exit status 1"), os.WriteFile(filepath.Join(env.Scratch, name), nil, 0o644))
 }
 
-func TestFailedLayerIsKeptIfAsked(t *testing.T) {
+func TestKeepFailed(t *testing.T) {
 	p, o := small(t)
 	p.Layers = append(p.Layers, Layer{"broken", broken{}})
 	scratch := filepath.Join(o.Cache, "scratch")
@@ -52,7 +52,7 @@ func TestFailedLayerIsKeptIfAsked(t *testing.T) {
 	require.NoDirExists(t, dir, "the next build cleans up")
 }
 
-// TestFullDiskBelowTheCache: the error names the file, nothing half remains, and with room the build succeeds.
+// TestFullDiskBelowTheCache: the error names the file, no incomplete file is left, and with more space the build succeeds.
 func TestFullDiskBelowTheCache(t *testing.T) {
 	needs.Root(t) // to mount a small file system
 	p, o := small(t)
@@ -65,7 +65,7 @@ func TestFullDiskBelowTheCache(t *testing.T) {
 	require.NoFileExists(t, o.Output)
 	pruned, err := Cache{o.Cache}.Prune(t.Context(), -1, false)
 	require.NoError(t, err)
-	require.Empty(t, pruned.Removed, "nothing half remains")
+	require.Empty(t, pruned.Removed, "no incomplete file is left")
 
 	require.NoError(t, syscall.Mount("tmpfs", o.Cache, "tmpfs", syscall.MS_REMOUNT, "size=64m"))
 	ended, err := run(t, t.Context(), p, o)
@@ -74,8 +74,7 @@ func TestFullDiskBelowTheCache(t *testing.T) {
 	require.Contains(t, ended, "big done")
 }
 
-// TestInterruptedBuild: wherever a build is interrupted it ends soon, leaves neither an image nor anything half made,
-// and the next one succeeds.
+// TestInterruptedBuild: an interrupted build ends, leaves no incomplete file, and the next one succeeds.
 func TestInterruptedBuild(t *testing.T) {
 	p, o := small(t)
 	_, err := run(t, t.Context(), p, o)

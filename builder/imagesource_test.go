@@ -67,7 +67,7 @@ func TestLockPinsContainerImages(t *testing.T) {
 	_, err = none.ImageDigest("example.org/db:1")
 	require.EqualError(t, err, "container image example.org/db:1 is not pinned by digest; run pkbuild lock")
 	d, err = none.ImageDigest(pinned)
-	require.NoError(t, err, "who names a digest needs no lock")
+	require.NoError(t, err, "a digest in the name needs no lock")
 	require.EqualValues(t, "sha256:"+sha1, d)
 
 	after := *l
@@ -87,7 +87,7 @@ func TestLockPinsContainerImages(t *testing.T) {
 		"container image docker.io/library/caddy:latest was removed, container image example.org/db:1 was removed")
 }
 
-func TestLockErrorsOfContainerImages(t *testing.T) {
+func TestImageLineErrors(t *testing.T) {
 	valid := string(lockOf(t, loaded(t)).Format("buoy.yml"))
 	for line, says := range map[string]string{
 		"image caddy": "image line is incomplete; want image DIGEST NAME",

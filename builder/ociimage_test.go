@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
-// TestShippedContainers: the recipes compile, start nothing as on a device, and share their base.
+// TestShippedContainers: the shipped container recipes compile, without a boot layer, and share their base.
 func TestShippedContainers(t *testing.T) {
 	bases := map[layers.Key]bool{}
 	for _, name := range []string{"caddy", "mosquitto", "prometheus", "prometheus-node-exporter"} {
@@ -43,7 +43,7 @@ func TestShippedContainers(t *testing.T) {
 	require.Len(t, bases, 1)
 }
 
-// smallContainer is the plan of a container of files, the second layer of which changes nothing.
+// smallContainer returns the plan of a container image of files whose second layer is empty.
 func smallContainer(t *testing.T) *Plan {
 	t.Helper()
 	file := layers.File{Path: "/bin/x", Type: "file", Mode: 0o755, Content: "x"}
@@ -93,8 +93,8 @@ func TestContainerConfig(t *testing.T) {
 	require.Equal(t, []bool{false, true, false}, empty)
 }
 
-// TestDamagedBlobIsMadeAgain: the cache may hold what a broken disk left.
-func TestDamagedBlobIsMadeAgain(t *testing.T) {
+// TestDamagedBlobIsReplaced: a damaged blob in the cache is not used.
+func TestDamagedBlobIsReplaced(t *testing.T) {
 	dir, p := t.TempDir(), smallContainer(t)
 	build := func(tag string) digest.Digest {
 		to := layout.Target{Path: filepath.Join(dir, tag)}
@@ -143,8 +143,7 @@ func TestContainerLock(t *testing.T) {
 	require.EqualError(t, err, "lock is out of date: layer 1 package mosquitto-clients was removed")
 }
 
-// TestServicesHaveTheirImages: each app of the pallet finds its image among those that the recipe takes from our own
-// containers, and no other one is pulled.
+// TestServicesHaveTheirImages: the apps of the services pallet use the container images of the shipped recipes, and no others.
 func TestServicesHaveTheirImages(t *testing.T) {
 	dir := t.TempDir() // where make containers was run, as it seems
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "recipes"), os.DirFS("../recipes")))

@@ -25,7 +25,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
-// ociLayout writes an image of one file to an OCI layout, or another one in its place.
+// ociLayout writes an image of one file to an OCI layout, and replaces an existing one.
 func ociLayout(t *testing.T, dir, tag, name, content string) {
 	t.Helper()
 	var layer bytes.Buffer
@@ -52,7 +52,7 @@ func ociLayout(t *testing.T, dir, tag, name, content string) {
 	put("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
 }
 
-// commitAll makes a repository of a directory, or commits what changed in it, and returns the commit.
+// commitAll commits all files of a directory to its Git repository, which it creates if needed, and returns the commit.
 func commitAll(t *testing.T, dir string) string {
 	t.Helper()
 	repo, err := git.PlainInit(dir, false)
@@ -69,7 +69,7 @@ func commitAll(t *testing.T, dir string) string {
 	return hash.String()
 }
 
-// upstream is where the pallet of a recipe gets what it requires and downloads.
+// upstream is the source of the requirements and downloads of a recipe's pallet.
 type upstream struct {
 	dir    string
 	server *httptest.Server
@@ -79,8 +79,8 @@ type upstream struct {
 
 const basePallet = "forklift-version: v0.8.0\npallet: {path: example.org/base, description: d, readme-file: r}\n"
 
-// newUpstream is the upstream of a pallet that takes a package from another one, a file from a server and a program
-// from an image.
+// newUpstream returns the upstream of a pallet with a package from another pallet, a file from a server and a program from
+// an image.
 func newUpstream(t *testing.T) *upstream {
 	t.Helper()
 	u := &upstream{dir: t.TempDir(), file: "one\n"}
@@ -119,14 +119,14 @@ func (u *upstream) image(t *testing.T, content string) {
 	ociLayout(t, filepath.Join(u.dir, "image"), "1", "name", content)
 }
 
-// change gives what is downloaded another content.
+// change changes the content of the downloads.
 func (u *upstream) change(t *testing.T) {
 	t.Helper()
 	u.file = "two\n"
 	u.image(t, "#!/bin/bash\n")
 }
 
-// gone takes all of it away.
+// gone removes the upstream.
 func (u *upstream) gone(t *testing.T) {
 	t.Helper()
 	u.server.Close()
@@ -143,7 +143,7 @@ func put(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// lock is that of the recipe as of now, with a package that exists by name only.
+// lock returns the current lock of the recipe, with made-up packages.
 func (u *upstream) lock(t *testing.T, cache string) *lock.Lock {
 	t.Helper()
 	s, err := Gather(t.Context(), u.recipe, GatherOptions{Cache: cache})
@@ -155,8 +155,7 @@ func (u *upstream) lock(t *testing.T, cache string) *lock.Lock {
 	return l
 }
 
-// staged compiles the recipe, makes its stage's layer and returns the content of some files below the exports, and the
-// plan as text.
+// staged compiles the recipe, builds the layer of its stage, and returns the content of some exported files and the plan.
 func (u *upstream) staged(t *testing.T, o GatherOptions) (contents []string, plan string) {
 	t.Helper()
 	p, err := compile(t, u.recipe, o)
@@ -173,7 +172,7 @@ func (u *upstream) staged(t *testing.T, o GatherOptions) (contents []string, pla
 	return contents, string(data)
 }
 
-func TestPalletThatRequiresAndDownloads(t *testing.T) {
+func TestPalletWithRequirementsAndDownloads(t *testing.T) {
 	u := newUpstream(t)
 	here, there := t.TempDir(), t.TempDir()
 	contents, plan := u.staged(t, GatherOptions{Cache: here})
@@ -187,7 +186,7 @@ func TestPalletThatRequiresAndDownloads(t *testing.T) {
 	require.Equal(t, []string{"hello\n", "two\n", "#!/bin/bash\n"}, contents, "without a lock it is what is there now")
 }
 
-func TestLockPinsWhatPalletsDownload(t *testing.T) {
+func TestLockPinsDownloads(t *testing.T) {
 	u := newUpstream(t)
 	cache := t.TempDir()
 	l := u.lock(t, cache)
@@ -223,7 +222,7 @@ func TestLockPinsWhatPalletsDownload(t *testing.T) {
 	require.Equal(t, plan, same, "the cache is all that is needed")
 }
 
-func TestDownloadsThatTheLockDoesNotFit(t *testing.T) {
+func TestStaleDownloads(t *testing.T) {
 	u := newUpstream(t)
 	cache := t.TempDir()
 	l := u.lock(t, cache)
@@ -239,8 +238,8 @@ func TestDownloadsThatTheLockDoesNotFit(t *testing.T) {
 	require.Equal(t, []string{"download http https://example.org/old was removed"}, stale.Changes)
 }
 
-// TestMirrorsOfTheMachineWin: what the environment says wins over the recipe.
-func TestMirrorsOfTheMachineWin(t *testing.T) {
+// TestMirrorsOfTheMachine: the mirrors of the environment override those of the recipe.
+func TestMirrorsOfTheMachine(t *testing.T) {
 	u := newUpstream(t)
 	name := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(name, []byte("mine\n"), 0o600))
@@ -248,7 +247,7 @@ func TestMirrorsOfTheMachineWin(t *testing.T) {
 	require.Equal(t, "mine\n", contents[1])
 }
 
-func TestPalletOfARepositorySaysItsCommit(t *testing.T) {
+func TestBundleNamesTheCommit(t *testing.T) {
 	u := newUpstream(t)
 	commit := commitAll(t, filepath.Join(u.recipe.Dir, "mine"))
 	_, plan := u.staged(t, GatherOptions{Cache: t.TempDir()})

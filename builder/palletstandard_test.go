@@ -15,8 +15,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
-// TestImageWithTheStandardPallet compiles a recipe with the PlanktoScope's own pallet: what its stage exports is what
-// Forklift exports. The one image that it takes a program from is a stand-in.
+// TestImageWithTheStandardPallet compares the exports of the PlanktoScope's own pallet with those of Forklift. The image
+// of one program is a stand-in.
 func TestImageWithTheStandardPallet(t *testing.T) {
 	dir := t.TempDir()
 	pallettest.Standard(t, filepath.Join(dir, "pallet"))

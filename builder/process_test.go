@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// process is set in the processes that the tests below start of themselves: what to build.
+// process is the environment variable with the build of a process that the tests below start.
 const process = "PKBUILD_TEST_PROCESS"
 
-// TestProcess is no test of its own: it builds, and prints what happens.
+// TestProcess is started by the tests below: it builds, and prints its events.
 func TestProcess(t *testing.T) {
 	spec := os.Getenv(process)
 	if spec == "" {
@@ -56,7 +56,7 @@ func start(t *testing.T, p *Plan, o options, hold string) (*exec.Cmd, *bufio.Sca
 	return cmd, bufio.NewScanner(io.Reader(out))
 }
 
-// TestTwoBuildsAtOnce: processes that share a cache make each layer once, and all the same image.
+// TestTwoBuildsAtOnce: processes that share a cache build each layer once, and the same image.
 func TestTwoBuildsAtOnce(t *testing.T) {
 	p, o := small(t)
 	var all []*bufio.Scanner
@@ -90,7 +90,7 @@ func TestTwoBuildsAtOnce(t *testing.T) {
 	}
 }
 
-// TestKilledBuild: a process that is killed at any step leaves nothing that the next build trips over, and no image.
+// TestKilledBuild: a process that is killed at any step leaves no image, and does not disturb the next build.
 func TestKilledBuild(t *testing.T) {
 	p, o := small(t)
 	_, err := run(t, t.Context(), p, o)
@@ -117,7 +117,7 @@ func TestKilledBuild(t *testing.T) {
 			pruned, err := Cache{o.Cache}.Prune(t.Context(), -1, false)
 			require.NoError(t, err)
 			require.Empty(t, pruned.Removed)
-			require.Empty(t, pruned.InUse, "the dead hold nothing")
+			require.Empty(t, pruned.InUse, "a dead process holds no lock")
 		})
 	}
 }

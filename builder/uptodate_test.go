@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUnchangedImageIsNotWritten builds again after nothing changed, and after everything that must be seen.
+// TestUnchangedImageIsNotWritten builds again without changes, and after each change that must be detected.
 func TestUnchangedImageIsNotWritten(t *testing.T) {
 	p, o := small(t)
 	build := func() bool {
@@ -60,7 +60,7 @@ func TestUnchangedImageIsNotWritten(t *testing.T) {
 	}
 }
 
-func TestImageWithASecretIsWrittenAnew(t *testing.T) {
+func TestImageWithASecretIsAlwaysWritten(t *testing.T) {
 	t.Setenv("PKBUILD_TEST_WORD", "a password")
 	p, o := small(t)
 	for range 2 {

@@ -22,7 +22,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
-// userCache is where pkbuild keeps packages for whoever runs the test.
+// userCache returns pkbuild's cache of the user who runs the test.
 func userCache(t *testing.T) string {
 	if dir := os.Getenv("PKBUILD_CACHE"); dir != "" {
 		return dir
@@ -32,8 +32,8 @@ func userCache(t *testing.T) string {
 	return filepath.Join(dir, "pkbuild")
 }
 
-// standIn is an image that is laid out as Raspberry Pi OS is: of Debian's essential packages, and with sources of
-// packages, one of "Debian" and one of the vendor, each with a key of its own.
+// standIn returns a disk image with the layout of Raspberry Pi OS: Debian's essential packages, and two repositories, of
+// "Debian" and of the vendor, each with its own signing key.
 func standIn(t *testing.T, cache string, date time.Time) string {
 	t.Helper()
 	l := debian.Layer{Architecture: "arm64", Suite: "trixie", Components: []string{"main"}, Date: date}
@@ -209,7 +209,7 @@ func requireVendorImage(t *testing.T, image string) {
 	require.NotContains(t, string(status), "install ok unpacked")
 }
 
-// requireNowhere looks for a text in all files below a directory.
+// requireNowhere checks that no file below a directory contains a text.
 func requireNowhere(t *testing.T, dir, text string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {

@@ -21,7 +21,7 @@ func TestVerify(t *testing.T) {
 		require.Len(t, v.SHA256[0], 64)
 		entries, err := os.ReadDir(filepath.Dir(o.Output))
 		require.NoError(t, err)
-		require.Empty(t, entries, "nothing is left")
+		require.Empty(t, entries, "no file is left")
 		if reuse {
 			require.Equal(t, [2]int{1, 1}, [2]int{states["base done"], states["base cached"]})
 		} else {
@@ -31,7 +31,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestVerifyNamesTheDifference: a password that changes between the builds.
+// TestVerifyNamesTheDifference changes a password between the builds.
 func TestVerifyNamesTheDifference(t *testing.T) {
 	t.Setenv("PKBUILD_TEST_WORD", "$6$one$x")
 	p, o := small(t)

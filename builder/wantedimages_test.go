@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 )
 
-// appPallet is a pallet with an app of three images, one of them that of an enabled feature, and a disabled app.
+// appPallet are the files of a pallet with an app of three images, one of them of an enabled feature, and a disabled app.
 var appPallet = map[string]string{
 	"forklift-pallet.yml":     "forklift-version: v0.7.0\npallet: {path: example.org/buoy, description: test, readme-file: README.md}\n",
 	"forklift-repository.yml": "forklift-version: v0.7.0\nrepository: {path: example.org/buoy, description: test, readme-file: README.md}\n",
@@ -56,7 +56,7 @@ func TestContainers(t *testing.T) {
 	require.Empty(t, gather(t, r).images, "no containers layer asks for them")
 }
 
-// What compiles is a store of the images by digest, above all other layers but that of the boot partition.
+// The compiled layer is a store of the images by digest, above all other layers except the boot layer.
 func TestCompileContainers(t *testing.T) {
 	r := loaded(t)
 	web := emptyImage(t, filepath.Join(r.Dir, "web"), "A=1")
@@ -100,7 +100,7 @@ func TestCompileContainers(t *testing.T) {
 	require.True(t, tree.Get("var/lib/docker").Sealed)
 }
 
-// What compiles to create containers is what the device will ask for: its apps, as it finds them.
+// Containers are created with the arguments that the device uses to start the apps.
 func TestCompileCreatedContainers(t *testing.T) {
 	dir := write(t, appPallet)
 	r := &recipes.Recipe{Dir: dir, Layers: []recipes.Layer{{Containers: &recipes.Containers{Create: true}}}}

@@ -16,12 +16,12 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// files is a layer of a plan with one file.
+// oneFile returns a layer of a plan with one file.
 func oneFile(name, path, content string) Layer {
 	return Layer{name, layers.Files{Entries: []layers.File{{Path: path, Type: "file", Mode: 0o644, Content: content}}}}
 }
 
-// reasons builds nothing: it is what Why says, by layer.
+// reasons returns the reasons of Why by layer.
 func reasons(t *testing.T, p *Plan, o options) map[string][]string {
 	t.Helper()
 	all, err := Why(p, o.Dir, o.Caches)
@@ -48,7 +48,7 @@ func TestWhy(t *testing.T) {
 		"files": {never}, "files 2": {never}}, reasons(t, p, o))
 	entries, err := os.ReadDir(o.Cache)
 	require.NoError(t, err)
-	require.Empty(t, entries, "asking makes nothing")
+	require.Empty(t, entries, "Why writes no files")
 
 	_, err = run(t, t.Context(), p, o)
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestWhyOfPackages(t *testing.T) {
 	}
 }
 
-func TestUnlockedLayerSaysSince(t *testing.T) {
+func TestUnlockedNote(t *testing.T) {
 	s := layers.Store{Dir: t.TempDir()}
 	key := layers.Key{1}
 	l := Layer{"debian", debian.Layer{}}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eachField visits the fields of a type and of all types within.
+// eachField calls a function for the fields of a type and of all types within.
 func eachField(t *testing.T, typ reflect.Type, path string, visit func(path string, f field)) {
 	require.LessOrEqual(t, len(groupsOf(fieldsOf(typ))), 1, "the schema of %s has room for one group", typ)
 	for _, f := range fieldsOf(typ) {
@@ -19,7 +19,7 @@ func eachField(t *testing.T, typ reflect.Type, path string, visit func(path stri
 	}
 }
 
-// The messages, the schema and the reference are only as good as the tags.
+// TestTags checks the tags, from which messages, schema and reference are made.
 func TestTags(t *testing.T) {
 	eachField(t, reflect.TypeFor[Recipe](), "", func(path string, f field) {
 		require.Regexp(t, `^[a-z][a-z0-9-]*$`, f.name, path)
@@ -36,7 +36,7 @@ func TestTags(t *testing.T) {
 	})
 }
 
-// A default passes the checks that a written value passes.
+// Defaults are valid values.
 func requireDefaultFits(t *testing.T, path string, f field) {
 	t.Helper()
 	standards := []string{f.defaultValue}

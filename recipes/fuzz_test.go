@@ -11,8 +11,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// FuzzLoad loads a recipe and a file that it may include. Whatever they hold, there is a recipe or there are mistakes,
-// each once, in order, with a position and in one line.
+// FuzzLoad loads a recipe and a file that it may include. The result is a recipe, or mistakes without duplicates, in order,
+// each with a position and in one line.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(base), []byte(""), "", "")
 	f.Add([]byte(base+"include: [common.yml]\nvars: {a: \"${b}\"}\n"), []byte("vars: {b: c}\n"), "b", "d")
@@ -56,7 +56,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// requireSound checks what a builder relies on.
+// requireSound checks the guarantees that package builder relies on.
 func requireSound(t *testing.T, r *Recipe) {
 	t.Helper()
 	if r.Name == "" || r.Base.Debian == nil || r.Base.Debian.Suite == "" || r.Architecture == "" || r.Dir == "" {

@@ -136,7 +136,7 @@ layers: [{files: [{target: /a, source: "a\r"}]}]
 pi.yml:5:40: layers[0].files[0].source: "a\r" contains a control character; remove it`)
 }
 
-// Nothing is said to be missing or undeclared while it may be in a file that could not be read.
+// A key that may be in an unreadable file is not reported as missing.
 func TestMissingIncludeIsReportedOnce(t *testing.T) {
 	_, err := load(map[string]string{
 		"pi.yml": "include: [common.yml]\nlayers: [{users: [{name: \"${user}\", password: pi, uid: x}]}]\n",

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// load loads pi.yml from files in memory; names that end in a slash are directories.
-// load loads pi.yml, without positions, which would make recipes unequal.
+// load loads pi.yml from files in memory, in which names that end in a slash are directories. The recipe has no positions,
+// so that recipes can be compared.
 func load(files map[string]string, set map[string]string) (*Recipe, error) {
 	r, err := loadFrom("pi.yml", files, set)
 	if r != nil {
@@ -170,7 +170,7 @@ func TestNumbersAreDecimal(t *testing.T) {
 	}
 }
 
-// YAML 1.1 takes yes and off for booleans, YAML 1.2 does not.
+// yes and off are booleans in YAML 1.1 but not in YAML 1.2.
 func TestBooleans(t *testing.T) {
 	for value, want := range map[string]string{
 		"true": "", "True": "", "\"${yes}\"": "",

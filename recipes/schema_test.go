@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// part is the piece of the schema behind keys.
+// part returns the part of the schema at a path of keys.
 func part(t *testing.T, keys ...string) map[string]any {
 	t.Helper()
 	src, err := Schema()

@@ -18,8 +18,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 )
 
-// apt is a root of apt's own: its lists, no installed packages but those of a tree, and none of the building machine's
-// configuration.
+// apt is a private root directory of apt: package lists, the installed packages of a tree, and no configuration of the
+// building machine.
 type apt struct {
 	dir          string
 	recipe       string // directory of the recipe, to which the files with keys are relative
@@ -30,7 +30,7 @@ type apt struct {
 	timeout      time.Duration // without a byte
 }
 
-// in is the root in a directory that builds share: one for all that want the same.
+// in returns the root for a configuration in a directory that builds share; equal configurations share a root.
 func (a apt) in(cache string) (apt, error) {
 	data, err := json.Marshal(struct {
 		Repositories []Repository
@@ -66,7 +66,7 @@ Acquire::http::Timeout "%[3]d";
 Acquire::https::Timeout "%[3]d";
 `
 
-// prepare writes the configuration.
+// prepare writes the configuration files of apt.
 func (a apt) prepare() error {
 	for _, dir := range []string{"etc/apt/preferences.d", "etc/apt/sources.list.d", "etc/apt/apt.conf.d", "etc/apt/trusted.gpg.d", "keys",
 		"var/lib/apt/lists/partial", "var/cache/apt/archives/partial"} {
@@ -93,7 +93,7 @@ func (a apt) prepare() error {
 	return a.setInstalled()
 }
 
-// setInstalled tells apt what is installed. Its cache tells records apart by their size and the second of their time alone.
+// setInstalled writes the list of installed packages. Apt's cache compares only size and time, in seconds, of that file.
 func (a apt) setInstalled() error {
 	for _, name := range []string{aptStatus, autoFile} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), a.installed[name], 0o644); err != nil {
@@ -103,9 +103,8 @@ func (a apt) setInstalled() error {
 	return os.RemoveAll(filepath.Join(a.dir, "var/cache/apt/pkgcache.bin"))
 }
 
-// resolve fetches the repositories' lists, verifies their signatures, and returns the packages that each set of names and
-// patterns (apt-patterns(7)) needs, without what they only recommend and what an earlier set has. Builds that share the
-// root take turns.
+// resolve fetches the package lists, verifies their signatures, and returns, for each set of names and patterns
+// (apt-patterns(7)), the packages and dependencies that no earlier set has, without recommended ones. It locks the root.
 func (a apt) resolve(ctx context.Context, sets ...[]string) (out [][]Package, err error) {
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return nil, err
@@ -139,7 +138,7 @@ func (a apt) resolve(ctx context.Context, sets ...[]string) (out [][]Package, er
 	return out, nil
 }
 
-// install returns the packages that names need besides what is installed, which stays.
+// install returns the packages that names need in addition to the installed ones, which keep their versions.
 func (a apt) install(ctx context.Context, names []string) ([]Package, error) {
 	args := []string{"install", "--yes", "--print-uris"}
 	if a.installed != nil {
@@ -152,7 +151,7 @@ func (a apt) install(ctx context.Context, names []string) ([]Package, error) {
 	return parseURIs(output)
 }
 
-// with is what is installed once some packages of the lists are, too.
+// with returns the list of installed packages plus some packages of the package lists.
 func (a apt) with(ctx context.Context, pkgs []Package) (inherited, error) {
 	args, upgraded := []string{"show"}, map[string]bool{}
 	for _, p := range pkgs {
@@ -168,7 +167,7 @@ func (a apt) with(ctx context.Context, pkgs []Package) (inherited, error) {
 		cmd := a.command(ctx, "apt-cache", args...)
 		cmd.Stdout = &shown
 		if err := sandbox.Exec(ctx, cmd, nil); err != nil {
-			return nil, fmt.Errorf("read what the lists say of packages: %w", err)
+			return nil, fmt.Errorf("read the package lists: %w", err)
 		}
 	}
 	for line := range strings.Lines(shown.String()) {
@@ -180,7 +179,7 @@ func (a apt) with(ctx context.Context, pkgs []Package) (inherited, error) {
 	return inherited{aptStatus: status.Bytes(), autoFile: a.installed[autoFile]}, nil
 }
 
-// get runs apt-get and returns its output.
+// get runs apt-get and returns its standard output.
 func (a apt) get(ctx context.Context, args ...string) (string, error) {
 	return a.run(ctx, "apt-get", args...)
 }

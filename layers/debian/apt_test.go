@@ -259,7 +259,7 @@ func TestArchiveWithoutKeys(t *testing.T) {
 	r := a.apt(t, a.serve(t))
 	require.NoError(t, os.WriteFile(a.keyring, []byte("other"), 0o644))
 	_, err := r.resolve(t.Context(), []string{"tool"})
-	require.EqualError(t, err, "keys of the repository test: "+a.keyring+" changed since the plan was made")
+	require.EqualError(t, err, "keys of the repository test: "+a.keyring+" has another digest than in the plan")
 	require.NoError(t, os.Remove(a.keyring))
 	_, err = r.resolve(t.Context(), []string{"tool"})
 	require.EqualError(t, err, "keys of the repository test: open "+a.keyring+": no such file or directory")

@@ -21,7 +21,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// build is the making of one layer.
+// build is the state of the build of one layer.
 type build struct {
 	layer Layer
 	env   *layers.Env
@@ -72,7 +72,7 @@ func (b *build) make(ctx context.Context) (t *tree.Tree, err error) {
 	return u.tree, errors.Join(b.clean(u.tree), sandbox.Traces(u.tree, began))
 }
 
-// fetch resolves, unless a lock does, downloads what the pool lacks, and opens all packages.
+// fetch resolves the packages unless they are locked, downloads those that the pool lacks, and opens all.
 func (b *build) fetch(ctx context.Context) error {
 	b.lock = b.layer.Lock
 	if b.lock == nil {
@@ -116,7 +116,7 @@ func (b *build) fetch(ctx context.Context) error {
 	return nil
 }
 
-// toolsFor is the architecture of the tools that this machine needs; none where it runs the tree's own programs.
+// toolsFor returns the architecture of the tools, or "" if this machine runs the tree's own programs.
 func (b *build) toolsFor() string {
 	if host := sandbox.Host(); host != b.layer.Architecture {
 		return host
@@ -124,13 +124,13 @@ func (b *build) toolsFor() string {
 	return ""
 }
 
-// needed are the packages of the lock that this machine needs, tools last, with the places where its mirror has them.
+// needed returns the packages of the lock that this machine needs, tools last, with their URLs on its mirror.
 func (b *build) needed() ([]Package, error) {
 	all := slices.Clone(b.lock.Packages)
 	if host := b.toolsFor(); host != "" {
 		all = append(all, b.lock.Tools...)
 		if !slices.ContainsFunc(b.lock.Tools, func(p Package) bool { return p.Architecture == host }) {
-			return nil, fmt.Errorf("the lock names no tools of the architecture %s of this machine: lock the recipe anew", host)
+			return nil, fmt.Errorf("the lock has no tools for this machine's architecture %s: run pkbuild lock again", host)
 		}
 	}
 	mirror := b.layer.archive(b.env.Mirror).URIs[0]
@@ -140,7 +140,7 @@ func (b *build) needed() ([]Package, error) {
 	return all, nil
 }
 
-// advise says what to do about a mirror that is out of reach, or no longer has what a lock names.
+// advise adds the remedy to an error of a mirror that cannot be reached or has deleted a locked package.
 func (b *build) advise(err error) error {
 	unreachable := (*url.Error)(nil)
 	switch {
@@ -154,7 +154,7 @@ func (b *build) advise(err error) error {
 	return err
 }
 
-// report passes on a line and how many packages are further by a step.
+// report reports a line of progress and advances the count of packages by a step.
 func (b *build) report(message string, steps int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -172,13 +172,13 @@ func (b *build) log(line string) {
 
 var settingUp = regexp.MustCompile(`^Setting up [^ ]+ \(`)
 
-// sorted puts base-files first, whose symlinks /bin, /lib and so on the others rely on.
+// sorted returns the packages with base-files first: other packages need its symlinks, such as /bin and /lib.
 func sorted(debs []*deb) []*deb {
 	slices.SortStableFunc(debs, func(a, b *deb) int { return rank(a) - rank(b) })
 	return debs
 }
 
-// sandbox makes ready for scripts to run in a tree.
+// sandbox returns a sandbox in which scripts run over a tree.
 func (b *build) sandbox(name string, tree *tree.Tree) (*sandbox.Sandbox, error) {
 	t, err := tools(b.tools, tree, b.layer.Architecture)
 	if err != nil {
@@ -199,14 +199,14 @@ func (b *build) sandbox(name string, tree *tree.Tree) (*sandbox.Sandbox, error) 
 	}, nil
 }
 
-// scripts is where our own files lie among the tools.
+// scripts is the directory of pkbuild's own scripts among the tools.
 const scripts = "usr/lib/pkbuild"
 
 //go:embed preinst.sh
 var preinstScript string
 
-// preinst runs the preinst scripts of all packages in a tree that holds only what they rely on, as they may divert
-// files of packages that are unpacked after them.
+// preinst runs the preinst scripts of all packages in a tree with only the packages that they need: they may divert files
+// of packages that are unpacked later.
 func (b *build) preinst(ctx context.Context, u *unpacked) error {
 	if err := u.record(b.layer.Architecture, b.layer.Date); err != nil {
 		return err
@@ -250,7 +250,7 @@ func (b *build) preinst(ctx context.Context, u *unpacked) error {
 //go:embed configure.sh
 var configureScript string
 
-// configure runs the postinst scripts of all packages, and triggers.
+// configure runs the postinst scripts of all packages and processes triggers.
 func (b *build) configure(ctx context.Context, u *unpacked) error {
 	if err := u.record(b.layer.Architecture, b.layer.Date); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 // stanza is one paragraph of deb822(5): field names in lower case, values with their continuation lines.
 type stanza map[string]string
 
-// parseStanza reads the first paragraph of a control file.
+// parseStanza parses the first paragraph of a control file.
 func parseStanza(text string) stanza {
 	out := stanza{}
 	last := ""
@@ -32,8 +32,8 @@ func parseStanza(text string) stanza {
 	return out
 }
 
-// relations reads the names in a field such as Depends: for each comma the alternatives. Versions and architectures
-// are apt's business and left out.
+// relations returns the package names in a field such as Depends: a list of alternatives for each item. It drops
+// versions and architectures, which apt has checked.
 func (s stanza) relations(field string) [][]string {
 	var out [][]string
 	for group := range strings.SplitSeq(s[field], ",") {

@@ -8,7 +8,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Where dpkg and apt keep their records.
+// Paths of the databases of dpkg and apt.
 const (
 	dpkgDir      = "var/lib/dpkg"
 	statusFile   = dpkgDir + "/status"
@@ -16,7 +16,7 @@ const (
 	autoFile     = "var/lib/apt/extended_states"
 )
 
-// record writes what `dpkg --unpack` would have written about the packages: status, info and triggers.
+// record writes dpkg's database for unpacked packages as `dpkg --unpack` would: status, info and triggers.
 func (u *unpacked) record(architecture string, at time.Time) error {
 	w := recorder{tree: u.tree, at: at}
 	for _, dir := range []string{"", "alternatives", "info", "parts", "triggers", "updates"} {
@@ -48,7 +48,7 @@ func (u *unpacked) record(architecture string, at time.Time) error {
 	return w.err
 }
 
-// status is the package's paragraph in dpkg's status file.
+// status returns the package's paragraph in dpkg's status file.
 func (d *deb) status() string {
 	text := strings.TrimRight(d.text, "\n") + "\nStatus: install ok unpacked\n"
 	if f := d.script("conffiles"); f != nil {
@@ -71,7 +71,7 @@ func (d *deb) status() string {
 	return text
 }
 
-// interest is a trigger that a package waits for.
+// interest is a trigger that a package is interested in: deb-triggers(5).
 type interest struct {
 	trigger string // a name, or a path
 	by      string // the package, with "/noawait" where who triggers need not wait
@@ -99,7 +99,7 @@ func (d *deb) interests() []interest {
 	return out
 }
 
-// recorder puts files in a tree and remembers the first error.
+// recorder puts files into a tree and keeps the first error.
 type recorder struct {
 	tree *tree.Tree
 	at   time.Time
@@ -126,8 +126,8 @@ func (w *recorder) script(name, text string) {
 	w.put(name, &tree.Node{Type: tree.Regular, Mode: 0o755, ModTime: w.at, Content: tree.Inline(text)})
 }
 
-// info writes a package's files in dpkg's info directory: its list of files, and all of its control archive but the
-// control file itself.
+// info writes a package's files in dpkg's info directory: the list of its files, and its control archive except for the
+// file control.
 func (w *recorder) info(d *deb) {
 	base := dpkgDir + "/info/" + d.id() + "."
 	w.file(base+"list", strings.Join(d.list, "\n")+"\n")
@@ -141,7 +141,7 @@ func (w *recorder) info(d *deb) {
 	}
 }
 
-// automatic is apt's record of the packages that nobody asked for, so that `apt-get autoremove` knows them.
+// automatic returns apt's list of automatically installed packages, for `apt-get autoremove`.
 func automatic(debs []*deb, architecture string, asked []string) string {
 	manual := map[string]bool{"apt": true}
 	for _, name := range asked {

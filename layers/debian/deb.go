@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// deb is what a package consists of. Its contents lie in a file that stays open until nothing refers to it.
+// deb is an opened package. Its contents lie in a file that stays open as long as they are referred to.
 type deb struct {
 	Package
 	fields    stanza
@@ -35,7 +35,7 @@ type controlFile struct {
 	text string
 }
 
-// id is the name under which dpkg keeps a package's files in its info directory.
+// id returns the base name of a package's files in dpkg's info directory.
 func (d *deb) id() string {
 	if d.fields["multi-arch"] == "same" {
 		return d.Name + ":" + d.Architecture
@@ -52,7 +52,7 @@ func (d *deb) script(name string) *controlFile {
 	return nil
 }
 
-// open opens a package that the pool holds. Its archives stay in the pool, uncompressed.
+// open opens a package in the pool. The pool keeps its uncompressed archives.
 func (p pool) open(ctx context.Context, pkg Package) (*deb, error) {
 	name := filepath.Join(p.dir, pkg.SHA256)
 	for suffix, flag := range map[string]string{".control.tar": "--ctrl-tarfile", ".data.tar": "--fsys-tarfile"} {
@@ -105,7 +105,7 @@ func (d *deb) readControl(name string) (err error) {
 	}
 	control := d.script("control")
 	if control == nil {
-		return fmt.Errorf("its control archive has no file control")
+		return fmt.Errorf("control archive has no file named control")
 	}
 	d.text, d.fields = control.text, parseStanza(control.text)
 	d.conffiles = map[string]bool{}
@@ -132,7 +132,7 @@ func (d *deb) readData(name string) error {
 	return nil
 }
 
-// readList reads the names of the data archive.
+// readList returns the names of the entries in the data archive.
 func (d *deb) readList(f *os.File) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err

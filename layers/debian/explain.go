@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/spelling"
 )
 
-// complaint is what apt had to say about an error, without its report of what went well.
+// complaint returns the error messages in apt's output, without its progress messages.
 func complaint(err error, output string) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -38,8 +38,7 @@ var (
 	noCandidate    = regexp.MustCompile(`^E: Package '([^']+)' has no installation candidate`)
 )
 
-// explain says why packages cannot be installed: names that the archive does not have, with the nearest ones, or
-// dependencies that nothing satisfies.
+// explain returns why packages cannot be installed: unknown names, with the nearest known ones, or unmet dependencies.
 func (a apt) explain(ctx context.Context, err error, output string) error {
 	var unknown []string
 	for line := range strings.Lines(output) {
@@ -65,7 +64,7 @@ func (a apt) explain(ctx context.Context, err error, output string) error {
 
 var conflict = regexp.MustCompile(`(?m)^ (\S+) : Conflicts: `)
 
-// conflictRemedy says what to do about packages that conflict; empty if none do.
+// conflictRemedy returns how to resolve a conflict of packages, "" if there is none.
 func conflictRemedy(unmet string) string {
 	var names []string
 	for _, m := range conflict.FindAllStringSubmatch(unmet, -1) {
@@ -106,8 +105,8 @@ func (a apt) unknown(ctx context.Context, names []string) error {
 	return errors.Join(errs...)
 }
 
-// unavailable says why a package cannot be installed: it exists for another architecture only, is virtual, or does not
-// exist; then with the nearest name.
+// unavailable returns why a package cannot be installed: it exists only for another architecture, is virtual, or is
+// unknown; then with the nearest name.
 func (a apt) unavailable(ctx context.Context, name string, known []string) (string, error) {
 	others, err := a.architectures(name)
 	if err != nil {
@@ -131,7 +130,7 @@ func (a apt) unavailable(ctx context.Context, name string, known []string) (stri
 	return fmt.Sprintf("there is no package %s in %s%s", name, a.describe(), hint), nil
 }
 
-// architectures returns the architectures for which the lists have a package.
+// architectures returns the architectures for which the package lists have a package.
 func (a apt) architectures(name string) ([]string, error) {
 	lists, err := filepath.Glob(filepath.Join(a.dir, "var/lib/apt/lists/*_Packages"))
 	if err != nil {
@@ -156,7 +155,7 @@ func (a apt) architectures(name string) ([]string, error) {
 	return out, nil
 }
 
-// providers returns the packages that provide a virtual one.
+// providers returns the packages that provide a virtual package.
 func (a apt) providers(ctx context.Context, name string) ([]string, error) {
 	output, err := a.run(ctx, "apt-cache", "showpkg", name)
 	if err != nil {
@@ -173,7 +172,7 @@ func (a apt) providers(ctx context.Context, name string) ([]string, error) {
 	return out, nil
 }
 
-// remedies tell what to do about what apt says of a repository.
+// remedies are the remedies for apt's messages about a repository.
 var remedies = []struct {
 	said *regexp.Regexp
 	todo string
@@ -189,7 +188,7 @@ var remedies = []struct {
 	{regexp.MustCompile(`connect|resolve|timed out|Connection`), "is it up? PKBUILD_MIRROR or the recipe's mirror names another one"},
 }
 
-// blame says which repositories' lists could not be read, why, and what to do.
+// blame returns which repositories' package lists cannot be read, why, and the remedy.
 func (a apt) blame(err error, output string) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -213,7 +212,7 @@ func (a apt) blame(err error, output string) error {
 	return fmt.Errorf("read the package lists of %s: %s", strings.Join(at, " and "), said)
 }
 
-// in tells whether apt complains of the repository.
+// in reports whether a message of apt is about the repository.
 func (r Repository) in(output string) bool {
 	for line := range strings.Lines(output) {
 		for _, uri := range r.URIs {
@@ -229,7 +228,7 @@ func (r Repository) String() string {
 	return fmt.Sprintf("%s (%s %s)", r.Name, strings.Join(r.URIs, " "), strings.Join(r.Suites, " "))
 }
 
-// describe lists the suites in which packages were looked for.
+// describe returns the suites in which packages are searched.
 func (a apt) describe() string {
 	var out []string
 	if a.base != nil {

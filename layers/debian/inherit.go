@@ -9,24 +9,23 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// inherited are files of a root of apt's own that come from a tree with packages, by their paths there.
+// inherited are the files of apt's private root that come from a tree with packages, by their paths in that root.
 type inherited map[string][]byte
 
 // apt's record of what is installed, in a root of its own.
 const aptStatus = "status"
 
-// installed are the records of what is installed in a tree.
+// installed returns the lists of installed packages of a tree.
 func installed(t *tree.Tree) (inherited, error) {
 	status, err := t.ReadFile(statusFile)
 	if err != nil {
-		return nil, fmt.Errorf("%w: packages are installed over a base that dpkg keeps", err)
+		return nil, fmt.Errorf("%w: packages can only be installed over a base with a dpkg database", err)
 	}
 	in := inherited{aptStatus: status}
 	return in, in.add(t, autoFile, "")
 }
 
-// inheritedFrom are the places of a tree's sources of packages, its preferences, and the keys that it trusts. Sources are
-// rewritten.
+// inheritedFrom are the paths of a tree's sources, preferences and trusted keys. Sources are rewritten.
 var inheritedFrom = []string{
 	"etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/preferences", "etc/apt/preferences.d",
 	"etc/apt/trusted.gpg.d",
@@ -71,9 +70,9 @@ func (in inherited) add(t *tree.Tree, name, mirror string) error {
 }
 
 var (
-	// signedBy says which keys sign a source, in either form: files, or the fingerprints of some that are trusted.
+	// signedBy matches the option or field with the keys of a source: files, or fingerprints of trusted keys.
 	signedBy = regexp.MustCompile(`(?i)(signed-by(?::|=)[ \t]*)([^\s\]]+)`)
-	// debianArchive is the archive that mirrors have, but not that of security.
+	// debianArchive matches URLs of Debian's main archive, which mirrors have, and not of the security archive.
 	debianArchive = regexp.MustCompile(`https?://(?:deb|ftp)\.debian\.org/debian(/?(?:\s|$))`)
 )
 
@@ -93,7 +92,7 @@ func (in inherited) sources(t *tree.Tree, text, mirror string) ([]byte, error) {
 			}
 			keys, err := t.ReadFile(name[1:])
 			if err != nil {
-				failed = fmt.Errorf("keys of the base's sources of packages: %w", err)
+				failed = fmt.Errorf("keys of the base's package sources: %w", err)
 			}
 			copied := path.Join("keys", strings.ReplaceAll(name[1:], "/", "-"))
 			in[copied] = keys
@@ -104,5 +103,5 @@ func (in inherited) sources(t *tree.Tree, text, mirror string) ([]byte, error) {
 	return []byte(text), failed
 }
 
-// rootMark stands for the directory of apt's root, which is named after what is in it.
+// rootMark stands for the directory of apt's root in files whose hash names that directory.
 const rootMark = "@ROOT@"

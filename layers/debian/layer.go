@@ -18,19 +18,18 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is a tree of Debian packages: the base of an image and all packages in one transaction. Over another tree it is
-// the packages that this tree lacks.
+// Layer is a layer of Debian packages, installed in one transaction: a base with Debian's essential packages, or packages
+// over the tree below.
 type Layer struct {
-	// Over is what the packages are installed over: the digest of a vendor's image, or OverLayers. Empty for a base.
+	// Over is the digest of the base image that the packages are installed over, or OverLayers; "" for a Debian base.
 	Over         string `json:"over,omitempty"`
 	Architecture string `json:"architecture"`
-	// Suite is empty where the base is a vendor's: suite, sources of packages and keys are then that base's own, and
-	// Repositories come on top of them.
+	// Suite is "" over a vendor's base image: suite, package sources and keys are then those of the base, in addition to
+	// Repositories.
 	Suite      string   `json:"suite"`
 	Components []string `json:"components"`
 	Mirror     string   `json:"mirror,omitempty"` // where the recipe names one
-	// Repositories are what packages are looked for in besides the suite's archive. They play no part where a lock
-	// names the packages.
+	// Repositories are package sources besides the suite's archive. They are ignored if Lock is set.
 	Repositories []Repository `json:"repositories,omitempty"`
 	Packages     []string     `json:"packages"`
 	Date         time.Time    `json:"date"`
@@ -38,11 +37,10 @@ type Layer struct {
 	Slim         *Slim        `json:"slim,omitempty"` // of a base: as containers want it
 }
 
-// OverLayers is what packages are installed over that have other layers of the same recipe below them, of packages whose
-// versions stay.
+// OverLayers is the value of Over for packages over other package layers of the same recipe, whose versions are kept.
 const OverLayers = "layers"
 
-// DefaultMirror is Debian's own archive, for who names no other, and for the devices.
+// DefaultMirror is Debian's own archive: the default for builds, and the mirror of devices.
 const DefaultMirror = "http://ftp.debian.org/debian"
 
 // Kind implements layers.Layer.
@@ -54,7 +52,7 @@ func (l Layer) Kind() layers.Kind {
 	return layers.Kind{Name: "debian", Version: version, Code: code()}
 }
 
-// code is a digest over what decides, besides Go code, what becomes of packages.
+// code is a digest of the scripts and tables that affect the result besides the Go code.
 func code() string {
 	h := sha256.New()
 	fmt.Fprintln(h, preinstScript, configureScript, sandbox.Script(), dpkgScript, toolPackages, excluded, chosen, replaced, sandbox.Litter())
@@ -73,7 +71,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 	return b.make(ctx)
 }
 
-// archive is the suite of Debian, from the recipe's mirror or another one.
+// archive returns the repository of the Debian suite on a mirror.
 func (l Layer) archive(mirror string) Repository {
 	if l.Mirror != "" {
 		mirror = l.Mirror
@@ -81,7 +79,7 @@ func (l Layer) archive(mirror string) Repository {
 	return Repository{Name: "debian", URIs: []string{mirror}, Suites: []string{l.Suite}, Components: l.Components}
 }
 
-// Held tells whether a cache holds every package that the layer's lock names, so that no mirror is asked for any.
+// Held reports whether a cache has every package of the layer's lock, so that the build needs no mirror.
 func (l Layer) Held(cache string) bool {
 	if l.Lock == nil {
 		return false
@@ -93,16 +91,17 @@ func (l Layer) Held(cache string) bool {
 	})
 }
 
-// counterpart is the architecture of the other kind of building machine, whose tools a tree is made with there.
+// counterpart returns the other architecture of building machines, which needs other tools.
 var counterpart = map[string]string{"arm64": "amd64", "amd64": "arm64"}
 
-// Resolve pins what a stack of layers is made of today, on any machine, the lowest first: what one has is there for those
-// over it. They differ in their packages alone. below is what lies below them; nil where the lowest is a base.
+// Resolve returns the current packages of a stack of layers, the lowest first, for building machines of all architectures.
+// Layers differ only in their packages; each can rely on those below it. below is the tree below the lowest layer; nil if
+// that is a base.
 func Resolve(ctx context.Context, env *layers.Env, below *tree.Tree, stack ...Layer) ([]Lock, error) {
 	return resolve(ctx, env, below, counterpart[stack[0].Architecture], stack...)
 }
 
-// resolve pins the packages, and the tools for building machines of an architecture, if any.
+// resolve returns the packages, and the tools for building machines of an architecture unless it is "".
 func resolve(ctx context.Context, env *layers.Env, below *tree.Tree, tools string, stack ...Layer) ([]Lock, error) {
 	target, archive := stack[0], stack[0]
 	var names [][]string
@@ -137,7 +136,7 @@ func resolve(ctx context.Context, env *layers.Env, below *tree.Tree, tools strin
 	return locks, nil
 }
 
-// names are what apt is asked for: names of packages, and patterns as in apt-patterns(7).
+// names returns the arguments for apt: package names, and patterns as in apt-patterns(7).
 func (l Layer) names() []string {
 	if l.Over != "" {
 		return l.Packages
@@ -145,8 +144,8 @@ func (l Layer) names() []string {
 	return append(l.Slim.base(), l.Packages...)
 }
 
-// pin lists, for each list of names, the packages and what they depend on, for an architecture, in alphabetical order.
-// Those that the tree below has, or that are in an earlier list, are left out.
+// pin returns, for each list of names, the packages and their dependencies for an architecture, in alphabetical order,
+// without those of earlier lists or of the tree below.
 func (l Layer) pin(ctx context.Context, env *layers.Env, below *tree.Tree, architecture string, names ...[]string) ([][]Package, error) {
 	main := l.archive(env.Mirror)
 	a := apt{recipe: env.Dir, repositories: append([]Repository{main}, l.Repositories...), architecture: architecture}

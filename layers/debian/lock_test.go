@@ -73,7 +73,7 @@ func TestLockWithoutToolsForThisMachine(t *testing.T) {
 	l.Lock = &Lock{Tools: []Package{{Name: "dash", Architecture: "riscv64"}}}
 	b := &build{layer: l, env: &layers.Env{}, pool: testPool(t)}
 	require.EqualError(t, b.fetch(t.Context()),
-		"the lock names no tools of the architecture "+sandbox.Host()+" of this machine: lock the recipe anew")
+		"the lock has no tools for this machine's architecture "+sandbox.Host()+": run pkbuild lock again")
 }
 
 // small mounts a file system of a size over a new directory.

@@ -13,8 +13,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// over installs packages in a tree that has some. Its own dpkg does it, with the tools laid over the tree: what it does
-// with configuration files, diversions and packages that are replaced is left to it.
+// over installs packages in a tree with packages. The tree's own dpkg does so, with the tools laid over the tree; it handles
+// configuration files, diversions and replaced packages.
 func (b *build) over(ctx context.Context) (*tree.Tree, error) {
 	if err := b.fetch(ctx); err != nil {
 		return nil, err
@@ -47,12 +47,12 @@ func (b *build) over(ctx context.Context) (*tree.Tree, error) {
 	return changes, errors.Join(b.cleanOver(changes), sandbox.Traces(changes, began))
 }
 
-// archive is where a package lies while it is installed.
+// archive returns the path of a package during its installation.
 func (d *deb) archive() string {
 	return path.Join(scripts, "debs", d.Name+"_"+d.Architecture+".deb")
 }
 
-// installScript installs packages in the order that they need.
+// installScript returns a script that installs packages in the order of their dependencies.
 func installScript(waves []wave) string {
 	const dpkg = "dpkg --force-unsafe-io --force-confold --abort-after=1"
 	text := "set -eu\ncd /\n"
@@ -73,8 +73,8 @@ func installScript(waves []wave) string {
 	return text + dpkg + " --configure --pending\n"
 }
 
-// cleanOver removes from the changes to a tree what tells of the building machine, of this moment, or of a single
-// device, so that the tree keeps its own; and adds to the record of the packages that nobody asked for.
+// cleanOver removes traces of the building machine, of the time of the build and of a single device from the changes to a
+// tree, and updates the list of automatically installed packages.
 func (b *build) cleanOver(changes *tree.Tree) error {
 	sandbox.Tidy(changes)
 	for _, name := range []string{"etc/hostname", "etc/machine-id", "etc/resolv.conf"} {
@@ -93,7 +93,7 @@ func (b *build) cleanOver(changes *tree.Tree) error {
 	return w.err
 }
 
-// newDebs are the packages of which the tree had no version before.
+// newDebs returns the packages of which the tree has no version.
 func (b *build) newDebs() []*deb {
 	var out []*deb
 	for _, d := range b.debs {
@@ -104,7 +104,7 @@ func (b *build) newDebs() []*deb {
 	return out
 }
 
-// codename is the suite that a tree was made of, as its os-release says.
+// codename returns the suite of a tree from its os-release.
 func codename(t *tree.Tree) (string, error) {
 	text, err := t.ReadFile("etc/os-release")
 	if err != nil {
@@ -115,5 +115,5 @@ func codename(t *tree.Tree) (string, error) {
 			return strings.Trim(value, `"`), nil
 		}
 	}
-	return "", fmt.Errorf("/etc/os-release of the base names no VERSION_CODENAME: its suite is not known")
+	return "", fmt.Errorf("/etc/os-release of the base has no VERSION_CODENAME, so its suite is unknown")
 }

@@ -48,12 +48,12 @@ func TestInherit(t *testing.T) {
 
 	files.Remove("usr/share/keyrings/d.pgp")
 	_, err = inherit(files, "")
-	require.EqualError(t, err, "keys of the base's sources of packages: /usr/share/keyrings/d.pgp is not in the tree")
+	require.EqualError(t, err, "keys of the base's package sources: /usr/share/keyrings/d.pgp is not in the tree")
 	have, err := installed(files)
 	require.NoError(t, err)
 	require.Equal(t, inherited{"status": []byte("Package: libc6\n"), "var/lib/apt/extended_states": []byte("auto\n")}, have)
 	_, err = installed(tree.New())
-	require.EqualError(t, err, "/var/lib/dpkg/status is not in the tree: packages are installed over a base that dpkg keeps")
+	require.EqualError(t, err, "/var/lib/dpkg/status is not in the tree: packages can only be installed over a base with a dpkg database")
 }
 
 func TestCodename(t *testing.T) {
@@ -61,7 +61,7 @@ func TestCodename(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "trixie", name)
 	_, err = codename(filesTree(t, map[string]string{"etc/os-release": "ID=x\n"}))
-	require.EqualError(t, err, "/etc/os-release of the base names no VERSION_CODENAME: its suite is not known")
+	require.EqualError(t, err, "/etc/os-release of the base has no VERSION_CODENAME, so its suite is unknown")
 }
 
 func TestWaves(t *testing.T) {

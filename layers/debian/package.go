@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Package is one .deb of an archive, pinned by its digest.
+// Package is a .deb of an archive, pinned by its digest.
 type Package struct {
 	Name         string `json:"name"`
 	Version      string `json:"version"`
@@ -21,14 +21,13 @@ type Package struct {
 
 func (p Package) String() string { return p.Name + " " + p.Version + " (" + p.Architecture + ")" }
 
-// Lock pins every .deb that a tree is made with, so that making it resolves nothing. Both lists are in alphabetical
-// order.
+// Lock pins every .deb of a tree and of its tools. Both lists are in alphabetical order.
 type Lock struct {
 	Packages []Package `json:"packages"` // what is installed
 	Tools    []Package `json:"tools"`    // of the building machine's architecture: they leave no trace in the tree
 }
 
-// relative is the URL of a package as it is on every mirror.
+// relative returns the path of a package below the URL of a mirror.
 func relative(mirror, name string) string {
 	mirror = strings.TrimSuffix(mirror, "/") + "/"
 	if dir, ok := strings.CutPrefix(mirror, "file://"); ok {
@@ -37,7 +36,7 @@ func relative(mirror, name string) string {
 	return strings.TrimPrefix(name, mirror)
 }
 
-// from is where a mirror has a package.
+// from returns the URL of a package on a mirror.
 func (p Package) from(mirror string) Package {
 	if !strings.Contains(p.URL, ":") {
 		p.URL = strings.TrimSuffix(mirror, "/") + "/" + p.URL
@@ -45,11 +44,11 @@ func (p Package) from(mirror string) Package {
 	return p
 }
 
-// uri is a line of `apt-get --print-uris`: 'URL' file size algorithm:digest.
+// uri matches a line of `apt-get --print-uris`: 'URL' file size algorithm:digest.
 var uri = regexp.MustCompile(`^'([^']+)' ([^ ]+) ([0-9]+) SHA256:([0-9a-f]{64})$`)
 
-// parseURIs reads what apt would download, in its order of installation. apt escapes the colon of an epoch in names of
-// files.
+// parseURIs parses the output of `apt-get --print-uris`: packages in the order of installation. Apt escapes the colon of an
+// epoch in file names.
 func parseURIs(output string) ([]Package, error) {
 	var out []Package
 	for line := range strings.Lines(output) {
@@ -59,11 +58,11 @@ func parseURIs(output string) ([]Package, error) {
 		}
 		m := uri.FindStringSubmatch(line)
 		if m == nil {
-			return nil, fmt.Errorf("apt names a file without a SHA-256: %s", line)
+			return nil, fmt.Errorf("apt prints a file without a SHA-256: %s", line)
 		}
 		fields := strings.Split(strings.TrimSuffix(path.Base(m[2]), ".deb"), "_")
 		if len(fields) != 3 {
-			return nil, fmt.Errorf("apt names a file that is not NAME_VERSION_ARCHITECTURE.deb: %s", m[2])
+			return nil, fmt.Errorf("apt prints a file name that is not NAME_VERSION_ARCHITECTURE.deb: %s", m[2])
 		}
 		version, err := url.PathUnescape(fields[1])
 		if err != nil {

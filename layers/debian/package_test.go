@@ -24,11 +24,11 @@ func TestParseURIs(t *testing.T) {
 		},
 		"no SHA-256": {
 			output: "'" + url + "' vim_1_arm64.deb 1776 MD5Sum:52dfbf15cfc7959c048a3a01d8742c48\n",
-			err:    "apt names a file without a SHA-256: '" + url + "' vim_1_arm64.deb 1776 MD5Sum:52dfbf15cfc7959c048a3a01d8742c48",
+			err:    "apt prints a file without a SHA-256: '" + url + "' vim_1_arm64.deb 1776 MD5Sum:52dfbf15cfc7959c048a3a01d8742c48",
 		},
 		"name": {
 			output: "'" + url + "' vim.deb 1776 SHA256:" + digest + "\n",
-			err:    "apt names a file that is not NAME_VERSION_ARCHITECTURE.deb: vim.deb",
+			err:    "apt prints a file that is not NAME_VERSION_ARCHITECTURE.deb: vim.deb",
 		},
 		"version": {
 			output: "'" + url + "' vim_2%zz_all.deb 1776 SHA256:" + digest + "\n",

@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/download"
 )
 
-// pool keeps .debs by digest, in a directory that several builds may share.
+// pool is a cache of .debs by digest, in a directory that concurrent builds may share.
 type pool struct {
 	dir         string
 	connections int // at a time
@@ -23,8 +23,7 @@ func newPool(dir string) pool { return pool{dir, 6, download.DefaultRetry()} }
 
 func (p pool) path(pkg Package) string { return filepath.Join(p.dir, pkg.SHA256+".deb") }
 
-// fetch downloads the packages that the pool does not have. done is called for every package that is there, and told
-// whether it was downloaded.
+// fetch downloads the packages that the pool lacks. It calls done for every package, with whether it was downloaded.
 func (p pool) fetch(ctx context.Context, pkgs []Package, done func(pkg Package, downloaded bool)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(p.connections)

@@ -12,22 +12,22 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// Repository is an archive of packages, in the words of sources.list(5), deb822 style.
+// Repository is a package source; its fields are those of sources.list(5) in deb822 style.
 type Repository struct {
 	Name       string   `json:"name"`
 	URIs       []string `json:"uris"`
 	Suites     []string `json:"suites"`
 	Components []string `json:"components,omitempty"` // none where the suite is a path that ends with a slash
-	// Key is the file with the public keys that sign the repository, armored or not, relative to Env.Dir, and SHA256
-	// its digest. Without it Debian's keys sign it.
+	// Key is the file with the public keys of the repository, armored or not, relative to Env.Dir, and SHA256 its digest.
+	// If it is "", Debian's keys are used.
 	Key    string `json:"key,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
 }
 
-// Keyring holds the keys that sign Debian's archive, on Debian and on Ubuntu alike.
+// Keyring is the file with the keys of Debian's archive, on Debian and Ubuntu.
 const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// Sources is the repository as a file of /etc/apt/sources.list.d. The keys lie in the file keyring.
+// Sources returns the repository as a file for /etc/apt/sources.list.d, with the keys in the file keyring.
 func (r Repository) Sources(keyring string) string {
 	text := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\n", strings.Join(r.URIs, " "), strings.Join(r.Suites, " "))
 	if len(r.Components) > 0 {
@@ -36,7 +36,7 @@ func (r Repository) Sources(keyring string) string {
 	return text + "Signed-By: " + keyring + "\n"
 }
 
-// KeyExtension tells by what name apt knows the form of a file with keys: ".asc" where it is armored, else ".gpg".
+// KeyExtension returns the file name extension that apt expects for keys: ".asc" if they are armored, else ".gpg".
 func KeyExtension(keys []byte) string {
 	if bytes.Contains(keys, []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----")) {
 		return ".asc"
@@ -44,7 +44,7 @@ func KeyExtension(keys []byte) string {
 	return ".gpg"
 }
 
-// keyring is the file with the keys of a repository, for apt on the building machine: a copy of what the digest names.
+// keyring returns a file with the keys of a repository for apt on the building machine: a copy with the expected digest.
 func (a apt) keyring(r Repository) (string, error) {
 	if r.Key == "" {
 		if _, err := os.Stat(Keyring); err != nil {
@@ -58,7 +58,7 @@ func (a apt) keyring(r Repository) (string, error) {
 		return "", fmt.Errorf("keys of the repository %s: %w", r.Name, err)
 	}
 	if sum := fmt.Sprintf("%x", sha256.Sum256(keys)); sum != r.SHA256 {
-		return "", fmt.Errorf("keys of the repository %s: %s changed since the plan was made", r.Name, name)
+		return "", fmt.Errorf("keys of the repository %s: %s has another digest than in the plan", r.Name, name)
 	}
 	if keys, err = ParseKeys(keys); err != nil {
 		return "", fmt.Errorf("keys of the repository %s: %s %w", r.Name, name, err)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Slim is what a base goes without that nobody logs in to: packages that are not essential, and files of packages. dpkg
-// is told of the files, so that what is installed later does without them, too.
+// Slim reduces a base for containers: it has only essential packages, and leaves out documentation and translations. dpkg
+// in the tree is configured to leave out these files later, too.
 type Slim struct {
 	Docs    bool     `json:"docs,omitempty"`    // documentation is kept; licences are in any case
 	Locales []string `json:"locales,omitempty"` // whose translations are kept
@@ -25,8 +25,8 @@ const (
 	slimFile    = "etc/dpkg/dpkg.cfg.d/slim"
 )
 
-// base names the packages that a base has without being asked. apt counts as essential; it and the keys are what
-// packages are installed over the base with.
+// base returns patterns of the packages that every base has: essential ones, and apt and the keys, with which further
+// packages are installed.
 func (s *Slim) base() []string {
 	if s == nil {
 		return []string{"?essential", "?priority(required)", "apt"}
@@ -34,7 +34,7 @@ func (s *Slim) base() []string {
 	return []string{"?essential", "debian-archive-keyring"}
 }
 
-// drops tells whether a base goes without a file or directory of a package.
+// drops reports whether a file or directory of a package is left out.
 func (s *Slim) drops(name string) bool {
 	if s == nil {
 		return false
@@ -55,7 +55,7 @@ func (s *Slim) drops(name string) bool {
 	return slices.ContainsFunc(docDirs, func(dir string) bool { return strings.HasPrefix(name, dir+"/") })
 }
 
-// config tells dpkg the same: dpkg.cfg(5), where a * stands for slashes, too.
+// config returns the same rules for dpkg: dpkg.cfg(5), where * matches slashes, too.
 func (s *Slim) config() string {
 	var out strings.Builder
 	rule := func(what, pattern string) { out.WriteString("path-" + what + " /" + pattern + "\n") }

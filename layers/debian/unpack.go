@@ -9,10 +9,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// newSuffix marks a configuration file that dpkg moves in place when it configures the package.
+// newSuffix is the suffix of a configuration file that dpkg renames when it configures the package.
 const newSuffix = ".dpkg-new"
 
-// unpacked is a tree with packages as `dpkg --unpack` leaves them, in memory.
+// unpacked is a tree in memory with packages as after `dpkg --unpack`.
 type unpacked struct {
 	tree       *tree.Tree
 	debs       []*deb
@@ -25,9 +25,8 @@ func newUnpacked() *unpacked {
 	return &unpacked{tree: tree.New(), owners: map[string]*deb{}}
 }
 
-// add unpacks packages. The rules are dpkg's: a directory that is there keeps its owner and mode, a diverted file goes
-// where it is diverted to, a configuration file waits under another name, and a file of two packages goes to the one
-// that replaces the other.
+// add unpacks packages by dpkg's rules: existing directories keep owner and mode, diverted files are renamed, configuration
+// files get newSuffix, and a file of two packages belongs to the one that replaces the other.
 func (u *unpacked) add(debs ...*deb) error {
 	for _, d := range debs {
 		for name, n := range d.files.Walk() {
@@ -69,7 +68,7 @@ func (u *unpacked) put(d *deb, name string, n *tree.Node) error {
 			d.disown("/" + name)
 			return nil
 		default:
-			return fmt.Errorf("%s belongs to %s already", target, other.Package)
+			return fmt.Errorf("%s already belongs to %s", target, other.Package)
 		}
 	}
 	u.owners[at] = d
@@ -87,7 +86,7 @@ func (d *deb) disown(name string) {
 	d.list = slices.DeleteFunc(slices.Clone(d.list), func(n string) bool { return n == name })
 }
 
-// diversions tell where the files of all packages but one go: by path, as in dpkg-divert(1).
+// diversions are the diverted paths by path: dpkg-divert(1).
 type diversions map[string]diversion
 
 type diversion struct {
@@ -102,7 +101,7 @@ func (d diversions) target(name, pkg string) string {
 	return name
 }
 
-// parseDiversions reads dpkg's database of diversions: three lines for each.
+// parseDiversions parses dpkg's database of diversions: three lines for each.
 func parseDiversions(text string) diversions {
 	out := diversions{}
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")

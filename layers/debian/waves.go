@@ -5,8 +5,8 @@ import "slices"
 // wave is a step of an installation: packages that are configured, then packages that are unpacked.
 type wave struct{ configure, unpack []*deb }
 
-// waves orders packages so that dpkg finds what one declares under Pre-Depends configured before it unpacks it, with
-// all that this depends on. Where packages depend on each other in a circle the last wave has them all.
+// waves orders packages so that the pre-dependencies of a package, with all their dependencies, are configured before it is
+// unpacked. Packages in a dependency cycle are all in the last wave.
 func waves(debs []*deb) []wave {
 	by := providers(debs)
 	var out []wave
@@ -39,7 +39,7 @@ func waves(debs []*deb) []wave {
 	return out
 }
 
-// byName finds packages by their names and by what they provide.
+// byName finds packages by name or by a virtual name that they provide.
 type byName map[string][]*deb
 
 func providers(debs []*deb) byName {
@@ -53,7 +53,7 @@ func providers(debs []*deb) byName {
 	return by
 }
 
-// related are the packages that a field of another one names.
+// related returns the packages that a field of another package names.
 func (by byName) related(d *deb, field string) []*deb {
 	var out []*deb
 	for _, names := range d.fields.relations(field) {
@@ -64,7 +64,7 @@ func (by byName) related(d *deb, field string) []*deb {
 	return out
 }
 
-// closure is packages with all that they depend on.
+// closure returns packages with all their dependencies.
 func (by byName) closure(debs []*deb) []*deb {
 	var out []*deb
 	for len(debs) > 0 {

@@ -130,14 +130,14 @@ func (a *agent) start(ctx context.Context) error {
 		nonce := rand.Text()
 		script := fmt.Sprintf("NONCE=%s\n%s", nonce, agentScript)
 		line := fmt.Sprintf(" eval \"$(echo %s | base64 -d)\"\n", base64.StdEncoding.EncodeToString([]byte(script)))
-		if err := a.send(line); err != nil {
+		if err := a.send(ctx, line); err != nil {
 			return err
 		}
 		r, err := a.receive(ctx, time.After(replyRetry), func(r record) bool { return r.Agent == nonce })
 		if err != nil || r != nil && !r.damaged {
 			return err
 		}
-		if err := a.send("\x03\n"); err != nil { // end what the shell may be in the middle of
+		if err := a.send(ctx, "\x03\n"); err != nil { // end what the shell may be in the middle of
 			return err
 		}
 	}
@@ -147,7 +147,7 @@ func (a *agent) start(ctx context.Context) error {
 // at each prompt, and sometimes without one. The octal escape keeps the echo of the request from looking like the reply.
 func (a *agent) findShell(ctx context.Context) error {
 	for {
-		if err := a.send(" stty -echo -icanon -opost; printf '\\036{\"shell\":true}\\n'; exec sh\n"); err != nil {
+		if err := a.send(ctx, " stty -echo -icanon -opost; printf '\\036{\"shell\":true}\\n'; exec sh\n"); err != nil {
 			return err
 		}
 		r, err := a.receive(ctx, time.After(time.Second), func(r record) bool { return r.Shell })
@@ -164,11 +164,18 @@ func (a *agent) findShell(ctx context.Context) error {
 	}
 }
 
-func (a *agent) send(line string) error {
-	if _, err := io.WriteString(a.terminal, line); err != nil {
+// send writes a line. If the machine ends, how it ended says more than the closed terminal.
+func (a *agent) send(ctx context.Context, line string) error {
+	_, err := io.WriteString(a.terminal, line)
+	if err == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(time.Second):
 		return fmt.Errorf("write to the guest's terminal: %w", err)
 	}
-	return nil
 }
 
 // run executes a shell script in the guest as root and ends it after the limit, which is in the guest's time.
@@ -199,7 +206,7 @@ func (a *agent) shell(ctx context.Context, in io.Reader, out io.Writer, rows, co
 	a.mu.Unlock()
 	a.last++
 	id := a.last
-	if err := a.send(fmt.Sprintf("shell %d %d %d\n", id, rows, columns)); err != nil {
+	if err := a.send(ctx, fmt.Sprintf("shell %d %d %d\n", id, rows, columns)); err != nil {
 		return err
 	}
 	go func() { _, _ = io.Copy(a.terminal, in) }()
@@ -218,7 +225,7 @@ func (a *agent) shell(ctx context.Context, in io.Reader, out io.Writer, rows, co
 // again.
 func (a *agent) request(ctx context.Context, line string, retry time.Duration, match func(record) bool) (*record, error) {
 	for range maxAttempts {
-		if err := a.send(line); err != nil {
+		if err := a.send(ctx, line); err != nil {
 			return nil, err
 		}
 		var timeout <-chan time.Time

@@ -72,7 +72,7 @@ func run(ctx context.Context, m Machine, command []string, dir string, o Options
 	if err := vm.launch(log); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	vm.watch = &stopwatch{pid: vm.cmd.Process.Pid, start: time.Now()}
+	vm.watch = newStopwatch(vm.cmd.Process.Pid)
 	go vm.enforce(o)
 	return vm, nil
 }

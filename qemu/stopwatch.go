@@ -13,17 +13,22 @@ import (
 type stopwatch struct {
 	pid   int
 	start time.Time
+	base  time.Duration // wait before the start
 
 	mu   sync.Mutex
 	lost time.Duration // largest wait that was seen; a process that has ended has none
 }
 
-// elapsed returns the time since the start.
+func newStopwatch(pid int) *stopwatch {
+	return &stopwatch{pid: pid, start: time.Now(), base: waited("/proc", pid)}
+}
+
+// elapsed returns the time since the start, which is more than 0.
 func (s *stopwatch) elapsed() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lost = max(s.lost, waited("/proc", s.pid))
-	return time.Since(s.start) - s.lost
+	s.lost = max(s.lost, waited("/proc", s.pid)-s.base)
+	return max(1, time.Since(s.start)-s.lost)
 }
 
 // waited returns how long the thread of a process that waited longest has been runnable and did not run, according to

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path"
@@ -103,32 +104,86 @@ func (c cardEditor) Delete(name string) error {
 
 // Debugfs implements scenario.Card. The journal is replayed first: a later replay would undo the change.
 func (c cardEditor) Debugfs(commands []string) error {
-	root, err := c.root()
-	if err != nil {
-		return err
-	}
-	if _, err := tool("e2fsck", []int{0, 1}, "-y", "-E", "journal_only", root); err != nil {
-		return err
-	}
-	file := filepath.Join(filepath.Dir(c.file), "debugfs.commands")
-	if err := os.WriteFile(file, []byte(strings.Join(commands, "\n")+"\n"), 0o600); err != nil {
-		return err
-	}
-	defer os.Remove(file)
-	out, err := tool("debugfs", []int{0}, "-w", "-f", file, root)
-	for line := range strings.Lines(out) {
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "debugfs") && !strings.HasPrefix(line, "Allocated inode: ") {
-			err = errors.Join(err, fmt.Errorf("debugfs: %s", line)) // its exit code is 0
+	return c.withPartition(2, true, func(root string) error {
+		if err := replayJournal(root); err != nil {
+			return err
 		}
-	}
+		file := root + ".commands"
+		defer os.Remove(file)
+		if err := os.WriteFile(file, []byte(strings.Join(commands, "\n")+"\n"), 0o600); err != nil {
+			return err
+		}
+		out, err := tool("debugfs", []int{0}, "-w", "-f", file, root)
+		for line := range strings.Lines(out) {
+			line = strings.TrimSpace(line)
+			if line != "" && !strings.HasPrefix(line, "debugfs") && !strings.HasPrefix(line, "Allocated inode: ") {
+				err = errors.Join(err, fmt.Errorf("debugfs: %s", line)) // its exit code is 0
+			}
+		}
+		return err
+	})
+}
+
+// replayJournal replays the journal of an ext4 file system in a file of its own: e2fsck cannot replay that of a part of a
+// file, since it forgets the offset when it opens the file again.
+func replayJournal(root string) error {
+	_, err := tool("e2fsck", []int{0, 1}, "-y", "-E", "journal_only", root)
 	return err
 }
 
-// root returns the root file system as e2fsprogs name it.
-func (c cardEditor) root() (string, error) {
-	p, err := c.partition(2)
-	return fmt.Sprintf("%s?offset=%d", c.file, p.start), err
+// withPartition passes a copy of a partition to a function, and writes it back if asked to. Holes stay holes.
+func (c cardEditor) withPartition(number int, writeBack bool, use func(file string) error) (err error) {
+	p, err := c.partition(number)
+	if err != nil {
+		return err
+	}
+	card, err := os.OpenFile(c.file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, card.Close()) }()
+	part, err := os.CreateTemp(filepath.Dir(c.file), "partition-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(part.Name())
+	err = errors.Join(part.Truncate(p.size), copyRange(part, card, 0, p.start, p.size), part.Close())
+	if err == nil {
+		err = use(part.Name())
+	}
+	if err != nil || !writeBack {
+		return err
+	}
+	if part, err = os.Open(part.Name()); err != nil {
+		return err
+	}
+	return errors.Join(copyRange(card, part, p.start, 0, p.size), part.Close())
+}
+
+// copyRange copies a part of a file. Blocks of zeroes are not written where the target has them already.
+func copyRange(to, from *os.File, toOffset, fromOffset, size int64) error {
+	const block = 1 << 20
+	data, old, zero := make([]byte, block), make([]byte, block), make([]byte, block)
+	for done := int64(0); done < size; {
+		n := min(block, size-done)
+		if _, err := from.ReadAt(data[:n], fromOffset+done); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		write := !bytes.Equal(data[:n], zero[:n])
+		if !write {
+			if _, err := to.ReadAt(old[:n], toOffset+done); err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			write = !bytes.Equal(old[:n], zero[:n])
+		}
+		if write {
+			if _, err := to.WriteAt(data[:n], toOffset+done); err != nil {
+				return err
+			}
+		}
+		done += n
+	}
+	return nil
 }
 
 func (c cardEditor) mtools(name string, args ...string) error {
@@ -142,44 +197,25 @@ func (c cardEditor) mtools(name string, args ...string) error {
 
 // Check implements scenario.Card. The journal is replayed first. The FAT's mark of an unclean end is no mistake.
 func (c cardEditor) Check(repair bool) error {
-	root, err := c.root()
-	if err != nil {
+	root := c.withPartition(2, repair, func(root string) error {
+		if err := replayJournal(root); err != nil {
+			return err
+		}
+		option, codes := "-fn", []int{0}
+		if repair {
+			option, codes = "-fy", []int{0, 1}
+		}
+		_, err := tool("e2fsck", codes, option, root)
 		return err
-	}
-	if _, err := tool("e2fsck", []int{0, 1}, "-y", "-E", "journal_only", root); err != nil {
-		return err
-	}
-	option := "-fn"
-	codes := []int{0}
-	if repair {
-		option, codes = "-fy", []int{0, 1}
-	}
-	_, err = tool("e2fsck", codes, option, root)
-	return errors.Join(err, c.checkFAT())
+	})
+	return errors.Join(root, c.withPartition(1, false, checkFAT))
 }
 
-func (c cardEditor) checkFAT() error {
-	p, err := c.partition(1)
-	if err != nil {
-		return err
-	}
-	part := c.file + ".fat"
-	defer os.Remove(part)
-	if err := copyCard(c.file, part, 0); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(part, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	err = cutOut(f, p)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	out, err := tool("fsck.vfat", []int{0, 1}, "-n", part)
+func checkFAT(file string) error {
+	out, err := tool("fsck.vfat", []int{0, 1}, "-n", file)
 	for line := range strings.Lines(out) {
 		known := false
-		for _, harmless := range []string{"fsck.fat ", part, "Dirty bit is set", " Automatically removing dirty bit", "*** Filesystem was changed ***",
+		for _, harmless := range []string{"fsck.fat ", file, "Dirty bit is set", " Automatically removing dirty bit", "*** Filesystem was changed ***",
 			"Leaving filesystem unchanged", "The changes have not yet been written", "Free cluster summary"} {
 			known = known || strings.HasPrefix(line, harmless)
 		}
@@ -188,22 +224,6 @@ func (c cardEditor) checkFAT() error {
 		}
 	}
 	return err
-}
-
-// cutOut reduces a file to a part of it.
-func cutOut(f *os.File, p extent) error {
-	buffer := make([]byte, 1<<20)
-	for done := int64(0); done < p.size; {
-		n, err := f.ReadAt(buffer[:min(int64(len(buffer)), p.size-done)], p.start+done)
-		if n == 0 {
-			return err
-		}
-		if _, err := f.WriteAt(buffer[:n], done); err != nil {
-			return err
-		}
-		done += int64(n)
-	}
-	return f.Truncate(p.size)
 }
 
 // tool runs a program of the host's administrator, which may exit with some codes, and returns its output.

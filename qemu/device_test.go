@@ -173,11 +173,11 @@ printf '1M,34M,c\n35M,,83\n' | sfdisk -q "$1" && mke2fs -q -F -t ext4 -E offset=
 	for _, content := range []string{"one\n", "two\n"} {
 		require.NoError(t, c.Write("/etc/file", []byte(content), 0o600))
 		require.NoError(t, c.Write("/boot/firmware/config.txt", []byte(content), 0o644))
-		root, err := c.root()
-		require.NoError(t, err)
-		text, err := tool("debugfs", []int{0}, "-R", "cat /etc/file", root)
-		require.NoError(t, err)
-		require.Contains(t, text, content)
+		require.NoError(t, c.withPartition(2, false, func(root string) error {
+			text, err := tool("debugfs", []int{0}, "-R", "cat /etc/file", root)
+			require.Contains(t, text, content)
+			return err
+		}))
 		img, err := Open(image)
 		require.NoError(t, err)
 		got, err := img.boot.ReadFile("config.txt")
@@ -190,6 +190,12 @@ printf '1M,34M,c\n35M,,83\n' | sfdisk -q "$1" && mke2fs -q -F -t ext4 -E offset=
 	require.ErrorContains(t, c.Delete("/etc/file"), "debugfs: rm: File not found")
 	require.NoError(t, c.Delete("/boot/firmware/config.txt"))
 	require.ErrorContains(t, c.Delete("/boot/firmware/config.txt"), "mdel")
+	require.NoError(t, c.Check(false))
+	// A journal that has to be replayed, as after a power cut.
+	require.NoError(t, c.withPartition(2, true, func(root string) error {
+		_, err := tool("debugfs", []int{0}, "-w", "-R", "set_super_value feature_incompat 0x2c6", root)
+		return err
+	}))
 	require.NoError(t, c.Check(false))
 	require.NoError(t, c.Debugfs([]string{"clri /etc"}))
 	require.ErrorContains(t, c.Check(false), "e2fsck -fn")

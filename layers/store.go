@@ -58,9 +58,9 @@ func touch(name string) {
 	_ = os.Chtimes(name, now, now)
 }
 
-// Put opens the layer with a key, and makes and caches it first if it is not cached; hit reports whether it was. Of
-// concurrent builds, one makes the layer and the others wait. A killed build leaves at most a temporary file, which the
-// next one replaces.
+// Put opens the layer with a key. If it is not cached, Put first makes it and caches it with the record r; files younger than
+// latest get that time. hit reports whether the layer was cached before. Of concurrent builds, one makes the layer and the
+// others wait. A killed build leaves at most a temporary file, which the next one replaces.
 func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, make func(context.Context) (*tree.Tree, error)) (c *Cached, hit bool, err error) {
 	if c, err = s.Get(key); !errors.Is(err, fs.ErrNotExist) {
 		return c, err == nil, err

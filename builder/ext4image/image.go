@@ -50,7 +50,8 @@ const reservedPercent = 5
 // sizeUnit is the unit of a derived size.
 const sizeUnit = 1 << 20
 
-// Write writes the file system. The output is unchanged if it fails.
+// Write writes an ext4 file system to the output that the options name, and returns its size, free space and UUID. If it
+// fails, the output is unchanged.
 func Write(ctx context.Context, o Options) (*Image, error) {
 	to, err := output.Resolve(o.Output)
 	if err != nil {

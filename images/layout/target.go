@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Target is where an image is written.
+// Target is the OCI layout, a directory or a tar archive, to which a container image is written.
 type Target struct {
 	Archive bool // a tar archive of a layout with this image only
 	Path    string

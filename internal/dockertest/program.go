@@ -30,8 +30,8 @@ func main() {
 }
 `
 
-// Program returns a static program for containers without any other file: it waits for SIGTERM, or exits 0 if the file that
-// its argument names exists, else 1.
+// Program returns a static program for containers without any other file. Without an argument it waits for SIGTERM; with one
+// it exits with 0 if a file of that name exists, and with 1 otherwise.
 func Program(t *testing.T) []byte {
 	t.Helper()
 	dir := t.TempDir()

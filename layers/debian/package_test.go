@@ -28,7 +28,7 @@ func TestParseURIs(t *testing.T) {
 		},
 		"name": {
 			output: "'" + url + "' vim.deb 1776 SHA256:" + digest + "\n",
-			err:    "apt prints a file that is not NAME_VERSION_ARCHITECTURE.deb: vim.deb",
+			err:    "apt prints a file name that is not NAME_VERSION_ARCHITECTURE.deb: vim.deb",
 		},
 		"version": {
 			output: "'" + url + "' vim_2%zz_all.deb 1776 SHA256:" + digest + "\n",

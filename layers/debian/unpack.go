@@ -68,7 +68,7 @@ func (u *unpacked) put(d *deb, name string, n *tree.Node) error {
 			d.disown("/" + name)
 			return nil
 		default:
-			return fmt.Errorf("%s already belongs to %s", target, other.Package)
+			return fmt.Errorf("file %s already belongs to package %s", target, other.Package)
 		}
 	}
 	u.owners[at] = d

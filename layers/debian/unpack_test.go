@@ -122,7 +122,7 @@ func TestUnpack(t *testing.T) {
 		err := u.add(
 			fakeDeb(t, "base-files", nil, "/usr/bin/", "/bin -> usr/bin"),
 			fakeDeb(t, "a", nil, "/bin/x"), fakeDeb(t, "b", nil, "/usr/bin/x"))
-		require.EqualError(t, err, "unpack b 1 (arm64): /usr/bin/x belongs to a 1 (arm64) already")
+		require.EqualError(t, err, "unpack b 1 (arm64): file /usr/bin/x already belongs to package a 1 (arm64)")
 	})
 }
 

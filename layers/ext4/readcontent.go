@@ -66,7 +66,7 @@ func (c *content) addExtent(d diskExtent) error {
 		return nil
 	}
 	if e.start+uint64(e.length) > c.blocks() {
-		return fmt.Errorf("extents: blocks %d to %d of %d", e.start, e.start+uint64(e.length)-1, c.blocks())
+		return fmt.Errorf("extents: blocks %d to %d are beyond the %d blocks of the file system", e.start, e.start+uint64(e.length)-1, c.blocks())
 	}
 	if n := len(c.extents); n > 0 {
 		last := &c.extents[n-1]

@@ -127,7 +127,7 @@ func hostileImages(tb testing.TB) []hostileImage {
 	add("extents overlap", "extents are damaged", func(d *damaged) {
 		d.setExtents(d.find("pieces"), 10<<10, extentNode(encodeExtents([]extent{{0, 2, 30}, {1, 1, 40}}), 4, 0))
 	})
-	add("extent beyond the end", "extents: blocks 127 to 128 of 128", func(d *damaged) {
+	add("extent beyond the end", "extents: blocks 127 to 128 are beyond the 128 blocks of the file system", func(d *damaged) {
 		d.setExtents(d.find("pieces"), 10<<10, extentNode(encodeExtents([]extent{{0, 2, 127}}), 4, 0))
 	})
 	add("file of 2^63 bytes", "size 9223372036854775807 is more than 2^32 blocks", func(d *damaged) {

@@ -76,7 +76,7 @@ func (c *checker) answer(ctx context.Context, n int, want *Port) error {
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, 1<<12)).ReadString('\n')
 	if err != nil && line == "" {
-		return fmt.Errorf("no answer: %w", err)
+		return fmt.Errorf("sent no line: %w", err)
 	}
 	if line = strings.TrimRight(line, "\r\n"); !want.Answer.matches(line) {
 		return fmt.Errorf("answer is %q, want a match of %q", line, want.Answer)

@@ -24,7 +24,8 @@ const (
 	exportsDir  = "exports"
 )
 
-// Bundle is the content of a bundle.
+// Bundle is the content of a bundle, which a pallet is turned into for a device: a manifest, the exported files for /etc and
+// /usr, and the packages with the Compose apps to run.
 type Bundle struct {
 	Manifest []byte   // content of ManifestFile
 	Files    []File   // all other files, sorted by path: a directory comes before its entries

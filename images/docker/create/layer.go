@@ -18,7 +18,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is a build layer with Docker's store of container images.
+// Layer is the layer of a disk image that fills /var/lib/docker, Docker's store, with container images and containers.
 type Layer struct {
 	Platform string  `json:"platform"` // such as linux/arm64/v8
 	Images   []Image `json:"images"`

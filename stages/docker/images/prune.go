@@ -17,7 +17,7 @@ type Pruned struct {
 	Record  Record   // to be written
 }
 
-// Unneeded returns the images of a record that are not needed.
+// Unneeded returns the images of a record whose names are not in needed.
 func (r Record) Unneeded(needed []string) []Entry {
 	keys := map[string]bool{}
 	for _, name := range needed {

@@ -16,7 +16,7 @@ import (
 )
 
 // errNotPlain is the error of loadPlain for files that need compose-go's own validation.
-var errNotPlain = errors.New("compose files are not plain")
+var errNotPlain = errors.New("compose files use features, such as include or extends, that the plain loader does not handle")
 
 // project loads the files of an app. It validates plain files with a schema that is compiled once; all other files, and
 // plain files with a mistake, are loaded and validated by compose-go alone, whose messages are better.

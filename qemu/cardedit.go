@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/diskfs/go-diskfs"
@@ -211,14 +212,21 @@ func (c cardEditor) Check(repair bool) error {
 	return errors.Join(root, c.withPartition(1, false, checkFAT))
 }
 
+// dirtyState is fsck.vfat's line for the mark that Linux sets in the boot sector, and not in its backup, while a FAT32 is
+// mounted: a power cut leaves it.
+var dirtyState = regexp.MustCompile(`^\s*65:01/00$`)
+
+// checkFAT returns an error unless a FAT file system is clean, except for the mark of one that was not unmounted.
 func checkFAT(file string) error {
 	out, err := tool("fsck.vfat", []int{0, 1}, "-n", file)
 	for line := range strings.Lines(out) {
 		known := false
 		for _, harmless := range []string{"fsck.fat ", file, "Dirty bit is set", " Automatically removing dirty bit", "*** Filesystem was changed ***",
-			"Leaving filesystem unchanged", "The changes have not yet been written", "Free cluster summary"} {
+			"Leaving filesystem unchanged", "The changes have not yet been written", "Free cluster summary",
+			"There are differences between boot sector and its backup", "This is mostly harmless", "  Not automatically fixing this"} {
 			known = known || strings.HasPrefix(line, harmless)
 		}
+		known = known || dirtyState.MatchString(strings.TrimRight(line, "\n"))
 		if !known && strings.TrimSpace(line) != "" {
 			err = errors.Join(err, fmt.Errorf("fsck.vfat: %s", strings.TrimSpace(line)))
 		}

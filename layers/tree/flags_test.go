@@ -35,11 +35,15 @@ func setFlags(t *testing.T, name string, flags int) {
 	t.Helper()
 	f, err := os.Open(name)
 	require.NoError(t, err)
+	before, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, before|flags)
+	}
 	t.Cleanup(func() {
-		_ = unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, 0)
+		_ = unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, before)
 		require.NoError(t, f.Close())
 	})
-	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags); err != nil {
+	if err != nil {
 		needs.Unavailable(t, "needs root and a file system with file attributes: %v", err)
 	}
 }

@@ -95,7 +95,7 @@ func expectations() map[string]expectation {
 		}},
 		"ports": {"ports:\n  22: {answer: ^SSH-2.0-}\n  80: {get: /x, status: 200, body: come}\n  81: open\n  9: closed", map[string]change{
 			`2:3: ports.22: port 22: answer is "SSH-2.0-OpenSSH_10", want a match of "^SSH-1"`: word("SSH-2.0-", "SSH-1"),
-			`2:3: ports.22: port 22: sent no line: EOF`:                                           machine(func(r *recorder) { r.serve[22] = respond(false, "") }),
+			`2:3: ports.22: port 22: sent no line: EOF`:                                        machine(func(r *recorder) { r.serve[22] = respond(false, "") }),
 			`3:3: ports.80: port 80: GET /x: status is 200, want 404`:                          word("status: 200", "status: 404"),
 			`3:3: ports.80: port 80: GET /x: body has no match of "goodbye": "welcome"`:        word("come}", "goodbye}"),
 			`4:3: ports.81: port 81: connection is closed: EOF`:                                machine(func(r *recorder) { r.serve[81] = func(net.Conn) {} }),

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -40,6 +41,10 @@ func mounted(t *testing.T, image string, do func(dir string)) {
 	dir := t.TempDir()
 	out, err := exec.Command("mount", "-o", "loop,commit=300", image, dir).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	defer func() { require.NoError(t, unix.Unmount(dir, 0)) }()
+	defer func() {
+		// A process that another test starts at this moment holds our files until it runs its program.
+		require.Eventually(t, func() bool { return unix.Unmount(dir, 0) != unix.EBUSY }, 10*time.Second, 10*time.Millisecond)
+		require.Equal(t, unix.EINVAL, unix.Unmount(dir, 0), "%s is not mounted any more", dir)
+	}()
 	do(dir)
 }

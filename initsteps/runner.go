@@ -57,8 +57,8 @@ func (b *Boot) firstFailed(steps []Step) Step {
 	return nil
 }
 
-// transaction runs steps. When one fails it undoes those that are done, and starts over if a step has another choice.
-// The error is that of the last round.
+// transaction runs steps. When one fails, it undoes the completed ones in reverse, and starts over if another stage can be
+// chosen. The error is that of the last round.
 func (b *Boot) transaction(steps []Step) error {
 	for {
 		b.alternative = false

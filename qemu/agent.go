@@ -64,7 +64,7 @@ func newAgent(terminal io.Writer) *agent {
 	return &agent{terminal: terminal, records: make(chan record, 64), prompts: make(chan struct{}, 1)}
 }
 
-// Write takes output of the guest's terminal. It never blocks: records that nobody waits for are dropped.
+// Write takes output of the guest's terminal. It never blocks: records without a pending request are dropped.
 func (a *agent) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -95,7 +95,7 @@ func (vm *VM) launch(log io.Closer) error {
 	return <-started
 }
 
-// onLine returns what becomes of a line on the console.
+// onLine returns the callback for lines of the console.
 func (vm *VM) onLine(m Machine) func(string) {
 	return func(line string) {
 		switch {

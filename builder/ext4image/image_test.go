@@ -93,7 +93,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
-// TestReadInputIsInterrupted: a pipe that nobody writes to does not block the program.
+// TestReadInputIsInterrupted cancels the reading of a pipe without a writer.
 func TestReadInputIsInterrupted(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)

@@ -98,7 +98,7 @@ func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
-// TestResumeWithUnknownSize continues what is there, which may be the whole file.
+// TestResumeWithUnknownSize resumes a partial file, which may already be complete.
 func TestResumeWithUnknownSize(t *testing.T) {
 	for name, test := range map[string]struct {
 		there  string

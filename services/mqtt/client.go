@@ -1,0 +1,199 @@
+// Package mqtt connects the instrument's programs to an MQTT broker: one Client with several wills, ordered publishing that
+// survives the loss of the connection, and answers to requests with a response topic. It speaks MQTT 5 and 3.1.1 and knows
+// neither topics nor payloads of the instrument.
+//
+// Specifications: https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html and
+// https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html.
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+)
+
+// Message is an MQTT application message.
+type Message struct {
+	Topic   string
+	Payload []byte
+	QoS     byte
+	Retain  bool
+
+	// ResponseTopic and Correlation are the properties of a request in MQTT 5. MQTT 3.1.1 has neither.
+	ResponseTopic string
+	Correlation   []byte
+}
+
+// Version is a version of the protocol, as in CONNECT packets.
+type Version byte
+
+// Versions of the protocol. The zero Version means V5.
+const (
+	V311 Version = 4
+	V5   Version = 5
+)
+
+// ParseVersion returns the Version with the name "5" or "3.1.1".
+func ParseVersion(name string) (Version, error) {
+	switch name {
+	case "5":
+		return V5, nil
+	case "3.1.1":
+		return V311, nil
+	}
+	return 0, fmt.Errorf("MQTT version is %q, want 5 or 3.1.1", name)
+}
+
+// Options of a Client. The functions are called from the client's own goroutines and must not block for long.
+type Options struct {
+	Broker    string // host:port
+	ClientID  string
+	Version   Version
+	Subscribe []string      // topic filters, with QoS 1
+	Receive   func(Message) // is called for each message of the subscriptions, in order
+
+	// Wills are published by the broker when the client is lost. As MQTT allows one will for a connection, each will after the
+	// first opens a connection of its own.
+	Wills []Message
+
+	// Connected is called whenever a connection was made and its subscriptions exist: after a loss the broker may have
+	// published a will, so retained messages have to be published again.
+	Connected func()
+
+	Log  *slog.Logger                                // nil: slog.Default()
+	Dial func(ctx context.Context) (net.Conn, error) // nil: TCP to Broker
+}
+
+// QueueLimit is the number of messages that a Client keeps for publishing. While there is no connection, the oldest messages are
+// dropped beyond it.
+const QueueLimit = 1024
+
+// transport is a connection that reconnects by itself.
+type transport interface {
+	await(ctx context.Context) error // blocks until there is a connection
+	publish(ctx context.Context, m Message) error
+	close(ctx context.Context) error
+}
+
+// Client is a connection to a broker that is made again when it is lost.
+type Client struct {
+	options    Options
+	transports []transport // the first one publishes and subscribes, the others only hold wills
+	stop       context.CancelFunc
+	done       chan struct{} // closed when the publishing goroutine has ended
+
+	mu     sync.Mutex
+	queue  []Message
+	closed bool
+	filled chan struct{} // has a token when the queue may have changed
+}
+
+// Open returns a client that connects in the background and until ctx ends. It returns an error if the options are unusable, not if the
+// broker is unreachable.
+func Open(ctx context.Context, o Options) (*Client, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Version == 0 {
+		o.Version = V5
+	}
+	if o.Dial == nil {
+		o.Dial = func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", o.Broker)
+		}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	c := &Client{options: o, stop: stop, done: make(chan struct{}), filled: make(chan struct{}, 1)}
+	for i := range max(1, len(o.Wills)) {
+		t, err := c.connect(ctx, i)
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("connect to MQTT broker %s: %w", o.Broker, err)
+		}
+		c.transports = append(c.transports, t)
+	}
+	go c.send(ctx)
+	return c, nil
+}
+
+func (c *Client) connect(ctx context.Context, i int) (transport, error) {
+	o := c.options
+	if i < len(o.Wills) {
+		o.Wills = o.Wills[i : i+1]
+	}
+	if i > 0 {
+		o.ClientID = fmt.Sprintf("%s-will-%d", o.ClientID, i)
+		o.Subscribe = nil
+	}
+	if o.Version == V311 {
+		return connect311(ctx, o)
+	}
+	return connect5(ctx, o)
+}
+
+// Publish queues a message and returns at once. Messages are published in order.
+func (c *Client) Publish(m Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if len(c.queue) == QueueLimit {
+		c.options.Log.Warn("MQTT queue is full: dropped the oldest message", "topic", c.queue[0].Topic)
+		c.queue = append(c.queue[:0], c.queue[1:]...)
+	}
+	c.queue = append(c.queue, m)
+	c.wake()
+}
+
+// Respond publishes an answer to a request on its response topic, with its correlation data. A message without a response topic is
+// no request and gets no answer.
+func (c *Client) Respond(request Message, payload []byte) {
+	if request.ResponseTopic == "" {
+		return
+	}
+	c.Publish(Message{Topic: request.ResponseTopic, Payload: payload, QoS: 1, Correlation: request.Correlation})
+}
+
+// Await blocks until there is a connection. It fails when ctx ends first.
+func (c *Client) Await(ctx context.Context) error {
+	for _, t := range c.transports {
+		if err := t.await(ctx); err != nil {
+			return fmt.Errorf("wait for MQTT broker %s: %w", c.options.Broker, err)
+		}
+	}
+	return nil
+}
+
+// Close publishes what is queued until ctx ends, and disconnects without the wills.
+func (c *Client) Close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.wake()
+	c.mu.Unlock()
+
+	var errs []error
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		errs = append(errs, fmt.Errorf("publish the last messages to MQTT broker %s: %w", c.options.Broker, ctx.Err()))
+	}
+	for _, t := range c.transports {
+		if err := t.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("disconnect from MQTT broker %s: %w", c.options.Broker, err))
+		}
+	}
+	c.stop()
+	<-c.done
+	return errors.Join(errs...)
+}
+
+func (c *Client) wake() {
+	select {
+	case c.filled <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,51 @@
+// Package mqtttest runs an MQTT broker within tests.
+package mqtttest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/stretchr/testify/require"
+)
+
+// Broker is a broker without a network. In a testing/synctest bubble it runs on the bubble's clock.
+type Broker struct {
+	server *mqtt.Server
+	stop   sync.Once
+}
+
+// Start returns a broker that ends with the test.
+func Start(t testing.TB) *Broker {
+	t.Helper()
+	server := mqtt.New(&mqtt.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	require.NoError(t, server.AddHook(new(auth.AllowHook), nil))
+	require.NoError(t, server.Serve())
+	b := &Broker{server: server}
+	t.Cleanup(b.Stop)
+	return b
+}
+
+// Stop ends the broker and all its connections.
+func (b *Broker) Stop() { b.stop.Do(func() { _ = b.server.Close() }) }
+
+// Dial returns a new connection to the broker.
+func (b *Broker) Dial(context.Context) (net.Conn, error) {
+	client, server := net.Pipe()
+	go func() { _ = b.server.EstablishConnection("pipe", server) }()
+	return client, nil
+}
+
+// Disconnect cuts the connection of a client, as the loss of the network would.
+func (b *Broker) Disconnect(clientID string) bool {
+	c, ok := b.server.Clients.Get(clientID)
+	if ok {
+		_ = c.Net.Conn.Close()
+	}
+	return ok
+}

@@ -17,7 +17,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Caches are the directories in which layers are looked up.
+// Caches are the directories of the build cache: one that builds write, and an optional read-only one for what the
+// first lacks.
 type Caches struct {
 	Cache  string // written, and shared between builds
 	Shared string // only read; may be empty
@@ -31,7 +32,8 @@ func (c Caches) store() layers.Store {
 	return s
 }
 
-// Workspace is what a build works with. None of it changes a byte of the result.
+// Workspace is the environment of a build: caches, directories, mirror and event callback. The result does not depend
+// on it.
 type Workspace struct {
 	Caches
 	Dir        string      // of the recipe: the plan's sources are relative to it
@@ -41,8 +43,7 @@ type Workspace struct {
 	Events     func(Event) // may be nil
 }
 
-// Output is the destination of a disk image, as package output resolves it. The block map and the SHA-256 are written
-// beside a file.
+// Output is the path and the compression of a disk image. A regular file gets a block map and a SHA-256 file beside it.
 type Output struct {
 	Path        string
 	Compression disk.Compression
@@ -79,7 +80,8 @@ func Build(ctx context.Context, p *Plan, w Workspace, out Output) (err error) {
 	return b.saveImageRecord()
 }
 
-// Tree builds the layers of a plan and returns the merged tree, whose contents can be read until it is closed.
+// Tree builds the layers of a plan and returns the merged root file system. Its file contents can be read until the
+// caller calls done.
 func Tree(ctx context.Context, p *Plan, w Workspace) (t *tree.Tree, done func() error, err error) {
 	b, err := startBuild(ctx, p, w)
 	if err != nil {

@@ -16,12 +16,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// Cache is a directory of layers and downloads that several builds may share.
+// Cache is a build cache: a directory of layers and downloads that concurrent builds may share.
 type Cache struct {
 	Dir string
 }
 
-// CacheEntry is the smallest part of a cache that is removed on its own.
+// CacheEntry is one item of the cache that Prune removes as a whole, such as a layer, a Debian package or a blob of a
+// container image.
 type CacheEntry struct {
 	// Kind is "layer", "package", "image" (a vendor's disk image), "blob" (of a container image), "lists" (of packages),
 	// "leftover" (of a killed or failed build), or the name of another directory of the cache.
@@ -57,7 +58,7 @@ func readOnly(err error) bool {
 
 func (c Cache) store() layers.Store { return layers.Store{Dir: filepath.Join(c.Dir, "layers")} }
 
-// List returns the entries of the cache, the least recently used first.
+// List returns the layers, downloads and leftovers in the cache, the least recently used first.
 func (c Cache) List() ([]CacheEntry, error) {
 	dirs, err := os.ReadDir(c.Dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -2,7 +2,7 @@ package builder
 
 import "time"
 
-// State is the state of a step of a build.
+// State is the state of a build step, such as started, cached or done.
 type State string
 
 // The states of a step.
@@ -15,7 +15,7 @@ const (
 	Failed   State = "failed"
 )
 
-// Event is a report of a build's progress. Events come in order.
+// Event is one progress report of a build: the step, its state, and how much of it is done.
 type Event struct {
 	Time    time.Time `json:"time"`
 	Step    string    `json:"step"` // name of the layer, "disk" or "container"

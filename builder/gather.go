@@ -29,7 +29,7 @@ type Sources struct {
 	pins    []lock.Download         // of the pallets' downloads that the pallets do not pin themselves
 }
 
-// GatherOptions are the options of Gather.
+// GatherOptions are the lock, the cache and the mirrors that Gather uses.
 type GatherOptions struct {
 	// Lock pins the downloads of pallets. Without it the newest are taken.
 	Lock *lock.Lock
@@ -41,8 +41,9 @@ type GatherOptions struct {
 	SkipBundles bool
 }
 
-// Gather reads what a recipe refers to. Required pallets and downloads come from the cache, and are fetched if it lacks
-// them. The error is a lock.StaleError if the downloads are not those of the lock.
+// Gather reads and digests everything that a recipe refers to: files, pallets, and names of container images. It
+// downloads required pallets and their files unless they are cached. It returns a lock.StaleError if the lock lacks one
+// of these downloads.
 func Gather(ctx context.Context, r *recipes.Recipe, o GatherOptions) (s *Sources, err error) {
 	s = &Sources{Recipe: r, lock: o.Lock, cache: o.Cache, files: map[string][]sourceFile{}, texts: map[string]string{}, keys: map[string]string{}}
 	digests := &digests{ctx, map[string]string{}}
@@ -133,7 +134,7 @@ func (s *Sources) readPallets(ctx context.Context, digests *digests, o GatherOpt
 	return reader.downloads.unused()
 }
 
-// Request returns what the recipe asks of its lock.
+// Request returns the packages, pallets and container images that the recipe requests, for comparison with its lock.
 func (s *Sources) Request() (lock.Request, error) {
 	stack, err := s.packageLayers()
 	if err != nil {

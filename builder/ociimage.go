@@ -21,7 +21,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// ContainerOutput is where and how a container image is written.
+// ContainerOutput is the OCI layout to which a container image is written, and the compression of its layers.
 type ContainerOutput struct {
 	To          layout.Target
 	Compression LayerCompression

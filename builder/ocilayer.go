@@ -22,7 +22,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// LayerCompression is the compression of the layers of a container image.
+// LayerCompression is the compression format of the layers of a written container image: gzip, zstd or none.
 type LayerCompression string
 
 // The supported compressions. Docker reads zstd since version 23.

@@ -28,7 +28,7 @@ const palletsDir = "pallets"
 // recipesDir is the directory of the cache for shipped recipes.
 const recipesDir = "recipes"
 
-// ShippedDir returns the directory of a cache for shipped recipes.
+// ShippedDir returns the directory in a build cache into which the recipes that ship with pkbuild are extracted.
 func ShippedDir(cache string) string { return filepath.Join(cache, recipesDir) }
 
 // stagedPallet is a pallet that a recipe stages.

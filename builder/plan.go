@@ -27,13 +27,13 @@ type Plan struct {
 	Secrets      map[string]Secret `json:"secrets,omitempty"`
 }
 
-// Secret is the location of a secret's value, never the value itself. One field is set.
+// Secret says where a build reads a secret: from an environment variable or from a file. It never holds the value.
 type Secret struct {
 	Env  string `json:"env,omitempty"`  // environment variable
 	File string `json:"file,omitempty"` // relative to the recipe's directory
 }
 
-// Layer is one layer of a plan, lowest first.
+// Layer is a named layer of the root file system in a plan.
 type Layer struct {
 	Name  string // for people
 	Layer layers.Layer
@@ -58,7 +58,7 @@ type layerJSON struct {
 	Spec json.RawMessage `json:"spec"`
 }
 
-// MarshalJSON implements json.Marshaler.
+// MarshalJSON encodes the layer as its name, its kind and, in "spec", its fields.
 func (l Layer) MarshalJSON() ([]byte, error) {
 	spec, err := json.Marshal(l.Layer)
 	if err != nil {
@@ -67,7 +67,8 @@ func (l Layer) MarshalJSON() ([]byte, error) {
 	return json.Marshal(layerJSON{Name: l.Name, Kind: l.Layer.Kind().Name, Spec: spec})
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON decodes a layer of a plan by its "kind" key. It fails for a kind that is not in the table of layer
+// kinds.
 func (l *Layer) UnmarshalJSON(data []byte) error {
 	var raw layerJSON
 	if err := json.Unmarshal(data, &raw); err != nil {

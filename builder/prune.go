@@ -11,7 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// Pruned is the result of Prune.
+// Pruned lists the cache entries that Prune removed and those that running builds still use, and the bytes freed and
+// left.
 type Pruned struct {
 	Removed []CacheEntry `json:"removed"`
 	InUse   []CacheEntry `json:"in_use"` // not removed because of a running build

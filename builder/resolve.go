@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// ResolveOptions are the options of Resolve.
+// ResolveOptions are the cache directory and the Debian mirror that Resolve uses.
 type ResolveOptions struct {
 	Cache  string // directory for package lists and images
 	Mirror string // of Debian, where the recipe names none

@@ -10,7 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/diskimage"
 )
 
-// Verification is the result of Verify.
+// Verification says whether two builds of one plan gave the same image, with both SHA-256 sums and the first
+// difference.
 type Verification struct {
 	Same       bool             `json:"same"`
 	SHA256     [2]string        `json:"sha256"`               // of the two images
@@ -18,7 +19,8 @@ type Verification struct {
 	Images     []string         `json:"images,omitempty"`     // paths of the images, kept if they differ
 }
 
-// VerifyOptions are the options of Verify.
+// VerifyOptions are the working directory of Verify, and whether it repeats the whole build or only the writing of the
+// disk.
 type VerifyOptions struct {
 	Dir      string // directory with room for two images and a second cache
 	DiskOnly bool   // reuse the layers, and verify only the writing of the disk

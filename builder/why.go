@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
-// Reasons are the reasons why a layer is not cached.
+// Reasons says for one layer of a plan whether it is cached and, if not, which of its inputs changed.
 type Reasons struct {
 	Layer   string     `json:"layer"` // name, with a number from the second layer of that name on
 	Key     string     `json:"key"`

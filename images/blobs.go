@@ -33,7 +33,8 @@ type Blobs struct {
 	noSpaceHint   string // of the error for a full disk
 }
 
-// In returns the blob store in a build's cache, with the one in a shared cache behind it unless shared is empty.
+// In returns the blob store of a build cache. Blobs that it lacks are read from the shared cache, unless shared is
+// empty.
 func In(cache, shared string) Blobs {
 	b := Blobs{
 		Dir: filepath.Join(cache, "blobs"), decompressors: make(chan struct{}, runtime.GOMAXPROCS(0)),
@@ -136,7 +137,7 @@ func (b Blobs) PutBytes(ctx context.Context, data []byte) (digest.Digest, error)
 // MaxMetadata is the largest size of a manifest, an index or a configuration, in bytes, as registries have it.
 const MaxMetadata = 4 << 20
 
-// Bytes reads and verifies a small blob, such as a manifest.
+// Bytes returns the verified content of a small blob, such as a manifest.
 func (b Blobs) Bytes(d digest.Digest) ([]byte, error) {
 	f, err := b.Open(d)
 	if err != nil {
@@ -160,7 +161,7 @@ func Valid(d digest.Digest) error {
 	return nil
 }
 
-// MismatchError is content with another digest than expected.
+// MismatchError is the error for a blob whose digest differs from the expected one.
 type MismatchError struct {
 	Got, Want digest.Digest
 	Size      int64 // of the content, in bytes
@@ -170,7 +171,7 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("content (%d bytes) has the digest %s, want %s", e.Size, e.Got, e.Want)
 }
 
-// Partial is a blob that is being written, with the hash of what was written so far.
+// Partial is a blob store file that is still being written, and the hash of its content so far.
 type Partial struct {
 	f    *os.File
 	to   io.WriterAt // f, or an atomicfile.Writeback of it
@@ -193,10 +194,10 @@ func newPartial(f *os.File, want digest.Digest, synced bool) (*Partial, error) {
 	return p, err
 }
 
-// Size returns how many bytes were written.
+// Size returns the size in bytes of what was written to the blob so far.
 func (p *Partial) Size() int64 { return p.size }
 
-// Write appends to the blob.
+// Write appends data to the blob.
 func (p *Partial) Write(data []byte) (int, error) {
 	n, err := p.to.WriteAt(data, p.size)
 	p.hash.Write(data[:n])
@@ -204,7 +205,7 @@ func (p *Partial) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Reset truncates the blob to zero bytes.
+// Reset discards what was written to the blob so far.
 func (p *Partial) Reset() error {
 	if p.size == 0 {
 		return nil
@@ -214,7 +215,8 @@ func (p *Partial) Reset() error {
 	return p.f.Truncate(0)
 }
 
-// Verify returns a MismatchError and resets the blob if it has another digest than expected.
+// Verify compares the blob's digest with the expected one. If they differ, it discards the blob and returns a
+// MismatchError.
 func (p *Partial) Verify() error {
 	if got := digest.NewDigest(digest.SHA256, p.hash); got != p.want {
 		return errors.Join(&MismatchError{Got: got, Want: p.want, Size: p.size}, p.Reset())

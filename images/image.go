@@ -7,7 +7,7 @@ package images
 
 import "github.com/opencontainers/go-digest"
 
-// Image is a container image for one platform.
+// Image is a container image for one platform: names, digest, manifest, configuration and layers.
 type Image struct {
 	Names []string // such as docker.io/library/caddy:2.8; sorted
 	// Digest is that of the index from which the manifest was chosen or, without an index, of the manifest. It is what locks
@@ -21,7 +21,7 @@ type Image struct {
 // ID returns the image ID: the digest of the configuration.
 func (i Image) ID() digest.Digest { return digest.FromBytes(i.Config) }
 
-// Layer is an image layer: a tar archive, compressed or not.
+// Layer is a layer of a container image by its digests: a tar archive, which may be compressed.
 type Layer struct {
 	Digest    digest.Digest // of the blob, which may be compressed
 	DiffID    digest.Digest // of the uncompressed archive

@@ -49,7 +49,7 @@ func IsIndex(data []byte) (bool, error) {
 	return err == nil && manifest.MIMETypeIsMultiImage(kind), err
 }
 
-// Choose returns the digest of the manifest for a platform in an index.
+// Choose returns the digest of the manifest for a platform in an OCI index. It fails if the index has none.
 func Choose(index []byte, p Platform) (digest.Digest, error) {
 	kind, err := mediaType(index)
 	if err != nil {
@@ -89,7 +89,7 @@ func platforms(index []byte) []string {
 	return out
 }
 
-// ConfigOf returns the descriptor of the configuration in a manifest.
+// ConfigOf returns the digest and size of the image configuration that a manifest refers to.
 func ConfigOf(data []byte) (types.BlobInfo, error) {
 	m, err := parseManifest(data)
 	if err != nil {
@@ -120,8 +120,8 @@ func parseManifest(data []byte) (manifest.Manifest, error) {
 	return m, nil
 }
 
-// Parse returns the image with a manifest and a configuration, which must be for a platform. The image has no names, and the
-// digest of the manifest.
+// Parse returns the image that a manifest and a configuration describe. It fails if they contradict each other or are
+// for another platform. The result has no names; its digest is that of the manifest.
 func Parse(data, config []byte, p Platform) (Image, error) {
 	info, err := ConfigOf(data)
 	if err != nil {
@@ -153,7 +153,8 @@ func Parse(data, config []byte, p Platform) (Image, error) {
 	return Image{Digest: digest.FromBytes(data), Manifest: data, Config: config, Layers: found}, nil
 }
 
-// ParseLayers returns the layers in a manifest, without their diff IDs, which are in the configuration.
+// ParseLayers returns the layers that a manifest lists. Their diff IDs (digests of the uncompressed archives) are
+// empty, since only the configuration has them.
 func ParseLayers(data []byte) ([]Layer, error) {
 	m, err := parseManifest(data)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Platform is the operating system and the architecture for which an image was built.
+// Platform is an operating system, architecture and variant, such as linux/arm64/v8.
 type Platform struct{ OS, Architecture, Variant string } // an empty variant matches any
 
 // ParsePlatform parses os/architecture or os/architecture/variant, such as linux/arm64/v8.

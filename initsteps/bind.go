@@ -11,20 +11,20 @@ import (
 // mountpoint is the owner and mode of directories that only serve to mount on.
 var mountpoint = Info{Mode: 0o755}
 
-// BindRoot binds the root file system as built, read-only, without the mounts in it.
+// BindRoot is the boot step that binds the root file system as built, read-only and without the overlays, at Target.
 type BindRoot struct {
 	Target string
 }
 
 func (BindRoot) String() string { return "overlay-sysroot" }
 
-// Done implements Step.
+// Done reports whether Target is a mount point.
 func (s BindRoot) Done(b *Boot) (bool, error) {
 	m, err := b.mountAt(s.Target)
 	return m != nil, err
 }
 
-// Do implements Step.
+// Do bind-mounts the root file system at Target, read-only.
 func (s BindRoot) Do(b *Boot) error {
 	if err := b.Mkdir(s.Target, mountpoint); err != nil {
 		return err
@@ -32,23 +32,24 @@ func (s BindRoot) Do(b *Boot) error {
 	return b.Bind(Bind{Source: "/", Target: s.Target, ReadOnly: true})
 }
 
-// Undo implements Step.
+// Undo unmounts Target.
 func (s BindRoot) Undo(b *Boot) error { return b.Unmount(s.Target) }
 
-// BindStage binds the bundle of the chosen stage, read-only.
+// BindStage is the boot step that binds the bundle of the chosen stage (the directory with its files and apps)
+// read-only at Target.
 type BindStage struct {
 	Target string
 }
 
 func (BindStage) String() string { return "bindro-run-forklift-stages-current" }
 
-// Done implements Step.
+// Done reports whether Target is a mount point.
 func (s BindStage) Done(b *Boot) (bool, error) {
 	m, err := b.mountAt(s.Target)
 	return m != nil, err
 }
 
-// Do implements Step.
+// Do bind-mounts the chosen stage's bundle at Target, read-only, and skips the step if no stage is chosen.
 func (s BindStage) Do(b *Boot) error {
 	if b.Report.Choice.Stage == 0 {
 		return Skip("no stage is chosen")
@@ -59,11 +60,12 @@ func (s BindStage) Do(b *Boot) error {
 	return b.Bind(Bind{Source: b.Report.Choice.Bundle, Target: s.Target, ReadOnly: true})
 }
 
-// Undo implements Step.
+// Undo unmounts Target.
 func (s BindStage) Undo(b *Boot) error { return b.Unmount(s.Target) }
 
-// BindHome binds the stage store in a home directory, writable for the owner of the home directory if the owner is in
-// the group: root's files appear as the owner's, and files that the owner writes are root's on the disk.
+// BindHome is the boot step that binds the stage store in a user's home directory, writable for the owner of the home
+// directory if the owner is in the group. Root's files appear there as the owner's, and files that the owner writes
+// belong to root on the disk.
 type BindHome struct {
 	Home  string
 	Group string
@@ -73,13 +75,14 @@ func (s BindHome) String() string { return "bind-.local-share-forklift-stages@" 
 
 func (s BindHome) target() string { return path.Join(s.Home, ".local/share/forklift/stages") }
 
-// Done implements Step.
+// Done reports whether the bind mount in the home directory exists.
 func (s BindHome) Done(b *Boot) (bool, error) {
 	m, err := b.mountAt(s.target())
 	return m != nil, err
 }
 
-// Do implements Step.
+// Do mounts the stage store in the home directory. It skips the step if there is no store, or if the owner is not in
+// the group.
 func (s BindHome) Do(b *Boot) error {
 	ids, err := s.ids(b)
 	if err != nil {
@@ -95,5 +98,5 @@ func (s BindHome) Do(b *Boot) error {
 	return b.Bind(Bind{Source: stages.Dir, Target: s.target(), Within: s.Home, IDs: &ids})
 }
 
-// Undo implements Step.
+// Undo unmounts the stage store from the home directory.
 func (s BindHome) Undo(b *Boot) error { return b.Unmount(s.target()) }

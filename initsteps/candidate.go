@@ -8,8 +8,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Undo implements Step. The chosen stage could not be mounted, and is not chosen again in this boot: the transaction
-// can start over with another stage, or with none. Until then no later step may assume a stage.
+// Undo excludes the chosen stage for the rest of this boot, because it could not be mounted, so that the transaction
+// can be repeated with another stage or none. Until then the report names no stage.
 func (SelectStage) Undo(b *Boot) error {
 	stage := b.Report.Choice.Stage
 	b.Report.Choice = report.Choice{Reason: "no stage: the overlays could not be mounted"}
@@ -39,16 +39,17 @@ func exclude(b *Boot, s stages.Snapshot) stages.Snapshot {
 	return s
 }
 
-// MarkUnusable records the stages that could not be mounted, so that the next boots do not try them again. It does so
-// only if another choice could be mounted: otherwise the fault is not the stage's, but the kernel's, say.
+// MarkUnusable is the boot step that records stages that could not be mounted, so that later boots do not try them
+// again. It does so only if another stage could be mounted: otherwise the fault may be the kernel's.
 type MarkUnusable struct{}
 
 func (MarkUnusable) String() string { return "mark-unusable" }
 
-// Done implements Step. Do sees whether there is something to record.
+// Done always returns false: Do itself finds out whether a stage failed to mount.
 func (MarkUnusable) Done(*Boot) (bool, error) { return false, nil }
 
-// Do implements Step.
+// Do writes the stages that could not be mounted in this boot to boot-state.json. It skips the step if there are none,
+// or if nothing else could be mounted either.
 func (MarkUnusable) Do(b *Boot) error {
 	if len(b.Report.Unusable) == 0 {
 		return Skip("no stage failed to mount")
@@ -68,5 +69,5 @@ func (MarkUnusable) Do(b *Boot) error {
 	return nil
 }
 
-// Undo implements Step: the record is true whatever happens later.
+// Undo does nothing: that a stage could not be mounted stays true.
 func (MarkUnusable) Undo(*Boot) error { return nil }

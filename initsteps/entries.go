@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// NewReport returns the report of a boot that has run no step.
+// NewReport returns a boot report without any step. version is that of pkinit.
 func NewReport(version string) *report.Boot {
 	return &report.Boot{
 		Version:  report.Version,
@@ -22,7 +22,8 @@ func NewReport(version string) *report.Boot {
 	}
 }
 
-// LoadReport reads the report of this boot, and returns a new one if there is no file.
+// LoadReport reads the boot report of this boot, or returns a new one with the version of pkinit if the file does not
+// exist.
 func LoadReport(s System, version string) (*report.Boot, error) {
 	data, err := s.ReadFile(report.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,7 +42,7 @@ func LoadReport(s System, version string) (*report.Boot, error) {
 	return b, nil
 }
 
-// Save writes the report.
+// Save writes the boot report, /run/pkinit/boot.json.
 func (b *Boot) Save() error {
 	data, err := json.MarshalIndent(b.Report, "", "  ")
 	if err != nil {
@@ -53,7 +54,7 @@ func (b *Boot) Save() error {
 	return b.WriteFile(report.Path, append(data, '\n'), 0o644)
 }
 
-// Problem adds a sentence for the administrator to the report, unless it has it, and prints it.
+// Problem prints a sentence for the administrator and adds it to the boot report, unless the report has it already.
 func (b *Boot) Problem(p string) {
 	b.Report.Degraded = true
 	if slices.Contains(b.Report.Problems, p) {

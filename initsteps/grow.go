@@ -19,10 +19,10 @@ type GrowPartition struct {
 
 func (GrowPartition) String() string { return "grow-partition" }
 
-// Done implements Step. Do sees whether the partition ends where the disk does.
+// Done always returns false: Do itself finds out whether the partition ends where the disk does.
 func (GrowPartition) Done(*Boot) (bool, error) { return false, nil }
 
-// Do implements Step.
+// Do extends the partition to the end of its disk, and skips the step if it ends there.
 func (s GrowPartition) Do(b *Boot) error {
 	d, _, err := b.growing(s.Target)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s GrowPartition) Do(b *Boot) error {
 	return b.ResizePartition(d, size)
 }
 
-// Undo implements Step. Nothing shrinks.
+// Undo does nothing: a partition is not shrunk.
 func (GrowPartition) Undo(*Boot) error { return nil }
 
 // GrowFileSystem grows the file system of the partition that GrowPartition extends to the size of its device: the mounted
@@ -61,10 +61,10 @@ type GrowFileSystem struct {
 
 func (GrowFileSystem) String() string { return "grow-file-system" }
 
-// Done implements Step. Do sees whether the file system fills the device.
+// Done always returns false: Do itself finds out whether the file system is as large as its partition.
 func (GrowFileSystem) Done(*Boot) (bool, error) { return false, nil }
 
-// Do implements Step.
+// Do grows the file system to the size of its partition, and skips the step if it has that size.
 func (s GrowFileSystem) Do(b *Boot) error {
 	d, root, err := b.growing(s.Target)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s GrowFileSystem) Do(b *Boot) error {
 	return err
 }
 
-// Undo implements Step. Nothing shrinks.
+// Undo does nothing: a file system is not shrunk.
 func (GrowFileSystem) Undo(*Boot) error { return nil }
 
 // growUnmounted grows the file system of a device that is not mounted.

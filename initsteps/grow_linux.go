@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BlockDevice implements System. Sysfs counts in sectors of 512 bytes whatever the sector size of the disk.
+// BlockDevice returns size and position of the block device with a number, from sysfs, which counts in sectors of 512
+// bytes whatever the sector size of the disk.
 func (Linux) BlockDevice(major, minor int) (BlockDevice, error) {
 	dir, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", major, minor))
 	if err != nil {
@@ -22,7 +23,7 @@ func (Linux) BlockDevice(major, minor int) (BlockDevice, error) {
 	return blockDevice(dir)
 }
 
-// Partition implements System.
+// Partition returns size and position of a partition of a disk, by its number.
 func (Linux) Partition(disk string, number int) (BlockDevice, error) {
 	dir := filepath.Join("/sys/class/block", strings.ReplaceAll(strings.TrimPrefix(disk, "/dev/"), "/", "!"))
 	parts, err := filepath.Glob(filepath.Join(dir, "*", "partition"))
@@ -72,7 +73,7 @@ func readNumber(dir, name string) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
 }
 
-// ReadDevice implements System.
+// ReadDevice reads bytes of a block device at an offset.
 func (Linux) ReadDevice(name string, offset int64, size int) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -86,7 +87,7 @@ func (Linux) ReadDevice(name string, offset int64, size int) ([]byte, error) {
 	return data, nil
 }
 
-// WriteDevice implements System.
+// WriteDevice writes bytes to a block device at an offset and syncs it.
 func (Linux) WriteDevice(name string, offset int64, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
@@ -102,7 +103,8 @@ func (Linux) WriteDevice(name string, offset int64, data []byte) error {
 	return nil
 }
 
-// ResizePartition implements System. It uses BLKPG: the kernel does not read the table again while a partition is in use.
+// ResizePartition changes the kernel's idea of a partition's size, with BLKPG: the kernel does not read the partition
+// table again while a partition is in use.
 func (Linux) ResizePartition(d BlockDevice, size int64) error {
 	p := unix.BlkpgPartition{Start: d.Start, Length: size, Pno: int32(d.Partition)}
 	arg := unix.BlkpgIoctlArg{
@@ -117,7 +119,7 @@ func (Linux) ResizePartition(d BlockDevice, size int64) error {
 // resizeFS is EXT4_IOC_RESIZE_FS of the kernel's fs/ext4/ext4.h: _IOW('f', 16, __u64).
 const resizeFS = 0x40086610
 
-// ResizeFileSystem implements System.
+// ResizeFileSystem grows the ext4 that is mounted on a directory to a number of blocks.
 func (Linux) ResizeFileSystem(target string, blocks int64) error {
 	if err := ioctl(target, resizeFS, unsafe.Pointer(&blocks)); err != nil {
 		return fmt.Errorf("resize the ext4 at %s to %d blocks: %w", target, blocks, err)
@@ -125,7 +127,7 @@ func (Linux) ResizeFileSystem(target string, blocks int64) error {
 	return nil
 }
 
-// ResizeUnmounted implements System.
+// ResizeUnmounted grows the ext4 of a device to a number of blocks. It mounts the device meanwhile.
 func (l Linux) ResizeUnmounted(device string, blocks int64) (err error) {
 	dir, err := os.MkdirTemp("/run", "pkinit-grow-")
 	if err != nil {

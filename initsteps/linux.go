@@ -18,10 +18,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
-// Linux is the running System.
+// Linux implements System with the running kernel.
 type Linux struct{}
 
-// Stat implements System.
+// Stat returns the metadata of a file, following symlinks.
 func (Linux) Stat(name string) (Info, error) {
 	i, err := os.Stat(name)
 	if err != nil {
@@ -31,13 +31,13 @@ func (Linux) Stat(name string) (Info, error) {
 	return Info{Mode: i.Mode(), UID: int(s.Uid), GID: int(s.Gid)}, nil
 }
 
-// ReadFile implements System.
+// ReadFile returns the content of a file.
 func (Linux) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
 
-// DirFS implements System.
+// DirFS returns the files below a directory.
 func (Linux) DirFS(dir string) fs.FS { return os.DirFS(dir) }
 
-// MountInfo implements System.
+// MountInfo returns the mounts in /proc/self/mountinfo.
 func (Linux) MountInfo() ([]*mountinfo.Info, error) {
 	infos, err := mountinfo.GetMounts(nil)
 	if err != nil {
@@ -46,7 +46,8 @@ func (Linux) MountInfo() ([]*mountinfo.Info, error) {
 	return infos, nil
 }
 
-// RemoveAll implements System. The directory that held the name is synced, so that a power cut does not bring it back.
+// RemoveAll removes a file or directory tree and syncs the directory that held it, so that a power cut does not restore
+// it.
 func (Linux) RemoveAll(dir, name string) error {
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,7 +73,7 @@ func removeSynced(root *os.Root, name string) error {
 	return errors.Join(parent.Sync(), parent.Close())
 }
 
-// Mkdir implements System.
+// Mkdir creates a directory and its missing parents, unless it exists.
 func (Linux) Mkdir(name string, as Info) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
@@ -87,12 +88,12 @@ func (Linux) Mkdir(name string, as Info) error {
 	return errors.Join(os.Chown(name, as.UID, as.GID), os.Chmod(name, as.Mode.Perm()))
 }
 
-// WriteFile implements System.
+// WriteFile replaces a file durably.
 func (Linux) WriteFile(name string, data []byte, mode fs.FileMode) error {
 	return atomicfile.Write(name, data, mode)
 }
 
-// Rename implements System.
+// Rename moves a file or directory durably and creates missing parents of the new path.
 func (Linux) Rename(from, to string) error {
 	if _, err := os.Lstat(from); err != nil {
 		return err
@@ -103,10 +104,10 @@ func (Linux) Rename(from, to string) error {
 	return errors.Join(atomicfile.Rename(from, to), atomicfile.SyncDir(filepath.Dir(from)))
 }
 
-// ListFiles implements System.
+// ListFiles returns the files below a directory with their identities; none if it does not exist.
 func (Linux) ListFiles(dir string) (override.Files, error) { return override.ListFiles(dir) }
 
-// MountOverlay implements System.
+// MountOverlay mounts an overlay.
 func (Linux) MountOverlay(m overlays.Mount) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -117,7 +118,7 @@ func (Linux) MountOverlay(m overlays.Mount) error {
 	return nil
 }
 
-// Unmount implements System.
+// Unmount detaches a mount, even if it is in use.
 func (Linux) Unmount(target string) error {
 	if err := unix.Unmount(target, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
 		return fmt.Errorf("unmount %s: %w", target, err)
@@ -125,7 +126,7 @@ func (Linux) Unmount(target string) error {
 	return nil
 }
 
-// Command implements System.
+// Command runs a program and waits for it; the error includes its output.
 func (Linux) Command(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -134,10 +135,10 @@ func (Linux) Command(name string, args ...string) error {
 	return nil
 }
 
-// Now implements System.
+// Now returns the current time.
 func (Linux) Now() time.Time { return time.Now() }
 
-// SinceBoot implements System.
+// SinceBoot returns the time since the start of the kernel.
 func (Linux) SinceBoot() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {

@@ -14,11 +14,11 @@ import (
 // volatileDir holds the upperdirs and workdirs of overlays whose changes are lost at the next boot. It is on a tmpfs.
 const volatileDir = "/run/pkinit/overlays"
 
-// Overlay mounts an overlay over a directory of the root file system: the user's overrides over the stage's files over
-// the files of the base.
+// Overlay is the boot step that mounts an overlay on a directory of the root file system, such as /usr: the user's
+// overrides over the stage's files over the files of the image.
 //
-// A layer that can be read is never left out because another one cannot be written: where the usual overlay cannot be
-// mounted, Overlay tries it with a tmpfs as the upperdir, then read-only, and only then without the overrides.
+// No readable layer is left out because another one is not writable: if the usual overlay cannot be mounted, Overlay
+// tries a tmpfs as the upperdir, then a read-only overlay, and last one without the overrides.
 type Overlay struct {
 	Dir string // such as usr
 }
@@ -27,13 +27,14 @@ func (s Overlay) String() string { return "overlay-" + s.Dir }
 
 func (s Overlay) target() string { return "/" + s.Dir }
 
-// Done implements Step. An overlay of pkinit is known by its source.
+// Done reports whether the topmost mount on /Dir is pkinit's overlay, by its source in mountinfo.
 func (s Overlay) Done(b *Boot) (bool, error) {
 	m, err := b.mountAt(s.target())
 	return m != nil && m.FSType == "overlay" && m.Source == overlays.Source(s.Dir), err
 }
 
-// Do implements Step. It fails if no way to mount the overlay succeeds; the error is that of the first.
+// Do mounts the overlay on /Dir, with fewer and fewer layers until a mount succeeds. If none does, it returns the error
+// of the first attempt.
 func (s Overlay) Do(b *Boot) error {
 	ways, err := s.ways(b)
 	if err != nil {
@@ -55,7 +56,7 @@ func (s Overlay) Do(b *Boot) error {
 	return first
 }
 
-// Undo implements Step.
+// Undo unmounts the overlay.
 func (s Overlay) Undo(b *Boot) error { return b.Unmount(s.target()) }
 
 // way is one way to mount the overlay.

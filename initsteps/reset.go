@@ -9,17 +9,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Reset carries out a queued reset before a stage is selected: it sets the next stage and removes all overrides. The
-// queued file is removed last, or replaced by the part that needs Docker, so that after a power cut the next boot repeats
-// all of it with the same result.
+// Reset is the boot step that carries out a queued factory reset before a stage is selected: it sets the next stage and
+// removes all overrides (the user's changes in /etc and /usr). It removes the queued file last, or leaves in it the
+// part that needs Docker, so that after a power cut the next boot repeats all of it with the same result.
 type Reset struct{}
 
 func (Reset) String() string { return "reset" }
 
-// Done implements Step. Do sees whether a reset is queued.
+// Done always returns false: Do itself finds out whether a reset is queued.
 func (Reset) Done(*Boot) (bool, error) { return false, nil }
 
-// Do implements Step.
+// Do carries out the queued reset, and skips the step if none is queued.
 func (Reset) Do(b *Boot) error {
 	data, err := queued(b, override.ResetFile, "no reset is queued")
 	if err != nil {
@@ -81,5 +81,5 @@ func (b *Boot) write(writes []stages.Write, err error) error {
 	return err
 }
 
-// Undo implements Step. Removed overrides cannot be restored.
+// Undo does nothing: removed overrides cannot be restored.
 func (Reset) Undo(*Boot) error { return nil }

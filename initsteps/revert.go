@@ -14,16 +14,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
-// RevertOverrides removes the overrides that the administrator queued, before any overlay is mounted: layers of a mounted
-// overlay may not change. The queue is removed last, so that the next boot goes on after a power cut.
+// RevertOverrides is the boot step that deletes the overrides (the user's changed files in /etc and /usr) that are
+// queued for it, before any overlay is mounted, since layers of a mounted overlay must not change. It deletes the queue
+// last, so that the next boot continues after a power cut.
 type RevertOverrides struct{}
 
 func (RevertOverrides) String() string { return "revert-overrides" }
 
-// Done implements Step. Do sees whether overrides are queued.
+// Done always returns false: Do itself finds out whether overrides are queued.
 func (RevertOverrides) Done(*Boot) (bool, error) { return false, nil }
 
-// Do implements Step.
+// Do deletes the queued overrides (the user's changed files in /etc and /usr), and skips the step if none are queued.
 func (RevertOverrides) Do(b *Boot) error {
 	data, err := queued(b, override.QueueFile, "no override is queued to be reverted")
 	if err != nil {
@@ -67,5 +68,5 @@ func overlaid(b *Boot) (bool, error) {
 	}), err
 }
 
-// Undo implements Step. Removed overrides cannot be restored.
+// Undo does nothing: removed overrides cannot be restored.
 func (RevertOverrides) Undo(*Boot) error { return nil }

@@ -10,7 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// All runs every step. The error joins those of the steps, which are in the report, too; the boot can go on despite it.
+// All runs all steps of a boot in order. Steps that fail are in the report and in the returned error, which joins their
+// errors; the boot continues without them.
 func (b *Boot) All() error {
 	var errs []error
 	for _, t := range Transactions() {
@@ -19,8 +20,8 @@ func (b *Boot) All() error {
 	return errors.Join(errs...)
 }
 
-// One runs the named step, after those before it in its transaction that are not done yet, and writes the report. If one
-// of these has failed in this boot, the step is skipped.
+// One runs the step with a name, and first those before it in its transaction (the steps that are undone together) that
+// this boot has not done yet. It skips the step if one of them failed earlier, and writes the report.
 func (b *Boot) One(name string) error {
 	steps, err := upTo(name)
 	if err != nil {
@@ -139,7 +140,7 @@ func (b *Boot) do(s Step) (note string, err error) {
 	return note, err
 }
 
-// Guard calls f and turns a panic into an error: the end of process 1 would be a panic of the kernel.
+// Guard calls f and returns a panic of it as an error. A panic of pkinit, which is process 1, would be a kernel panic.
 func Guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -9,17 +9,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// SelectStage chooses the stage of this boot and records the attempt if the stage is not proven yet. All later steps and
-// programs read the choice from the report.
+// SelectStage is the boot step that chooses the stage (the version of the device's files and apps) for this boot, and
+// counts an attempt if the stage is not proven yet. Later steps and programs read the choice from the boot report.
 type SelectStage struct{}
 
 func (SelectStage) String() string { return "select-stage" }
 
-// Done implements Step.
+// Done reports whether the report has the choice of this boot.
 func (SelectStage) Done(b *Boot) (bool, error) { return b.Report.Choice.Reason != "", nil }
 
-// Do implements Step. An error of the store is a problem, never a failure: without a stage the user's overrides are still
-// mounted.
+// Do selects the stage of this boot and writes the choice to the report. It never fails: if the stage store cannot be
+// read, it reports a problem and the boot continues without a stage.
 func (SelectStage) Do(b *Boot) error {
 	choice := stages.Choice{Reason: "no stage can be used"}
 	err := Guard(func() error {

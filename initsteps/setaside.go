@@ -12,18 +12,20 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// SetAside moves overrides out of force, after boots that ended without a verdict: those that changed since the last
-// good verdict, or all. They are kept in numbered directories below overlays.StateDir, and never deleted.
+// SetAside is the boot step that disables overrides (the user's changes in /etc and /usr) after boots that ended
+// without a verdict: those that changed since the last good verdict, or all. It moves them to numbered directories
+// below overlays.StateDir and deletes none.
 //
-// Where a file cannot be moved, the overlays are mounted without any override.
+// If a file cannot be moved, the overlays are mounted without any override.
 type SetAside struct{}
 
 func (SetAside) String() string { return "set-aside-overrides" }
 
-// Done implements Step. Do sees whether overrides are to be set aside.
+// Done always returns false: Do itself finds out whether overrides are to be set aside.
 func (SetAside) Done(*Boot) (bool, error) { return false, nil }
 
-// Do implements Step. It does not fail: an error is a problem, and the boot has no overrides.
+// Do moves the overrides out of the upperdirs, and skips the step if the choice of this boot keeps all of them. It
+// never fails: if a file cannot be moved, it reports a problem and the boot uses no overrides.
 func (SetAside) Do(b *Boot) error {
 	if o := b.Report.Choice.Overrides; o == report.AllOverrides || o == "" {
 		return Skip("all overrides are in force")
@@ -39,7 +41,7 @@ func (SetAside) Do(b *Boot) error {
 	return nil
 }
 
-// Undo implements Step. Overrides stay set aside: the boots before this one ended without a verdict with them.
+// Undo does nothing: overrides stay set aside, because earlier boots with them ended without a verdict.
 func (SetAside) Undo(*Boot) error { return nil }
 
 // setAside moves the overrides and returns their number; all of them count as one.

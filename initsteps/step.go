@@ -11,7 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Step is one step of a boot. Steps are comparable values, named after the systemd services that run them.
+// Step is one step of a boot, with Do, Undo and a check whether it is done. Steps are comparable values, named after
+// the systemd services that can run them.
 type Step interface {
 	fmt.Stringer
 	// Done reports whether this boot has already done the step.
@@ -22,8 +23,8 @@ type Step interface {
 	Undo(b *Boot) error
 }
 
-// Transactions returns all steps in the order in which they run. When a step fails, those before it in its transaction
-// are undone; the other transactions run regardless.
+// Transactions returns the steps of a boot in the order in which they run, grouped in transactions: if a step fails,
+// the steps before it in its transaction are undone. The other transactions run regardless.
 func Transactions() [][]Step {
 	return [][]Step{
 		{GrowPartition{Target: "/"}},
@@ -45,7 +46,8 @@ func Transactions() [][]Step {
 	}
 }
 
-// Boot is the context of the steps: the system, and the report, from which they read the chosen stage.
+// Boot is the context in which the steps of a boot run: the operating system, the console, and the boot report, which
+// also passes the chosen stage from step to step.
 type Boot struct {
 	System
 	Report *report.Boot
@@ -63,7 +65,7 @@ func OneLine(err error) string {
 	return strings.Join(lines, "; ")
 }
 
-// Skip is the error of a step that has nothing to do, with the reason.
+// Skip is the error by which a step reports that it had nothing to do, with the reason.
 type Skip string
 
 func (s Skip) Error() string { return string(s) }

@@ -10,8 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
-// System is the part of the operating system that the steps use. Paths are absolute; errors name the operation and its
-// paths.
+// System is the interface to the operating system through which boot steps do everything. Paths are absolute; errors
+// name the operation and its paths.
 type System interface {
 	// Stat follows symlinks.
 	Stat(name string) (Info, error)
@@ -59,13 +59,13 @@ type System interface {
 	SinceBoot() time.Duration
 }
 
-// Info is the metadata of a file.
+// Info is the type, permissions and owner of a file.
 type Info struct {
 	Mode     fs.FileMode
 	UID, GID int
 }
 
-// Bind is a private bind mount of one file system, without the mounts below the source.
+// Bind describes a bind mount with private propagation, of one file system without the mounts below it.
 type Bind struct {
 	Source   string
 	Target   string
@@ -75,13 +75,13 @@ type Bind struct {
 	// are made with its owner; "" if the target exists and belongs to root
 }
 
-// IDs are the owner that root is mapped to in a bind mount: root's files appear as the owner's, and files that the owner
-// makes are root's on the disk.
+// IDs are the user and group to which an idmapped bind mount maps root: root's files appear as theirs, and files that
+// they create belong to root on the disk.
 type IDs struct {
 	UID, GID int
 }
 
-// BlockDevice is a block device as the kernel knows it. Sizes are in bytes.
+// BlockDevice is the size and position of a block device, as the kernel reports them in sysfs. Sizes are in bytes.
 type BlockDevice struct {
 	Name      string // of its node, such as /dev/mmcblk0p2
 	Size      int64

@@ -1,14 +1,15 @@
 package initsteps
 
-// StartUnits reloads systemd and starts the units that the overlays added. It is skipped before systemd runs.
+// StartUnits is the boot step that reloads systemd and starts the units in the overlays. It is skipped in the
+// initramfs, where systemd does not run yet.
 type StartUnits struct{}
 
 func (StartUnits) String() string { return "start-overlaid-units" }
 
-// Done implements Step.
+// Done always returns false: units that run are not started again by Do.
 func (StartUnits) Done(b *Boot) (bool, error) { return false, nil }
 
-// Do implements Step.
+// Do reloads systemd and starts the units, and skips the step in the initramfs, before systemd runs.
 func (StartUnits) Do(b *Boot) error {
 	if b.Report.Initramfs {
 		return Skip("systemd starts after the overlays and loads all units itself")
@@ -20,5 +21,5 @@ func (StartUnits) Do(b *Boot) error {
 		"sockets.target", "timers.target", "multi-user.target", "default.target")
 }
 
-// Undo implements Step.
+// Undo does nothing: units that run are not stopped.
 func (StartUnits) Undo(*Boot) error { return nil }

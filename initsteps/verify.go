@@ -13,16 +13,16 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Verify compares the mounts in mountinfo with those that the steps before it made, and adds the overlays to the report.
-// It undoes nothing.
+// Verify is the boot step that compares the mounts in mountinfo with what the other steps should have mounted, and
+// lists the overlays in the boot report. It changes no mount.
 type Verify struct{}
 
 func (Verify) String() string { return "verify" }
 
-// Done implements Step. Mounts can change at any time.
+// Done always returns false, because mounts can change at any time.
 func (Verify) Done(*Boot) (bool, error) { return false, nil }
 
-// Do implements Step.
+// Do compares the mounts with the steps of this boot. The error joins all differences.
 func (Verify) Do(b *Boot) error {
 	infos, err := b.MountInfo()
 	if err != nil {
@@ -42,7 +42,7 @@ func (Verify) Do(b *Boot) error {
 	return errors.Join(errs...)
 }
 
-// Undo implements Step.
+// Undo does nothing, because Verify changes nothing.
 func (Verify) Undo(*Boot) error { return nil }
 
 // verifier is a step that can compare its mount with mountinfo.

@@ -12,13 +12,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Files is a layer of files, directories and symlinks.
+// Files is a layer of files, directories and symlinks that a recipe lists.
 type Files struct {
 	Entries []File `json:"entries"`
 }
 
-// File is an entry of a Files layer. Its source has a path and a digest; the digest is part of the cache key, and a source
-// with another content is an error.
+// File describes a file, directory or symlink of a Files layer. For one with a source, SHA256 is the expected digest:
+// it is part of the cache key, and a source with another content is an error.
 type File struct {
 	Path    string `json:"path"` // in the tree
 	Type    string `json:"type"` // "file", "directory" or "symlink"
@@ -33,10 +33,10 @@ type File struct {
 	SHA256  string `json:"sha256,omitempty"`  // of the source or program
 }
 
-// Kind implements Layer.
+// Kind returns the name and version of the layer kind "files".
 func (Files) Kind() Kind { return Kind{Name: "files", Version: 1} }
 
-// Make implements Layer.
+// Make returns a tree with the entries. It fails if a source does not have its recorded digest.
 func (f Files) Make(ctx context.Context, env *Env, _ *tree.Tree) (*tree.Tree, error) {
 	t := tree.New()
 	for _, e := range f.Entries {
@@ -86,8 +86,8 @@ func (e File) content(ctx context.Context, env *Env) (tree.Content, error) {
 // inlineLimit is the size in bytes up to which OpenSource reads a file into memory.
 const inlineLimit = 1 << 20
 
-// OpenSource returns the content of a file of the building machine. It fails if the SHA-256 of the content is not
-// digest, in hexadecimal. A file of more than 1 MiB stays open as long as the content is referred to.
+// OpenSource opens a file of the building machine as the content of a tree's file. It fails if its SHA-256 in
+// hexadecimal is not digest. A file of more than 1 MiB stays open as long as the content is in use.
 func OpenSource(ctx context.Context, name, digest string) (tree.Content, error) {
 	f, err := os.Open(name)
 	if err != nil {

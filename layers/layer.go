@@ -11,15 +11,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is one layer of the root file system, as plain data. Its exported fields, as JSON, are its only inputs besides
-// the tree below it; contents of files are named by their digests.
+// Layer is one layer of the root file system, as plain data that can be made into a tree. Its exported fields, as JSON,
+// are its only inputs besides the tree below it: file contents are named by their digests.
 type Layer interface {
 	Kind() Kind
 	// Make returns the changes to the tree below: added and replaced entries, and whiteouts for deleted ones.
 	Make(ctx context.Context, env *Env, below *tree.Tree) (*tree.Tree, error)
 }
 
-// Kind is a kind of layer.
+// Kind is a kind of layer, such as "files", with its version and how its trees may be cached.
 type Kind struct {
 	Name    string
 	Version int // raised whenever equal inputs give another tree
@@ -35,7 +35,8 @@ type Kind struct {
 	Scratch bool `json:"-"`
 }
 
-// Env is the environment in which a layer is made. None of it may change the tree.
+// Env is the environment in which a layer is made: directories, mirror, secrets and callbacks. The resulting tree does
+// not depend on it.
 type Env struct {
 	Dir      string                                      // the recipe's directory: sources are relative to it
 	Helpers  string                                      // directory of the prebuilt helper programs
@@ -49,14 +50,14 @@ type Env struct {
 	Progress func(Progress)                              // may be nil
 }
 
-// Progress is a progress report of a layer.
+// Progress is a progress report or a warning from a layer that is being made.
 type Progress struct {
 	Message     string // a line for the log
 	Warning     bool   // the message matters even to the quiet
 	Done, Total int64  // how far, in units of the layer's own; Total 0: unknown
 }
 
-// Report calls Progress if it is set.
+// Report calls e.Progress with a progress report, unless it is nil.
 func (e *Env) Report(p Progress) {
 	if e.Progress != nil {
 		e.Progress(p)
@@ -68,7 +69,7 @@ type Key [sha256.Size]byte
 
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
-// ParseKey parses the hexadecimal form of a key.
+// ParseKey parses a cache key of 64 hexadecimal digits.
 func ParseKey(text string) (k Key, err error) {
 	data, err := hex.DecodeString(text)
 	if err != nil || len(data) != len(k) {
@@ -77,12 +78,13 @@ func ParseKey(text string) (k Key, err error) {
 	return Key(data), nil
 }
 
-// Root returns the key below the lowest layer. It depends on the time of the image, which limits the times of files.
+// Root returns the key that the lowest layer of an image builds on. It contains the time of the image, which limits the
+// times of files.
 func Root(latest time.Time) Key {
 	return sha256.Sum256([]byte("latest " + latest.UTC().Format(time.RFC3339)))
 }
 
-// KeyOf returns the key of a layer over the layer with the key below.
+// KeyOf returns the cache key of a layer on top of the layer whose key is below.
 func KeyOf(l Layer, below Key) (Key, error) {
 	data, err := json.Marshal(struct {
 		Kind  Kind

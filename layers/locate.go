@@ -2,7 +2,7 @@ package layers
 
 import "path/filepath"
 
-// Locate returns the path of a file that a recipe names, relative to the recipe's directory unless it is absolute.
+// Locate returns the path of a file that a recipe names: absolute, or relative to the recipe's directory dir.
 func Locate(dir, name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -10,5 +10,5 @@ func Locate(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// Helper returns the file name of a helper program for an architecture.
+// Helper returns the file name of a helper program, such as pkinit, for an architecture.
 func Helper(program, architecture string) string { return program + "-" + architecture }

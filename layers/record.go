@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// Record describes the inputs of a cached layer, for people and for `pkbuild why`. It is stored beside the layer.
+// Record describes the inputs of a cached layer, and is stored beside it so that `pkbuild why` can say what changed.
 type Record struct {
 	Name    string          `json:"name"` // what the maintainer sees
 	Kind    string          `json:"kind"`
@@ -20,7 +20,7 @@ type Record struct {
 	Made    time.Time       `json:"made"`
 }
 
-// NewRecord returns the record of a layer that is made now.
+// NewRecord returns the record of a layer, with its name, its inputs and the current time.
 func NewRecord(name string, l Layer) (Record, error) {
 	spec, err := json.Marshal(l)
 	if err != nil {
@@ -29,7 +29,8 @@ func NewRecord(name string, l Layer) (Record, error) {
 	return Record{Name: name, Kind: l.Kind().Name, Version: l.Kind().Version, Code: l.Kind().Code, Spec: spec, Made: time.Now().UTC().Truncate(time.Second)}, nil
 }
 
-// Record returns the record of a layer. It returns fs.ErrNotExist if the layer is not cached.
+// Record returns the record of a cached layer, which describes its inputs. It returns fs.ErrNotExist if the layer is
+// not cached.
 func (s Store) Record(key Key) (r Record, err error) {
 	if _, err := os.Stat(s.found(s.path(key))); err != nil {
 		return r, err
@@ -53,7 +54,7 @@ func (s Store) writeRecord(key Key, r Record) error {
 	return WriteJSON(s.record(key), r)
 }
 
-// WriteJSON durably replaces a file by the JSON of a value.
+// WriteJSON durably replaces a file with the JSON encoding of v.
 func WriteJSON(name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -21,16 +21,16 @@ type Store struct {
 	Shared string // a second cache for layers that Dir lacks, which is only read; "" for none
 }
 
-// Cached is a tree from the store. Its contents are in an open file.
+// Cached is a layer from the cache: its tree, whose file contents are in an open archive.
 type Cached struct {
 	*tree.Tree
 	file *os.File
 }
 
-// Close closes the file with the contents of the tree.
+// Close closes the archive from which the file contents of the cached layer are read.
 func (c *Cached) Close() error { return c.file.Close() }
 
-// Get opens the layer with a key. It returns fs.ErrNotExist if the layer is not cached.
+// Get opens a cached layer by its key. It returns fs.ErrNotExist if the layer is not cached.
 func (s Store) Get(key Key) (*Cached, error) {
 	f, err := os.Open(s.found(s.path(key)))
 	if err != nil {
@@ -44,7 +44,8 @@ func (s Store) Get(key Key) (*Cached, error) {
 	return &Cached{Tree: t, file: f}, nil
 }
 
-// Touch marks the layer with a key as used, for pruning. It returns fs.ErrNotExist if the layer is not cached.
+// Touch marks a cached layer as used now, for pruning by last use. It returns fs.ErrNotExist if the layer is not
+// cached.
 func (s Store) Touch(key Key) error {
 	name := s.found(s.path(key))
 	_, err := os.Stat(name)
@@ -92,7 +93,8 @@ func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, mak
 
 func (s Store) path(key Key) string { return filepath.Join(s.Dir, key.String()+".tar") }
 
-// TryLock keeps other processes from making the layer with a key. It returns atomicfile.ErrLocked if one makes it now.
+// TryLock takes the lock of a key, so that no other process makes that layer meanwhile. It returns atomicfile.ErrLocked
+// if a process is making it.
 func (s Store) TryLock(key Key) (unlock func() error, err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ type Users struct {
 	Users []User `json:"users"`
 }
 
-// User is an account with a group of the same name and number.
+// User is a user account with a group of the same name and number.
 type User struct {
 	Name           string   `json:"name"`
 	UID            uint32   `json:"uid"`
@@ -32,10 +32,10 @@ type User struct {
 	Locked         bool     `json:"locked,omitempty"` // nobody is to log in: nothing is said of it
 }
 
-// Kind implements Layer.
+// Kind returns the name and version of the layer kind "users".
 func (Users) Kind() Kind { return Kind{Name: "users", Version: 1, Secret: true} }
 
-// Make implements Layer.
+// Make returns the changed account files and the new home directories. It fails if a name or number is taken.
 func (u Users) Make(_ context.Context, env *Env, below *tree.Tree) (*tree.Tree, error) {
 	db, err := readAccounts(below)
 	if err != nil {

@@ -12,17 +12,17 @@ const (
 // SourcePrefix begins the mount source of every overlay that pkinit mounts.
 const SourcePrefix = "pkinit:"
 
-// Lowerdir returns where the files of the root file system for a directory such as usr lie.
+// Lowerdir returns the directory that holds the image's own files for a top-level directory such as usr.
 func Lowerdir(dir string) string { return path.Join(Sysroot, dir) }
 
-// StageLowerdir returns where the files of the running stage for a directory such as usr lie.
+// StageLowerdir returns the directory that holds the running stage's files for a top-level directory such as usr.
 func StageLowerdir(dir string) string { return path.Join(CurrentStage, "exports/overlays", dir) }
 
-// Upperdir returns where the user's changes to a directory such as usr lie.
+// Upperdir returns the directory that holds the user's changes to a top-level directory such as usr.
 func Upperdir(dir string) string { return path.Join(StateDir, "overrides", dir) }
 
-// Workdir returns the scratch directory that the kernel wants beside the upperdir of a directory such as usr.
+// Workdir returns the work directory that overlayfs needs beside the upperdir of a top-level directory such as usr.
 func Workdir(dir string) string { return path.Join(StateDir, "workdirs", dir) }
 
-// Source returns the mount source by which the overlay on a directory such as usr is known in mountinfo.
+// Source returns the source, such as pkinit:/usr, that mountinfo shows for pkinit's overlay on a directory such as usr.
 func Source(dir string) string { return SourcePrefix + "/" + dir }

@@ -14,7 +14,7 @@ const (
 	MaxOptions   = 4095 // bytes: mount(2) copies one page including the NUL, and the smallest page size is 4 KiB
 )
 
-// Mount is an overlay mount.
+// Mount describes an overlay mount: source, target and layers.
 type Mount struct {
 	Source    string   // name that mountinfo shows, such as pkinit:/usr
 	Target    string   // directory on which it is mounted
@@ -26,8 +26,8 @@ type Mount struct {
 // ReadOnly reports whether the overlay has no upperdir, so that nothing can be written to it.
 func (m Mount) ReadOnly() bool { return m.Upperdir == "" && m.Workdir == "" }
 
-// Validate returns everything about the paths and the length of the options that the kernel would refuse or leave
-// undefined, joined. It looks at no file.
+// Validate returns an error if the kernel would reject the paths or the length of the options, or leave their effect
+// undefined. The error joins all reasons. Validate reads no file.
 func (m Mount) Validate() error {
 	errs := []error{checkPath("target", m.Target)}
 	if !m.ReadOnly() {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Options returns the options for mount(2).
+// Options returns the overlay's options (lowerdir, upperdir, workdir and so on) in the form that mount(2) takes.
 func (m Mount) Options() string {
 	lower := make([]string, len(m.Lowerdirs))
 	for i, l := range m.Lowerdirs {

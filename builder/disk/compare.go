@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// Written is a disk with its uncompressed image.
+// Written is a laid-out disk together with the uncompressed image file that was written from it.
 type Written struct {
 	*Disk
 	Image string // name of the file
@@ -44,7 +44,8 @@ func (d Difference) String() string {
 // tableName is the name of the partition table in a Difference.
 const tableName = "partition table"
 
-// Compare returns the first difference between two images, or nil if they are identical.
+// Compare compares two disks and their image files, file system by file system, and returns the first difference, or
+// nil if they are identical.
 func Compare(ctx context.Context, a, b Written) (*Difference, error) {
 	at, first, second, err := compareFiles(ctx, a.Image, b.Image)
 	if err != nil || at < 0 {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Compression is the compression of a disk image.
+// Compression is a compression format for disk images, such as "zstd"; None is a raw image.
 type Compression string
 
 // The compressions.

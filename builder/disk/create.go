@@ -15,14 +15,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/output"
 )
 
-// Options are how a disk image is stored. None of them changes a byte of the disk.
+// Options are the compression of a disk image, the number of threads for it, and a progress callback. The uncompressed
+// content does not depend on them.
 type Options struct {
 	Compression Compression
 	Threads     int                     // of the compression; 0: one per processor
 	Progress    func(done, total int64) // in bytes; may be nil
 }
 
-// Result describes a written disk.
+// Result is the size, the number of written bytes and the SHA-256 of a disk image that was written.
 type Result struct {
 	Size   int64  // in bytes
 	Mapped int64  // bytes that are not holes

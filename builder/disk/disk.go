@@ -29,7 +29,7 @@ const (
 	growTo = 512 << 30
 )
 
-// Disk is a tree laid out as a disk that is not written yet.
+// Disk is a complete disk in memory: partition table and file systems are laid out, and Write has yet to write them.
 type Disk struct {
 	table  []byte       // its first block
 	parts  []*partition // in the order of their numbers
@@ -55,8 +55,9 @@ type fileSystem interface {
 	Locate(offset int64) (path, field string)
 }
 
-// Prepare lays a tree out on a disk. It cuts the directories of all partitions but the root's out of the tree, which must
-// not change afterwards. It fails where the files do not fit, or a file system cannot hold one.
+// Prepare lays a tree of files out on a disk: it distributes them to the partitions by mount point. It removes the
+// files of other partitions from t, which becomes the tree of the root file system and must not change afterwards. It
+// fails if files do not fit, or if a file system cannot store one of them.
 func Prepare(t *tree.Tree, l Layout) (*Disk, error) {
 	d := &Disk{size: align}
 	trees := l.split(t)
@@ -145,7 +146,7 @@ func (p *partition) prepare(t *tree.Tree, l Layout, size int64) (err error) {
 // Size returns the size of the disk, in bytes.
 func (d *Disk) Size() int64 { return d.size }
 
-// Mapped returns the number of bytes that Write writes; all else is holes.
+// Mapped returns the number of bytes that Write writes. The other bytes of the disk are holes.
 func (d *Disk) Mapped() int64 {
 	n := int64(blockSize)
 	for _, p := range d.parts {
@@ -154,8 +155,8 @@ func (d *Disk) Mapped() int64 {
 	return n
 }
 
-// Write writes the disk, front to back, in whole blocks of 4 KiB. Nobody reads what it leaves out, which need not reach
-// a card.
+// Write writes the disk in ascending order, in whole blocks of 4 KiB. It skips blocks that no file system refers to, so
+// their previous content does not matter.
 func (d *Disk) Write(ctx context.Context, w io.WriterAt) error {
 	if _, err := w.WriteAt(d.table, 0); err != nil {
 		return fmt.Errorf("partition table: %w", err)

@@ -20,10 +20,10 @@ type Layout struct {
 	Partitions []Partition `json:"partitions"`     // in the order of their numbers
 }
 
-// Partition is a partition with a file system that holds the files below a directory of the tree.
+// Partition describes one partition: its mount point and file system. It receives the files below the mount point.
 //
-// Partitions with a size come first on the disk. The last one without a size takes what Layout.Size leaves, and can grow
-// to the end of a card.
+// Partitions with a size come first on the disk. The last one without a size takes what Layout.Size leaves, and can
+// grow to the end of a card.
 type Partition struct {
 	Mount  string    `json:"mount"` // mount point: the directory's absolute path, "/" for the root file system
 	Format Format    `json:"format"`
@@ -34,7 +34,7 @@ type Partition struct {
 	Free   int64     `json:"free,omitempty"`   // room to leave in a partition without a size
 }
 
-// Format is the format of a file system.
+// Format is the type of file system in a partition: ext4 or FAT32.
 type Format string
 
 // The formats.

@@ -18,7 +18,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Options are the options of Write. Sizes are in bytes.
+// Options are the input (a directory or tar archive) and output of Write, and the properties of the ext4 file system.
+// Sizes are in bytes.
 type Options struct {
 	Source string       // a directory or a tar; "-" is the standard input
 	Output string       // a file, which is replaced when the image is complete
@@ -30,7 +31,7 @@ type Options struct {
 	Warn   func(string) // receives a line for each entry that is left out
 }
 
-// Image describes a file system. Sizes are in bytes.
+// Image describes a written ext4 image: its file, UUID, label, sizes in bytes and numbers of inodes.
 type Image struct {
 	File       string `json:"file"`
 	Size       int64  `json:"size"`

@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
-// Change is the difference between two locks in one package, pallet, download or image.
+// Change is one difference between two locks: a package, tool, pallet, download or image with its old and new version.
 type Change struct {
 	Kind string `json:"kind"` // "package", "tool", "pallet", "download" or "image"
 	Name string `json:"name"`
@@ -21,7 +21,7 @@ type Change struct {
 	NewSize int64 `json:"new_size,omitempty"`
 }
 
-// Verb is "added", "removed" or "changed".
+// Verb returns "added", "removed" or "changed", as the change has no old value, no new value, or both.
 func (c Change) Verb() string {
 	switch {
 	case c.Old == "":

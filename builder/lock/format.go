@@ -22,10 +22,11 @@ import (
 // Empty lines and lines that start with # are ignored.
 const formatVersion = "1"
 
-// FileName returns the name of a recipe's lock file.
+// FileName returns the path of a recipe's lock file: that of the recipe with ".lock" appended.
 func FileName(recipe string) string { return recipe + ".lock" }
 
-// Format returns the content of a recipe's lock file. Equal locks have equal files, and each package has one line.
+// Format encodes the lock as the content of a lock file for a recipe, one line per package. Equal locks give equal
+// bytes.
 func (l *Lock) Format(recipe string) []byte {
 	var out bytes.Buffer
 	name := filepath.Base(recipe)
@@ -74,7 +75,8 @@ func (l *Lock) Format(recipe string) []byte {
 	return out.Bytes()
 }
 
-// Destination returns the lock file of a recipe as a destination. It fails if the lock cannot be written there.
+// Destination returns the path of a recipe's lock file as an output destination. It fails if a lock cannot be written
+// there, for example to a directory.
 func Destination(recipe string) (output.Destination, error) {
 	to, err := output.Resolve(FileName(recipe))
 	if err != nil {
@@ -83,7 +85,7 @@ func Destination(recipe string) (output.Destination, error) {
 	return to, to.RequireFile("a lock")
 }
 
-// Write writes the lock file of a recipe.
+// Write durably replaces the lock file of a recipe.
 func Write(recipe string, l *Lock) error {
 	to, err := Destination(recipe)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// Image is a container image at the time of locking.
+// Image is a container image by its full name with the digest to which the name pointed when the recipe was locked.
 type Image struct {
 	Name   string          // in full, such as docker.io/library/caddy:2.8
 	Digest godigest.Digest // of the manifest, or of the index of a multi-platform image
 }
 
-// ImageDigest returns the digest of a container image: the lock's, or the one in the name. The lock may be nil. An image
-// that neither of them pins is an error.
+// ImageDigest returns the digest that pins a container image: the digest in its name, else the one in the lock, which
+// may be nil. It fails if neither has one.
 func (l *Lock) ImageDigest(name string) (godigest.Digest, error) {
 	if l != nil {
 		for _, image := range l.Images {
@@ -33,7 +33,8 @@ func (l *Lock) ImageDigest(name string) (godigest.Digest, error) {
 	return "", fmt.Errorf("container image %s is not pinned by digest; run pkbuild lock", name)
 }
 
-// FullImageName returns the name of a container image with Docker's defaults: caddy is docker.io/library/caddy:latest.
+// FullImageName completes the name of a container image with Docker's default registry and tag: caddy becomes
+// docker.io/library/caddy:latest. It fails for an invalid name.
 func FullImageName(image string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {

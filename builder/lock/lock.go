@@ -7,7 +7,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 )
 
-// Lock pins the parts of an image that do not lie beside its recipe. Its file is meant to be committed and compared.
+// Lock pins everything that a build downloads: packages, pallets, their downloads, and container images. Its file is
+// meant to be committed beside the recipe.
 type Lock struct {
 	// For is what the recipe asked for when it was locked, such as "package vim", one line each.
 	For    []string
@@ -20,21 +21,23 @@ type Lock struct {
 	Images    []Image // container images, by name
 }
 
-// Request is what a recipe asks for now, for comparison with its lock.
+// Request lists what a recipe requests at present: packages, pallets and container images. Lock.Check compares a lock
+// with it.
 type Request struct {
 	For     []string // as Lock.For
 	Pallets []Pallet
 	Images  []string // full names of container images
 }
 
-// StaleError is returned for a lock that was made for another recipe, or for an earlier state of it.
+// StaleError is the error for a lock that does not match its recipe any more, with what changed since it was made.
 type StaleError struct {
 	Changes []string // since the lock was made, such as "package vim was added"
 }
 
 func (e *StaleError) Error() string { return "lock is out of date: " + strings.Join(e.Changes, ", ") }
 
-// Check returns a StaleError unless the lock was made for the request. It does not look at downloads.
+// Check compares the lock with what the recipe requests now and returns a StaleError if they differ. It does not
+// compare downloads of pallets.
 func (l *Lock) Check(r Request) error {
 	var images []string
 	for _, i := range l.Images {
@@ -66,12 +69,13 @@ func changed(kind string, before, after []string) []string {
 	return out
 }
 
-// Packages returns the packages of all layers.
+// Packages returns the pinned Debian packages of all layers.
 func (l *Lock) Packages() []debian.Package {
 	return slices.Concat(append([][]debian.Package{l.Debian.Packages}, l.Over...)...)
 }
 
-// Pallet is a pallet at the time of locking.
+// Pallet is a pallet (a directory that says what a device runs) by its path, with its SHA-256 and Git commit when the
+// recipe was locked.
 type Pallet struct {
 	Path   string // relative to the recipe
 	SHA256 string // over the names, modes and contents of all files, in hexadecimal

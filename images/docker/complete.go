@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// Defaults are the defaults of a daemon for containers.
+// Defaults are settings of a Docker daemon that new containers inherit: the API version and the log driver with its
+// options.
 type Defaults struct {
 	API     string // version of the daemon's API, such as 1.45
 	LogType string // empty: json-file

@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Container is a container that is created and has never run.
+// Container is a container that exists in Docker's store but has never run.
 type Container struct {
 	Name    string // without the slash
 	Title   string // for messages, such as service web of app site
@@ -27,7 +27,7 @@ type Container struct {
 	Request json.RawMessage
 }
 
-// ContainerError is the reason for which a container cannot be created in a store.
+// ContainerError is the error for a container that cannot be created in Docker's store, with the name of the container.
 type ContainerError struct {
 	Title string // of the container
 	Err   error

@@ -43,7 +43,8 @@ func (s Store) readLayer(ctx context.Context, l *chainLayer) error {
 	return err
 }
 
-// Prepare does the slow part of Tree for a layer ahead, while other layers are downloaded. It may be called concurrently.
+// Prepare decompresses an image layer and parses its archive ahead of Tree, while other layers are still downloaded. It
+// may be called concurrently.
 func (s Store) Prepare(ctx context.Context, l images.Layer) (err error) {
 	archive, err := s.Diff(ctx, l)
 	if err != nil {

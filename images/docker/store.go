@@ -13,7 +13,7 @@ import (
 // Dir is Docker's data directory on a device.
 const Dir = "var/lib/docker"
 
-// Store writes stores of images.
+// Store writes the data directory of a Docker daemon, with images, volumes and created containers, as a tree.
 type Store struct {
 	// Diff opens the uncompressed and verified archive of a layer, as images.Blobs.Diff does. The archive stays open as long as
 	// the tree is used.
@@ -26,8 +26,9 @@ type Store struct {
 	Defaults   Defaults    // of the daemon that will start the containers
 }
 
-// Tree returns the data directory with images. Its root is sealed, and Docker's own files have no modification time. Errors name
-// the image, and the layer or the entry of its archive.
+// Tree returns Docker's data directory, filled with the images, as a tree. Errors name the image and the layer or
+// archive entry. The tree's root is sealed: it cannot be merged with other trees. Docker's own files have no
+// modification time.
 func (s Store) Tree(ctx context.Context, all []images.Image) (*tree.Tree, error) {
 	chains, err := chainsOf(all)
 	if err != nil {

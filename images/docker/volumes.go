@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Volume is a volume of the driver local.
+// Volume is a named Docker volume of the driver "local".
 type Volume struct {
 	Name   string
 	Labels map[string]string

@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 )
 
-// Open opens a blob of an image by its digest.
+// Open opens a blob of an image for reading, by its digest.
 type Open func(digest.Digest) (io.ReadCloser, error)
 
 // blob is a blob of an image.

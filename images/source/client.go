@@ -15,7 +15,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/download"
 )
 
-// Client downloads images. Its methods may be called concurrently.
+// Client downloads container images from registries and local archives into a blob store. Its methods may be called
+// concurrently.
 type Client struct {
 	Blobs    images.Blobs // receives the layers, manifests and configurations
 	Platform images.Platform
@@ -29,14 +30,15 @@ type Client struct {
 	slots chan struct{} // limits how many layers are downloaded and decompressed at the same time
 }
 
-// Progress reports how much of a layer is downloaded.
+// Progress reports how many bytes of an image layer have been downloaded.
 type Progress struct {
 	Image       string        // its name
 	Layer       digest.Digest // of the blob
 	Done, Total int64         // in bytes; Total -1: unknown
 }
 
-// Resolve returns the digest to which a reference points: of a manifest, or of an index that has one for the platform.
+// Resolve asks the registry for the digest to which a reference points now: of the index for several platforms, else of
+// the manifest. It fails if the image is not available for the client's platform.
 func (c Client) Resolve(ctx context.Context, ref Reference) (_ digest.Digest, err error) {
 	defer func() {
 		if err != nil {
@@ -78,7 +80,7 @@ func (c Client) started() Client {
 	return c
 }
 
-// Fetch downloads one image, as FetchAll does.
+// Fetch downloads one image with its layers into the blob store; see FetchAll.
 func (c Client) Fetch(ctx context.Context, ref Pinned) (images.Image, error) {
 	all, err := c.FetchAll(ctx, []Pinned{ref})
 	return all[0], err

@@ -10,14 +10,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// Contents is the file system of an image as its manifest lists it. The configuration is not read, so the image need not
-// be one that a container can run, nor have been built for the platform.
+// Contents is the digest and the layers of an image. The image's configuration is not read, so the image may be one
+// that cannot run, or for another platform.
 type Contents struct {
 	Digest digest.Digest  // of the index or, without one, of the manifest
 	Layers []images.Layer // without diff IDs, the base first
 }
 
-// Contents reads the manifest of an image, for the platform if the image has several. An empty digest means any.
+// Contents reads the manifest of an image and returns its digest and layers, for the client's platform if the image has
+// several. It fails if the digest is not the one in ref, unless that is empty.
 func (c Client) Contents(ctx context.Context, ref Pinned) (out Contents, err error) {
 	err = c.withContents(ctx, ref, func(_ *session, found Contents) error {
 		out = found

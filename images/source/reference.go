@@ -14,7 +14,7 @@ import (
 	"go.podman.io/image/v5/types"
 )
 
-// Reference is an image's name and its source.
+// Reference is the name of a container image, and where to get it if not from the registry in the name.
 type Reference struct {
 	Name string // as in compose files, such as caddy:2.8
 	// From is the source: oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIRECTORY, or
@@ -22,7 +22,7 @@ type Reference struct {
 	From string
 }
 
-// Pinned is a reference with its digest.
+// Pinned is an image reference together with the digest that the image must have.
 type Pinned struct {
 	Reference
 	Digest digest.Digest // of the manifest or the index
@@ -36,7 +36,7 @@ var localTransports = map[string]func(string) (types.ImageReference, error){
 	"dir":            directory.NewReference,
 }
 
-// String returns the name and, unless it is the name's registry, the source.
+// String returns the name of the image, followed by its source unless that is the registry in the name.
 func (r Reference) String() string {
 	if r.From == "" {
 		return r.Name
@@ -44,7 +44,7 @@ func (r Reference) String() string {
 	return fmt.Sprintf("%s (%s)", r.Name, r.From)
 }
 
-// IsLocal reports whether the source is a directory or an archive.
+// IsLocal reports whether the image comes from a local directory or archive instead of a registry.
 func (r Reference) IsLocal() bool { return r.From != "" && !strings.HasPrefix(r.From, "docker:") }
 
 // localReference returns a reference to a file or a directory, relative to dir, or nil for an image in a registry.

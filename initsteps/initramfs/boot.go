@@ -21,7 +21,8 @@ type boot struct {
 	watchdog watchdog
 }
 
-// Main boots: it never returns. The arguments are those that the kernel gave to pkinit, for the real init.
+// Main is the initramfs's process 1: it mounts the root file system, runs the boot steps and executes the real init
+// with args. It never returns.
 func Main(version string, args []string) {
 	r := initsteps.NewReport(version)
 	r.Initramfs = true

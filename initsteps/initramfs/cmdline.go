@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Cmdline is the part of the kernel's command line that pkinit uses.
+// Cmdline holds the arguments of the kernel's command line that pkinit uses, such as root= and init=.
 type Cmdline struct {
 	Root      string            // PARTUUID=…, UUID=…, LABEL=… or a device
 	Type      string            // of the root file system; "" means to try all
@@ -18,7 +18,7 @@ type Cmdline struct {
 	Modules   map[string]string // parameters by name of the module, with _ for -
 }
 
-// ParseCmdline reads a command line. The last of several equal arguments counts, as in the kernel.
+// ParseCmdline parses the kernel's command line. The last of several equal arguments counts, as in the kernel.
 func ParseCmdline(line string) Cmdline {
 	c := Cmdline{Modules: map[string]string{}}
 	for _, arg := range splitArgs(line) {

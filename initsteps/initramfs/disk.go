@@ -10,8 +10,8 @@ import (
 
 const sector = 512
 
-// PartUUID is the identity of a partition that the kernel accepts as root=PARTUUID=…, read from the start of its disk;
-// "" if the disk has no partition table or not that partition.
+// PartUUID returns the value of root=PARTUUID=… for a partition, from the partition table at the start of its disk; ""
+// if the disk has no partition table or no such partition.
 func PartUUID(disk io.ReaderAt, partition int) string {
 	mbr := make([]byte, sector)
 	if _, err := disk.ReadAt(mbr, 0); err != nil || mbr[510] != 0x55 || mbr[511] != 0xaa {
@@ -47,7 +47,8 @@ func guid(b []byte) string {
 		binary.LittleEndian.Uint16(b[6:]), b[8:10], b[10:16])
 }
 
-// Ext4 reads UUID and label from the superblock of an ext2, ext3 or ext4 file system; "" if it is none.
+// Ext4 reads UUID and label from the superblock of an ext2, ext3 or ext4 file system. Both are "" if the device has
+// none.
 func Ext4(device io.ReaderAt) (uuid, label string) {
 	super := make([]byte, 1024)
 	if _, err := device.ReadAt(super, 1024); err != nil || binary.LittleEndian.Uint16(super[56:]) != 0xef53 {

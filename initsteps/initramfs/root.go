@@ -9,13 +9,14 @@ import (
 	"strings"
 )
 
-// Devices are the block devices of a system.
+// Devices finds block devices in /sys/class/block and their nodes in /dev.
 type Devices struct {
 	Sys string // its directory of block devices, /sys/class/block
 	Dev string // its directory of device nodes, /dev
 }
 
-// Find returns the device that a root= means; an error says what is missing and which block devices exist.
+// Find returns the path of the block device that the kernel argument root= names, such as PARTUUID=…. If there is none,
+// the error lists the existing block devices.
 func (d Devices) Find(spec string) (string, error) {
 	if spec == "" {
 		return "", errors.New("the kernel's command line has no root=")

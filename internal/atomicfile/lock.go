@@ -26,17 +26,18 @@ func Lock(ctx context.Context, name string) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return Flock(ctx, f) })
 }
 
-// LockWithin is Lock that fails with ErrLocked after a time.
+// LockWithin locks a file exclusively like Lock, but returns ErrLocked if it has to wait longer than limit.
 func LockWithin(ctx context.Context, name string, limit time.Duration) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return flock(ctx, f, unix.LOCK_EX, limit) })
 }
 
-// TryLock is Lock that does not wait: it returns ErrLocked if the lock is held.
+// TryLock locks a file exclusively like Lock, but returns ErrLocked instead of waiting.
 func TryLock(name string) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return tryFlock(f, unix.LOCK_EX) })
 }
 
-// RLock waits for a shared lock: several processes may hold it together, but not with an exclusive one.
+// RLock waits for a shared lock on a file, and returns the function that releases it. Several processes may hold a
+// shared lock, but not while one holds an exclusive lock.
 func RLock(ctx context.Context, name string) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return flock(ctx, f, unix.LOCK_SH, 0) })
 }

@@ -24,8 +24,8 @@ func Produce(ctx context.Context, name string, fill func(*os.File) error) error 
 	return SyncDir(filepath.Dir(name))
 }
 
-// ProduceUnsynced is Produce without the syncs: after a power cut the file may be incomplete. It is for cached files
-// that are verified whenever they are used.
+// ProduceUnsynced creates a file unless it exists, like Produce but without fsync: after a power cut the file may be
+// incomplete. It is for cached files that are verified whenever they are used.
 func ProduceUnsynced(ctx context.Context, name string, fill func(*os.File) error) error {
 	return produce(ctx, name, fill)
 }

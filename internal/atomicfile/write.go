@@ -83,7 +83,7 @@ func syncDir(d *os.File) error {
 	return errors.Join(err, d.Close())
 }
 
-// Pending is the new version of a file, which gets its name by Commit. It is locked until Close.
+// Pending is the new version of a file under a temporary name, until Commit renames it. It is locked until Close.
 type Pending struct {
 	*os.File
 	root      *os.Root
@@ -94,8 +94,8 @@ type Pending struct {
 
 const tmpSuffix = ".tmp"
 
-// Create creates the new version of a file: an empty file under the name with ".tmp" appended. It waits for other
-// processes that write the file, and replaces what a killed process left.
+// Create starts a new version of a file: it opens an empty file of that name with ".tmp" appended, which Commit
+// renames. It waits for other processes that write the same file, and overwrites leftovers of killed processes.
 func Create(ctx context.Context, name string) (*Pending, error) {
 	root, err := os.OpenRoot(filepath.Dir(name))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// Format is a compression format, named as its program is; None is content that is not compressed.
+// Format is a compression format by the name of its program, such as "gzip". None means uncompressed.
 type Format string
 
 // The formats that Detect knows.
@@ -33,7 +33,7 @@ const (
 // HeaderSize is the number of bytes that Detect needs at most.
 const HeaderSize = 6
 
-// Detect returns the format of content that begins with header.
+// Detect returns the compression format of content whose first bytes are header, or None.
 func Detect(header []byte) Format {
 	for _, f := range []struct {
 		magic  string
@@ -49,7 +49,7 @@ func Detect(header []byte) Format {
 	return None
 }
 
-// DetectAt returns the format of a file.
+// DetectAt returns the compression format of a file by its first bytes, or None.
 func DetectAt(r io.ReaderAt) (Format, error) {
 	header := make([]byte, HeaderSize)
 	n, err := r.ReadAt(header, 0)
@@ -59,7 +59,7 @@ func DetectAt(r io.ReaderAt) (Format, error) {
 	return Detect(header[:n]), nil
 }
 
-// Unpack is the command that decompresses a file of the format in place, or "" for None.
+// Unpack returns the shell command that decompresses a file of this format in place, such as "gunzip"; "" for None.
 func (f Format) Unpack() string {
 	return map[Format]string{Gzip: "gunzip", Zstd: "unzstd", Xz: "unxz", Bzip2: "bunzip2", Zip: "unzip"}[f]
 }
@@ -91,7 +91,7 @@ func join(formats []Format) string {
 	return strings.Join(names, ", ")
 }
 
-// NewReader returns a reader of the decompressed content of a stream of the format.
+// NewReader returns a reader of the decompressed content of a stream in this format.
 func (f Format) NewReader(r io.Reader) (io.ReadCloser, error) {
 	switch f {
 	case None:

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// FormatOf returns the format that the ending of a file name promises, whatever its case; None if it promises none. The
-// format may be one that Detect does not know, such as lz4.
+// FormatOf returns the compression format of a file by the ending of its name, in any case, or None. It also knows
+// formats that this package cannot decompress, such as lz4.
 func FormatOf(name string) Format {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".gz", ".tgz":

@@ -14,7 +14,7 @@ func Reader(ctx context.Context, r io.Reader) io.Reader { return reader{ctx, r} 
 // blocks.
 func Writer(ctx context.Context, w io.Writer) io.Writer { return writer{ctx, w} }
 
-// ReaderAt is Reader for an io.ReaderAt.
+// ReaderAt returns an io.ReaderAt whose ReadAt fails with the cause of ctx once ctx is done.
 func ReaderAt(ctx context.Context, r io.ReaderAt) io.ReaderAt { return readerAt{ctx, r} }
 
 type reader struct {

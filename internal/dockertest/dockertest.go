@@ -18,7 +18,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// Daemon is a Docker daemon that cannot build images, and whose containers have no network.
+// Daemon is a Docker daemon that a test starts, without network for its containers.
 type Daemon struct {
 	Host string // for DOCKER_HOST
 	Data string // its data directory
@@ -28,7 +28,7 @@ type Daemon struct {
 	cmd *exec.Cmd
 }
 
-// Need skips or fails a test, as internal/needs does, where Docker cannot be started.
+// Need skips the test if Docker cannot be started here; in strict mode it fails the test.
 func Need(t *testing.T) {
 	t.Helper()
 	needs.Root(t)
@@ -37,7 +37,7 @@ func Need(t *testing.T) {
 	}
 }
 
-// Start starts a daemon with a data directory, which stops at the end of the test.
+// Start starts a Docker daemon with the given data directory, and stops it at the end of the test.
 func Start(t *testing.T, data string) *Daemon {
 	t.Helper()
 	Need(t)
@@ -98,7 +98,8 @@ func (d *Daemon) Stop() {
 	_ = d.cmd.Wait()                          // errors are in the log
 }
 
-// Run runs a docker command with an input and returns its output.
+// Run runs a docker command against the daemon, with in as its standard input, and returns its output. If it fails, the
+// test fails.
 func (d *Daemon) Run(in []byte, args ...string) string {
 	d.t.Helper()
 	cmd := exec.CommandContext(d.t.Context(), "docker", append([]string{"--host", d.Host}, args...)...)

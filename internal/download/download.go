@@ -18,14 +18,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
-// File is a file to download.
+// File is the URL of a file to download, with its SHA-256 and size if they are known.
 type File struct {
 	URL    string // http, https or file
 	SHA256 string // in hexadecimal; empty: not verified
 	Size   int64  // in bytes; 0: unknown
 }
 
-// Options are optional, Retry aside.
+// Options are the retries, HTTP client, size limit and progress callback of a download. All but Retry may be left at
+// zero.
 type Options struct {
 	Retry    Retry
 	Client   *http.Client            // nil: http.DefaultClient

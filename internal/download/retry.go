@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Retry limits what a slow or broken server costs.
+// Retry says how often a failed download is repeated, after which pause, and after how long without data an attempt
+// fails.
 type Retry struct {
 	Attempts     int           // the first included
 	Backoff      time.Duration // before the second attempt; it doubles with each
@@ -23,13 +24,14 @@ type Retry struct {
 // MinProgress is how many bytes an attempt has to add so that the attempts are counted from one again.
 const MinProgress = 1 << 20
 
-// DefaultRetry suits servers on the internet.
+// DefaultRetry returns numbers of attempts and timeouts that suit servers on the internet.
 func DefaultRetry() Retry {
 	return Retry{Attempts: 4, Backoff: time.Second, StallTimeout: 30 * time.Second}
 }
 
-// Do calls attempt until it succeeds, fails permanently, or has failed r.Attempts times without progress. size returns
-// how many bytes of the result exist. Do returns the last error.
+// Do calls attempt until it succeeds, fails with an error that permanent accepts, or fails r.Attempts times in a row.
+// size returns the number of bytes received so far; an attempt that adds MinProgress bytes starts the count anew. Do
+// returns the last error.
 func (r Retry) Do(ctx context.Context, permanent func(error) bool, size func() int64, attempt func(context.Context) error) error {
 	backoff := r.Backoff
 	for n := 1; ; n++ {
@@ -56,7 +58,7 @@ func (r Retry) Do(ctx context.Context, permanent func(error) bool, size func() i
 	}
 }
 
-// StatusError is an HTTP response without the file.
+// StatusError is the error for an HTTP response whose status is not a success, such as 404 Not Found.
 type StatusError struct {
 	Code   int
 	Status string // code and text, such as "404 Not Found"

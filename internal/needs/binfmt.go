@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Binfmt starts a test of the running binary as root of a user namespace with a binfmt_misc of its own, which is empty,
-// and returns its output. size is the number of users there.
+// Binfmt runs a test of this binary as root of a new user namespace with an empty binfmt_misc, and returns its output.
+// size is the number of user IDs in the namespace.
 func Binfmt(t *testing.T, size int, test string, env ...string) string {
 	t.Helper()
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: size}}

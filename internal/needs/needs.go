@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Unavailable ends a test that cannot run here, with the reason.
+// Unavailable skips a test with the reason why it cannot run on this machine; in strict mode it fails the test.
 func Unavailable(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("PKBUILD_TEST_STRICT") != "" {
@@ -18,7 +18,7 @@ func Unavailable(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// Root ends a test that is not run by root.
+// Root skips the test unless it runs as root; in strict mode it fails the test.
 func Root(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -26,8 +26,8 @@ func Root(t testing.TB) {
 	}
 }
 
-// Program is the path of a program; the test ends where it is missing. Those that administrators run are found, too,
-// where they are not on the PATH.
+// Program returns the path of a program, also if it is only in /usr/sbin or /sbin. If it is not installed the test is
+// skipped, or fails in strict mode.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {

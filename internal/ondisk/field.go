@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// FieldAt returns the name of the field of a struct type at an offset in bytes, of embedded structs the innermost one;
-// "_" behind the last field.
+// FieldAt returns the name of the struct field at an offset in bytes, for messages about on-disk structures; inside an
+// embedded struct it names the embedded struct's field. Beyond the last field it returns "_".
 func FieldAt(t reflect.Type, offset int) string {
 	for i := range t.NumField() {
 		f := t.Field(i)

@@ -24,14 +24,14 @@ var ErrDirectory = errors.New("is a directory")
 // Stdout is the name of the standard output as a destination.
 const Stdout = "-"
 
-// Destination is where a command writes a file.
+// Destination is the output file or stream of a command, as the user named it.
 type Destination struct {
 	Name string // as the user wrote it
 	File string // the regular file, which need not exist, with symlinks resolved; "" for a stream
 }
 
-// Resolve looks up a destination. It fails for a directory, for a block device, with the command that writes to it, and
-// for all other files that are neither regular, a pipe nor a character device.
+// Resolve returns the destination of a name: a file to create or replace, a pipe, a character device, or stdout. It
+// fails for directories, sockets and block devices; for the last the error has the command that writes to one.
 func Resolve(name string) (Destination, error) {
 	d := Destination{Name: name}
 	if name == Stdout {
@@ -99,7 +99,8 @@ func (d Destination) IsStdout() bool {
 	return err == nil && os.SameFile(out, named)
 }
 
-// RequireFile fails for a stream. The content is what cannot be streamed, such as "an ext4 file system".
+// RequireFile returns an error if the destination is a stream, for content that cannot be streamed, such as "an ext4
+// file system".
 func (d Destination) RequireFile(content string) error {
 	if d.IsStream() {
 		return fmt.Errorf("output %s is a stream, and %s is not written front to back: write to a regular file", d.Name, content)
@@ -120,7 +121,7 @@ func (d Destination) Write(ctx context.Context, write func(*os.File) error) (err
 	return write(f)
 }
 
-// WriteFile writes data to the destination of a name.
+// WriteFile writes data to the file or stream that name denotes; see Resolve.
 func WriteFile(ctx context.Context, name string, data []byte) error {
 	d, err := Resolve(name)
 	if err != nil {
@@ -158,7 +159,8 @@ func (d Destination) Open(ctx context.Context) (*os.File, error) {
 	}
 }
 
-// RefuseCompressed fails if the ending of the name promises a compression, which a command without one cannot keep.
+// RefuseCompressed returns an error if the destination's name ends like a compressed file, for commands that cannot
+// compress.
 func (d Destination) RefuseCompressed() error {
 	if f := compress.FormatOf(d.Name); f != compress.None {
 		return fmt.Errorf("output %s: its ending promises %s, and the file is not compressed: choose another ending, and compress the file afterwards", d.Name, f)

@@ -15,8 +15,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// After calls prepare with the directory of a new file system and syncs it, calls act, and calls check with the
-// directory of the file system as a power cut right after act leaves it.
+// After tests what a power cut leaves: it calls prepare with the directory of a new file system, syncs, calls act, and
+// calls check with the directory of a copy of the file system as it is on the device right after act.
 func After(t *testing.T, prepare, act, check func(dir string)) {
 	t.Helper()
 	needs.Root(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Registry is an http.Handler.
+// Registry is an HTTP handler that serves a container registry for tests, with blobs from a directory.
 type Registry struct {
 	Dir string // of the blobs; must exist
 
@@ -32,7 +32,7 @@ type manifest struct {
 	data      []byte
 }
 
-// Pushed returns the digests of the pushed blobs, in order.
+// Pushed returns the digests of the blobs that clients pushed, in order.
 func (r *Registry) Pushed() []digest.Digest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,7 +41,7 @@ func (r *Registry) Pushed() []digest.Digest {
 
 var route = regexp.MustCompile(`^/v2/(?:(.+)/(manifests|blobs)/(.+))?$`)
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP answers the requests of the OCI distribution protocol that pulling and pushing need.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	parts := route.FindStringSubmatch(req.URL.Path)
 	switch {
@@ -56,7 +56,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// Put adds a manifest by a tag and by its digest.
+// Put adds a manifest to a repository, under its digest and under ref, a tag.
 func (r *Registry) Put(repository, ref, mediaType string, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

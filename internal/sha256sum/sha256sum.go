@@ -23,7 +23,7 @@ func File(ctx context.Context, name string) (string, error) {
 	return sum, err
 }
 
-// FileIn is File for a name in a file system.
+// FileIn returns the SHA-256, in hexadecimal, of the file at a name in fsys.
 func FileIn(ctx context.Context, fsys fs.FS, name string) (string, error) {
 	f, err := fsys.Open(name)
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Nearest is the name that the fewest edits lead to from a mistyped one, which may have capitals, or "" where none is
-// near: at most a third of its bytes may differ, and one in any case. Of several it is the first in alphabetical order.
+// Nearest returns the name that differs from a mistyped one in the fewest characters, ignoring case, for "did you mean"
+// messages. It returns "" if all differ in more than a third of their bytes; one difference is always allowed. Of
+// several it returns the first in alphabetical order.
 func Nearest(mistyped string, names []string) string {
 	mistyped = strings.ToLower(mistyped)
 	best, least := "", max(1, len(mistyped)/3)+1

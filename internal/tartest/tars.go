@@ -9,47 +9,47 @@ import (
 	"time"
 )
 
-// Entry is an entry of an archive. Its size is that of its content.
+// Entry is an entry of a tar archive in a test: its header and content. Of sets the header's size.
 type Entry struct {
 	tar.Header
 	Content string
 }
 
-// Dir is a directory with mode 0755.
+// Dir returns a tar entry for a directory with mode 0755.
 func Dir(name string) Entry {
 	return Entry{tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755}, ""}
 }
 
-// File is a regular file with mode 0644.
+// File returns a tar entry for a regular file with mode 0644.
 func File(name, content string) Entry {
 	return Entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644}, content}
 }
 
-// Symlink is a symbolic link.
+// Symlink returns a tar entry for a symbolic link.
 func Symlink(name, target string) Entry {
 	return Entry{tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, ""}
 }
 
-// Link is a further name of an entry that comes before.
+// Link returns a tar entry for a hard link to an earlier entry.
 func Link(name, target string) Entry {
 	return Entry{tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: target, Mode: 0o644}, ""}
 }
 
-// Device is a device or a FIFO with mode 0660.
+// Device returns a tar entry for a device or a FIFO with mode 0660. kind is a type flag of package tar.
 func Device(kind byte, name string, major, minor int64) Entry {
 	return Entry{tar.Header{Typeflag: kind, Name: name, Mode: 0o660, Devmajor: major, Devminor: minor}, ""}
 }
 
-// With changes the header of an entry.
+// With returns the entry after change has modified its tar header.
 func (e Entry) With(change func(*tar.Header)) Entry {
 	change(&e.Header)
 	return e
 }
 
-// Written is the time of all entries that have no other.
+// Written returns the modification time of tar entries that set no other.
 func Written() time.Time { return time.Date(2025, 3, 4, 5, 6, 7, 123456789, time.UTC) }
 
-// Of is an uncompressed archive. The error names the entry that an archive cannot have.
+// Of returns an uncompressed tar archive of the entries. It fails for an entry that tar cannot store, and names it.
 func Of(entries ...Entry) ([]byte, error) {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Variety is a layer with what an archive can have, and one above it that changes of it what it can. Its /bin/hello is
-// Hello. More goes into the former.
+// Variety returns two image layers for tests: lower with every kind of entry that a tar archive can have, and upper
+// with every kind of change to them. Lower also has the program Hello as /bin/hello, and the entries in more.
 func Variety(more ...Entry) (lower, upper []byte, err error) {
 	lower, err = Of(append(varietyLower(), more...)...)
 	upper, errUpper := Of(
@@ -45,8 +45,8 @@ func varietyLower() []Entry {
 	}
 }
 
-// Foreign is a file with an extended attribute of no namespace of Linux, which Docker left out before version 25, and
-// which it refuses the layer for since.
+// Foreign returns a tar entry for a file with an extended attribute in a namespace that Linux does not have. Docker
+// before version 25 drops the attribute; later versions reject the layer.
 func Foreign() Entry { return File("xattrs-foreign", "").With(xattrs("user.a", "b", "foo.bar", "c")) }
 
 // Changes of a header, for With.
@@ -62,7 +62,7 @@ func xattrs(pairs ...string) func(*tar.Header) {
 	}
 }
 
-// Hello is a program for arm64 that says hello.
+// Hello returns a static program for arm64 that prints "hello".
 func Hello() string {
 	const at, greeting = 0x400000, "hello\n"
 	code := []uint32{

@@ -10,7 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// New returns a tree of lines such as "d usr", "f usr/x content", "l bin usr/bin", "w gone" (a whiteout), "h b a".
+// New returns the tree that lines describe, each a type letter, a path and a content or target: "d usr", "f usr/x
+// content", "l bin usr/bin" (a symlink), "w gone" (a whiteout), "h b a" (a hard link).
 func New(t *testing.T, lines ...string) *tree.Tree {
 	t.Helper()
 	out := tree.New()
@@ -35,7 +36,7 @@ func New(t *testing.T, lines ...string) *tree.Tree {
 	return out
 }
 
-// List returns the lines from which New makes an equal tree.
+// List returns a tree as lines in the format that New reads.
 func List(t *testing.T, in *tree.Tree) []string {
 	t.Helper()
 	var out []string

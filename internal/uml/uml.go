@@ -17,7 +17,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// Machine is what a test runs on. The files of the host are its own: what is to be written belongs on a tmpfs or a disk.
+// Machine is a User Mode Linux machine, on which a test can use real block devices and kernel features as root. It
+// shares the host's file system, so a test should write only to a tmpfs or to the machine's disks.
 type Machine struct {
 	Memory  string   // such as 512M
 	Disks   []string // files: the disks ubda, ubdb, …
@@ -39,8 +40,8 @@ echo o >/proc/sysrq-trigger
 sleep 60
 `
 
-// Run runs a test of the running binary, and returns what the console showed. How the test ended is the caller's to look
-// for in that.
+// Run boots the machine, runs one test of this binary in it, and returns the console output, in which the caller finds
+// whether the test passed.
 func (m Machine) Run(t *testing.T, test string) string {
 	t.Helper()
 	self, err := os.Executable()

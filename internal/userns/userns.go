@@ -22,8 +22,8 @@ const idCount = 65536
 // ErrUnavailable is why an ordinary user cannot have a user namespace.
 var ErrUnavailable = errors.New("no user namespace")
 
-// Run runs this program again with the same arguments in a user namespace, and waits for it. Its error is an
-// *exec.ExitError if the program failed, and ErrUnavailable if it was not started.
+// Run runs this program again, with the same arguments, as root of a new user namespace, and waits for it. It returns
+// ErrUnavailable if namespaces cannot be created here, and an *exec.ExitError if the program failed.
 func Run(ctx context.Context) error {
 	u, err := user.Current()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Notifier receives a message when a program waits.
+// Notifier says when and how the user is told that a program is waiting: first after a time, then at intervals.
 type Notifier struct {
 	After  time.Duration // the first message comes after a wait of this length
 	Every  time.Duration // between further messages
@@ -17,10 +17,10 @@ type Notifier struct {
 
 type key struct{}
 
-// With returns a context whose waits are reported to n. Notify may be called concurrently.
+// With returns a context in which Watch sends its messages to n. n.Notify may be called concurrently.
 func With(ctx context.Context, n Notifier) context.Context { return context.WithValue(ctx, key{}, n) }
 
-// Error is a wait that reached its limit. It is the cause of the context that Watch returns.
+// Error is the error for a wait that exceeded its limit: what the program waited for, and how long.
 type Error struct {
 	What  string // for what the program waited
 	Limit time.Duration
@@ -28,9 +28,9 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("waited %s for %s", short(e.Limit), e.What) }
 
-// Watch watches a wait until stop is called. As long as progress returns the same number, the program waits for what: the
-// user gets messages, and after the limit the returned context is cancelled with an Error. A limit of 0 is none; a
-// progress of nil never changes.
+// Watch supervises a wait for what until stop is called. While progress returns the same number, the Notifier in ctx
+// sends messages to the user; after limit without progress the returned context is cancelled with an Error. A limit of
+// 0 means no limit; a nil progress never changes.
 func Watch(ctx context.Context, what string, limit time.Duration, progress func() int64) (_ context.Context, stop func()) {
 	n, _ := ctx.Value(key{}).(Notifier)
 	if n.Notify == nil && limit == 0 {

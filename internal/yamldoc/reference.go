@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Reference returns the keys of a document and of all mappings in it, as tables in Markdown.
+// Reference returns the documentation of a YAML format, the keys of the struct type t and of all nested ones, as tables
+// in Markdown.
 func Reference(t reflect.Type, title string) string {
 	var b strings.Builder
 	writeTable(&b, t, title, map[reflect.Type]bool{})

@@ -10,7 +10,7 @@ import (
 // schema is a JSON Schema, or a part of one.
 type schema map[string]any
 
-// Schema returns the JSON Schema (2020-12) of a document, for editors.
+// Schema returns the JSON Schema (2020-12) of a YAML format whose documents decode to t, for editors.
 func Schema(t reflect.Type, title string) ([]byte, error) {
 	root := schema{"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
 	definitions := schema{}

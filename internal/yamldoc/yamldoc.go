@@ -37,7 +37,7 @@ const (
 	maxDepth = 64 // of brackets
 )
 
-// Place is the place of a value in a file.
+// Place is the file, line, column and path of a value in a YAML document, for messages.
 type Place struct {
 	File         string
 	Line, Column int    // from 1
@@ -53,7 +53,7 @@ func (p Place) String() string {
 	return s
 }
 
-// Problem is one mistake in a document.
+// Problem is one mistake in a YAML document, with its place.
 type Problem struct {
 	Place
 	Message string
@@ -62,7 +62,7 @@ type Problem struct {
 // String returns file:line:column: path: message.
 func (p Problem) String() string { return p.Place.String() + ": " + p.Message }
 
-// Problems are the mistakes in a document, sorted by place.
+// Problems is an error that lists all mistakes in a YAML document, sorted by place.
 type Problems []Problem
 
 // Error returns all mistakes, one to a line.
@@ -74,11 +74,11 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Places are the places of decoded values, by pointers to them.
+// Places maps pointers to decoded values to their places in the YAML document.
 type Places map[any]Place
 
-// Decode decodes a document into the struct to which v points. The error is of type Problems. A caller's own checks use the
-// places: those of the fields and items that the document has.
+// Decode decodes a YAML document into the struct to which v points, and returns the place (file, line, column) of each
+// decoded value. Unknown keys and values of the wrong type are errors, all of them in one error of type Problems.
 func Decode(file string, src []byte, v any) (Places, error) {
 	d := decoder{file: file, places: Places{}}
 	root, err := parse(src)
@@ -95,7 +95,7 @@ func Decode(file string, src []byte, v any) (Places, error) {
 	return d.places, d.problems.sorted()
 }
 
-// Add returns the error with a further problem.
+// Add adds a problem at a place to err, which is nil or of type Problems, and returns the result.
 func Add(err error, at Place, format string, args ...any) error {
 	var problems Problems
 	if err != nil && !errors.As(err, &problems) {

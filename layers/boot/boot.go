@@ -32,10 +32,10 @@ const (
 	pkinitPath    = "usr/lib/pkinit/pkinit"
 )
 
-// Kind implements Layer.
+// Kind returns the name and version of the layer kind "boot".
 func (Layer) Kind() layers.Kind { return layers.Kind{Name: "boot", Version: 1, Kept: true} }
 
-// Make implements Layer.
+// Make returns the files of /boot/firmware, pkinit and /etc/fstab as a tree, given the packages' files below.
 func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
 	kernel, err := findKernel(below)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Mount is the mount of a partition besides boot and root.
+// Mount is the fstab entry of a partition besides boot and root: its number, mount point and type.
 type Mount struct {
 	Partition int    `json:"partition"` // its number
 	Target    string `json:"target"`    // mount point, absolute and clean

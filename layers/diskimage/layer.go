@@ -20,17 +20,18 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is a base image.
+// Layer is the lowest layer of a root file system, taken from a vendor's disk image: its source, SHA-256, and the
+// partitions to leave out.
 type Layer struct {
 	Source string   `json:"source"`         // URL, or path relative to Env.Dir
 	SHA256 string   `json:"sha256"`         // of the published file, in hexadecimal
 	Drop   []uint32 `json:"drop,omitempty"` // numbers of partitions to leave out
 }
 
-// Kind implements layers.Layer.
+// Kind returns the name and version of the layer kind "image".
 func (Layer) Kind() layers.Kind { return layers.Kind{Name: "image", Version: 1, Kept: true} }
 
-// Make implements layers.Layer.
+// Make downloads the disk image unless it is cached, and returns its files as a tree.
 func (l Layer) Make(ctx context.Context, env *layers.Env, _ *tree.Tree) (*tree.Tree, error) {
 	name, err := l.unpacked(ctx, env)
 	if err != nil {
@@ -52,7 +53,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, _ *tree.Tree) (*tree.T
 	return t, nil
 }
 
-// Dir returns the directory of a cache that holds images.
+// Dir returns the directory of a build cache that holds vendors' disk images.
 func Dir(cache string) string { return filepath.Join(cache, "images") }
 
 // unpacked returns the path of the uncompressed image in the cache, and adds it if it is missing.

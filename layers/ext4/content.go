@@ -7,7 +7,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// SparseReaderAt is a reader of a tree.Content that knows where it has data.
+// SparseReaderAt is an io.ReaderAt for the content of a sparse file, which also tells which ranges hold data.
 type SparseReaderAt interface {
 	io.ReaderAt
 	// NextData returns the next range of data that ends behind an offset. Without one, start is the size or more.

@@ -8,15 +8,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// FileSystem is the layout of a tree as a file system that is not written yet.
+// FileSystem is an ext4 file system in memory: its tree is laid out, and Write has yet to write it.
 type FileSystem struct {
 	plan *plan
 	tree *tree.Tree
 	size int64
 }
 
-// Prepare lays a tree out on o.Size bytes or, if that is zero, on the smallest size that leaves a number of bytes free
-// for ordinary users. The tree must not change afterwards.
+// Prepare lays a tree out as an ext4 file system of o.Size bytes or, if that is zero, of the smallest size that leaves
+// free bytes to ordinary users. The tree must not change afterwards.
 func Prepare(t *tree.Tree, o Options, free int64) (*FileSystem, error) {
 	p, err := lay(t, o, free)
 	if err != nil {
@@ -31,7 +31,7 @@ func Prepare(t *tree.Tree, o Options, free int64) (*FileSystem, error) {
 // Size returns the size of the file system in bytes.
 func (fs *FileSystem) Size() int64 { return fs.size }
 
-// Mapped returns the number of bytes that Write writes; the rest are holes.
+// Mapped returns the number of bytes that Write writes. The rest of the file system are holes.
 func (fs *FileSystem) Mapped() int64 {
 	p := fs.plan
 	blocks := p.next // no holes up to here, except among the fixed blocks
@@ -46,8 +46,8 @@ func (fs *FileSystem) Mapped() int64 {
 	return int64(blocks) * blockSize
 }
 
-// Write writes the file system from an offset on, front to back, in blocks of 4 KiB. No reader looks at the blocks that
-// it skips. If w is an *os.File, the kernel copies large contents.
+// Write writes the file system at an offset of w, in ascending order and in blocks of 4 KiB. It skips blocks that
+// nothing refers to. If w is an *os.File, the kernel copies large contents.
 func (fs *FileSystem) Write(ctx context.Context, w io.WriterAt, offset int64) error {
 	out := output{to: w, base: offset, buffer: make([]byte, 0, bufferSize)}
 	return (&writer{plan: fs.plan, out: out, sections: fs.plan.sections()}).run(ctx, fs.tree)

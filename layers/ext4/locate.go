@@ -8,11 +8,11 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Tree returns the tree that the file system is made of.
+// Tree returns the tree of files that the file system holds.
 func (fs *FileSystem) Tree() *tree.Tree { return fs.tree }
 
-// Locate describes what a byte of the written file system belongs to: the path of a file, if it is part of one, and the
-// field.
+// Locate describes which part of the written file system the byte at an offset belongs to: field is a field of a
+// structure or "content"; path is the file it belongs to, or "".
 func (fs *FileSystem) Locate(offset int64) (path, field string) {
 	p, block := fs.plan, uint64(offset/blockSize)
 	if block >= p.blocks {

@@ -2,7 +2,7 @@ package ext4
 
 import "io"
 
-// Usage is the space that the superblock of a file system reports. Sizes are in bytes.
+// Usage is the size, the free space in bytes and the number of inodes in an ext4 superblock.
 type Usage struct {
 	UUID       [16]byte
 	Size       int64
@@ -13,7 +13,8 @@ type Usage struct {
 	Features   []string // as dumpe2fs names them
 }
 
-// ReadUsage reads the superblock of a file system that begins at an offset in bytes.
+// ReadUsage reads size, free space and inode counts from the ext4 superblock of the file system at an offset of r in
+// bytes.
 func ReadUsage(r io.ReaderAt, offset int64) (Usage, error) {
 	sb, err := readSuperblock(r, offset)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 const maxSize = 1 << 44 // 16 TiB: the resize inode and the old fields of the format end there
 
-// Options determine a file system, together with its tree.
+// Options are the properties of an ext4 file system besides its files: size, UUID, label, times and features.
 type Options struct {
 	UUID            [16]byte  // required; it also seeds the hashes of directories
 	Label           string    // at most 16 bytes
@@ -22,7 +22,7 @@ type Options struct {
 	OrphanFile      bool      // adds an orphan file; needs Linux 5.15
 }
 
-// MinSize returns the size in bytes of the smallest file system that holds the tree and has a number of bytes free for
+// MinSize returns the size in bytes of the smallest ext4 file system that holds the tree and leaves free bytes to
 // ordinary users. It ignores o.Size.
 func MinSize(t *tree.Tree, o Options, free int64) (int64, error) {
 	o.Size = 0
@@ -33,9 +33,9 @@ func MinSize(t *tree.Tree, o Options, free int64) (int64, error) {
 	return fs.Size(), nil
 }
 
-// Write writes the tree as an ext4 file system of o.Size bytes to a file, from an offset on, and lengthens the file if it
-// is too short. The previous content does not matter: no reader looks at the blocks that Write skips. After an error the
-// file holds a part of the file system.
+// Write writes the tree as an ext4 file system of o.Size bytes into a file at an offset, and extends the file if it is
+// too short. Previous content does not matter: no reader looks at the blocks that Write skips. After an error the file
+// holds a part of the file system.
 func Write(ctx context.Context, f *os.File, offset int64, t *tree.Tree, o Options) error {
 	if err := write(ctx, f, offset, t, o); err != nil {
 		return fmt.Errorf("write ext4 of %d bytes to %s: %w", o.Size, f.Name(), err)

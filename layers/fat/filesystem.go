@@ -9,7 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Options are what a file system is, apart from its tree. Sizes are in bytes.
+// Options are the properties of a FAT32 file system besides its files: size, label, volume ID and times. Sizes are in
+// bytes.
 type Options struct {
 	Size   int64     // of the partition; 0: as small as the tree and Free allow
 	Free   int64     // room to leave, where Size is 0
@@ -21,7 +22,7 @@ type Options struct {
 	Now    time.Time // time of entries that have none
 }
 
-// FileSystem is a tree laid out as a FAT32 file system that is not written yet.
+// FileSystem is a FAT32 file system in memory: its tree is laid out, and Write has yet to write it.
 type FileSystem struct {
 	geometry
 	options Options
@@ -31,8 +32,8 @@ type FileSystem struct {
 	next    uint32  // first free cluster
 }
 
-// Prepare lays a tree out. The tree must not change afterwards. It fails where FAT32 cannot hold a file, naming it, or
-// where the files need more than o.Size.
+// Prepare lays a tree out as a FAT32 file system. The tree must not change afterwards. It fails if the files need more
+// than o.Size bytes, or if FAT32 cannot store a file, which the error names.
 func Prepare(t *tree.Tree, o Options) (*FileSystem, error) {
 	label, err := encodeLabel(o.Label)
 	if err != nil {
@@ -93,19 +94,19 @@ func (fs *FileSystem) allocate() {
 	}
 }
 
-// Tree is the tree of the file system.
+// Tree returns the tree of files that the file system holds.
 func (fs *FileSystem) Tree() *tree.Tree { return fs.tree }
 
-// Size is the size of the partition, in bytes.
+// Size returns the size of the file system in bytes.
 func (fs *FileSystem) Size() int64 { return fs.size }
 
-// Mapped is the number of bytes that Write writes.
+// Mapped returns the number of bytes that Write writes. The rest of the partition are holes.
 func (fs *FileSystem) Mapped() int64 {
 	return fs.reserved + fs.copies*fs.usedFAT() + roundUp(fs.offset(fs.next)-fs.data(), blockSize)
 }
 
-// Write writes the file system from an offset on, front to back, in whole blocks of 4 KiB. Nobody reads what it leaves
-// out.
+// Write writes the file system at an offset of w, in ascending order and in whole blocks of 4 KiB. It skips blocks that
+// nothing refers to.
 func (fs *FileSystem) Write(ctx context.Context, w io.WriterAt, offset int64) error {
 	out := &output{to: w, base: offset, buffer: make([]byte, 0, bufferSize)}
 	if err := fs.writeHeader(out); err != nil {

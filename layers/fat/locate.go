@@ -8,8 +8,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Locate returns what a byte of the written file system belongs to: the path of a file, empty where it is none, and the
-// part of it.
+// Locate describes which part of the written file system the byte at an offset belongs to: field is a structure such as
+// the boot sector, or "content"; path is the file it belongs to, or "".
 func (fs *FileSystem) Locate(offset int64) (path, field string) {
 	if offset < fs.data() {
 		return "", fs.headerField(offset)

@@ -11,9 +11,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Read reads the FAT32 file system of a partition of size bytes from an offset of r on. Directories and files have mode
-// 0755 and root as their owner. Contents stay in r, which must stay open as long as the tree is used. Other file
-// systems are named in the error; damage, such as chains that meet or end early, is an error with the name of the file.
+// Read reads the FAT32 file system in the size bytes of r from an offset on into a tree. Directories and files get mode
+// 0755 and belong to root. Contents stay in r, which must stay open as long as the tree is used. Read fails for other
+// file systems, which the error names, and for damage such as cluster chains that meet or end early.
 func Read(ctx context.Context, r io.ReaderAt, offset, size int64) (*tree.Tree, error) {
 	v, err := openVolume(r, offset, size)
 	if err != nil {

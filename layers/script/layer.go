@@ -20,7 +20,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is a script with its inputs and secrets.
+// Layer is a layer that a script of the recipe makes by running in the root file system, with its input files and
+// secrets.
 type Layer struct {
 	Architecture string        `json:"architecture"`
 	Date         time.Time     `json:"date"` // of what it writes
@@ -37,13 +38,13 @@ const (
 	scriptFile = "script"
 )
 
-// Kind implements layers.Layer.
+// Kind returns the name and version of the layer kind "run".
 func (Layer) Kind() layers.Kind {
 	code := fmt.Sprintf("%.8x", sha256.Sum256([]byte(sandbox.Script())))
 	return layers.Kind{Name: "run", Version: 1, Code: code, Copies: true}
 }
 
-// Make implements layers.Layer.
+// Make runs the script in the tree below and returns the changes that it made.
 func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (t *tree.Tree, err error) {
 	if err := sandbox.NeedRoot(); err != nil {
 		return nil, err

@@ -23,11 +23,11 @@ const SetAsideDir = "set-aside"
 // goodVersion is the version of the format of GoodFile.
 const goodVersion = 1
 
-// Files are the files and directories below a directory, by path, each with an identity that changes with every change of
-// its content or metadata.
+// Files maps the paths of files below a directory to identities. An identity changes with every change of content or
+// metadata.
 type Files map[string]string
 
-// ListFiles returns the files below a directory; none if it does not exist.
+// ListFiles returns the files and directories below dir with their identities, or none if dir does not exist.
 func ListFiles(dir string) (Files, error) {
 	all := Files{}
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -61,7 +61,7 @@ func identity(i fs.FileInfo) string {
 	return fmt.Sprintf("%d %d.%09d", s.Ino, s.Ctim.Sec, s.Ctim.Nsec)
 }
 
-// ParseGood reads a list of good overrides.
+// ParseGood parses the content of GoodFile: the overrides of the last boot with a good verdict.
 func ParseGood(data []byte) (Files, error) {
 	var file struct {
 		Version int   `json:"version"`
@@ -76,7 +76,7 @@ func ParseGood(data []byte) (Files, error) {
 	return file.Files, nil
 }
 
-// Marshal returns the content of GoodFile.
+// Marshal encodes the list as the content of GoodFile, which records the overrides of the last good boot.
 func (f Files) Marshal() ([]byte, error) {
 	data, err := json.Marshal(map[string]any{"version": goodVersion, "files": f})
 	if err != nil {
@@ -85,8 +85,8 @@ func (f Files) Marshal() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// ChangedSince returns the paths that differ from a list of good ones, in alphabetical order. Of a new directory it has
-// the directory only.
+// ChangedSince returns the paths of files that were added, removed or changed since good, in alphabetical order. It
+// lists a new directory without what is in it.
 func (f Files) ChangedSince(good Files) []string {
 	var changed []string
 	for _, name := range slices.Sorted(maps.Keys(f)) {

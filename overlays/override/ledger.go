@@ -10,18 +10,19 @@ import (
 // ledgerVersion is the version of the format of the ledger.
 const ledgerVersion = 1
 
-// Ledger records what each override hid when it was first seen, to detect when it begins to hide an update. Its keys are
-// absolute paths on the device.
+// Ledger records, for each override by its absolute path, which file it hid when it was first seen, to detect when it
+// begins to hide an update.
 type Ledger map[string]Seen
 
-// Seen is the record of an override.
+// Seen is the ledger's record of one override: what it hid when it was first seen, and the first stage whose update it
+// hides.
 type Seen struct {
 	Below string `json:"below,omitempty"` // fingerprint of what it hid
 	Stage int    `json:"stage"`           // the stage that ran when it was first seen; 0 for none
 	Hides int    `json:"hides,omitempty"` // the first stage seen since whose file is another one; 0 for none
 }
 
-// ParseLedger parses a ledger.
+// ParseLedger parses a ledger of overrides. It fails for another format version.
 func ParseLedger(data []byte) (Ledger, error) {
 	var file struct {
 		Version   int    `json:"version"`
@@ -36,14 +37,15 @@ func ParseLedger(data []byte) (Ledger, error) {
 	return file.Overrides, nil
 }
 
-// Marshal returns the ledger as JSON.
+// Marshal encodes the ledger as JSON.
 func (l Ledger) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(map[string]any{"version": ledgerVersion, "overrides": l}, "", "  ")
 	return append(data, '\n'), err
 }
 
-// Observe returns the ledger brought up to date with the overrides found while a stage runs; their paths are those on the
-// device. Records of reverted overrides are dropped.
+// Observe returns the ledger updated with the overrides found now, while a stage (a version of the device's files)
+// runs. It adds new ones, notes which begin to hide an update, and drops those that are gone. Paths in found are those
+// on the device, such as /etc/hostname.
 func (l Ledger) Observe(found []Override, stage int) Ledger {
 	next := Ledger{}
 	for _, o := range found {
@@ -61,14 +63,15 @@ func (l Ledger) Observe(found []Override, stage int) Ledger {
 	return next
 }
 
-// Keep returns the ledger with an override that the user keeps over the update that it hides.
+// Keep returns the ledger with an override marked as intended: the update that it hides is not reported any more.
 func (l Ledger) Keep(o Override, stage int) Ledger {
 	next := maps.Clone(l)
 	next[o.Path] = Seen{Below: o.Below, Stage: stage}
 	return next
 }
 
-// Hiding returns the paths of the overrides that hide an update, sorted.
+// Hiding returns the sorted paths of the overrides (the user's changed files) that hide a newer version of the file
+// from a stage.
 func (l Ledger) Hiding() []string {
 	var out []string
 	for path, seen := range l {

@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 )
 
-// Change is how an override differs from what it hides.
+// Change says how an override differs from the file that it hides, such as changed, added or deleted.
 type Change string
 
 // The changes.
@@ -30,7 +30,8 @@ const (
 	Replaced  Change = "replaced" // an opaque directory, which hides all of the one below
 )
 
-// Override is a file in the upperdir.
+// Override is a change of the user's in an overlay: a file, directory or whiteout in the upperdir, and the file that it
+// hides.
 type Override struct {
 	Path    string `json:"path"` // in the overlay, such as hostname for /etc/hostname
 	Change  Change `json:"change"`
@@ -38,15 +39,16 @@ type Override struct {
 	Below   string `json:"below,omitempty"`   // fingerprint of that file
 }
 
-// Layer is a lower layer of an overlay.
+// Layer is a lower layer of an overlay: its directory, and a name for messages such as "stage 3".
 type Layer struct {
 	Name string // such as "stage 3"
 	Dir  string
 }
 
-// Overrides lists the overrides in an upperdir against the lower layers, nearest first. A directory is listed for itself
-// only if it is opaque, deleted, has another owner or other permissions, or is new and empty. Whiteouts, opaque
-// directories and metacopy files are described in https://docs.kernel.org/filesystems/overlayfs.html.
+// Overrides lists the overrides (the files in an upperdir) with what each hides in the lower layers, which are sorted
+// with the nearest first. A directory is listed for itself only if it is opaque, deleted, has another owner or other
+// permissions, or is new and empty. Whiteouts, opaque directories and metacopy files are described in
+// https://docs.kernel.org/filesystems/overlayfs.html.
 func Overrides(upper string, lower []Layer) ([]Override, error) {
 	w := walk{upper: filepath.Clean(upper)}
 	if err := w.dir("", lower); err != nil {
@@ -180,8 +182,9 @@ func marked(path, mark string) (bool, error) {
 	return mark == "metacopy" || n > 0 && value[0] == 'y', nil
 }
 
-// Lookup returns the path of the file that would be visible without the upperdir, and the name of its layer: the nearest
-// one that has the file, unless a nearer one has a parent of it that is not a directory. Both are "" if there is none.
+// Lookup returns the file that the overlay would show if the upperdir did not have one, and the name of its layer.
+// lower is sorted with the nearest layer first. Both results are "" if no layer has the file, or a nearer layer hides
+// it.
 func Lookup(lower []Layer, name string) (path, layer string, err error) {
 	for _, l := range lower {
 		switch path, blocked, err := find(l.Dir, name); {

@@ -17,11 +17,11 @@ const (
 // queueVersion is the version of the format of the queue.
 const queueVersion = 1
 
-// Queue is the absolute paths of the overrides to revert at the next boot. pkinit removes them before it mounts the
-// overlays, since the layers of a mounted overlay may not change.
+// Queue lists the absolute paths of the overrides that pkinit will delete at the next boot. It does so before it mounts
+// the overlays, since layers of a mounted overlay must not change.
 type Queue []string
 
-// ParseQueue parses a queue. It refuses paths that are not below a top-level directory.
+// ParseQueue parses the queue of overrides to revert. It fails for paths that are not below a top-level directory.
 func ParseQueue(data []byte) (Queue, error) {
 	var file struct {
 		Version int   `json:"version"`
@@ -41,14 +41,14 @@ func ParseQueue(data []byte) (Queue, error) {
 	return file.Paths, nil
 }
 
-// Add returns the queue with more paths, sorted and without duplicates.
+// Add returns the queue with more paths to revert, sorted and without duplicates.
 func (q Queue) Add(paths ...string) Queue {
 	all := slices.Concat(q, Queue(paths))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// Marshal returns the queue as JSON.
+// Marshal encodes the queue as JSON.
 func (q Queue) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(map[string]any{"version": queueVersion, "paths": append(Queue{}, q...)}, "", "  ")
 	return append(data, '\n'), err

@@ -11,15 +11,16 @@ const ResetFile = "reset.json"
 // resetVersion is the version of the format of the reset.
 const resetVersion = 1
 
-// Reset is a queued reset. pkinit sets the next stage and removes the overrides before it mounts anything; pkctl stage apply
-// then removes the containers. The one that completes the reset removes the file.
+// Reset is a factory reset that is queued for the next boot. pkinit sets the next stage and removes the overrides
+// before it mounts anything; pkctl stage apply then removes the containers. The one that completes the reset removes
+// the file.
 type Reset struct {
 	Stage      int  `json:"stage,omitempty"`      // the next stage; 0 once pkinit has done its part
 	Overrides  bool `json:"overrides,omitempty"`  // remove all overrides
 	Containers bool `json:"containers,omitempty"` // remove containers, networks and volumes of stages
 }
 
-// ParseReset parses a reset.
+// ParseReset parses a queued factory reset. It fails for another format version.
 func ParseReset(data []byte) (Reset, error) {
 	var file struct {
 		Version int `json:"version"`
@@ -37,7 +38,7 @@ func ParseReset(data []byte) (Reset, error) {
 	return file.Reset, nil
 }
 
-// Marshal returns the reset as JSON.
+// Marshal encodes the queued reset as JSON.
 func (r Reset) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(struct {
 		Version int `json:"version"`

@@ -14,13 +14,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Failure is an expectation that does not hold.
+// Failure is an expectation of a scenario that does not hold, with its place in the scenario file.
 type Failure struct {
 	Place   yamldoc.Place
 	Message string
 }
 
-// String returns file:line:column: path: message.
+// String returns the failure as file:line:column: path: message.
 func (f Failure) String() string { return f.Place.String() + ": " + f.Message }
 
 const (

@@ -8,13 +8,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Output is the result of a command in the guest.
+// Output is the exit code and the output of a command in the guest.
 type Output struct {
 	Code int    `json:"code"`   // exit code, 124 after a timeout
 	Text string `json:"output"` // standard output and standard error, without the final line break
 }
 
-// State is what a boot reports of itself.
+// State is what a booted system reports of itself: defects, the boot report, and times of phases.
 type State struct {
 	Defects  []string           // a sentence each
 	Report   *report.Boot       // pkinit's report, nil if there is none
@@ -22,7 +22,7 @@ type State struct {
 	Phases   map[string]float64 // seconds from the start of the kernel: handoff, agent, started
 }
 
-// Device is a card, and a machine that boots it.
+// Device is an emulated machine together with its SD card, as the steps of a scenario use it.
 type Device interface {
 	// Start switches the machine on.
 	Start(ctx context.Context, o Start) error
@@ -58,7 +58,7 @@ type Device interface {
 	Close(keep bool) error
 }
 
-// Start are the options of switching a machine on.
+// Start holds the options with which a scenario switches a machine on: network, ports, clock and watchdog.
 type Start struct {
 	Offline  bool
 	Ports    []int     // ports of the guest that Dial reaches
@@ -68,7 +68,7 @@ type Start struct {
 	WriteLog bool      // whether Cut will lose writes
 }
 
-// Card changes the card of a machine that is off.
+// Card changes and checks the SD card of a machine that is switched off.
 type Card interface {
 	Write(path string, content []byte, mode uint32) error
 	Delete(path string) error

@@ -1,6 +1,7 @@
 package scenario
 
-// Expectations describe the state of a booted system. A key that is absent expects nothing.
+// Expectations describe the state that a scenario expects of a booted system, such as units, mounts, files and ports.
+// An absent key expects nothing.
 type Expectations struct {
 	Within     Duration              `yaml:"within" doc:"For how long expectations that fail are checked again, of the time in which the machine could run; 0 by default."`
 	Defects    []Pattern             `yaml:"defects" doc:"The defects that pkbuild boot reports: exactly these, in this order; [] for none."`
@@ -17,7 +18,7 @@ type Expectations struct {
 	Phases     map[string]Duration   `yaml:"phases" doc:"Limits from the start of the kernel, by the guest's clock: to handoff (pkinit starts systemd), agent (the first shell), started (the system has started)." pattern:"^(handoff|agent|started)$" hint:"handoff, agent or started"`
 }
 
-// Report expects something of pkinit's report.
+// Report is what a scenario expects of pkinit's boot report: stage, attempt, problems and steps.
 type Report struct {
 	Stage    *int              `yaml:"stage" doc:"Number of the chosen stage; 0 for none."`
 	Attempt  *int              `yaml:"attempt" doc:"Which attempt at an unproven stage this is; 0 for a proven one."`
@@ -28,7 +29,7 @@ type Report struct {
 	Steps    map[string]string `yaml:"steps" doc:"State of each step: done, skipped, failed or undone."`
 }
 
-// Unit expects something of a unit of systemd.
+// Unit is what a scenario expects of a systemd unit, by properties such as ActiveState.
 type Unit struct {
 	Active     string `yaml:"active" doc:"ActiveState." short:"true" enum:"active,inactive,failed,activating,deactivating"`
 	Sub        string `yaml:"sub" doc:"SubState, such as running or exited."`
@@ -39,7 +40,7 @@ type Unit struct {
 	NeedReload *bool  `yaml:"need-reload" doc:"NeedDaemonReload: whether the file has changed since systemd loaded it."`
 }
 
-// Mount expects something of a mount.
+// Mount is what a scenario expects of a mount point in the guest: type, source, options and overlay layers.
 type Mount struct {
 	Absent    bool     `yaml:"absent" doc:"Nothing is mounted here."`
 	Type      string   `yaml:"type" doc:"Type of the file system, such as overlay."`
@@ -50,7 +51,7 @@ type Mount struct {
 	Upperdir  string   `yaml:"upperdir" doc:"Upper layer of an overlay."`
 }
 
-// File expects something of a file.
+// File is what a scenario expects of a file in the guest: type, mode, owner and content.
 type File struct {
 	Kind    string    `yaml:"kind" doc:"Kind of file; present is any." short:"true" enum:"present,absent,file,directory,symlink,character device,block device,fifo,socket"`
 	Mode    string    `yaml:"mode" doc:"Permissions in octal." pattern:"^[0-7]{3,4}$" hint:"octal digits such as 0644"`
@@ -62,7 +63,7 @@ type File struct {
 	SameAs  string    `yaml:"same-as" doc:"Path of a file with the same content."`
 }
 
-// Port expects something of a TCP port.
+// Port is what a scenario expects of a TCP port of the guest: its state, its greeting, or an HTTP response.
 type Port struct {
 	State  string   `yaml:"state" doc:"Whether a server answers; open by default." short:"true" enum:"open,closed"`
 	Answer Pattern  `yaml:"answer" doc:"Pattern of the first line that the server sends."`
@@ -71,14 +72,14 @@ type Port struct {
 	Body   *Pattern `yaml:"body" doc:"Pattern of the HTTP response's body."`
 }
 
-// Container expects something of a container.
+// Container is what a scenario expects of a Docker container: state, image and environment.
 type Container struct {
 	State string  `yaml:"state" doc:"State, or health." short:"true" enum:"healthy,unhealthy,running,exited,created,restarting,absent"`
 	Image Pattern `yaml:"image" doc:"Pattern of the image's name."`
 	Env   Pattern `yaml:"env" doc:"Pattern of an environment variable, as NAME=value."`
 }
 
-// Command expects something of a command.
+// Command is a shell command that a scenario runs in the guest, with its expected exit code and output.
 type Command struct {
 	Run     string    `yaml:"run" doc:"Shell script." required:"true" short:"true"`
 	Exit    int       `yaml:"exit" doc:"Exit code; 0 by default."`
@@ -88,7 +89,7 @@ type Command struct {
 	Limit   Duration  `yaml:"limit" doc:"Limit of its time; 5m by default."`
 }
 
-// Log expects something of a log.
+// Log is what a scenario expects of a log (the journal or the console): patterns that match, and patterns that do not.
 type Log struct {
 	Matches []Pattern `yaml:"matches" doc:"Patterns that match."`
 	Lacks   []Pattern `yaml:"lacks" doc:"Patterns that do not match."`

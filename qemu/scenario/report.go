@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Message returns why a scenario failed, "" if it did not.
+// Message returns the reasons why the scenario failed, or "" if it passed.
 func (r *Result) Message() string {
 	var lines []string
 	for _, f := range r.Failures {
@@ -22,7 +22,7 @@ func (r *Result) Message() string {
 	return strings.Join(lines, "\n")
 }
 
-// Verdict returns passed or failed.
+// Verdict returns "passed" or "failed".
 func (r *Result) Verdict() string {
 	if r.Failed() {
 		return "failed"
@@ -30,7 +30,7 @@ func (r *Result) Verdict() string {
 	return "passed"
 }
 
-// WriteTable writes the results as a table for a terminal, and the reasons of failures below it.
+// WriteTable writes results of scenarios as a table for a terminal, followed by the reasons of failures.
 func WriteTable(w io.Writer, results []*Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SCENARIO\tRESULT\tSTEPS\tTIME\tTITLE")
@@ -51,7 +51,7 @@ func WriteTable(w io.Writer, results []*Result) error {
 	return nil
 }
 
-// WritePage writes the results as a page of documentation, in Markdown.
+// WritePage writes results of scenarios as a page in Markdown.
 func WritePage(w io.Writer, image string, results []*Result) error {
 	var b strings.Builder
 	passed := 0
@@ -101,7 +101,7 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
-// WriteJUnit writes the results as JUnit XML.
+// WriteJUnit writes results of scenarios as JUnit XML, for CI systems.
 func WriteJUnit(w io.Writer, suite string, results []*Result) error {
 	s := junit{Name: suite, Tests: len(results)}
 	total := time.Duration(0)
@@ -126,7 +126,7 @@ func WriteJUnit(w io.Writer, suite string, results []*Result) error {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
 
-// MarshalJSON implements json.Marshaler.
+// MarshalJSON encodes the result with its verdict and message.
 func (r *Result) MarshalJSON() ([]byte, error) {
 	failures := []string{}
 	for _, f := range r.Failures {

@@ -18,7 +18,7 @@ const (
 	powerOffLimit = 3 * time.Minute
 )
 
-// Result is the outcome of a scenario.
+// Result is the outcome of a scenario: how many steps were carried out, and why it failed, if it did.
 type Result struct {
 	Name     string
 	Title    string
@@ -31,10 +31,10 @@ type Result struct {
 	Time     time.Duration // by the host's clock
 }
 
-// Failed reports whether the scenario failed.
+// Failed reports whether the scenario failed: an expectation does not hold, or a step could not be carried out.
 func (r *Result) Failed() bool { return r.Err != nil || len(r.Failures) > 0 }
 
-// NewDevice makes a device of a scenario: "" is the first one, other names are peers.
+// NewDevice creates a device for a scenario: "" is the scenario's own, other names are its peers.
 type NewDevice func(name string) (Device, error)
 
 // runner carries out one scenario.
@@ -45,8 +45,9 @@ type runner struct {
 	clocks   map[string]time.Time
 }
 
-// Run carries out a scenario, up to the first step that fails. Progress, which may be nil, receives each step before it
-// begins. The files of a scenario that failed stay if keep is true, unless it was interrupted.
+// Run carries out the scenario's steps on devices that create makes, until one fails, and returns the outcome.
+// progress, which may be nil, is called before each step. If keep is set, the files of a failed scenario are kept,
+// unless it was interrupted.
 func (s *Scenario) Run(ctx context.Context, create NewDevice, keep bool, progress func(step string)) *Result {
 	start := time.Now()
 	r := &runner{scenario: s, create: create, machines: map[string]Device{}, clocks: map[string]time.Time{}}

@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/yamldoc"
 )
 
-// Scenario is a sequence of steps with a device that starts as a flashed card.
+// Scenario is a sequence of boots, events and expectations for a device that starts from a newly flashed card.
 type Scenario struct {
 	Name    string   `yaml:"-"` // of the file, without .yml
 	Title   string   `yaml:"title" doc:"What the scenario shows, in one sentence." required:"true"`
@@ -30,7 +30,7 @@ type Scenario struct {
 	places yamldoc.Places
 }
 
-// Step is one boot, event or set of expectations.
+// Step is one step of a scenario: a boot, an event or a set of expectations.
 type Step struct {
 	On       string        `yaml:"on" doc:"Name of the peer that the step is about; the device by default."`
 	Boot     *Boot         `yaml:"boot" doc:"Switch the machine on, and wait for a shell." oneof:"step"`
@@ -51,7 +51,7 @@ type Step struct {
 	Check    *CheckCard    `yaml:"check-card" doc:"Check the card's file systems with e2fsck and fsck.vfat, with the machine off." oneof:"step"`
 }
 
-// Boot switches a machine on.
+// Boot is the scenario step that switches a machine on and waits until it has booted.
 type Boot struct {
 	Offline  bool     `yaml:"offline" doc:"Whether the machine reaches no other network than that of the peers."`
 	Timeout  Duration `yaml:"timeout" doc:"Limit until there is a shell; 10m by default."`
@@ -59,21 +59,23 @@ type Boot struct {
 	Until    Pattern  `yaml:"until" doc:"Wait for this pattern on the console, and not for a shell."`
 }
 
-// Write writes a file.
+// Write is the scenario step that writes a file: in the guest if it runs, else on the card.
 type Write struct {
 	Path    string `yaml:"path" doc:"Path of the file; its directory must exist." required:"true" pattern:"^/" hint:"an absolute path"`
 	Content string `yaml:"content" doc:"Its content."`
 	Mode    string `yaml:"mode" doc:"Permissions in octal; 0644 by default." pattern:"^[0-7]{3,4}$" hint:"octal digits such as 0755"`
 }
 
-// Stage is a bundle that the device's store gets, with the next free number.
+// Stage is the scenario step that adds a stage (a bundle of files and apps) to the device's store, under the next free
+// number.
 type Stage struct {
 	Files map[string]string `yaml:"files" doc:"Files of exports/overlays, by path below it, such as etc/motd."`
 	Apps  map[string]string `yaml:"apps" doc:"Compose files, by the name of the deployment."`
 	Next  bool              `yaml:"next" doc:"Whether the stage becomes the next one."`
 }
 
-// Cut cuts the power.
+// Cut is the scenario step that cuts the power, after a time or at a message, and may lose writes that were not
+// flushed.
 type Cut struct {
 	After  Duration `yaml:"after" doc:"Time from the start of the step, in which the machine could run; at once by default."`
 	When   Pattern  `yaml:"when" doc:"Cut when the console shows this pattern."`
@@ -83,36 +85,37 @@ type Cut struct {
 	Seed   int      `yaml:"seed" doc:"Seed of the randomness."`
 }
 
-// PowerOff shuts the system down.
+// PowerOff is the scenario step that shuts the system down and waits until the machine is off.
 type PowerOff struct {
 	Limit Duration `yaml:"limit" doc:"Limit of its time; 3m by default."`
 }
 
-// Reset presses the reset button.
+// Reset is the scenario step that resets the machine without a shutdown, like its reset button.
 type Reset struct {
 	After Duration `yaml:"after" doc:"Time from the start of the step; at once by default."`
 }
 
-// Ends waits for the end of a boot.
+// Ends is the scenario step that waits until the machine stops by itself, and compares the reason.
 type Ends struct {
 	Reason string   `yaml:"reason" doc:"Why the machine stops: the system restarts it, or switches it off, the kernel panics, a watchdog expires." required:"true" short:"true" enum:"reboot,power-off,panic,watchdog"`
 	Within Duration `yaml:"within" doc:"Limit of its time; 10m by default."`
 }
 
-// Fill fills a file system.
+// Fill is the scenario step that fills the guest's file system at a path, and leaves a number of bytes free.
 type Fill struct {
 	Path  string `yaml:"path" doc:"Directory of the file system." required:"true" short:"true" pattern:"^/" hint:"an absolute path"`
 	Leave Size   `yaml:"leave" doc:"Space that stays free; none by default."`
 }
 
-// Stick is a USB stick with a FAT32 file system in its first partition.
+// Stick is a USB stick, with a FAT32 file system in its first partition, that a scenario plugs in.
 type Stick struct {
 	Name  string            `yaml:"name" doc:"Name of the stick, also the label of its file system." required:"true" pattern:"^[a-z][a-z0-9]{0,10}$" hint:"up to 11 lower-case letters and digits"`
 	Size  Size              `yaml:"size" doc:"Size of the stick; 64MiB by default."`
 	Files map[string]string `yaml:"files" doc:"Its files, by name."`
 }
 
-// Damage damages a card.
+// Damage is the scenario step that damages the card of a machine that is off: a superblock, random blocks, or with
+// debugfs.
 type Damage struct {
 	Partition  int      `yaml:"partition" doc:"Partition of the card." required:"true"`
 	Superblock bool     `yaml:"superblock" doc:"Overwrite the first 4 KiB." oneof:"damage"`
@@ -121,12 +124,12 @@ type Damage struct {
 	Seed       int      `yaml:"seed" doc:"Seed of the random places."`
 }
 
-// CheckCard checks the file systems of a card.
+// CheckCard is the scenario step that checks the file systems on the card, as fsck does, and may repair ext4.
 type CheckCard struct {
 	Repair bool `yaml:"repair" doc:"Whether e2fsck may repair more than the replay of the journal."`
 }
 
-// Parse parses a scenario. The error lists all mistakes with their places.
+// Parse parses the content of a scenario file. The error lists all mistakes with their places.
 func Parse(file string, src []byte) (*Scenario, error) {
 	s := &Scenario{}
 	places, err := yamldoc.Decode(file, src, s)
@@ -134,7 +137,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	return s, s.check(err)
 }
 
-// Load reads a scenario from a file.
+// Load reads a scenario file. The error lists all mistakes with their places.
 func Load(file string) (*Scenario, error) {
 	src, err := os.ReadFile(file)
 	if err != nil {
@@ -145,7 +148,7 @@ func Load(file string) (*Scenario, error) {
 	return s, err
 }
 
-// ParseExpectations parses a document of expectations alone, as a scenario that boots and expects them.
+// ParseExpectations parses a YAML file of expectations, and returns a scenario that boots once and checks them.
 func ParseExpectations(file string, src []byte) (*Scenario, error) {
 	e := &Expectations{}
 	places, err := yamldoc.Decode(file, src, e)
@@ -153,17 +156,17 @@ func ParseExpectations(file string, src []byte) (*Scenario, error) {
 	return s, s.check(err)
 }
 
-// Schema returns the JSON Schema of scenarios.
+// Schema returns the JSON Schema of scenario files, for editors.
 func Schema() ([]byte, error) {
 	return yamldoc.Schema(reflect.TypeFor[Scenario](), "Scenario of pkbuild test")
 }
 
-// ExpectationsSchema returns the JSON Schema of expectations.
+// ExpectationsSchema returns the JSON Schema of a file of expectations, for editors.
 func ExpectationsSchema() ([]byte, error) {
 	return yamldoc.Schema(reflect.TypeFor[Expectations](), "Expectations of pkbuild boot")
 }
 
-// LoadDir reads all scenarios of a directory, by name. The error lists the mistakes of all files.
+// LoadDir reads all scenario files (*.yml) in a directory, sorted by name. The error lists the mistakes of all files.
 func LoadDir(dir string) ([]*Scenario, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yml"))
 	if err != nil || len(files) == 0 {
@@ -179,7 +182,7 @@ func LoadDir(dir string) ([]*Scenario, error) {
 	return all, errors.Join(errs...)
 }
 
-// Select returns the scenarios for a recipe's image, or the shortest set of them.
+// Select returns the scenarios that apply to an image of a recipe; with short, only those marked short.
 func Select(all []*Scenario, recipe string, short bool) []*Scenario {
 	return slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool {
 		return s.Recipe != "" && s.Recipe != recipe || short && !s.Short
@@ -189,7 +192,7 @@ func Select(all []*Scenario, recipe string, short bool) []*Scenario {
 //go:embed reference.md
 var introduction string
 
-// Reference returns docs/scenarios.md.
+// Reference returns the generated reference of scenario files, docs/scenarios.md.
 func Reference() []byte {
 	return []byte(introduction + yamldoc.Reference(reflect.TypeFor[Scenario](), "The scenario"))
 }

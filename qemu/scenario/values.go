@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Pattern is a regular expression (RE2); ^ and $ match at line breaks.
+// Pattern is a regular expression (RE2) in a scenario; ^ and $ match at line breaks.
 type Pattern struct{ *regexp.Regexp }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText compiles a regular expression.
 func (p *Pattern) UnmarshalText(text []byte) error {
 	re, err := regexp.Compile("(?m)" + string(text))
 	if err != nil {
@@ -22,7 +22,7 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String returns the expression as written.
+// String returns the regular expression as it was written.
 func (p Pattern) String() string {
 	if p.Regexp == nil {
 		return ""
@@ -33,10 +33,10 @@ func (p Pattern) String() string {
 // matches reports whether the pattern is absent or matches.
 func (p Pattern) matches(s string) bool { return p.Regexp == nil || p.MatchString(s) }
 
-// Duration is a positive time such as 90s or 5m.
+// Duration is a positive duration that scenarios write as 90s or 5m.
 type Duration time.Duration
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText parses a positive duration such as 90s or 5m.
 func (d *Duration) UnmarshalText(text []byte) error {
 	t, err := time.ParseDuration(string(text))
 	if err != nil || t <= 0 {
@@ -54,12 +54,12 @@ func (d Duration) or(other time.Duration) time.Duration {
 	return time.Duration(d)
 }
 
-// Size is a number of bytes, such as 4GiB.
+// Size is a number of bytes that scenarios write as 4GiB or 512MiB.
 type Size int64
 
 var sizePattern = regexp.MustCompile(`^([0-9]+)(B|KiB|MiB|GiB)?$`)
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText parses a size such as 4GiB into bytes.
 func (s *Size) UnmarshalText(text []byte) error {
 	parts := sizePattern.FindStringSubmatch(string(text))
 	if parts == nil {
@@ -74,10 +74,10 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Clock is a point in time such as 2031-05-01T12:00:00Z.
+// Clock is a point in time that scenarios write as 2031-05-01T12:00:00Z.
 type Clock struct{ time.Time }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText parses a time such as 2031-05-01T12:00:00Z (RFC 3339).
 func (c *Clock) UnmarshalText(text []byte) (err error) {
 	if c.Time, err = time.Parse(time.RFC3339, string(text)); err != nil {
 		return fmt.Errorf("%q is not a time; write one such as 2031-05-01T12:00:00Z", text)

@@ -15,18 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run is the resource usage of one run.
+// Run is what one run of a command cost: wall-clock time, CPU time, and peak memory in bytes.
 type Run struct {
 	Wall, CPU time.Duration
 	Memory    int64 // peak of one process, in bytes
 }
 
-// With adds the usage of a concurrent process, without its wall-clock time.
+// With returns the sum of the CPU times and the larger memory peak of two processes that ran at the same time, with r's
+// wall-clock time.
 func (r Run) With(other Run) Run {
 	return Run{r.Wall, r.CPU + other.CPU, max(r.Memory, other.Memory)}
 }
 
-// Command runs a command. An error contains the output.
+// Command runs a command to its end and returns its wall-clock time, CPU time and peak memory. If it fails, the error
+// contains its output.
 func Command(ctx context.Context, args ...string) (Run, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	start := time.Now()
@@ -38,7 +40,7 @@ func Command(ctx context.Context, args ...string) (Run, error) {
 	return r, nil
 }
 
-// Used returns the usage of an ended process and its children, without the wall-clock time.
+// Used returns the CPU time and peak memory of an ended process and its children. The wall-clock time is left at zero.
 func Used(cmd *exec.Cmd) Run {
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
@@ -47,7 +49,7 @@ func Used(cmd *exec.Cmd) Run {
 	return Run{CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), Memory: usage.Maxrss << 10}
 }
 
-// SyncFS syncs the file system of a directory.
+// SyncFS writes all unwritten data of the file system that holds a directory to its device, as syncfs(2).
 func SyncFS(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -56,10 +58,10 @@ func SyncFS(dir string) error {
 	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
 }
 
-// Least returns the minimum of each figure. There must be at least one run.
+// Least returns, for each figure separately, the minimum over the runs, of which there must be at least one.
 func Least(runs []Run) Run { return pick(runs, func(int) int { return 0 }) }
 
-// Middle returns the median of each figure.
+// Middle returns, for each figure separately, the median over the runs.
 func Middle(runs []Run) Run { return pick(runs, func(n int) int { return n / 2 }) }
 
 func pick(runs []Run, which func(n int) int) Run {

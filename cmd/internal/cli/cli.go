@@ -31,7 +31,7 @@ const (
 // ErrUsage marks an error of the command line.
 var ErrUsage = errors.New("usage")
 
-// Exit is an error about which everything was printed already: the exit code of the command.
+// Exit is an error that makes the program exit with this code without printing a message.
 type Exit int
 
 func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
@@ -39,10 +39,11 @@ func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // ErrReported is a failure about which everything was printed already.
 const ErrReported = Exit(Failed)
 
-// ErrorPrinter prints an error of a command in its own format, and reports whether it has one for it.
+// ErrorPrinter prints errors of one type in a format of their own, and reports whether the error was of that type.
 type ErrorPrinter func(stderr io.Writer, called *cobra.Command, err error) bool
 
-// Main runs a command with the arguments and signals of the process, and ends the process.
+// Main runs a command with the process's arguments, cancels it on SIGINT and SIGTERM, and exits with its exit code.
+// printers format errors of their own types.
 func Main(root *cobra.Command, printers ...ErrorPrinter) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := Run(ctx, root, os.Args[1:], os.Stdout, os.Stderr, printers...)
@@ -50,7 +51,8 @@ func Main(root *cobra.Command, printers ...ErrorPrinter) {
 	os.Exit(code)
 }
 
-// Run runs a command, prints its error, and returns the exit code.
+// Run runs a command with arguments, prints its error to stderr, and returns the exit code: 0 for success, 1 for an
+// error, 2 for wrong usage, or an Exit. printers format errors of their own types.
 func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer, printers ...ErrorPrinter) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
@@ -82,7 +84,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	return Failed
 }
 
-// Group returns a command that consists of others, and prints its help when it is called itself.
+// Group returns a command that only has subcommands, and prints its help when it is called itself.
 func Group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   use,
@@ -109,7 +111,8 @@ func suggestions(cmd *cobra.Command, word string) string {
 	return "; did you mean " + strings.Join(names, " or ") + "?"
 }
 
-// Exactly is cobra.ExactArgs with errors that name the argument.
+// Exactly checks that a command gets the named arguments and no others, as cobra.ExactArgs. The error names the missing
+// or superfluous argument.
 func Exactly(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
@@ -122,7 +125,7 @@ func Exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// Optional is Exactly with a last argument that may be left out.
+// Optional checks that a command gets the named arguments, of which the last may be missing.
 func Optional(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == len(names)-1 {
@@ -132,7 +135,8 @@ func Optional(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// AtLeast is Exactly with a last argument that may be repeated.
+// AtLeast checks that a command gets the named arguments, of which the last may be repeated. The error names the
+// missing argument.
 func AtLeast(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		return Exactly(names...)(cmd, args[:min(len(args), len(names))])

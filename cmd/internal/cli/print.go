@@ -22,7 +22,7 @@ func AddJSON(cmd *cobra.Command) {
 	}
 }
 
-// Print prints the result of a command: as JSON where it was called with --json, else as text writes it.
+// Print prints the result of a command: as JSON if it has the flag --json, else by calling text.
 func Print(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
 	if f := cmd.Flag(jsonFlag); f != nil && f.Value.String() == "true" {
 		return JSON(cmd.OutOrStdout(), result)
@@ -30,7 +30,7 @@ func Print(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
 	return text(cmd.OutOrStdout())
 }
 
-// Printf is Print with a text that needs no function.
+// Printf prints the result of a command: as JSON if it has the flag --json, else the formatted text.
 func Printf(cmd *cobra.Command, result any, format string, args ...any) error {
 	return Print(cmd, result, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, format, args...)
@@ -38,7 +38,7 @@ func Printf(cmd *cobra.Command, result any, format string, args ...any) error {
 	})
 }
 
-// Silent is Print for a command that prints no text.
+// Silent prints the result of a command as JSON if it has the flag --json, else nothing.
 func Silent(cmd *cobra.Command, result any) error {
 	return Print(cmd, result, func(io.Writer) error { return nil })
 }

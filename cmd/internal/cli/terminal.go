@@ -7,7 +7,7 @@ import (
 	"golang.org/x/term"
 )
 
-// IsTerminal reports whether lines that are rewritten can be shown: on a terminal that is not dumb, and not in CI.
+// IsTerminal reports whether w is a terminal on which lines can be rewritten. It is false in CI and if $TERM is dumb.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("CI") == "" && os.Getenv("TERM") != "dumb"

@@ -18,8 +18,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/output"
 )
 
-// Command returns a hidden command that writes the man pages of the program that it is added to, in a section of the
-// manual, or the reference in Markdown.
+// Command returns a hidden subcommand "man" that writes its program's man pages, in the given section of the manual, or
+// its reference in Markdown.
 func Command(section string) *cobra.Command {
 	var markdown bool
 	cmd := &cobra.Command{
@@ -52,7 +52,7 @@ func Command(section string) *cobra.Command {
 	return cmd
 }
 
-// Markdown returns the reference of a program: each command with its usage, examples and options.
+// Markdown returns the reference of a program in Markdown: each command with its usage, examples and options.
 func Markdown(root *cobra.Command) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "# %s\n\n%s.\n\nThis page is generated from the program: `make docs`.\n", root.Name(), root.Short)

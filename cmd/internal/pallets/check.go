@@ -160,7 +160,7 @@ func bundleCommand(w *Flags) *cobra.Command {
 	}
 }
 
-// DescribeVersion names the version of a directory, and marks one whose files no commit has.
+// DescribeVersion returns the version of a pallet's directory for people, and says so if files differ from the commit.
 func DescribeVersion(s source.State) string {
 	switch {
 	case s.Version == "":

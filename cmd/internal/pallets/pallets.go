@@ -20,7 +20,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/source"
 )
 
-// Flags are the flags that the commands share.
+// Flags are the command line flags that all pallet subcommands share, such as the directory of the pallet and the
+// cache.
 type Flags struct {
 	Dir               string // of the pallet
 	cache             string
@@ -32,7 +33,8 @@ type Flags struct {
 	program           string // that the commands belong to, for messages
 }
 
-// Command returns the group of the commands for a program, and their flags, which commands added to the group share.
+// Command returns the "pallet" command of a program, with subcommands that show, check and edit pallets, and the flags
+// that they share.
 func Command(program string) (*cobra.Command, *Flags) {
 	w := &Flags{program: program}
 	cmd := cli.Group("pallet", "Check, show and change pallets",
@@ -73,7 +75,7 @@ func (w *Flags) cacheDir() (string, error) {
 	return filepath.Join(dir, "pkbuild", "pallets"), nil
 }
 
-// Source returns where required pallets come from.
+// Source returns the client that fetches required pallets from Git, with the cache and mirrors that the flags name.
 func (w *Flags) Source() (source.Source, error) {
 	dir, err := w.cacheDir()
 	if err != nil {
@@ -91,7 +93,7 @@ func (w *Flags) reader() (pallet.Reader, error) {
 	return pallet.Reader{Resolver: s, IgnoreToolVersion: w.ignoreToolVersion}, err
 }
 
-// Read reads the pallet of a directory.
+// Read reads the pallet in a directory and its required pallets, with the cache and mirrors that the flags name.
 func (w *Flags) Read(cmd *cobra.Command, dir string) (*pallet.Pallet, error) {
 	r, err := w.reader()
 	if err != nil {
@@ -107,7 +109,8 @@ func (w *Flags) Read(cmd *cobra.Command, dir string) (*pallet.Pallet, error) {
 // read reads the pallet that the flags name.
 func (w *Flags) read(cmd *cobra.Command) (*pallet.Pallet, error) { return w.Read(cmd, w.Dir) }
 
-// Bundle makes the bundle of a pallet, downloads what its exports name, and prints the warnings of the bundle.
+// Bundle builds the bundle of a pallet (the form in which devices store it), downloads files that it exports, and
+// prints warnings.
 func (w *Flags) Bundle(cmd *cobra.Command, p *pallet.Pallet, s source.State) (*pallet.Bundle, error) {
 	dir, err := w.cacheDir()
 	if err != nil {

@@ -16,12 +16,12 @@ import (
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 )
 
-// Flags choose how events are shown.
+// Flags are --json, --quiet and --verbose, which choose how the events of a build are shown.
 type Flags struct {
 	JSON, Quiet, Verbose bool
 }
 
-// Add adds the flags to a command.
+// Add registers --json, --quiet and --verbose on a command.
 func (f *Flags) Add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.JSON, "json", false, "print every event as a line of JSON on stdout")
 	cmd.Flags().BoolVarP(&f.Quiet, "quiet", "q", false, "print warnings and errors only")
@@ -29,7 +29,7 @@ func (f *Flags) Add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("json", "quiet", "verbose")
 }
 
-// View shows events.
+// View prints the events of a build: as live bars, as lines, as JSON, or only warnings.
 type View interface {
 	Event(builder.Event)
 	Close() // removes what is live

@@ -21,7 +21,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Create lists Compose apps whose containers are created in the store.
+// Create lists the Compose apps whose containers are created at build time, so that the device need not create them at
+// its first boot.
 type Create struct {
 	Architecture string    `json:"architecture"` // of the programs in the tree
 	Date         time.Time `json:"date"`         // of the containers
@@ -29,13 +30,14 @@ type Create struct {
 	Apps         []App     `json:"apps"`         // in start order
 }
 
-// Link is a path on the device that is bound to another one at boot.
+// Link is a bind mount on the device through which the paths of Compose apps resolve at build time.
 type Link struct {
 	Path   string `json:"path"`
 	Target string `json:"target"`
 }
 
-// App is a Compose app.
+// App is a Compose app whose containers are created at build time, with the docker arguments that select it on the
+// device.
 type App struct {
 	Name    string   `json:"name"`
 	Compose []string `json:"compose"` // docker arguments that select the app, as on the device

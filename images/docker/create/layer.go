@@ -25,19 +25,19 @@ type Layer struct {
 	Create   *Create `json:"create,omitempty"`
 }
 
-// Image is a container image.
+// Image is a container image to put into Docker's store, by name, source and digest.
 type Image struct {
 	Name   string        `json:"name"`             // in full, such as docker.io/library/caddy:2.8
 	Source string        `json:"source,omitempty"` // see source.Reference; relative to Env.Dir
 	Digest digest.Digest `json:"digest"`           // of the manifest or the index
 }
 
-// Kind implements layers.Layer. The contents of the tree are in the blob store.
+// Kind implements layers.Layer. Image contents stay in the blob store, so the layer is not cached.
 func (l Layer) Kind() layers.Kind {
 	return layers.Kind{Name: "containers", Version: 1, Kept: true, Scratch: l.Create != nil}
 }
 
-// Make implements layers.Layer.
+// Make returns a tree with /var/lib/docker, filled with the images and the created containers.
 func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
 	platform, err := images.ParsePlatform(l.Platform)
 	if err != nil {

@@ -15,9 +15,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Of returns a line for a directory and for each file below it: type, mode, owner, time, path, size and digest or target or
-// device, extended attributes, and the first name of a hard link. It leaves out times after now, which are those of unpacking,
-// and the extended attributes that overlayfs sets in an upperdir, except those of opaque and redirected directories.
+// Of lists a directory and all files below it, a line for each: type, mode, owner, time, path, size, digest or link
+// target or device number, extended attributes, and the first name of a hard link. Two equal trees give equal lines: it
+// leaves out times after now, which are those of unpacking, and the extended attributes that overlayfs sets in an
+// upperdir, except those of opaque and redirected directories.
 func Of(dir string, now time.Time) ([]string, error) {
 	files, err := tree.ReadDir(dir)
 	if err != nil {

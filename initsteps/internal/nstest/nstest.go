@@ -18,7 +18,7 @@ import (
 // rootVariable names the directory in which a child may build a root file system. It is set in the child only.
 const rootVariable = "PKINIT_TEST_ROOT"
 
-// Users says as whom a test runs in its namespaces.
+// Users says whether a test in a namespace runs as root of the machine or of a user namespace.
 type Users bool
 
 // The users.
@@ -58,7 +58,7 @@ func Run(t *testing.T, users Users) string {
 	return ""
 }
 
-// Enter makes a directory the root of this process.
+// Enter makes dir the root directory of the test's process with pivot_root, with /proc and an empty /run.
 func Enter(t *testing.T, dir string) {
 	t.Helper()
 	for _, d := range []string{"proc", "run", "old"} {

@@ -107,6 +107,10 @@ func (Linux) Rename(from, to string) error {
 // ListFiles returns the files below a directory with their identities; none if it does not exist.
 func (Linux) ListFiles(dir string) (override.Files, error) { return override.ListFiles(dir) }
 
+// ForeignFiles returns the files below an upperdir that only an overlay with other options can read, each with its
+// attribute.
+func (Linux) ForeignFiles(dir string) ([]string, error) { return override.ForeignFiles(dir) }
+
 // MountOverlay mounts an overlay.
 func (Linux) MountOverlay(m overlays.Mount) error {
 	if err := m.Validate(); err != nil {

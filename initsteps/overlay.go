@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages/report"
@@ -40,6 +41,7 @@ func (s Overlay) Do(b *Boot) error {
 	if err != nil {
 		return err
 	}
+	s.reportForeign(b)
 	var first error
 	for i, w := range ways {
 		err := s.mount(b, w.mount)
@@ -54,6 +56,27 @@ func (s Overlay) Do(b *Boot) error {
 		}
 	}
 	return first
+}
+
+// maxForeign is the number of files that reportForeign names.
+const maxForeign = 3
+
+// reportForeign reports overrides that an overlay with other options has written, as that of another kernel: without these
+// options they cannot be read, and so hide the stage's file for nothing.
+func (s Overlay) reportForeign(b *Boot) {
+	files, err := b.ForeignFiles(overlays.Upperdir(s.Dir))
+	if err != nil {
+		b.Problem(fmt.Sprintf("look for foreign overlay attributes: %s", OneLine(err)))
+	}
+	if len(files) == 0 {
+		return
+	}
+	text := strings.Join(files[:min(len(files), maxForeign)], ", ")
+	if more := len(files) - maxForeign; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	b.Problem(fmt.Sprintf("/%s has overrides that cannot be read, since another kernel has written them with other options of "+
+		"overlayfs: %s (pkctl override revert removes them)", s.Dir, text))
 }
 
 // Undo unmounts the overlay.

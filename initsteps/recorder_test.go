@@ -152,6 +152,8 @@ func (r *recorder) ListFiles(dir string) (override.Files, error) {
 	return all, r.call("list %s", dir)
 }
 
+func (r *recorder) ForeignFiles(dir string) ([]string, error) { return nil, r.call("foreign %s", dir) }
+
 func (r *recorder) Bind(b initsteps.Bind) error {
 	options := "rw"
 	if b.ReadOnly {

@@ -268,3 +268,25 @@ func TestFaultOfTheKernelMarksNoStage(t *testing.T) {
 	require.Equal(t, report.Skipped, states(b)["mark-unusable"])
 	require.NotContains(t, string(r.files["var/lib/forklift/stages/boot-state.json"].Data), "unusable")
 }
+
+// A vendor's kernel that ran with metacopy=on and redirect_dir=on leaves overrides that this one cannot read: the report
+// says which.
+func TestForeignAttributes(t *testing.T) {
+	dir := nstest.Run(t, nstest.AsRoot)
+	if dir == "" {
+		return
+	}
+	files := owned()
+	files["etc/big"] = "big"
+	files["var/lib/overlays/overrides/etc/big"] = ""
+	files["var/lib/overlays/workdirs/etc/x"] = ""
+	enterExt4(t, dir, files, nil)
+	require.NoError(t, unix.Setxattr("/var/lib/overlays/overrides/etc/big", "trusted.overlay.metacopy", nil, 0))
+	b := linux(t)
+	require.NoError(t, b.All())
+	_, err := os.ReadFile("/etc/big")
+	require.Error(t, err, "this is what the report warns of")
+	requireOwned(t, b, 2)
+	require.Contains(t, b.Report.Problems, "/etc has overrides that cannot be read, since another kernel has written them with "+
+		"other options of overlayfs: big (metacopy) (pkctl override revert removes them)")
+}

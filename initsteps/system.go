@@ -31,6 +31,8 @@ type System interface {
 	Rename(from, to string) error
 	// ListFiles returns the files below a directory with their identities, none if it does not exist.
 	ListFiles(dir string) (override.Files, error)
+	// ForeignFiles returns the files below an upperdir that only an overlay with other options can read.
+	ForeignFiles(dir string) ([]string, error)
 	// Bind and MountOverlay mount completely or not at all.
 	Bind(b Bind) error
 	MountOverlay(m overlays.Mount) error

@@ -22,6 +22,7 @@ type Record struct {
 	Result   Result    `json:"result"`
 	Reasons  []string  `json:"reasons,omitempty"`  // of a failed verdict, each a sentence
 	Unusable string    `json:"unusable,omitempty"` // why pkinit could not mount it; "" if it could or has not tried
+	Damaged  string    `json:"damaged,omitempty"`  // how its files differ from their digests; "" if they do not
 }
 
 // Result is the verdict on a stage.

@@ -3,6 +3,7 @@ package stages
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // MaxAttempts is the number of boots without a verdict that an unproven stage gets: more than one, since a pulled plug is
@@ -21,17 +22,35 @@ type Choice struct {
 
 // Select returns the stage of a boot: the next one if it is usable, not failed, and either current or with attempts
 // left; else the last usable stage of the history; else none. Boots of a proven stage that end without a verdict lead to
-// less: see Rung.
-func Select(s Snapshot) Choice {
+// less: see Rung. A damaged stage is selected only if no other one can be used.
+func Select(s Snapshot) Choice { return preferUndamaged(s, choose) }
+
+// preferUndamaged chooses from the stages that are not damaged, and from all if none of those can be used.
+func preferUndamaged(s Snapshot, choose func(Snapshot) Choice) Choice {
+	sound, damaged := s.withoutDamaged()
+	if c := choose(sound); c.Stage != 0 || !damaged {
+		return c
+	}
+	c := choose(s)
+	damage := fmt.Sprintf("stage %d is damaged, and no other stage can be used: %s", c.Stage, s.State.Stages[c.Stage].Damaged)
+	c.Problem = strings.TrimPrefix(c.Problem+"; "+damage, "; ")
+	return c
+}
+
+func choose(s Snapshot) Choice {
 	problem := nextProblem(s)
 	if problem == "" {
 		return chooseNext(s)
 	}
-	return Fallback(s, problem)
+	return fallback(s, problem)
 }
 
 // Fallback returns the last usable stage of the history, with the problem that rules out the next stage.
 func Fallback(s Snapshot, problem string) Choice {
+	return preferUndamaged(s, func(s Snapshot) Choice { return fallback(s, problem) })
+}
+
+func fallback(s Snapshot, problem string) Choice {
 	c := climb(s, lastProven(s, problem))
 	if c.Problem != problem {
 		c.Problem = problem + "; " + c.Problem

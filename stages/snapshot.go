@@ -59,10 +59,10 @@ func (s Snapshot) checkLadder(dir fs.FS) {
 	}
 }
 
-// checkHistory checks bundles of the history, from its end to the first that can be used.
+// checkHistory checks bundles of the history, from its end to the first that can be used and is not damaged.
 func (s Snapshot) checkHistory(dir fs.FS) {
 	for _, n := range slices.Backward(s.Staged.History) {
-		if s.checkBundle(dir, n) == nil {
+		if s.checkBundle(dir, n) == nil && s.State.Stages[n].Damaged == "" {
 			return
 		}
 	}
@@ -127,7 +127,7 @@ func CheckBundle(dir fs.FS, stage int) error {
 	if manifest.ForkliftVersion == "" {
 		return fmt.Errorf("%s has no forklift-version", ManifestFile)
 	}
-	return checkExports(dir, stage)
+	return CheckExports(dir, stage)
 }
 
 // checkDirectory returns an error if a stage is missing or not a directory of the store. A symlink is not one: the bundle

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -30,12 +32,40 @@ func (f Files) Unusable(stage int, reason string, at time.Time) (Files, []Write,
 	return Files{f.Store, f.State.Unusable(stage, reason, at)}.writes(StateFile)
 }
 
+// Damaged returns the state with a stage marked as damaged, or without the mark if damage is "".
+func (s BootState) Damaged(stage int, damage string) BootState {
+	r := s.Stages[stage]
+	r.Damaged = damage
+	return s.with(stage, r)
+}
+
+// Damaged returns the files with a stage marked as damaged, or without the mark if damage is "", and the write that leads
+// to them.
+func (f Files) Damaged(stage int, damage string) (Files, []Write, error) {
+	return Files{f.Store, f.State.Damaged(stage, damage)}.writes(StateFile)
+}
+
+// withoutDamaged returns the snapshot without the stages that are marked as damaged, and whether there is one.
+func (s Snapshot) withoutDamaged() (Snapshot, bool) {
+	bundles, any := maps.Clone(s.Bundles), false
+	for n, err := range s.Bundles {
+		if damage := s.State.Stages[n].Damaged; err == nil && damage != "" {
+			bundles[n], any = fmt.Errorf("bundle is damaged: %s", damage), true
+		}
+	}
+	s.Bundles = bundles
+	return s, any
+}
+
 // layerPaths are the directories in the way to what pkinit mounts of a bundle, each after those above it.
 var layerPaths = []string{"exports", "exports/overlays", "exports/overlays/etc", "exports/overlays/usr"}
 
-// checkExports returns an error if one of layerPaths exists and is not a directory. A symlink is not one, since it could
-// lead out of the bundle.
-func checkExports(dir fs.FS, stage int) error {
+// IsLayer reports whether a path in a bundle must be a directory, because pkinit mounts it or something below it.
+func IsLayer(name string) bool { return slices.Contains(layerPaths, name) }
+
+// CheckExports returns an error if a path of a bundle that must be a directory exists and is not one. A symlink is not a
+// directory, since it could lead out of the bundle.
+func CheckExports(dir fs.FS, stage int) error {
 	for _, name := range layerPaths {
 		full := path.Join(strconv.Itoa(stage), name)
 		i, err := fs.Lstat(dir, full)

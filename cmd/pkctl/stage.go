@@ -15,7 +15,7 @@ import (
 func stageCommand() *cobra.Command {
 	f := &flags{}
 	cmd := cli.Group("stage", "List and choose what the device starts with",
-		lsCommand(f), showCommand(f), verifyCommand(f),
+		lsCommand(f), showCommand(f), verifyCommand(f), scrubCommand(f),
 		setNextCommand(f), rollbackCommand(f), resultCommand(f),
 		nameCommand(f), unnameCommand(f), rmCommand(f), pruneCommand(f), linkCommand(f), applyCommand(f), endBootCommand(f),
 		exportCommand(f), importCommand(f), inventoryCommand(f))

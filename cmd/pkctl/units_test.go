@@ -24,7 +24,7 @@ const unitDir = "usr/lib/systemd/system"
 func TestUnitsRunCommands(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(unitFiles, unitDir, "*.service"))
 	require.NoError(t, err)
-	require.Len(t, files, 5)
+	require.Len(t, files, 6)
 	exec := regexp.MustCompile(`(?m)^ExecStart=-?/usr/bin/pkctl (.+)$`)
 	for _, f := range files {
 		text, err := os.ReadFile(f)

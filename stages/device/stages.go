@@ -18,7 +18,7 @@ type Stage struct {
 	Names    []string       `json:"names"`
 	State    string         `json:"state"` // see stageState
 	Attempts int            `json:"attempts"`
-	Problem  string         `json:"problem,omitempty"` // why it is incomplete
+	Problem  string         `json:"problem,omitempty"` // why it is incomplete or damaged
 	Changed  bool           `json:"changed"`           // whether it was made from files that no commit has
 	Manifest store.Manifest `json:"manifest"`
 }
@@ -108,15 +108,20 @@ func (d Device) describe(n int, s stages.Snapshot, running int) Stage {
 	out.Manifest, _ = d.manifest(n) // what is wrong with it is in Problem
 	out.Changed = originOf(out.Manifest).Changed
 	out.State = stageState(n, s, out.Problem)
+	if damage := s.State.Stages[n].Damaged; out.Problem == "" && damage != "" {
+		out.Problem = "bundle is damaged: " + damage
+	}
 	return out
 }
 
-// stageState returns incomplete, failed, good (found good, and in the history since), pending (next, and without a
+// stageState returns incomplete, damaged, failed, good (found good, and in the history since), pending (next, and without a
 // verdict) or unused.
 func stageState(n int, s stages.Snapshot, problem string) string {
 	switch {
 	case problem != "":
 		return "incomplete"
+	case s.State.Stages[n].Damaged != "":
+		return "damaged"
 	case n == s.Staged.Next && s.Staged.NextFailed, s.State.Stages[n].Result == stages.Failed:
 		return "failed"
 	case slices.Contains(s.Staged.History, n):

@@ -65,7 +65,7 @@ func (w *Writer) Dir(name string, mode fs.FileMode) error {
 
 // Symlink creates a symlink.
 func (w *Writer) Symlink(name, target string) error {
-	if err := w.check(name); err != nil {
+	if err := w.checkNoLayer(name); err != nil {
 		return err
 	}
 	w.entries = append(w.entries, NewEntry(name, fs.ModeSymlink, "", target))
@@ -74,7 +74,7 @@ func (w *Writer) Symlink(name, target string) error {
 
 // File creates a regular file.
 func (w *Writer) File(name string, mode fs.FileMode, content io.Reader) error {
-	if err := w.check(name); err != nil {
+	if err := w.checkNoLayer(name); err != nil {
 		return err
 	}
 	h := sha256.New()
@@ -96,6 +96,14 @@ func (w *Writer) check(name string) error {
 		return fmt.Errorf("path %s is reserved: it is written with the bundle", name)
 	}
 	return nil
+}
+
+// checkNoLayer is check for a path that is not a directory.
+func (w *Writer) checkNoLayer(name string) error {
+	if stages.IsLayer(name) {
+		return fmt.Errorf("path %s must be a directory", name)
+	}
+	return w.check(name)
 }
 
 // finish writes the metadata of the bundle, and syncs everything.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
+	"github.com/PlanktoScope/pkbuild/stages"
 )
 
 // DigestFile is the file of a bundle that lists all its files as they were staged.
@@ -74,9 +75,36 @@ func MarshalDigests(entries []Entry) ([]byte, error) {
 // ErrNoDigests is returned for a bundle without a digest file, such as one that Forklift staged.
 var ErrNoDigests = errors.New("the bundle has no " + DigestFile + ": it was staged by another tool")
 
-// Verify compares a bundle with its digest file and returns a message for each difference, and for each file that root
-// does not own, since its owner can change it. It fails with ErrNoDigests if the bundle has no digest file.
+// Verify compares a bundle with its digest file and returns a message for each difference, for each file that root does
+// not own, since its owner can change it, and for a layer that pkinit cannot mount. It fails with ErrNoDigests if the
+// bundle has no digest file.
 func Verify(store fs.FS, stage int) (differences []string, err error) {
+	return verify(store, stage, true)
+}
+
+// maxDamage is the number of differences that Damage lists.
+const maxDamage = 3
+
+// Damage returns in one line how the files of a bundle differ from their digests, "" if they do not or the bundle has no
+// digest file. A bundle that cannot be read is damaged, too. Owners do not count: an idmapped mount shows others. It fails
+// if the caller may not read the bundle.
+func Damage(store fs.FS, stage int) (string, error) {
+	differences, err := verify(store, stage, false)
+	switch {
+	case errors.Is(err, ErrNoDigests):
+		return "", nil
+	case errors.Is(err, fs.ErrPermission):
+		return "", err
+	case err != nil:
+		return err.Error(), nil
+	}
+	if more := len(differences) - maxDamage; more > 0 {
+		differences = append(differences[:maxDamage], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(differences, "; "), nil
+}
+
+func verify(store fs.FS, stage int, owners bool) (differences []string, err error) {
 	bundle, err := fs.Sub(store, bundleDir(stage))
 	if err != nil {
 		return nil, err
@@ -94,6 +122,11 @@ func Verify(store fs.FS, stage int) (differences []string, err error) {
 		}
 		more, err := compare(bundle, name, d, want)
 		differences = append(differences, more...)
+		if err != nil || !owners {
+			return err
+		}
+		more, err = checkOwner(name, d)
+		differences = append(differences, more...)
 		return err
 	})
 	if err != nil {
@@ -101,6 +134,9 @@ func Verify(store fs.FS, stage int) (differences []string, err error) {
 	}
 	for name := range want {
 		differences = append(differences, name+": missing")
+	}
+	if err := stages.CheckExports(store, stage); err != nil {
+		differences = append(differences, err.Error())
 	}
 	slices.Sort(differences)
 	return differences, nil
@@ -130,17 +166,16 @@ func readDigests(bundle fs.FS) (map[string]Entry, error) {
 
 // compare returns the differences of a file from its entry in want, and deletes that entry.
 func compare(bundle fs.FS, name string, d fs.DirEntry, want map[string]Entry) ([]string, error) {
-	differences, err := checkOwner(name, d)
-	if err != nil || name == "." || name == DigestFile {
-		return differences, err
+	if name == "." || name == DigestFile {
+		return nil, nil
 	}
 	was, known := want[name]
 	if !known {
-		return append(differences, name+": added since staging"), nil
+		return []string{name + ": added since staging"}, nil
 	}
 	delete(want, name)
 	is, err := readEntry(bundle, name, d)
-	return append(differences, changes(was, is)...), err
+	return changes(was, is), err
 }
 
 // readEntry returns the entry of a file as it is now.

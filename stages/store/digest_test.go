@@ -3,6 +3,7 @@ package store_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,4 +59,26 @@ func TestVerifyErrors(t *testing.T) {
 	}
 	_, err = store.Verify(os.DirFS(dir), 2)
 	require.EqualError(t, err, "verify stage 2: stat 2: no such file or directory")
+}
+
+// A bundle whose layer leads out of it can be neither written nor exported, and verify reports it.
+func TestHostileLayers(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for what, write := range map[string]func(*store.Writer) error{
+		"a link": func(w *store.Writer) error { return w.Symlink("exports/overlays/etc", "/") },
+		"a file": func(w *store.Writer) error { return w.File("exports/overlays/etc", 0o644, strings.NewReader("")) },
+	} {
+		_, err := s.Add(t.Context(), []byte(manifest), func(w *store.Writer) error {
+			require.NoError(t, w.Dir("exports", 0o755))
+			require.NoError(t, w.Dir("exports/overlays", 0o755))
+			return write(w)
+		})
+		require.EqualError(t, err, "add stage 1: path exports/overlays/etc must be a directory", what)
+	}
+	add(t, s, "text")
+	require.NoError(t, os.Symlink("/", filepath.Join(dir, "1/exports/overlays/etc")))
+	differences, err := store.Verify(os.DirFS(dir), 1)
+	require.NoError(t, err)
+	require.Contains(t, differences, "1/exports/overlays/etc is not a directory")
 }

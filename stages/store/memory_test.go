@@ -210,6 +210,15 @@ func (m *memory) Symlink(target, name string) error {
 	return err
 }
 
+func (m *memory) Readlink(name string) (string, error) {
+	m.call()
+	id, found := m.disk.find(name)
+	if !found {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrNotExist}
+	}
+	return string(m.disk[id].data), nil
+}
+
 func (m *memory) Rename(from, to string) error {
 	m.call()
 	id, found := m.disk.find(from)

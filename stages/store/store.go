@@ -48,14 +48,36 @@ func (s *Store) Staged() stages.Staged { return s.files.Store.Staged }
 // Bundles returns the numbers of all bundles, complete or not, in ascending order.
 func (s *Store) Bundles() ([]int, error) { return Bundles(s.sys) }
 
-// SetNext sets the next stage, 0 for none, and resets its attempts. It fails if the bundle is incomplete.
+// SetNext sets the next stage, 0 for none, and resets its attempts. It fails if the bundle is incomplete, or differs from
+// its digests.
 func (s *Store) SetNext(stage int) error {
 	if stage != 0 {
-		if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
+		if err := s.checkContent(stage); err != nil {
 			return fmt.Errorf("stage %d cannot be next: %w", stage, err)
 		}
 	}
 	return s.write(s.files.SetNext(stage))
+}
+
+// checkContent reads the whole bundle of a stage and returns an error if it is incomplete or damaged.
+func (s *Store) checkContent(stage int) error {
+	if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
+		return err
+	}
+	damage, err := Damage(readFS{s.sys}, stage)
+	if err == nil && damage != "" {
+		err = fmt.Errorf("bundle is damaged: %s", damage)
+	}
+	return err
+}
+
+// MarkDamaged records how the files of a stage differ from their digests, so that other stages are preferred; "" removes
+// the record.
+func (s *Store) MarkDamaged(stage int, damage string) error {
+	if s.files.State.Stages[stage].Damaged == damage {
+		return nil
+	}
+	return s.write(s.files.Damaged(stage, damage))
 }
 
 // Judge records a verdict on a stage with its reasons.
@@ -130,7 +152,5 @@ func (r readFS) Lstat(name string) (fs.FileInfo, error) {
 	return nil, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
 }
 
-// ReadLink implements fs.ReadLinkFS. Nothing that reads a store follows symlinks itself.
-func (readFS) ReadLink(name string) (string, error) {
-	return "", &fs.PathError{Op: "readlink", Path: name, Err: errors.ErrUnsupported}
-}
+// ReadLink implements fs.ReadLinkFS.
+func (r readFS) ReadLink(name string) (string, error) { return r.sys.Readlink(name) }

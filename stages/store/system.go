@@ -14,6 +14,7 @@ type System interface {
 	Lock(ctx context.Context, name string) (unlock func() error, err error)
 	Open(name string) (fs.File, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
+	Readlink(name string) (string, error)
 	Create(name string, mode fs.FileMode) (io.WriteCloser, error) // fails with fs.ErrExist if the file exists
 	WriteFile(name string, data []byte, mode fs.FileMode) error   // replaces a file durably
 	Mkdir(name string, mode fs.FileMode) error

@@ -150,6 +150,8 @@ func checkEntry(h *tar.Header, name string, dirs, seen map[string]bool) error {
 		return fmt.Errorf("bundle has %s, but %s is not a directory in it", name, path.Dir(name))
 	case len(seen) > maxEntries:
 		return fmt.Errorf("bundle has more than %d entries", maxEntries)
+	case stages.IsLayer(name) && h.Typeflag != tar.TypeDir:
+		return fmt.Errorf("bundle has %s, which must be a directory and is not", name)
 	case h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir && h.Typeflag != tar.TypeSymlink:
 		return fmt.Errorf("bundle has %s, which is neither a file nor a directory nor a symlink", name)
 	}

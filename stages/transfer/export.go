@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/PlanktoScope/pkbuild/internal/output"
+	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/store"
@@ -108,6 +109,9 @@ func distinct(all []Needed) int {
 // plan returns the index of the file without members, and the layers that the other device lacks.
 func (e Exporter) plan(ctx context.Context, stage int) (x Index, wanted map[digest.Digest]bool, err error) {
 	x = Index{Version: indexVersion, Images: []Needed{}, Layers: []Layer{}}
+	if err := stages.CheckExports(os.DirFS(e.Store), stage); err != nil {
+		return x, nil, err
+	}
 	sum, err := store.Digest(os.DirFS(e.Store), stage)
 	if err != nil {
 		return x, nil, err

@@ -184,6 +184,8 @@ func TestHostileBundles(t *testing.T) {
 		"no manifest":    {[]tar.Header{{Name: "digests.json"}}, "bundle lacks forklift-bundle.yml or digests.json"},
 		"a manifest that is a link": {[]tar.Header{{Name: "forklift-bundle.yml", Typeflag: tar.TypeSymlink, Linkname: "x"}},
 			"not a regular file of at most"},
+		"a layer that is a link": {[]tar.Header{{Name: "exports", Typeflag: tar.TypeDir}, {Name: "exports/overlays", Typeflag: tar.TypeDir},
+			{Name: "exports/overlays/etc", Typeflag: tar.TypeSymlink, Linkname: "/"}}, "bundle has exports/overlays/etc, which must be a directory and is not"},
 		"other digests": {[]tar.Header{{Name: "forklift-bundle.yml"}, {Name: "digests.json"}}, "bundle does not match its digests.json"},
 	} {
 		t.Run(name, func(t *testing.T) {

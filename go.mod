@@ -44,6 +44,7 @@ require (
 	golang.org/x/tools v0.51.0
 	gopkg.in/yaml.v3 v3.0.1
 	oras.land/oras-go/v2 v2.7.0
+	periph.io/x/conn/v3 v3.7.3
 )
 
 require (

@@ -20,7 +20,7 @@ import (
 //go:embed agent.sh
 var agentScript string
 
-// Output is the result of a command in the guest.
+// Output is the exit code and the output of a command that ran in the guest.
 type Output = scenario.Output
 
 // Constants of the protocol, see agent.sh.

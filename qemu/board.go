@@ -21,7 +21,7 @@ type Board struct {
 	Starts   []string // files of the firmware itself
 }
 
-// Boards are the models that images of this project support.
+// Boards returns the Raspberry Pi models that images are checked for.
 func Boards() []Board {
 	return []Board{
 		{

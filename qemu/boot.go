@@ -22,7 +22,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
-// Options are the options of a boot. The zero value boots the default machine.
+// Options are the options of a boot in QEMU: machine, network, checks, timeouts and where the console's output goes.
+// The zero value boots the default machine.
 type Options struct {
 	Machine  string        // name in Machines; "" is the first
 	Board    string        // name in Boards, whose firmware's choices are booted; "" is the machine's

@@ -53,13 +53,13 @@ func (c cardEditor) partition(number int) (extent, error) {
 	return all[number-1], nil
 }
 
-// Size implements scenario.Card.
+// Size returns the size of a partition in bytes.
 func (c cardEditor) Size(number int) (int64, error) {
 	p, err := c.partition(number)
 	return p.size, err
 }
 
-// Overwrite implements scenario.Card.
+// Overwrite writes bytes at an offset of a partition, counted from 1.
 func (c cardEditor) Overwrite(number int, offset int64, data []byte) error {
 	p, err := c.partition(number)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c cardEditor) Overwrite(number int, offset int64, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// Write implements scenario.Card.
+// Write writes a file to the card.
 func (c cardEditor) Write(name string, content []byte, mode uint32) error {
 	temp, err := os.CreateTemp(filepath.Dir(c.file), "write-")
 	if err != nil {
@@ -95,7 +95,7 @@ func (c cardEditor) Write(name string, content []byte, mode uint32) error {
 	})
 }
 
-// Delete implements scenario.Card.
+// Delete removes a file from the card.
 func (c cardEditor) Delete(name string) error {
 	if file, ok := strings.CutPrefix(name, bootDir); ok {
 		return c.mtools("mdel", "::"+file)
@@ -103,7 +103,8 @@ func (c cardEditor) Delete(name string) error {
 	return c.Debugfs([]string{"rm " + name})
 }
 
-// Debugfs implements scenario.Card. The journal is replayed first: a later replay would undo the change.
+// Debugfs runs commands of debugfs on the root file system. It first replays the journal: a later replay would undo the
+// changes.
 func (c cardEditor) Debugfs(commands []string) error {
 	return c.withPartition(2, true, func(root string) error {
 		if err := replayJournal(root); err != nil {
@@ -196,7 +197,8 @@ func (c cardEditor) mtools(name string, args ...string) error {
 	return err
 }
 
-// Check implements scenario.Card. The journal is replayed first. The FAT's mark of an unclean end is no mistake.
+// Check checks all file systems of the card after replaying the journal. The mark of an unclean unmount in a FAT is not
+// an error.
 func (c cardEditor) Check(repair bool) error {
 	root := c.withPartition(2, repair, func(root string) error {
 		if err := replayJournal(root); err != nil {

@@ -27,7 +27,7 @@ const (
 	consoleFile    = "console.log"
 )
 
-// Forward connects a TCP port of the host's loopback interface to a port of the guest.
+// Forward forwards a TCP port on the host's loopback interface to a port of the guest.
 type Forward struct {
 	Host  int `json:"host"`
 	Guest int `json:"guest"`
@@ -144,7 +144,7 @@ func (m Machine) kvm() bool { return accelerated(m, runtime.GOARCH, "/dev/kvm") 
 // escape doubles commas, which separate QEMU's options.
 func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
 
-// Shell quotes a command line for a POSIX shell.
+// Shell quotes the words of a command line for a POSIX shell.
 func Shell(args []string) string {
 	quoted := make([]string, len(args))
 	for i, a := range args {

@@ -17,8 +17,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
-// Device is a card and the machine that boots it: a scenario.Device. Each boot is a new process of QEMU, since the
-// firmware reads the card anew.
+// Device is an emulated Raspberry Pi with its SD card, which implements scenario.Device. Each boot is a new QEMU
+// process, since the firmware reads the card anew.
 type Device struct {
 	o    DeviceOptions
 	m    Machine
@@ -39,7 +39,7 @@ type Device struct {
 	fatal error // line of the console after which the guest does not go on
 }
 
-// DeviceOptions are the options of a device.
+// DeviceOptions are the disk image, machine, card size, directory and network of a new Device.
 type DeviceOptions struct {
 	Image   string // disk image, which is copied
 	Machine string // name in Machines; "" is the first
@@ -50,10 +50,10 @@ type DeviceOptions struct {
 	Member  int  // number of the device in it
 }
 
-// LAN is a private network of devices.
+// LAN is a virtual network that connects several emulated devices.
 type LAN struct{ port int }
 
-// NewLAN returns a network that no other devices on this host use.
+// NewLAN returns a virtual network on a multicast address that no other network on this host uses.
 func NewLAN() (*LAN, error) {
 	addr, err := freePort()
 	if err != nil {
@@ -62,7 +62,7 @@ func NewLAN() (*LAN, error) {
 	return &LAN{port: addr.Port}, nil
 }
 
-// NewDevice flashes an image on a new card.
+// NewDevice copies a disk image to a new virtual SD card and returns a device with it, switched off.
 func NewDevice(o DeviceOptions) (*Device, error) {
 	m, err := machine(o.Machine)
 	if err != nil {
@@ -87,7 +87,7 @@ func NewDevice(o DeviceOptions) (*Device, error) {
 	return d, errors.Join(os.MkdirAll(d.dir, 0o777), copyCard(o.Image, d.card, size))
 }
 
-// Start implements scenario.Device.
+// Start switches the machine on.
 func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 	d.boots++
 	d.setFatal(nil)
@@ -172,7 +172,7 @@ func (d *Device) limit(ctx context.Context, limit time.Duration, what string) (c
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// Ready implements scenario.Device.
+// Ready waits, at most for limit, until the guest can run commands.
 func (d *Device) Ready(ctx context.Context, limit time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -205,7 +205,7 @@ func (d *Device) Run(ctx context.Context, script string, limit time.Duration) (O
 	return d.vm.agent.run(ctx, script, 10*limit)
 }
 
-// Inspect implements scenario.Device.
+// Inspect waits until the system has started, and returns its defects, boot report and times.
 func (d *Device) Inspect(ctx context.Context) (*scenario.State, error) {
 	if d.vm == nil {
 		return nil, errOff
@@ -220,7 +220,7 @@ func (d *Device) Inspect(ctx context.Context) (*scenario.State, error) {
 	}, nil
 }
 
-// Dial implements scenario.Device.
+// Dial connects to a TCP port of the guest, which must be among the ports with which it was started.
 func (d *Device) Dial(ctx context.Context, port int) (net.Conn, error) {
 	host, ok := d.ports[port]
 	if !ok || d.vm == nil {
@@ -229,7 +229,7 @@ func (d *Device) Dial(ctx context.Context, port int) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", host))
 }
 
-// Console implements scenario.Device.
+// Console returns the output of the serial port since the machine was switched on.
 func (d *Device) Console() string {
 	if d.vm == nil {
 		return d.console
@@ -237,7 +237,7 @@ func (d *Device) Console() string {
 	return d.vm.console.all()
 }
 
-// Elapsed implements scenario.Device.
+// Elapsed returns how long the machine has run, without the time in which the host gave it no processor.
 func (d *Device) Elapsed() time.Duration {
 	if d.vm == nil {
 		return 0
@@ -245,7 +245,7 @@ func (d *Device) Elapsed() time.Duration {
 	return d.vm.watch.elapsed()
 }
 
-// Sleep implements scenario.Device.
+// Sleep waits until the machine has run for a time, as Elapsed counts it. It returns early if the machine stops.
 func (d *Device) Sleep(ctx context.Context, t time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -265,7 +265,7 @@ func (d *Device) Sleep(ctx context.Context, t time.Duration) error {
 	}
 }
 
-// Ended implements scenario.Device.
+// Ended waits, at most for limit, until the machine stops by itself, and returns the reason.
 func (d *Device) Ended(ctx context.Context, limit time.Duration) (string, error) {
 	if d.vm == nil {
 		return "", errOff
@@ -287,7 +287,7 @@ func (d *Device) Ended(ctx context.Context, limit time.Duration) (string, error)
 	return reason, errors.Join(err, d.off())
 }
 
-// PowerOff implements scenario.Device.
+// PowerOff shuts the guest down and waits, at most for limit, until the machine is off.
 func (d *Device) PowerOff(ctx context.Context, limit time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -302,7 +302,8 @@ func (d *Device) PowerOff(ctx context.Context, limit time.Duration) error {
 	return err
 }
 
-// Cut implements scenario.Device.
+// Cut kills the machine like a power cut. If lost is set, each write since the last flush is kept, lost or torn at
+// random, by the seed.
 func (d *Device) Cut(_ context.Context, lost bool, seed int) error {
 	if d.vm == nil {
 		return errOff
@@ -346,10 +347,11 @@ func (d *Device) off() error {
 	return os.Rename(d.disk, d.card)
 }
 
-// Card implements scenario.Device.
+// Card returns the means to change the card's files while the device is off.
 func (d *Device) Card() scenario.Card { return cardEditor{d.card} }
 
-// Describe implements scenario.Device.
+// Describe returns what helps to find out why a scenario failed: QEMU's command line, its errors, and the end of the
+// console.
 func (d *Device) Describe() string {
 	if d.result == nil {
 		return ""
@@ -360,7 +362,7 @@ func (d *Device) Describe() string {
 	return text + fmt.Sprintf("stderr: %s\nfiles: %s\nconsole:\n%s", d.stderr, d.dir, strings.Join(console, "\n"))
 }
 
-// Close implements scenario.Device.
+// Close ends the machine and removes the device's files unless keep is set.
 func (d *Device) Close(keep bool) error {
 	if d.vm != nil {
 		d.vm.fail(errEnded)

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Firmware holds the choices of a board's firmware for a boot partition.
+// Firmware is what a board's firmware would load from a boot partition: kernel, initramfs, device tree and command
+// line, or the reason why it does not start.
 type Firmware struct {
 	Board      string   `json:"board"`
 	Prefix     string   `json:"prefix,omitempty"` // os_prefix, unless kernel or device tree are missing there

@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Check is a shell script that runs as root in the booted system; exit code 0 is success.
+// Check is a shell script that runs as root in the booted guest; it passes with exit code 0.
 type Check struct {
 	Name   string
 	Script string

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Terminal is a terminal of the host, in raw mode, for a shell of the guest.
+// Terminal is the user's terminal, in raw mode, to which a shell in the guest is connected.
 type Terminal struct {
 	In            io.Reader
 	Out           io.Writer
@@ -20,9 +20,9 @@ type Terminal struct {
 // shutdownLimit is the limit of a shutdown after the user has ended a session.
 const shutdownLimit = 2 * time.Minute
 
-// Session boots an image and leaves it to the user: with a shell on the terminal until it exits, or without a terminal until
-// the context ends. Ready receives the result, whose command line and ports are known, when the system has a shell. Then
-// the system is shut down.
+// Session boots an image for interactive use: with a shell on the terminal t until the shell exits or, if t is nil,
+// until ctx ends. When the guest is ready, it calls ready with the result, which has QEMU's command line and the
+// forwarded ports. At the end it shuts the guest down.
 func Session(ctx context.Context, image string, o Options, t *Terminal, ready func(*Result)) error {
 	o = o.withDefaults()
 	m, err := machine(o.Machine)
@@ -99,7 +99,7 @@ func (vm *VM) use(ctx context.Context, t *Terminal) error {
 	}
 }
 
-// ParseForward parses HOST:GUEST, two TCP ports.
+// ParseForward parses a port forwarding HOST:GUEST, two TCP ports such as 8080:80.
 func ParseForward(text string) (Forward, error) {
 	var f Forward
 	host, guest, ok := strings.Cut(text, ":")

@@ -9,8 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Judge returns the defects of a booted system, one sentence each, in the order of a boot. Of an image that was not built
-// by pkbuild only what holds for every system is judged.
+// Judge returns the defects that a booted system has, one sentence each, in the order of a boot. If the image was not
+// built by pkbuild, it applies only the rules that hold for every system.
 func Judge(r *Result) []string {
 	if r.Foreign {
 		return slices.Concat(judgeSystem(r), judgeChecks(r.Checks))

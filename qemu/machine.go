@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Machine is a machine that QEMU emulates.
+// Machine is an entry of the table of QEMU machines: QEMU's arguments, and how the machine differs from others.
 type Machine struct {
 	Name       string   // of QEMU's -M
 	Board      string   // board whose firmware's choices are booted by default
@@ -29,7 +29,7 @@ type Machine struct {
 	Missing    string   // why QEMU cannot boot an image on this machine; "" if it can
 }
 
-// Machines are the machines of the table, the default first.
+// Machines returns the table of QEMU machines, the default first, including those that cannot boot an image.
 func Machines() []Machine {
 	return []Machine{
 		{
@@ -76,7 +76,7 @@ func machine(name string) (Machine, error) {
 	return all[i], nil
 }
 
-// MachineNames are the names of the machines that boot an image.
+// MachineNames returns the names of the QEMU machines on which an image can boot.
 func MachineNames() []string {
 	var names []string
 	for _, m := range Machines() {

@@ -22,7 +22,7 @@ const (
 	powerOffTime = 3 * time.Minute // from systemctl poweroff to the end of QEMU
 )
 
-// VM is a virtual machine: a running QEMU.
+// VM is a running QEMU process, with its console and the agent in the guest that runs commands.
 type VM struct {
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser // the guest's serial port

@@ -4,7 +4,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Result is the state of a booted system.
+// Result is the state of a booted guest: boot report, units, mounts and results of checks.
 type Result struct {
 	Machine     string     `json:"machine"`
 	Accelerated bool       `json:"accelerated"` // by KVM
@@ -41,19 +41,19 @@ type Seconds struct {
 	Total   float64 `json:"total"`   // from the start of QEMU to its end, by the host's clock
 }
 
-// Attempt is the outcome of a script.
+// Attempt is the name, exit code and output of a script that ran in the guest.
 type Attempt struct {
 	Name string `json:"name,omitempty"`
 	Output
 }
 
-// Bind is a bind mount.
+// Bind is a bind mount in the guest: the mounted directory and the mount options.
 type Bind struct {
 	Root    string `json:"root"` // mounted directory, as a path in its file system
 	Options string `json:"options"`
 }
 
-// Unit is a service, with systemd's properties.
+// Unit is a systemd service in the guest, with the properties that systemctl show prints.
 type Unit struct {
 	ID              string `json:"id"`
 	Type            string `json:"type"`

@@ -23,7 +23,7 @@ const (
 	unplugLimit = time.Minute
 )
 
-// Plug implements scenario.Device.
+// Plug connects a USB stick to the running machine.
 func (d *Device) Plug(ctx context.Context, s *scenario.Stick) error {
 	if d.vm == nil {
 		return errOff
@@ -44,7 +44,7 @@ func (d *Device) Plug(ctx context.Context, s *scenario.Stick) error {
 	return d.vm.qmp.execute(ctx, "device_add", map[string]any{"driver": "usb-storage", "id": s.Name + "-device", "drive": s.Name})
 }
 
-// Unplug implements scenario.Device. The stick's files stay for the next time.
+// Unplug removes a USB stick from the running machine. The stick's files stay for the next time.
 func (d *Device) Unplug(ctx context.Context, name string) error {
 	if d.vm == nil {
 		return errOff

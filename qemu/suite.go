@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
-// Suite runs scenarios with an image.
+// Suite runs a set of scenarios with a disk image, several at a time.
 type Suite struct {
 	Image    string // disk image, which is not changed
 	Dir      string // directory for the files of devices; those of scenarios that fail stay
@@ -20,8 +20,8 @@ type Suite struct {
 	Done     func(*scenario.Result)                  // receives each result; may be nil
 }
 
-// Run runs the scenarios and returns their results in the same order, nil for those that it did not start since the context
-// had ended.
+// Run runs scenarios, up to s.Jobs at a time, and returns their results in the same order. The result is nil for
+// scenarios that had not begun when ctx ended.
 func (u Suite) Run(ctx context.Context, scenarios []*scenario.Scenario) []*scenario.Result {
 	results := make([]*scenario.Result, len(scenarios))
 	next := make(chan int)

@@ -2,7 +2,7 @@ package recipes
 
 import "reflect"
 
-// LayerKinds returns the keys of a layer, of which exactly one is given, such as "files".
+// LayerKinds returns the kinds of layers that a recipe can have, such as "files" and "users".
 func LayerKinds() []string {
 	var kinds []string
 	for i := range reflect.TypeFor[Layer]().NumField() {
@@ -11,7 +11,7 @@ func LayerKinds() []string {
 	return kinds
 }
 
-// Kind returns the key that the layer was written with, or "" if it has none.
+// Kind returns the kind of the layer, such as "files": the key that the recipe gives it, or "" if there is none.
 func (l Layer) Kind() string {
 	v := reflect.ValueOf(l)
 	for i := range v.NumField() {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Options are the options of Load.
+// Options are values of a recipe's variables, and the directory for shipped recipes that it includes.
 type Options struct {
 	// Set are values of variables that override the recipe's. They are not expanded.
 	Set map[string]string
@@ -17,8 +17,8 @@ type Options struct {
 	Shipped string
 }
 
-// Load reads a recipe and the files that it includes. The error is Problems if they contain mistakes, and another error
-// if the recipe itself cannot be read.
+// Load reads a recipe and the files that it includes. The error is of type Problems if they contain mistakes, and of
+// another type if the recipe cannot be read.
 func Load(path string, opts Options) (*Recipe, error) {
 	l := loader{read: readFile, isDir: isDir, options: opts}
 	return l.load(path)

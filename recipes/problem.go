@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Problem is a mistake in a recipe, with the way to correct it.
+// Problem is a mistake in a recipe, with its place in the file and how to correct it.
 type Problem struct {
 	File    string // as the user named it; an included file is relative to the same directory
 	Line    int    // from 1
@@ -16,7 +16,7 @@ type Problem struct {
 	Message string // one line
 }
 
-// String is file:line:col: path: message.
+// String returns the mistake as file:line:column: path: message.
 func (p Problem) String() string {
 	if p.Path == "" {
 		return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
@@ -24,7 +24,7 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s: %s", p.File, p.Line, p.Column, p.Path, p.Message)
 }
 
-// Problems are the mistakes in a recipe and its included files, sorted by file and position.
+// Problems is an error that lists the mistakes in a recipe and its included files, sorted by file and position.
 type Problems []Problem
 
 // Error returns all mistakes, one per line.

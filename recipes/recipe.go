@@ -7,7 +7,7 @@ package recipes
 
 import "fmt"
 
-// Recipe describes a disk image or, with Container, a container image.
+// Recipe describes a disk image or, if Container is set, a container image: base, layers, disk and boot settings.
 type Recipe struct {
 	Name         string            `yaml:"name" doc:"Name of the image. The host name, the disk signature and the file system UUIDs are derived from it." required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$" hint:"up to 63 lower-case letters, digits and inner dashes, such as planktoscope"`
 	Include      []string          `yaml:"include" doc:"Recipes to start from, by path relative to this file, or as pkbuild:NAME if they ship with pkbuild, such as pkbuild:debian-pi; without variables. This file overrides them, and later ones override earlier ones; lists marked as appended begin with theirs. A file that is included twice counts once."`
@@ -29,7 +29,7 @@ type Recipe struct {
 	nodes map[any]*node `yaml:"-"` // of each value, by pointer to the value
 }
 
-// Problem returns a mistake at the position of a value of the recipe, given by its pointer.
+// Problem returns an error at the line and column of a value of the recipe; value is a pointer to it.
 func (r *Recipe) Problem(value any, format string, args ...any) error {
 	var problems Problems
 	if n := r.nodes[value]; n != nil {
@@ -39,7 +39,7 @@ func (r *Recipe) Problem(value any, format string, args ...any) error {
 	return fmt.Errorf(format, args...)
 }
 
-// Removal are parts of included recipes that a recipe leaves out.
+// Removal lists what a recipe leaves out of the recipes that it includes, such as packages and files.
 type Removal struct {
 	Packages     []string `yaml:"packages" doc:"Debian packages, of packages and install layers."`
 	Repositories []string `yaml:"repositories" doc:"Names of repositories."`
@@ -51,21 +51,23 @@ type Removal struct {
 	Modules      []string `yaml:"modules" doc:"Kernel modules of the initramfs."`
 }
 
-// Base is the lowest layer. Exactly one field is set.
+// Base is what the layers of a recipe build on: Debian packages, a vendor's disk image, or nothing. Exactly one field
+// is set.
 type Base struct {
 	Debian  *Debian `yaml:"debian" doc:"A Debian suite." oneof:"base"`
 	Image   *Image  `yaml:"image" doc:"A vendor's disk image, such as Raspberry Pi OS Lite." oneof:"base"`
 	Scratch bool    `yaml:"scratch" doc:"Nothing, for containers whose files are self-contained." oneof:"base"`
 }
 
-// Image is a vendor's disk image as a base. Packages are installed over it from its own repositories and the recipe's.
+// Image is a base taken from a vendor's disk image, by URL or path and SHA-256. Packages are installed over it from its
+// own repositories and the recipe's.
 type Image struct {
 	Source string   `yaml:"source" doc:"URL of the image, or its path relative to the recipe: .img, also compressed with xz, zstd, gzip or bzip2." required:"true" path:"url" hint:"a URL, or a path such as images/raspios.img.xz"`
 	SHA256 string   `yaml:"sha256" doc:"SHA-256 of that file, as the vendor publishes it." required:"true" pattern:"^[0-9a-f]{64}$" hint:"the 64 hexadecimal digits, in lower case, that the vendor publishes beside the image"`
 	Drop   []uint32 `yaml:"drop-partitions" doc:"Numbers of further partitions of the image to leave out, such as [3]. All partitions but 1 and 2 must be listed."`
 }
 
-// Debian is a base of a suite's packages.
+// Debian is a base made of the packages of a Debian suite, such as trixie.
 type Debian struct {
 	Suite      string   `yaml:"suite" doc:"Code name of the suite." required:"true" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as trixie"`
 	Components []string `yaml:"components" doc:"Components of the archive." default:"[main]" pattern:"^[a-z][a-z0-9/-]*$" hint:"the name of a component, such as non-free-firmware"`
@@ -82,7 +84,7 @@ type Repository struct {
 	Use        string   `yaml:"use" doc:"Where the repository is used: in the build, on the device, or in both." enum:"both,build,device" default:"both"`
 }
 
-// Layer is a layer over the layers before it. Exactly one field is set.
+// Layer is one entry of a recipe's list of layers, each built on top of those before it. Exactly one field is set.
 type Layer struct {
 	Packages []string `yaml:"packages" doc:"Debian packages to install, without recommended packages. The packages of all layers are installed in one transaction, with the base or over it." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
 	Install  []string `yaml:"install" doc:"Debian packages to install over those of packages, as a layer of their own below all layers of other kinds. A change rebuilds only this layer, which takes seconds: for packages that change often." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
@@ -94,8 +96,8 @@ type Layer struct {
 	Containers *Containers `yaml:"containers" doc:"Container images in the store of the device's Docker: see docs/containers.md. The images of all layers are one store, over all other layers." oneof:"layer"`
 }
 
-// File is an entry of a files layer. Exactly one of Source, Program, Content and Link is given; if all are empty, it is an
-// empty Content.
+// File is a file, directory or symlink that a files layer of a recipe adds. Exactly one of Source, Program, Content and
+// Link is given; if all are empty, it is an empty file.
 type File struct {
 	Target  string   `yaml:"target" doc:"Path in the image." required:"true" format:"target" pattern:"^/" hint:"an absolute path without .., such as /etc/hostname"`
 	Source  string   `yaml:"source" doc:"File or directory to copy, relative to the recipe. A directory is merged into the target; existing directories keep their owner and mode." oneof:"file" path:"exists"`
@@ -108,7 +110,7 @@ type File struct {
 	GID     uint32   `yaml:"gid" doc:"Number of the owning group." default:"0"`
 }
 
-// User is a user account.
+// User is a user account that a recipe creates.
 type User struct {
 	Name           string   `yaml:"name" doc:"Login name." required:"true" pattern:"^[a-z_][a-z0-9_-]{0,31}$" hint:"up to 32 lower-case letters, digits, dashes and underscores, such as pi"`
 	UID            uint32   `yaml:"uid" doc:"Number of the user and of the group of the same name." default:"1000"`
@@ -119,7 +121,7 @@ type User struct {
 	AuthorizedKeys []string `yaml:"authorized-keys" doc:"Public keys for logging in over SSH." format:"authorized-key" private:"true" pattern:"^[^\r\n]+$" hint:"one public key in one line, as in id_ed25519.pub"`
 }
 
-// Run is a script that runs in the root file system of the image.
+// Run is the layer of a recipe that runs a script in the root file system of the image.
 type Run struct {
 	Script  string   `yaml:"script" doc:"The script. /bin/sh -e runs it, or the interpreter in its #! line." oneof:"run"`
 	File    string   `yaml:"file" doc:"File with the script, relative to the recipe." oneof:"run" path:"exists"`
@@ -128,33 +130,33 @@ type Run struct {
 	Secrets []string `yaml:"secrets" doc:"Names of secrets for the script, in files of these names in /run/pkbuild/secrets while the script runs." private:"true" pattern:"^[a-z][a-z0-9_-]*$" hint:"the name of a secret, such as wifi-key"`
 }
 
-// Stage is the pallet that the device starts with.
+// Stage is the layer of a recipe that puts a pallet (files and apps for the device) into the image as its first stage.
 type Stage struct {
 	Pallet  string   `yaml:"pallet" doc:"Directory of the pallet, relative to the recipe." required:"true" path:"dir" hint:"the pallet's directory, such as pallets/standard"`
 	Starter string   `yaml:"starter" doc:"What starts the pallet's Compose apps on the device: pkctl, which the image must then have with its units and Docker (include pkbuild:stages), or other, which is not checked." enum:"pkctl,other" default:"pkctl"`
 	Names   []string `yaml:"names" doc:"Names of the bundle in the stage store." default:"[factory-reset]" format:"bundle" pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as factory-reset"`
 }
 
-// Containers are container images in the store of the device's Docker.
+// Containers is the layer of a recipe that puts container images into Docker's store on the device.
 type Containers struct {
 	Images []ContainerImage `yaml:"images" doc:"Images in addition to those of the staged pallets' apps."`
 	Stages bool             `yaml:"from-stages" doc:"Whether to include the images of all enabled Compose apps of the staged pallets." default:"true"`
 	Create bool             `yaml:"create" doc:"Whether to create the containers of these apps, so that the first boot only starts them: see docs/containers.md." default:"false"`
 }
 
-// ContainerImage is one container image.
+// ContainerImage is a container image that a recipe puts into the disk image, by name and optional source.
 type ContainerImage struct {
 	Name   string `yaml:"name" doc:"Name of the image on the device, as in compose files." required:"true" format:"container" hint:"the name of a container image, such as eclipse-mosquitto:2.0.20"`
 	Source string `yaml:"source" doc:"Where to copy the image from, with a path relative to the recipe. Default: the registry in the name. It also applies to apps that use an image of this name." path:"transport" pattern:"^(oci|oci-archive|docker-archive|dir):[^:\r\n]+(:[^\r\n]+)?$" hint:"oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY, the first three with :TAG where there are several"`
 }
 
-// Secret is the location of a secret's value during a build. Exactly one field is set.
+// Secret says where a build reads a secret from: an environment variable or a file. Exactly one field is set.
 type Secret struct {
 	Env  string `yaml:"env" doc:"Environment variable with the value." oneof:"secret" private:"true" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" hint:"the name of an environment variable, such as PKBUILD_PI_PASSWORD"`
 	File string `yaml:"file" doc:"File with the value, relative to the recipe, which may be missing. A line break at the end is ignored." oneof:"secret" path:"optional"`
 }
 
-// Container is the configuration of a container image.
+// Container is the configuration of a container image in a recipe, such as its command, environment and ports.
 type Container struct {
 	Entrypoint []string          `yaml:"entrypoint" doc:"Program to run, with its first arguments." pattern:"^[^\x00]+$" hint:"one argument, such as /usr/sbin/mosquitto"`
 	Cmd        []string          `yaml:"cmd" doc:"Further arguments, which the command line of docker run replaces." pattern:"^[^\x00]*$" hint:"one argument, such as --verbose"`
@@ -169,14 +171,14 @@ type Container struct {
 	Locales    []string          `yaml:"locales" doc:"Languages whose translations of packages to include." pattern:"^[a-z]{2,3}(_[A-Z]{2})?$" hint:"the code of a language, such as de or pt_BR"`
 }
 
-// Boot is how the device starts.
+// Boot holds the recipe's lines for config.txt and cmdline.txt, and the kernel modules of the initramfs.
 type Boot struct {
 	Config  []string `yaml:"config" doc:"Lines of config.txt after those for the kernel and the initramfs." merge:"append" pattern:"^[^\r\n]*$" hint:"one line of config.txt, such as arm_boost=1"`
 	Cmdline []string `yaml:"cmdline" doc:"Kernel arguments after root= and rootfstype=." merge:"append" pattern:"^[^\r\n]+$" hint:"one kernel argument, such as console=tty1"`
 	Modules []string `yaml:"modules" doc:"Kernel modules that the initramfs loads, with their dependencies. A built-in module is ignored; an unknown one is an error." merge:"append" pattern:"^[A-Za-z0-9_-]+$" hint:"the name of a kernel module, such as overlay"`
 }
 
-// Disk is the layout of a disk image. ParseSize parses its sizes.
+// Disk is the disk layout in a recipe: sizes, as ParseSize reads them, and extra partitions.
 type Disk struct {
 	BootSize  string `yaml:"boot-size" doc:"Size of the FAT32 partition, at least 256MiB." default:"512MiB" format:"boot-size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
 	Free      string `yaml:"free" doc:"Free space in the root file system, which grows to the size of the card on the device unless another partition does." default:"512MiB" format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 512MiB"`
@@ -187,7 +189,7 @@ type Disk struct {
 	Partitions []Partition `yaml:"partitions" doc:"Up to two partitions besides boot and root. See docs/image.md." merge:"append"`
 }
 
-// Partition is a partition besides boot and root, with a file system of its own.
+// Partition is a partition of the recipe's disk besides boot and root: mount point, format, size and label.
 type Partition struct {
 	Mount  string `yaml:"mount" doc:"Mount point. The files of the partition are those below it in the image." required:"true" format:"mount" pattern:"^/" hint:"an absolute path, such as /data"`
 	Format string `yaml:"format" doc:"Format of the file system. FAT32 can be read on all computers, and has no owners, modes and links." enum:"ext4,fat32" default:"ext4"`

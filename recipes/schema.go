@@ -13,8 +13,8 @@ type schema map[string]any
 // withVariable is the alternative in patterns for strings with variables.
 const withVariable = `\$\{`
 
-// Schema returns the JSON Schema (2020-12) of a recipe's file, for editors. A key that an included file may provide is not
-// required.
+// Schema returns the JSON Schema (2020-12) of recipes, for editors. Keys that an included file may provide are
+// optional.
 func Schema() ([]byte, error) {
 	root := structSchema(reflect.TypeFor[Recipe](), false)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"

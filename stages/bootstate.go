@@ -15,7 +15,7 @@ type BootState struct {
 	Stages  map[int]Record `json:"stages"`
 }
 
-// Record is the boot attempts and the verdict of one stage.
+// Record holds the boot attempts and the verdict of one stage.
 type Record struct {
 	Attempts int       `json:"attempts"` // boots without a verdict since the last verdict, or since the stage became next
 	Last     time.Time `json:"last"`     // time of the last attempt or verdict; the clock may have been wrong
@@ -25,7 +25,7 @@ type Record struct {
 	Damaged  string    `json:"damaged,omitempty"`  // how its files differ from their digests; "" if they do not
 }
 
-// Result is the verdict on a stage.
+// Result is the verdict on a stage: good, failed or pending.
 type Result string
 
 // The verdicts.
@@ -35,7 +35,7 @@ const (
 	Failed  Result = "failed"
 )
 
-// ParseBootState decodes the content of boot-state.json. It fails on another format version.
+// ParseBootState parses boot-state.json. It fails for another format version.
 func ParseBootState(data []byte) (BootState, error) {
 	var s BootState
 	if err := json.Unmarshal(data, &s); err != nil {
@@ -47,7 +47,7 @@ func ParseBootState(data []byte) (BootState, error) {
 	return s, nil
 }
 
-// Marshal encodes the content of boot-state.json.
+// Marshal encodes the state as the content of boot-state.json.
 func (s BootState) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -56,7 +56,7 @@ func (s BootState) Marshal() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// WithAttempt returns the state with one more attempt at a stage. A good verdict on the stage is kept.
+// WithAttempt returns the state with one more boot attempt counted for a stage. A good verdict on the stage is kept.
 func (s BootState) WithAttempt(stage int, at time.Time) BootState {
 	r := s.Stages[stage]
 	r.Attempts, r.Last = r.Attempts+1, timestamp(at)

@@ -30,7 +30,7 @@ func (s Staged) Rollback() int {
 	return s.History[len(s.History)-2]
 }
 
-// Pending returns the next stage unless it is the current one, else 0.
+// Pending returns the next stage if it differs from the current (last good) one, else 0.
 func (s Staged) Pending() int {
 	if s.Next == s.Current() {
 		return 0
@@ -38,8 +38,8 @@ func (s Staged) Pending() int {
 	return s.Next
 }
 
-// Resolve returns the number of the stage that a number, role or name refers to. It fails on unknown names and on roles
-// that no stage has; it does not look whether the stage exists.
+// Resolve returns the number of the stage that a number, a role such as "next", or a name refers to. It fails for
+// unknown names and for roles that no stage has; it does not check that the stage exists.
 func (s Staged) Resolve(name string) (int, error) {
 	if n, err := strconv.Atoi(name); err == nil && n > 0 {
 		return n, nil
@@ -58,7 +58,7 @@ func (s Staged) Resolve(name string) (int, error) {
 	return 0, fmt.Errorf("stage %q is unknown: give a number or one of %s", name, strings.Join(known, ", "))
 }
 
-// References returns the numbers of the stages that are next, in the history or named, in ascending order.
+// References returns, in ascending order, the numbers of the stages that are next, in the history or named.
 func (s Staged) References() []int {
 	used := append(slices.Collect(maps.Values(s.Names)), s.History...)
 	if s.Next != 0 {
@@ -68,14 +68,15 @@ func (s Staged) References() []int {
 	return slices.Compact(used)
 }
 
-// WithNext returns the store with another next stage, 0 for none, and clears next-failed.
+// WithNext returns the references with another next stage, 0 for none, and next-failed cleared.
 func (s Staged) WithNext(stage int) Staged {
 	s.Next, s.NextFailed = stage, false
 	return s
 }
 
-// WithVerdict returns the store after a verdict on a stage. Good makes the stage the current one: it moves to the end of
-// the history, which has each stage once. next-failed changes only with a verdict on the next stage.
+// WithVerdict returns the references after a verdict on a stage. A good verdict makes the stage the current one: it
+// moves to the end of the history, which has each stage once. next-failed changes only with a verdict on the next
+// stage.
 func (s Staged) WithVerdict(stage int, result Result) Staged {
 	if stage == s.Next {
 		s.NextFailed = result == Failed
@@ -88,7 +89,7 @@ func (s Staged) WithVerdict(stage int, result Result) Staged {
 	return s
 }
 
-// WithName returns the store with a name for a stage. A name that another stage has moves to this one.
+// WithName returns the references with a name for a stage. If another stage has the name, it moves.
 func (s Staged) WithName(name string, stage int) (Staged, error) {
 	if err := checkName(name); err != nil {
 		return s, err
@@ -100,7 +101,7 @@ func (s Staged) WithName(name string, stage int) (Staged, error) {
 	return s, nil
 }
 
-// WithoutName returns the store without a name. It fails if no stage has the name.
+// WithoutName returns the references without a name. It fails if no stage has the name.
 func (s Staged) WithoutName(name string) (Staged, error) {
 	if _, known := s.Names[name]; !known {
 		return s, fmt.Errorf("stage name %q is unknown", name)
@@ -111,7 +112,7 @@ func (s Staged) WithoutName(name string) (Staged, error) {
 	return s, nil
 }
 
-// WithoutStage returns the store without any reference to a stage. If it was next, the current stage becomes next.
+// WithoutStage returns the references without a stage. If it was next, the current stage becomes next.
 func (s Staged) WithoutStage(stage int) Staged {
 	s.History = without(s.History, stage)
 	names := maps.Clone(s.Names)
@@ -140,14 +141,14 @@ func checkName(name string) error {
 	return nil
 }
 
-// WithVerdict returns the state after a verdict on a stage.
+// WithVerdict returns the state with a verdict on a stage recorded, and its attempts reset.
 func (s BootState) WithVerdict(stage int, result Result, at time.Time, reasons ...string) BootState {
 	r := s.Stages[stage]
 	r.Attempts, r.Result, r.Last, r.Reasons = 0, result, timestamp(at), reasons
 	return s.with(stage, r)
 }
 
-// WithoutRecord returns the state without the record of a stage, which so has all its attempts again.
+// WithoutRecord returns the state without the attempts and the verdict of a stage, which so has all its attempts again.
 func (s BootState) WithoutRecord(stage int) BootState {
 	next := s.with(stage, Record{})
 	delete(next.Stages, stage)

@@ -7,21 +7,23 @@ import (
 	"time"
 )
 
-// Files is the content of the two files of a stage store.
+// Files is the content of the two files of a stage store: the store file and boot-state.json.
 type Files struct {
 	Store Store
 	State BootState
 }
 
-// Write is one file in the store's directory that has to be replaced durably. Where a change needs several, their order
-// is part of the rule: a power cut between them leaves a store that selects the old stage or the new one.
+// Write is a file in the store's directory and the content that has to replace it durably. If a change consists of
+// several writes, they must be made in order: a power cut between them leaves a store that selects the old stage or the
+// new one.
 type Write struct {
 	Name string
 	Data []byte
 }
 
-// ReadFiles reads the files of a store that is about to change. A missing store file means an empty store; a damaged one
-// is an error, since a change would lose its content. An unreadable state file counts as absent: it only counts attempts.
+// ReadFiles reads the two files of a stage store in order to change them. A missing store file means an empty store; a
+// damaged one is an error, since a change would lose its content. An unreadable state file counts as missing: it only
+// counts attempts.
 func ReadFiles(dir fs.FS) (Files, error) {
 	data, err := fs.ReadFile(dir, StoreFile)
 	f := Files{Store: EmptyStore()}
@@ -38,30 +40,33 @@ func ReadFiles(dir fs.FS) (Files, error) {
 	return f, nil
 }
 
-// SetNext returns the files with another stage as the next one, with all its attempts ahead, and the writes that lead to
-// them: until the second, the old stage is next. Stage 0 means that none is next.
+// SetNext returns the files with another next stage, whose attempts are reset, and the writes that make the change on
+// the disk; until the second one the old stage is next. Stage 0 means none.
 func (f Files) SetNext(stage int) (Files, []Write, error) {
 	return Files{f.Store.with(f.Store.Staged.WithNext(stage)), f.State.WithoutRecord(stage)}.writes(StateFile, StoreFile)
 }
 
-// Judge returns the files with a verdict on a stage, and the writes that lead to them: the store file, which decides
-// what the next boot starts with, comes first.
+// Judge returns the files with a verdict on a stage, and the writes that make the change on the disk. The store file,
+// which decides what the next boot starts with, comes first.
 func (f Files) Judge(stage int, result Result, at time.Time, reasons ...string) (Files, []Write, error) {
 	next := Files{f.Store.with(f.Store.Staged.WithVerdict(stage, result)), f.State.WithVerdict(stage, result, at, reasons...)}
 	return next.writes(StoreFile, StateFile)
 }
 
-// Attempt returns the files with one more attempt at a stage, and the write that leads to them.
+// Attempt returns the files with one more boot attempt counted for a stage, and the write that makes the change on the
+// disk.
 func (f Files) Attempt(stage int, at time.Time) (Files, []Write, error) {
 	return Files{f.Store, f.State.WithAttempt(stage, at)}.writes(StateFile)
 }
 
-// Restage returns the files with other references to stages, such as names, and the write that leads to them.
+// Restage returns the files with other references to stages, such as names, and the write that makes the change on the
+// disk.
 func (f Files) Restage(staged Staged) (Files, []Write, error) {
 	return Files{f.Store.with(staged), f.State}.writes(StoreFile)
 }
 
-// Forget returns the files without the attempts at a stage and the verdict on it, and the write that leads to them.
+// Forget returns the files without the attempts and the verdict of a stage, and the write that makes the change on the
+// disk.
 func (f Files) Forget(stage int) (Files, []Write, error) {
 	return Files{f.Store, f.State.WithoutRecord(stage)}.writes(StateFile)
 }

@@ -8,8 +8,8 @@ import (
 // FactoryName is the name of the stage that a device was built with.
 const FactoryName = "factory-reset"
 
-// Rung is what a device starts with when boots of a proven stage ended without a verdict: the higher, the less of what
-// may be at fault.
+// Rung is how much a device leaves out when boots of a proven stage ended without a verdict: the higher, the less it
+// starts with (first fewer overrides, then an earlier stage).
 type Rung int
 
 // The rungs of the ladder.

@@ -10,7 +10,7 @@ import (
 // not a verdict.
 const MaxAttempts = 3
 
-// Choice is the stage selected for a boot.
+// Choice is the stage that Select chose for a boot, with the reason and the number of the attempt.
 type Choice struct {
 	Stage   int    // 0 means none: the plain root file system and the user's overrides
 	Attempt int    // number of this attempt at an unproven stage, from 1; 0 for a proven stage
@@ -20,9 +20,9 @@ type Choice struct {
 	Problem string // why the next stage was not selected; "" if it was
 }
 
-// Select returns the stage of a boot: the next one if it is usable, not failed, and either current or with attempts
-// left; else the last usable stage of the history; else none. Boots of a proven stage that end without a verdict lead to
-// less: see Rung. A damaged stage is selected only if no other one can be used.
+// Select returns the stage for a boot: the next one if it is usable, has not failed, and is either current or has
+// attempts left; else the last usable stage of the history; else none. If boots of a proven stage ended without a
+// verdict, the boot uses less: see Rung. A damaged stage is selected only if no other one can be used.
 func Select(s Snapshot) Choice { return preferUndamaged(s, choose) }
 
 // preferUndamaged chooses from the stages that are not damaged, and from all if none of those can be used.
@@ -45,7 +45,8 @@ func choose(s Snapshot) Choice {
 	return fallback(s, problem)
 }
 
-// Fallback returns the last usable stage of the history, with the problem that rules out the next stage.
+// Fallback returns the choice of the last usable stage in the history, with problem as the reason why the next stage is
+// not used.
 func Fallback(s Snapshot, problem string) Choice {
 	return preferUndamaged(s, func(s Snapshot) Choice { return fallback(s, problem) })
 }

@@ -9,7 +9,8 @@ import (
 	"strconv"
 )
 
-// Snapshot is the input of Select: a stage store at one moment.
+// Snapshot is the input of Select: the references to stages, their attempts, and which bundles are usable, at one
+// moment.
 type Snapshot struct {
 	Staged  Staged
 	State   BootState
@@ -25,17 +26,18 @@ func (s Snapshot) bundleError(stage int) error {
 	return err
 }
 
-// Load reads a store from its directory. The snapshot is usable despite an error, which joins everything that could not
-// be read: an unreadable store file refers to no stage, an unreadable state file has no attempts. Load checks the bundles
-// of the next stage and of the history from its end to the first complete one, and no others: manifests are long, and
-// every boot waits for this.
+// Load reads the input of Select from a stage store's directory. The result is usable despite an error, which joins
+// everything that could not be read: an unreadable store file refers to no stage, an unreadable state file has no
+// attempts. Load checks the bundles of the next stage and of the history from its end to the first complete one, and no
+// others: manifests are long, and every boot waits for this.
 func Load(dir fs.FS) (Snapshot, error) {
 	store, err := readStore(dir)
 	state, stateErr := readBootState(dir)
 	return Files{store, state}.Snapshot(dir), errors.Join(err, stateErr)
 }
 
-// Snapshot returns what Select needs of the files and of the bundles in the store's directory.
+// Snapshot returns the input of Select: the references, the attempts, and the checks of the bundles in the store's
+// directory.
 func (f Files) Snapshot(dir fs.FS) Snapshot {
 	s := Snapshot{Staged: f.Store.Staged, State: f.State, Bundles: map[int]error{}}
 	if s.Staged.Next != 0 {

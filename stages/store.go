@@ -17,13 +17,13 @@ const (
 // storeVersion is the oldest version of Forklift that reads the store file written here.
 const storeVersion = "v0.7.0"
 
-// Store is the content of the store file, in Forklift's format.
+// Store is the content of a stage store's store file, in Forklift's format.
 type Store struct {
 	ForkliftVersion string `yaml:"forklift-version"`
 	Staged          Staged `yaml:"staged"`
 }
 
-// Staged is the references of a store to its stages.
+// Staged is the part of the store file that refers to stages: the next one, the history of good ones, and names.
 type Staged struct {
 	Next       int            `yaml:"next,omitempty"`        // stage of the next boot; 0 means none
 	NextFailed bool           `yaml:"next-failed,omitempty"` // the verdict on the next stage was "failed"
@@ -31,11 +31,11 @@ type Staged struct {
 	Names      map[string]int `yaml:"names,omitempty"`       // stages by the names that users gave them
 }
 
-// EmptyStore returns the content of the store file of a device without stages.
+// EmptyStore returns the store file of a device that has no stages yet.
 func EmptyStore() Store { return Store{ForkliftVersion: storeVersion} }
 
-// NewStore returns the content of the store file of a new device: its only bundle is next, counts as proven, and has the
-// given names.
+// NewStore returns the store file of a new device with one stage, bundle, which is next, proven, and has the given
+// names.
 func NewStore(bundle int, names ...string) Store {
 	s := EmptyStore()
 	s.Staged = Staged{Next: bundle, History: []int{bundle}}
@@ -48,7 +48,7 @@ func NewStore(bundle int, names ...string) Store {
 	return s
 }
 
-// ParseStore decodes a store file. Unknown keys are ignored, as in Forklift.
+// ParseStore parses a store file. It ignores unknown keys, as Forklift does.
 func ParseStore(data []byte) (Store, error) {
 	var s Store
 	if err := parseYAML(StoreFile, data, &s); err != nil {
@@ -65,7 +65,7 @@ func parseYAML(name string, data []byte, v any) error {
 	return nil
 }
 
-// Marshal encodes the store file with Forklift's indentation.
+// Marshal encodes the store file as Forklift does.
 func (s Store) Marshal() ([]byte, error) {
 	data, err := yaml.MarshalWithOptions(s, yaml.Indent(4), yaml.IndentSequence(true))
 	if err != nil {

@@ -11,23 +11,24 @@ import (
 	"time"
 )
 
-// Exclude returns the snapshot without a stage that cannot be used, and checks as many stages of the history as Select
-// needs to choose another one.
+// Exclude returns the snapshot with a stage marked as unusable, so that Select chooses another one, whose bundle it
+// checks.
 func (s Snapshot) Exclude(dir fs.FS, stage int, reason error) Snapshot {
 	s.Bundles[stage] = reason
 	s.checkHistory(dir)
 	return s
 }
 
-// Unusable returns the state with a stage marked as one that cannot be mounted, for a reason. It stays marked until it
-// is set as the next stage again.
+// Unusable returns the state with a stage marked as impossible to mount, and the reason. The mark stays until the stage
+// is set as next again.
 func (s BootState) Unusable(stage int, reason string, at time.Time) BootState {
 	r := s.Stages[stage]
 	r.Unusable, r.Last = reason, timestamp(at)
 	return s.with(stage, r)
 }
 
-// Unusable returns the files with a stage marked as one that cannot be mounted, and the write that leads to them.
+// Unusable returns the files with a stage marked as impossible to mount, and the write that makes the change on the
+// disk.
 func (f Files) Unusable(stage int, reason string, at time.Time) (Files, []Write, error) {
 	return Files{f.Store, f.State.Unusable(stage, reason, at)}.writes(StateFile)
 }

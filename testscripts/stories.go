@@ -13,8 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Stories runs the stories of a command, which TestMain has registered with testscript.Main. The helper programs that go
-// into images lie beside the command, as they do when installed.
+// Stories runs the test scripts of a command, which TestMain has registered with testscript.Main. The helper programs
+// that go into images lie beside the command, as when it is installed.
 func Stories(t *testing.T, command string) {
 	_, file, _, _ := runtime.Caller(0)
 	root := filepath.Dir(filepath.Dir(file))

@@ -18,8 +18,8 @@ var template embed.FS
 // namePattern is the pattern of a recipe's name.
 var namePattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// Create writes the files of an instrument to a directory, which must be empty or not exist. The name of the instrument is
-// that of the directory. Create returns the names of the files, relative to it.
+// Create writes a new recipe with its pallet and files (an "instrument") to dir, which must be empty or not exist and
+// whose name becomes the instrument's. It returns the names of the written files, relative to dir.
 func Create(dir string) ([]string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
-// App is a Compose app of a stage.
+// App is a Compose app that a stage runs on the device.
 type App struct {
 	Deployment string   // its name
 	Project    string   // its Compose project name
@@ -21,8 +21,8 @@ type App struct {
 	Mistake    error    // why it cannot start; nil if it can
 }
 
-// Compose returns the arguments of docker with which a Compose command works on the app. Compose tells apps apart by their
-// project name, and so recreates the containers of one whose name changed.
+// Compose returns the docker arguments that select the app for Compose commands: project name, directory and files.
+// Compose tells apps apart by their project name, so it recreates the containers of an app whose name changed.
 func (a App) Compose() []string {
 	args := []string{"compose", "--progress", "quiet", "--project-name", a.Project, "--project-directory", a.Dir, "--env-file", os.DevNull}
 	for _, f := range a.Files {
@@ -31,7 +31,8 @@ func (a App) Compose() []string {
 	return args
 }
 
-// Apps returns the Compose apps of the bundle in a directory, in the order of their deployments.
+// Apps returns the Compose apps of the bundle (a pallet made ready for a device) in a directory, in the order of their
+// deployments' names.
 func Apps(ctx context.Context, dir string) ([]App, error) {
 	_, p, err := pallet.ReadBundle(ctx, dir)
 	if err != nil {
@@ -44,8 +45,8 @@ func Apps(ctx context.Context, dir string) ([]App, error) {
 	return apps, nil
 }
 
-// AppsOf returns the Compose apps of a pallet whose bundle is in a directory. It fails if pallet.Validate finds a mistake of
-// the whole pallet; those of single apps are in App.Mistake.
+// AppsOf returns the Compose apps of a pallet whose bundle is in dir. It fails if the pallet as a whole is invalid;
+// mistakes of single apps are in App.Mistake.
 func AppsOf(ctx context.Context, p *pallet.Pallet, dir string) ([]App, error) {
 	v := p.Validate(ctx)
 	if err := v.BlockingErr(); err != nil {

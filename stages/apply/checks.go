@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// CheckDirs returns the directories of health checks: that of packages and stages, then the administrator's.
+// CheckDirs returns the directories that hold health checks, those of packages and stages before the administrator's.
 func CheckDirs() []string { return []string{"/usr/lib/pkctl/health.d", "/etc/pkctl/health.d"} }
 
 // CheckLimit is the default time limit of one check.
 const CheckLimit = time.Minute
 
-// Check is the result of a health check.
+// Check is the result of one health check, an executable that passes with exit code 0.
 type Check struct {
 	Name   string `json:"name"`
 	Path   string `json:"path"`

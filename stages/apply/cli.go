@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// CLI implements Docker with the programs docker and docker compose.
+// CLI implements Docker by running the programs docker and docker compose.
 type CLI struct {
 	Client docker.Client
 	Pull   bool // pull images that are missing
@@ -28,7 +28,7 @@ const tail = 2 << 10
 const format = `{"name":{{json .Names}},"state":{{json .State}},"status":{{json .Status}},` +
 	`"project":{{json (.Label "com.docker.compose.project")}},"dir":{{json (.Label "com.docker.compose.project.working_dir")}}}`
 
-// Containers implements Docker.
+// Containers returns the containers of all Compose apps, running or not.
 func (c CLI) Containers(ctx context.Context) ([]Container, error) {
 	out, err := c.Client.Run(ctx, "ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.project", "--format", format)
 	if err != nil {
@@ -49,7 +49,7 @@ func (c CLI) Containers(ctx context.Context) ([]Container, error) {
 	}
 }
 
-// HasImage implements Docker.
+// HasImage reports whether an image is in Docker's store.
 func (c CLI) HasImage(ctx context.Context, name string) (bool, error) {
 	if c.Pull {
 		return true, nil // Up pulls it
@@ -61,7 +61,7 @@ func (c CLI) HasImage(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-// Up implements Docker.
+// Up starts an app with docker compose up, and waits until its containers run and are healthy.
 func (c CLI) Up(ctx context.Context, app App) error {
 	pull := "never"
 	if c.Pull {
@@ -71,7 +71,8 @@ func (c CLI) Up(ctx context.Context, app App) error {
 	return err
 }
 
-// Remove implements Docker. Compose does not find the volumes of an app without containers, so docker looks for them, too.
+// Remove removes the containers and networks of an app, and its volumes if asked. Compose does not find the volumes of
+// an app without containers, so Remove also looks for them with docker.
 func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
 	args := []string{"compose", "--progress", "quiet", "--project-name", project, "down", "--remove-orphans"}
 	if !volumes {

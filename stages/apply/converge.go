@@ -18,7 +18,7 @@ const parallel = 4
 // inspectLimit is the time limit of listing the containers after a failure.
 const inspectLimit = 15 * time.Second
 
-// Outcome is the result of starting or removing an app.
+// Outcome is the result of starting or removing one Compose app: its state and error.
 type Outcome struct {
 	Deployment string `json:"deployment,omitempty"` // "" for an app of another stage
 	Project    string `json:"project"`
@@ -26,7 +26,7 @@ type Outcome struct {
 	Error      string `json:"error,omitempty"`
 }
 
-// State is the state of an app after Converge.
+// State is the state of a Compose app after Converge: running, failed, skipped or removed.
 type State string
 
 // The states of an app.
@@ -37,16 +37,16 @@ const (
 	Removed State = "removed" // of another stage
 )
 
-// Converger starts the apps of a stage and removes those of other stages.
+// Converger starts the Compose apps of a stage and removes those of other stages.
 type Converger struct {
 	Docker    Docker
 	StageDirs []string      // directories of stages: an app whose project directory is below one of them belongs to a stage
 	Report    func(Outcome) // receives each outcome; calls do not overlap
 }
 
-// Converge removes the apps of other stages, then starts those of this one, several at a time, each after those that it
-// requires. An app that fails prevents only those that require it. The error is that of Docker as a whole; a stage without
-// apps needs no Docker.
+// Converge removes the apps that belong to other stages, then starts the given ones, several at a time, each after
+// those that it depends on. If an app fails, only those that depend on it are not started. The error is for Docker as a
+// whole, such as a daemon that cannot be reached; without apps no Docker is needed.
 func (c Converger) Converge(ctx context.Context, apps []App) ([]Outcome, error) {
 	all, err := c.Docker.Containers(ctx)
 	if errors.Is(err, exec.ErrNotFound) && len(apps) == 0 {

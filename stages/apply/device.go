@@ -10,7 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Device is the device on which Apply works.
+// Device is the running system on which Apply starts apps and records verdicts: Docker, systemd, the stage store and
+// directories.
 type Device struct {
 	Docker    Docker
 	System    System
@@ -22,7 +23,7 @@ type Device struct {
 	Log       func(line string) // receives progress, for people
 }
 
-// Store is the stage store: Dir, or a fake.
+// Store is the interface to the stage store that Apply uses; Dir implements it.
 type Store interface {
 	// Judge records a verdict.
 	Judge(ctx context.Context, stage int, result stages.Result, at time.Time, reasons []string) error
@@ -30,7 +31,7 @@ type Store interface {
 	Select() (stages.Choice, error)
 }
 
-// Options are the options of Apply. The zero value is usable.
+// Options are the time limits of Apply, and whether it reboots after a failed verdict. The zero value is usable.
 type Options struct {
 	Timeout    time.Duration // of Apply; 0 is 10 minutes
 	CheckLimit time.Duration // of each check; 0 is CheckLimit
@@ -50,8 +51,9 @@ func (o Options) withDefaults() Options {
 // ErrInterrupted is returned by Apply if it was canceled, or the system is shutting down: there is no verdict.
 var ErrInterrupted = errors.New("interrupted before a verdict")
 
-// Apply starts the apps of the stage of this boot, checks the health of the device, and records the verdict. A bad verdict
-// is not an error; it is in the report. If the boot has no stage, apps of stages are removed and no verdict is recorded.
+// Apply starts the apps of the stage of this boot, checks the health of the device, and records a verdict on the stage:
+// good or failed. A failed verdict is not an error; it is in the report. If the boot has no stage, it removes apps of
+// stages and records no verdict.
 func (d Device) Apply(ctx context.Context, boot report.Boot, o Options) (*Report, error) {
 	o = o.withDefaults()
 	r := &Report{
@@ -162,7 +164,7 @@ func (d Device) recordVerdict(ctx context.Context, boot report.Boot, r *Report, 
 	return d.System.Reboot(ctx)
 }
 
-// Purge is Converger.Purge on the device.
+// Purge removes the containers, networks and volumes of stages' apps from the device; see Converger.Purge.
 func (d Device) Purge(ctx context.Context, names []string) error {
 	return d.converger().Purge(ctx, names)
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Docker is the part of Docker and Compose that the package uses.
+// Docker is the interface to Docker and Compose that Apply uses; CLI implements it.
 type Docker interface {
 	// Containers returns the containers of all Compose apps, running or not. Without Docker the error is exec.ErrNotFound.
 	Containers(ctx context.Context) ([]Container, error)
@@ -21,7 +21,7 @@ type Docker interface {
 	Remove(ctx context.Context, project string, volumes bool) error
 }
 
-// Container is a container of a Compose app.
+// Container is a container of a Compose app, as docker ps lists it.
 type Container struct {
 	Name    string `json:"name"`
 	Project string `json:"project"`

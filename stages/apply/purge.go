@@ -9,8 +9,8 @@ import (
 )
 
 // Purge removes the containers, networks and volumes of all apps of stages: those that have a container, and those with
-// the given names, of which only a volume may be left. Apps of the user stay, even under such a name; images stay. It can
-// be repeated after an interruption.
+// the given names, of which only a volume may be left. Apps that the user started otherwise stay, even under such a
+// name, and so do images. After an interruption it can be repeated.
 func (c Converger) Purge(ctx context.Context, names []string) error {
 	all, err := c.Docker.Containers(ctx)
 	if errors.Is(err, exec.ErrNotFound) {

@@ -24,7 +24,7 @@ const (
 	maxReason  = 500 // bytes
 )
 
-// Report is the result of applying the stage of this boot.
+// Report is the result of Apply: verdict and reasons, the apps, the health checks, and the stage of the next boot.
 type Report struct {
 	Version  int           `json:"version"`
 	Stage    int           `json:"stage"`  // 0 for none
@@ -38,7 +38,7 @@ type Report struct {
 	Reboot   bool          `json:"reboot"` // a reboot was started for it
 }
 
-// ParseReport parses a report.
+// ParseReport parses the JSON report of Apply. It fails for another format version.
 func ParseReport(data []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -50,13 +50,13 @@ func ParseReport(data []byte) (Report, error) {
 	return r, nil
 }
 
-// Marshal returns the report as JSON.
+// Marshal encodes the report as JSON.
 func (r *Report) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(r, "", "  ")
 	return append(data, '\n'), err
 }
 
-// Write replaces a file with the report, and makes the directory that it lies in.
+// Write durably writes the report to a file, and creates the file's directory if necessary.
 func (r *Report) Write(name string) error {
 	data, err := r.Marshal()
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *Report) close(at time.Time, reasons []string) {
 	}
 }
 
-// String returns a line for people.
+// String returns a line for people: the app, its state, and the error.
 func (o Outcome) String() string {
 	name := o.Deployment
 	if name == "" {
@@ -92,7 +92,7 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("app %s: %s: %s", name, o.State, o.Error)
 }
 
-// String returns a line for people, or several if the check printed several.
+// String returns a description of the check's result for people, with the check's output.
 func (c Check) String() string {
 	text := fmt.Sprintf("check %s: passed", c.Name)
 	if c.Error != "" {

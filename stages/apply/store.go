@@ -10,10 +10,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Dir implements Store for a stage store in a directory. It locks the store only while it records a verdict.
+// Dir is the directory of a stage store, and implements Store. It locks the store only while it records a verdict.
 type Dir string
 
-// Judge implements Store.
+// Judge records a verdict on a stage, with its reasons.
 func (d Dir) Judge(ctx context.Context, stage int, result stages.Result, at time.Time, reasons []string) error {
 	sys, err := store.Linux(string(d))
 	if err != nil {
@@ -26,7 +26,7 @@ func (d Dir) Judge(ctx context.Context, stage int, result stages.Result, at time
 	return errors.Join(s.Judge(stage, result, at, reasons...), s.Close())
 }
 
-// Select implements Store.
+// Select returns the stage that the next boot would start.
 func (d Dir) Select() (stages.Choice, error) {
 	snapshot, err := stages.Load(os.DirFS(string(d)))
 	return stages.Select(snapshot), err

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// System is the part of the running system that the package uses.
+// System is the interface to systemd and to health checks that Apply uses; Systemd implements it.
 type System interface {
 	// WaitComplete waits until the boot is complete.
 	WaitComplete(ctx context.Context) error
@@ -28,18 +28,19 @@ type System interface {
 // target is the unit that is active when the boot is complete: systemd.special(7).
 const target = "boot-complete.target"
 
-// Systemd implements System with systemctl.
+// Systemd implements System by running systemctl.
 type Systemd struct {
 	Stage int // passed to checks in $PKCTL_STAGE
 }
 
-// WaitComplete implements System.
+// WaitComplete waits until systemd has started everything that the boot requires.
 func (Systemd) WaitComplete(ctx context.Context) error {
 	_, err := systemctl(ctx, "start", target)
 	return err
 }
 
-// FailedUnits implements System. A unit that ended without an error has not failed.
+// FailedUnits describes each failed unit that a complete boot requires. A unit that ended without an error has not
+// failed.
 func (Systemd) FailedUnits(ctx context.Context) ([]string, error) {
 	names, err := systemctl(ctx, "show", "--value", "--property=Requires", target)
 	if err != nil || strings.TrimSpace(names) == "" {
@@ -68,7 +69,7 @@ func failedUnits(text string) []string {
 	return out
 }
 
-// Check implements System. It kills the processes that the program has started.
+// Check runs a health check and returns the end of its output. It then kills the processes that the check started.
 func (s Systemd) Check(ctx context.Context, program string) (string, error) {
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Dir = "/"
@@ -82,7 +83,7 @@ func (s Systemd) Check(ctx context.Context, program string) (string, error) {
 	return last(string(out)), err
 }
 
-// Stopping implements System. If systemd does not answer, the system is not shutting down.
+// Stopping reports whether the system is shutting down; false if systemd does not answer.
 func (Systemd) Stopping(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
 	defer cancel()
@@ -90,7 +91,7 @@ func (Systemd) Stopping(ctx context.Context) bool {
 	return strings.TrimSpace(string(out)) == "stopping"
 }
 
-// Reboot implements System.
+// Reboot starts a reboot.
 func (Systemd) Reboot(ctx context.Context) error {
 	_, err := systemctl(ctx, "--no-block", "reboot")
 	return err

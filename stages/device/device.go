@@ -17,13 +17,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
 
-// Docker is the daemon of the device: docker.Client, or a fake.
+// Docker is the interface to the Docker daemon that Device uses; docker.Client implements it.
 type Docker interface {
 	images.Docker
 	transfer.Docker
 }
 
-// Device is a device, by where it keeps its stages and its state. The functions may be nil.
+// Device gives access to the stages and state files of a device. Its callback functions may be nil.
 type Device struct {
 	Store   string // directory of the stage store
 	State   string // directory of the ledger of overrides and of what is queued for the next boot
@@ -63,7 +63,7 @@ func (d Device) addToStore(ctx context.Context, change func(*store.Store) error)
 	return d.changeStore(ctx, change)
 }
 
-// BootReport reads pkinit's report of this boot.
+// BootReport returns pkinit's report of this boot. It fails if pkinit did not start this boot.
 func (d Device) BootReport() (boot report.Boot, err error) {
 	data, err := os.ReadFile(d.Boot)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +78,7 @@ func (d Device) BootReport() (boot report.Boot, err error) {
 	return boot, nil
 }
 
-// Running returns the stage of this boot; 0 if there is none or no report of it.
+// Running returns the number of the stage of this boot; 0 if there is none or no boot report.
 func (d Device) Running() (int, error) {
 	boot, err := d.BootReport()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -87,7 +87,7 @@ func (d Device) Running() (int, error) {
 	return boot.Choice.Stage, err
 }
 
-// ApplyReport returns how the stage of this boot was applied; nil if it was not.
+// ApplyReport returns the report of pkctl stage apply in this boot; nil if it has not run.
 func (d Device) ApplyReport() (*apply.Report, error) {
 	data, err := os.ReadFile(d.Applied)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Source says where a path on the device comes from: the user's override of it, or the layer whose file shows.
+// Source is the origin of a path on the device: the user's override, a stage or the image.
 type Source struct {
 	Path      string     `json:"path"`
 	Layer     string     `json:"layer,omitempty"` // "the user", a stage, or "the image"
@@ -18,7 +18,8 @@ type Source struct {
 	Overrides []Override `json:"overrides"`       // of the path, and below it
 }
 
-// Why returns where each path comes from. A path outside the overlays, or that no layer has, is an error.
+// Why returns, for each path, the layer of the overlay that provides the file: the user, a stage or the image. It fails
+// for a path outside the overlays, or that no layer has.
 func (d Device) Why(paths []string) ([]Source, error) {
 	boot, err := d.BootReport()
 	if err != nil {
@@ -100,7 +101,7 @@ func locate(boot report.Boot, p string) (string, report.Overlay, error) {
 	return "", report.Overlay{}, fmt.Errorf("%s has no layers: only %s have", p, strings.Join(targets, " and "))
 }
 
-// String describes the source, and each override, in a line of its own.
+// String describes the origin of the path in a line, and each override in one more.
 func (o Source) String() string {
 	var lines []string
 	for _, c := range o.Overrides {
@@ -125,14 +126,15 @@ func (o Override) sentence() string {
 	return text
 }
 
-// Difference is the difference between a file of the user's and what it hides.
+// Difference is the unified diff between a file that the user changed and the file that it hides.
 type Difference struct {
 	Path   string          `json:"path"`
 	Change override.Change `json:"change,omitempty"` // "" for a file that the user did not change
 	Diff   string          `json:"diff"`             // in the unified format
 }
 
-// Diff returns the differences of the overrides at and below some paths. A path without any gets one that says so.
+// Diff returns, for each override (a file that the user changed) at or below the given paths, the difference from the
+// file that it hides. For a path without overrides it returns an entry that says so.
 func (d Device) Diff(paths []string) ([]Difference, error) {
 	sources, err := d.Why(paths)
 	if err != nil {

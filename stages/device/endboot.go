@@ -15,10 +15,10 @@ func unwritable(boot report.Boot) bool {
 	return slices.ContainsFunc(boot.Overlays, func(o report.Overlay) bool { return o.Mode != report.Writable })
 }
 
-// EndBoot records that this boot ends without the checks of a stage, for a reason such as emergency mode, and reports
-// whether the device should reboot. An unproven stage gets a bad verdict. A proven one gets none, so that its boots
-// count, and lead to less of what may be at fault. If the boot has a verdict already, or cannot have one since the file
-// system is not writable, nothing is recorded and the device need not reboot.
+// EndBoot records that this boot ends before its stage could be checked, for a reason such as emergency mode, and
+// reports whether the device should reboot. A stage that is not proven yet gets a failed verdict. For a proven one the
+// boot only counts, and after several the device starts with fewer changes. Nothing is recorded if the boot has a
+// verdict already, or the file system is not writable; the device then need not reboot.
 func (d Device) EndBoot(ctx context.Context, reason string, at time.Time) (reboot bool, err error) {
 	boot, err := d.BootReport()
 	if err != nil {

@@ -55,7 +55,7 @@ func dirError(what, dir string, err error, advice map[error]string) error {
 	return err
 }
 
-// Numbers returns the numbers of all stages, complete or not, in ascending order.
+// Numbers returns the numbers of all stages in ascending order, including incomplete ones.
 func (d Device) Numbers() ([]int, error) {
 	sys, err := store.Linux(d.Store)
 	if err != nil {
@@ -68,7 +68,7 @@ func (d Device) Numbers() ([]int, error) {
 	return all, nil
 }
 
-// Resolve returns the number of the stage that a number, a name or a role stands for. The stage exists, but may be
+// Resolve returns the number of the stage with a number, name or role such as "current". The stage exists but may be
 // incomplete.
 func (d Device) Resolve(name string) (int, error) {
 	all, err := d.Numbers()

@@ -16,13 +16,14 @@ import (
 // followedFile says what upgrades follow, beside the stages. Forklift has one of the same content in a user's home.
 const followedFile = "pallet-upgrades.yml"
 
-// Followed is the pallet that upgrades follow, and the branch, tag or commit of it.
+// Followed is the pallet, and the branch, tag or commit (the query) of it, from which pkctl pallet upgrade gets new
+// versions.
 type Followed struct {
 	Path  string `yaml:"path" json:"path"`
 	Query string `yaml:"version-query" json:"query"`
 }
 
-// ParseFollowed parses PATH@QUERY.
+// ParseFollowed parses PATH@QUERY: the path of a pallet, and a branch, tag or commit.
 func ParseFollowed(text string) (Followed, error) {
 	path, query, ok := strings.Cut(text, "@")
 	if !ok || path == "" || query == "" {
@@ -33,7 +34,8 @@ func ParseFollowed(text string) (Followed, error) {
 
 func (f Followed) String() string { return f.Path + "@" + f.Query }
 
-// Followed returns what upgrades follow.
+// Followed returns the pallet and the branch, tag or commit that pkctl pallet upgrade follows. It fails if none is
+// followed.
 func (d Device) Followed() (f Followed, err error) {
 	name := filepath.Join(d.Store, followedFile)
 	data, err := os.ReadFile(name)

@@ -8,8 +8,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 )
 
-// RecordGood records the overrides that are in force as good, after a good verdict: boots that end without a verdict from
-// now on lead to a boot without the overrides that changed since then.
+// RecordGood records the current overrides (the user's changed files) as good, after a boot with a good verdict. After
+// later boots without a verdict, pkinit disables the overrides that changed since.
 func (d Device) RecordGood(ctx context.Context) error {
 	files, err := override.ListFiles(filepath.Join(d.State, "overrides"))
 	if err != nil {

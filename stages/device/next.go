@@ -16,8 +16,8 @@ import (
 // None is the name for no stage as the next one.
 const None = "none"
 
-// SetNext makes a stage the next one, by its number, its name, its role or None, and returns its number. Unless noFetch
-// is set, container images that it needs are pulled first; without them the next stage stays what it was.
+// SetNext makes a stage, given by number, name, role or None, the next one and returns its number. It first pulls the
+// container images that the stage lacks, unless noFetch is set; if that fails, the next stage is not changed.
 func (d Device) SetNext(ctx context.Context, name string, noFetch bool) (int, error) {
 	if name == None {
 		return 0, d.changeStore(ctx, func(s *store.Store) error { return s.SetNext(0) })
@@ -37,8 +37,8 @@ func (d Device) SetNext(ctx context.Context, name string, noFetch bool) (int, er
 	return n, d.changeStore(ctx, func(s *store.Store) error { return s.SetNext(n) })
 }
 
-// Rollback makes the stage the next one that was found good before the current one, and returns its number. Its images
-// are on the device, since prune keeps them.
+// Rollback makes the previous good stage, the one before the current one, the next stage and returns its number. No
+// image need be pulled, since Prune keeps those of this stage.
 func (d Device) Rollback(ctx context.Context) (n int, err error) {
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		if n, err = d.resolveIn(s, stages.RollbackName); err != nil {
@@ -75,8 +75,8 @@ func (d Device) fetch(ctx context.Context, stage int) error {
 		"pkctl stage set-next %d --no-fetch)", err, first, stage, stage)
 }
 
-// Name gives a name to a stage, which keeps it from being pruned, and returns the number of the stage. A name that
-// another stage has is taken from it.
+// Name gives a name to a stage, which protects it from being pruned, and returns the stage's number. If another stage
+// has the name, the name moves.
 func (d Device) Name(ctx context.Context, name, stage string) (n int, err error) {
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		if n, err = d.resolveIn(s, stage); err != nil {
@@ -87,7 +87,7 @@ func (d Device) Name(ctx context.Context, name, stage string) (n int, err error)
 	return n, err
 }
 
-// Unname removes a name.
+// Unname removes a name from the stage that has it. The stage itself stays.
 func (d Device) Unname(ctx context.Context, name string) error {
 	return d.changeStore(ctx, func(s *store.Store) error { return s.RemoveName(name) })
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// NextBoot is what pkinit will do at the next boot, as far as the store and the queues decide it.
+// NextBoot is the prediction which stage the next boot will start, and why.
 type NextBoot struct {
 	Stage    int      `json:"stage"` // 0 for none
 	Reason   string   `json:"reason"`
@@ -19,7 +19,7 @@ type NextBoot struct {
 	attempt int
 }
 
-// NextBoot reads the store and the queued reset as pkinit will, and selects the stage by the same rules.
+// NextBoot predicts the stage of the next boot, from the stage store and a queued reset, by the rules of pkinit.
 func (d Device) NextBoot() NextBoot {
 	n := NextBoot{Problems: []string{}}
 	dir := os.DirFS(d.Store)

@@ -14,7 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Override is a file that the device's user changed.
+// Override is a file on the device that the user changed, with what is recorded and queued for it.
 type Override struct {
 	override.Override        // its path is the one on the device
 	Since             int    `json:"since"`           // the stage that ran when it was first seen; 0 for none
@@ -23,7 +23,7 @@ type Override struct {
 	mine, below       string // where the user's file and the one that it hides lie; "" for none
 }
 
-// Notes returns what is special about an override, in words.
+// Notes returns sentences on an override, such as that it hides an update or is queued to be reverted.
 func (o Override) Notes() []string {
 	var out []string
 	if o.Hides != 0 {
@@ -35,7 +35,7 @@ func (o Override) Notes() []string {
 	return out
 }
 
-// Overrides lists what the user changed in the overlays of this boot, sorted by path within each.
+// Overrides lists the files that the user changed in the overlays of this boot, sorted by path within each overlay.
 func (d Device) Overrides() ([]Override, error) {
 	boot, err := d.BootReport()
 	if err != nil {
@@ -138,13 +138,13 @@ func below(all []Override, p string) []Override {
 	return out
 }
 
-// Revert queues overrides to be reverted at the next boot, by their paths or those of directories above them, and returns
+// Revert queues the overrides (the user's changed files) at or below paths for deletion at the next boot, and returns
 // them.
 func (d Device) Revert(ctx context.Context, paths []string) ([]Override, error) {
 	return d.revert(ctx, func(all []Override) ([]Override, error) { return pick(all, paths) })
 }
 
-// RevertAll queues all overrides to be reverted at the next boot.
+// RevertAll queues all overrides (the user's changed files) for deletion at the next boot, and returns them.
 func (d Device) RevertAll(ctx context.Context) ([]Override, error) {
 	return d.revert(ctx, func(all []Override) ([]Override, error) { return all, nil })
 }
@@ -171,12 +171,13 @@ func (d Device) revert(ctx context.Context, choose func([]Override) ([]Override,
 	return chosen, err
 }
 
-// CancelReverts empties the queue of reverts, also one that cannot be read.
+// CancelReverts empties the queue of overrides to revert at the next boot, even if it cannot be read.
 func (d Device) CancelReverts(ctx context.Context) error {
 	return d.changeState(ctx, func() error { return d.write(override.QueueFile, override.Queue{}) })
 }
 
-// Keep keeps overrides over the updates that they hide, which are not reported any more, and returns them.
+// Keep marks overrides (files that the user changed) as intended, so that the updates that they hide are not reported
+// any more, and returns them.
 func (d Device) Keep(ctx context.Context, paths []string) (kept []Override, err error) {
 	err = d.observe(ctx, func(l override.Ledger, all []Override, stage int) (override.Ledger, error) {
 		if kept, err = pick(all, paths); err != nil {
@@ -191,7 +192,8 @@ func (d Device) Keep(ctx context.Context, paths []string) (kept []Override, err 
 	return kept, err
 }
 
-// Scan enters what is overridden in the ledger, which later tells when an override begins to hide an update.
+// Scan updates the ledger with the overrides (the user's changed files) of this boot. The ledger tells later when an
+// override begins to hide an update.
 func (d Device) Scan(ctx context.Context) error {
 	return d.observe(ctx, func(l override.Ledger, _ []Override, _ int) (override.Ledger, error) { return l, nil })
 }

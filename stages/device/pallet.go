@@ -10,9 +10,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Stage adds the bundle of a pallet to the store, pulls its container images unless noFetch is set, makes it the next
-// stage, and returns its number. Where follow names a pallet, upgrades follow that one from then on. The store is not
-// locked while images are pulled. Where that fails the stage stays in the store, but is not next.
+// Stage adds a pallet's bundle to the stage store, pulls its container images unless noFetch is set, makes it the next
+// stage, and returns its number. If follow is not empty, upgrades follow that pallet from now on. If pulling fails, the
+// stage stays in the store but does not become next. The store is not locked while images are pulled.
 func (d Device) Stage(ctx context.Context, b *pallet.Bundle, follow Followed, noFetch bool) (n int, err error) {
 	err = d.addToStore(ctx, func(s *store.Store) error {
 		n, err = s.Add(ctx, b.Manifest, func(to *store.Writer) error { return fill(to, b.Files) })

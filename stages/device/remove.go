@@ -12,8 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Remove deletes a stage and returns its number. The running stage, and those that a boot can start with, stay; the
-// factory's stage is only deleted by force.
+// Remove deletes a stage and returns its number. It refuses to delete the running stage and those that the next boot
+// may start; the factory stage needs force.
 func (d Device) Remove(ctx context.Context, name string, force bool) (n int, err error) {
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		if n, err = d.resolveIn(s, name); err != nil {
@@ -76,7 +76,7 @@ func (d Device) note(ctx context.Context, stages []int) (images.Record, error) {
 	return record, record.Write(d.Store)
 }
 
-// Pruned is what Prune deleted, or would delete.
+// Pruned is the result of Prune: the deleted stages and images, and why other images stay.
 type Pruned struct {
 	Removed []int    `json:"removed"` // stages
 	Images  []string `json:"images"`
@@ -84,9 +84,9 @@ type Pruned struct {
 	DryRun  bool     `json:"dry_run"`
 }
 
-// Prune deletes the stages that nothing refers to, and then the images that only deleted stages needed. A dry run
-// changes nothing. Where Docker cannot be reached the images stay until a later prune. What was deleted before an error
-// is in the result.
+// Prune deletes the stages that no boot or reset can start, that have no name and do not run, and then the container
+// images that only they needed. With dryRun it changes nothing. If Docker cannot be reached, the images are left to a
+// later prune. The result lists what was deleted even if there is an error.
 func (d Device) Prune(ctx context.Context, dryRun bool) (p Pruned, err error) {
 	p = Pruned{Removed: []int{}, Images: []string{}, Kept: []string{}, DryRun: dryRun}
 	running, err := d.Running()

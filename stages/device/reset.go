@@ -15,8 +15,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Reset queues a reset to a stage for the next boot, and returns it. The store is locked meanwhile, so that nobody
-// removes the stage.
+// Reset queues a factory reset for the next boot, to the stage that to names, and returns it. r says whether overrides
+// and containers are removed. It holds the lock of the stage store meanwhile, so that the stage is not removed.
 func (d Device) Reset(ctx context.Context, to string, r override.Reset) (override.Reset, error) {
 	err := d.changeStore(ctx, func(s *store.Store) (err error) {
 		if r.Stage, err = d.resolveIn(s, to); err != nil {
@@ -30,7 +30,7 @@ func (d Device) Reset(ctx context.Context, to string, r override.Reset) (overrid
 	return r, err
 }
 
-// CancelReset removes a queued reset, also one that cannot be read, and reports whether there was one.
+// CancelReset removes the queued factory reset, even if it cannot be read, and reports whether there was one.
 func (d Device) CancelReset(ctx context.Context) (queued bool, err error) {
 	err = d.changeState(ctx, func() error {
 		err := atomicfile.Remove(filepath.Join(d.State, override.ResetFile))
@@ -43,9 +43,9 @@ func (d Device) CancelReset(ctx context.Context) (queued bool, err error) {
 	return queued, err
 }
 
-// Purge completes a reset of containers that pkinit has left to Docker: purge gets the Compose apps of all stages and
-// removes them with their volumes. The queued reset goes last, so that what is interrupted is repeated, and only if
-// no other one was queued meanwhile.
+// Purge completes a queued factory reset with the part that needs Docker: it calls purge with the names of the Compose
+// apps of all stages, then removes the queued reset, unless another one was queued meanwhile. After an interruption it
+// is repeated.
 func (d Device) Purge(ctx context.Context, purge func(apps []string) error) error {
 	reset, err := d.QueuedReset()
 	if err != nil || !pending(reset) {

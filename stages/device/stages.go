@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Stage describes a stage of the store.
+// Stage describes a stage in the store: its number, roles, names, verdict and pallet.
 type Stage struct {
 	Stage    int            `json:"stage"`
 	Roles    []string       `json:"roles"` // running, next, current, rollback
@@ -23,10 +23,10 @@ type Stage struct {
 	Manifest store.Manifest `json:"manifest"`
 }
 
-// Version returns the version of the stage's pallet for people; see Origin.
+// Version returns the version of the stage's pallet for people; see Origin.VersionText.
 func (s Stage) Version() string { return originOf(s.Manifest).VersionText() }
 
-// Origin is the pallet that a stage was made from.
+// Origin is the pallet and the version from which a stage was made.
 type Origin struct {
 	Pallet  string `json:"pallet,omitempty"`
 	Version string `json:"version,omitempty"`
@@ -46,7 +46,7 @@ func (d Device) origin(stage int) Origin {
 	return originOf(m)
 }
 
-// VersionText returns the version for people, marked where the stage was made from other files than those of a commit.
+// VersionText returns the version of the pallet for people, with a note if files differed from the commit.
 func (o Origin) VersionText() string {
 	switch {
 	case !o.Changed:
@@ -57,7 +57,7 @@ func (o Origin) VersionText() string {
 	return o.Version + " (changed)"
 }
 
-// Stages describes all stages, in ascending order.
+// Stages describes all stages, sorted by number.
 func (d Device) Stages() ([]Stage, error) {
 	all, err := d.Numbers()
 	if err != nil {
@@ -74,7 +74,7 @@ func (d Device) Stages() ([]Stage, error) {
 	return out, nil
 }
 
-// Show describes one stage, by its number, its name or its role.
+// Show describes a stage, given by its number, name or role.
 func (d Device) Show(name string) (Stage, error) {
 	n, err := d.Resolve(name)
 	if err != nil {
@@ -139,7 +139,7 @@ func (d Device) manifest(stage int) (store.Manifest, error) {
 	return store.ReadManifest(os.DirFS(d.bundle(stage)))
 }
 
-// Names returns what stands for stages on the command line: their numbers and names.
+// Names returns the numbers and names of all stages, for completion on the command line.
 func (d Device) Names() []string {
 	all, err := d.Numbers()
 	d.warn(err)
@@ -156,7 +156,8 @@ func (d Device) Names() []string {
 	return names
 }
 
-// Verify compares a stage with what it was when it was staged, and returns the differences in words.
+// Verify compares a stage's files with the digests recorded when it was staged, and returns its number and a sentence
+// for each difference.
 func (d Device) Verify(name string) (stage int, differences []string, err error) {
 	if stage, err = d.Resolve(name); err != nil {
 		return 0, nil, err

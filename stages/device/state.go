@@ -60,7 +60,7 @@ func (d Device) queue() (override.Queue, error) {
 	return read(d, override.QueueFile, override.ParseQueue)
 }
 
-// QueuedReset returns the reset that is queued; the zero value if none is.
+// QueuedReset returns the factory reset that is queued for the next boot; the zero value if none is.
 func (d Device) QueuedReset() (override.Reset, error) {
 	return read(d, override.ResetFile, override.ParseReset)
 }

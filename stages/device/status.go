@@ -10,8 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Status is what a device is at the moment: what runs and why, what the next boot starts with, what was changed and what
-// failed.
+// Status is the summary of a device that pkctl status prints: running and next stage, failed stages, overrides and
+// problems.
 type Status struct {
 	Running  RunningStage  `json:"running"`
 	Next     NextBoot      `json:"next"`
@@ -28,21 +28,21 @@ type Status struct {
 	Reset   *override.Reset `json:"reset,omitempty"` // what is queued for the next boot
 }
 
-// RunningStage is the stage of this boot.
+// RunningStage is the stage of this boot, its pallet, and why it was selected.
 type RunningStage struct {
 	Stage  int    `json:"stage"` // 0 for none
 	Reason string `json:"reason"`
 	Origin
 }
 
-// FailedStage is a stage that was found bad.
+// FailedStage is a stage with a failed verdict: its number, the time and the reasons.
 type FailedStage struct {
 	Stage   int      `json:"stage"`
 	When    string   `json:"when"` // RFC 3339
 	Reasons []string `json:"reasons"`
 }
 
-// Status returns the status. What cannot be read is among the problems.
+// Status returns the status of the device. Files that cannot be read are listed among its problems.
 func (d Device) Status() *Status {
 	s := &Status{Failed: []FailedStage{}, Problems: []string{}, Hiding: []string{}, Queued: []string{}}
 	boot, err := d.BootReport()

@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
 
-// Imported is what an import did.
+// Imported is the result of an import: the stage's number, whether its bundle was new, and the loaded images.
 type Imported struct {
 	Stage  int      `json:"stage"`
 	There  bool     `json:"there"`  // whether the bundle was on the device before
@@ -20,7 +20,8 @@ type Imported struct {
 	Next   bool     `json:"next"`
 }
 
-// Import adds the stage in a file that another device exported, with its images, and makes it the next one if asked.
+// Import adds the stage in a file that another device exported, with its container images, and makes it the next stage
+// if asked.
 func (d Device) Import(ctx context.Context, name string, next bool) (Imported, error) {
 	if err := d.addToStore(ctx, func(*store.Store) error { return nil }); err != nil { // before gigabytes are read
 		return Imported{}, err
@@ -107,7 +108,8 @@ func (d Device) missing(ctx context.Context, names []string) ([]string, error) {
 	return images.Missing(ctx, d.Docker, host, record, names)
 }
 
-// Export describes an export of a stage.
+// Export holds the options of an export: the stage, the output file, and the inventory of the device that will import
+// it.
 type Export struct {
 	Stage     string // number, name or role
 	File      string // to write, which must not exist
@@ -116,7 +118,7 @@ type Export struct {
 	NoSpace   bool   // do not check for free space first
 }
 
-// Export writes a stage and its images to a file.
+// Export writes a stage and its container images to a file, for import on another device.
 func (d Device) Export(ctx context.Context, e Export) (transfer.Exported, error) {
 	n, err := d.Resolve(e.Stage)
 	if err != nil {
@@ -140,7 +142,8 @@ func (d Device) Export(ctx context.Context, e Export) (transfer.Exported, error)
 	return x.Export(ctx, n, e.File)
 }
 
-// Inventory lists the stages and the layers of images on the device. Without Docker it has no images, which is a warning.
+// Inventory lists the stages and the layers of container images on the device. Without Docker it lists no images and
+// gives a warning.
 func (d Device) Inventory(ctx context.Context) (transfer.Inventory, error) {
 	if _, err := d.Numbers(); err != nil {
 		return transfer.Inventory{}, err
@@ -153,8 +156,8 @@ func (d Device) Inventory(ctx context.Context) (transfer.Inventory, error) {
 	return v, err
 }
 
-// LinkImages enters in Docker's table of names the digests of images that came in a file, and returns how many. Docker
-// must not run.
+// LinkImages adds the digests of images that were imported from a file to Docker's table of image names, and returns
+// how many it added. Docker must not run.
 func (d Device) LinkImages() (int, error) {
 	record, err := d.record()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
 
-// Upstream is where pallets come from: source.Source.
+// Upstream is the interface to the Git repositories of pallets that upgrades use; source.Source implements it.
 type Upstream interface {
 	// Find locks what PATH@QUERY means now.
 	Find(ctx context.Context, text string) (pallet.Requirement, error)
@@ -23,7 +23,7 @@ type Upstream interface {
 	Has(ctx context.Context, path, commit string) (bool, error)
 }
 
-// Offer is what an upgrade or a switch can stage in place of the next stage.
+// Offer is a version of a pallet that an upgrade or a switch can stage, compared with the next stage.
 type Offer struct {
 	Pallet   string   `json:"pallet"`
 	Version  string   `json:"version"`
@@ -35,7 +35,7 @@ type Offer struct {
 	Requirement pallet.Requirement `json:"-"`
 }
 
-// Relation says what an offered version is to the version of the next stage.
+// Relation says how an offered version relates to the version of the next stage: new, same or older.
 type Relation string
 
 // The relations.
@@ -45,7 +45,8 @@ const (
 	Older Relation = "older"
 )
 
-// Offer finds what PATH@QUERY means now, and compares it with the next stage.
+// Offer looks up which version of a pallet the followed branch, tag or commit names now, and compares it with the next
+// stage's version.
 func (d Device) Offer(ctx context.Context, up Upstream, f Followed) (Offer, error) {
 	found, err := up.Find(ctx, f.String())
 	if err != nil {
@@ -77,13 +78,14 @@ func (d Device) Offer(ctx context.Context, up Upstream, f Followed) (Offer, erro
 	return o, nil
 }
 
-// Permission is what an administrator agreed to.
+// Permission says what the administrator allows an upgrade to do: replace local changes, or stage an older version.
 type Permission struct {
 	Force     bool // replace local changes, and stage anew what is next
 	Downgrade bool // stage an older version
 }
 
-// Allow returns why an offer must not be staged; nil if it may.
+// Allow returns an error that says why the offered version must not be staged without a permission of the
+// administrator; nil if it may.
 func (o Offer) Allow(p Permission) error {
 	if o.Local != nil && !p.Force {
 		return fmt.Errorf("%s: --force stages %s %s in its place", o.Local, o.Pallet, o.Version)
@@ -94,10 +96,10 @@ func (o Offer) Allow(p Permission) error {
 	return nil
 }
 
-// Needless reports whether the offer is next already, unchanged.
+// Needless reports whether the next stage already has the offered version, unchanged.
 func (o Offer) Needless() bool { return o.Relation == Same && o.Local == nil }
 
-// String says in one line what there is to stage.
+// String describes the offered version, and how it relates to the next stage's, in one line.
 func (o Offer) String() string {
 	text := fmt.Sprintf("%s %s can be staged", o.Pallet, o.Version)
 	switch {
@@ -112,7 +114,8 @@ func (o Offer) String() string {
 	return text
 }
 
-// Local is what the next stage has and upstream lacks.
+// Local describes changes in the next stage that an upgrade would lose: a commit that upstream lacks, or files that no
+// commit has.
 type Local struct {
 	Stage   int      `json:"stage"`
 	Pallet  string   `json:"pallet"`
@@ -188,7 +191,7 @@ func (d Device) differences(ctx context.Context, up Upstream, stage int, path, c
 // listed is how many of many things are named.
 const listed = 3
 
-// List names the first few of many.
+// List joins the first few items of a list with commas, and says how many more there are.
 func List(all []string) string {
 	if len(all) <= listed {
 		return strings.Join(all, ", ")

@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Verdict is the verdict on a stage.
+// Verdict is the verdict on a stage, with its time and reasons, and the number of boots without a verdict.
 type Verdict struct {
 	Stage    int           `json:"stage"`
 	Result   stages.Result `json:"result"`
@@ -19,7 +19,7 @@ type Verdict struct {
 	Reasons  []string      `json:"reasons"`
 }
 
-// Verdict returns the verdict on a stage; "" names the running one.
+// Verdict returns the verdict on a stage; "" means the running stage.
 func (d Device) Verdict(name string) (Verdict, error) {
 	n, err := d.judged(name, d.Resolve)
 	if err != nil {
@@ -47,7 +47,7 @@ func (d Device) verdict(n int) (Verdict, error) {
 	return v, nil
 }
 
-// Judge records a verdict on a stage, by default on the running one, and returns it.
+// Judge records a verdict (good, failed or pending) on a stage and returns it. An empty name means the running stage.
 func (d Device) Judge(ctx context.Context, name string, result stages.Result, at time.Time) (Verdict, error) {
 	var n int
 	err := d.changeStore(ctx, func(s *store.Store) (err error) {

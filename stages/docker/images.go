@@ -19,7 +19,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
-// Host is a Docker daemon.
+// Host is the data directory, the platform and the kind of image store of a Docker daemon.
 type Host struct {
 	Root       string // its data directory
 	Platform   string // of its containers, such as linux/arm64
@@ -33,7 +33,8 @@ func (c Client) query(ctx context.Context, args ...string) (string, error) {
 	return c.Run(ctx, args...)
 }
 
-// Host returns the daemon's properties, or ErrUnavailable.
+// Host asks the Docker daemon for its data directory and platform. It returns ErrUnavailable if the daemon cannot be
+// reached.
 func (c Client) Host(ctx context.Context) (Host, error) {
 	platform, err := c.query(ctx, "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")
 	if err != nil {
@@ -56,7 +57,7 @@ func (c Client) Host(ctx context.Context) (Host, error) {
 	return Host{Root: info.DockerRootDir, Platform: strings.TrimSpace(platform), Containerd: containerd}, nil
 }
 
-// Image is an image in Docker's store.
+// Image is a container image in Docker's store, as docker image inspect prints it.
 type Image struct {
 	ID           string `json:"Id"` // the digest of its configuration
 	RepoTags     []string
@@ -69,13 +70,13 @@ type Image struct {
 	}
 }
 
-// Platform returns the platform for which an image was built.
+// Platform returns the platform for which the image was built, such as linux/arm64.
 func (i Image) Platform() string { return i.Os + "/" + i.Architecture }
 
 // ErrNoImage is returned for an image that is not in Docker's store.
 var ErrNoImage = errors.New("no such image in Docker")
 
-// Image returns the image with a name or an ID, or ErrNoImage.
+// Image returns the image that Docker has under a name or ID, or ErrNoImage.
 func (c Client) Image(ctx context.Context, name string) (Image, error) {
 	images, err := c.inspect(ctx, name)
 	if err != nil && strings.Contains(strings.ToLower(err.Error()), "no such image") {
@@ -151,18 +152,18 @@ func (c Client) Pull(ctx context.Context, name, platform string, output func(lin
 	return err
 }
 
-// Remove removes a name of an image. The image is removed with its last name, unless a container uses it.
+// Remove removes one name of an image. With its last name the image is deleted, unless a container uses it.
 func (c Client) Remove(ctx context.Context, name string) error {
 	_, err := c.Run(ctx, "image", "rm", "--", name)
 	return err
 }
 
-// Save writes an image as a tar archive in Docker's format.
+// Save writes an image as a tar archive in the format of docker save.
 func (c Client) Save(ctx context.Context, id string, to io.Writer) error {
 	return c.stream(ctx, nil, to, "image", "save", "--", id)
 }
 
-// Load loads the images in a tar archive in Docker's format, which may lack layers that Docker has.
+// Load loads images from a tar archive in the format of docker save. Layers that Docker has already may be missing.
 func (c Client) Load(ctx context.Context, from io.Reader) error {
 	return c.stream(ctx, from, io.Discard, "image", "load", "--quiet")
 }
@@ -184,7 +185,7 @@ func (Client) Sync(root string) error {
 	return dir.Close()
 }
 
-// Tag adds a name to an image.
+// Tag gives an additional name to the image with an ID.
 func (c Client) Tag(ctx context.Context, id, name string) error {
 	_, err := c.Run(ctx, "image", "tag", "--", id, name)
 	return err

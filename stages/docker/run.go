@@ -20,7 +20,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
-// Client runs the program docker, from the PATH. $DOCKER_HOST names the daemon.
+// Client talks to the Docker daemon by running the docker command from the PATH. $DOCKER_HOST selects the daemon.
 type Client struct {
 	QueryLimit time.Duration // how long the daemon may take to answer a question; 0: two minutes
 }
@@ -34,7 +34,8 @@ const killAfter = 10 * time.Second
 // maxStderr is how much of the end of stderr an error has, in bytes.
 const maxStderr = 2 << 10
 
-// Run runs docker and returns its output. The error has the end of stderr and the command line.
+// Run runs the docker command with arguments and returns its output. The error has the command line and the end of
+// stderr.
 func (c Client) Run(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
 	err := c.stream(ctx, nil, &out, args...)

@@ -19,7 +19,7 @@ func (d *Deployment) ComposeFiles() []string {
 	return all
 }
 
-// AppName returns the Compose project name of a deployment.
+// AppName returns the Compose project name under which the deployment's app runs.
 func (d *Deployment) AppName() string { return strings.ReplaceAll(d.Name, "/", "_") }
 
 // Apps returns the Compose apps of the enabled deployments by deployment name. The error joins the errors of all apps.

@@ -32,7 +32,7 @@ type Bundle struct {
 	Warnings []string // those of Validate
 }
 
-// File is a regular file, a directory or a symlink of a bundle.
+// File is a regular file, a directory or a symlink of a bundle, with its permissions and where its content comes from.
 type File struct {
 	Path    string      // in the bundle, clean, without a leading slash
 	Mode    fs.FileMode // type and permissions; independent of the umask
@@ -43,7 +43,7 @@ type File struct {
 	special fs.FileMode // setuid, setgid and sticky bits of the source, which Mode does not have
 }
 
-// Options are the inputs of a bundle besides the pallet's files.
+// Options are the version of the pallet and the downloader with which Pallet.Bundle makes a bundle.
 type Options struct {
 	Version   string     // tag or pseudo-version of the commit
 	Clean     bool       // the Git tree has no uncommitted changes
@@ -51,8 +51,8 @@ type Options struct {
 	Downloads Downloader // nil: a pallet with downloads is an error
 }
 
-// Bundle returns the bundle of a pallet from its files as they are now. The error joins all mistakes that Check and the
-// exports have, one per line.
+// Bundle returns the bundle of the pallet (the files that a device stores) from its current files. The error joins all
+// mistakes of Check and of the file exports, one per line.
 func (p *Pallet) Bundle(ctx context.Context, options Options) (*Bundle, error) {
 	b := bundler{ctx: ctx, roots: roots{}, files: tree{}, options: options}
 	if _, err := b.roots.open(p.Dir); err != nil {
@@ -129,7 +129,7 @@ func (b *bundler) put(f File) error {
 	return b.files.put(f)
 }
 
-// BundleDir returns the directory of the package in a bundle, relative to the bundle.
+// BundleDir returns the directory of the package in a bundle, relative to the bundle's.
 func (p *Package) BundleDir() string {
 	return path.Join(packagesDir, strings.TrimPrefix(p.Path, "/"))
 }

@@ -10,7 +10,7 @@ import (
 // maxConflicts is the greatest number of conflicts in a Report.
 const maxConflicts = 200
 
-// Report is the result of Check.
+// Report is the result of Check: the conflicts, the missing and the met requirements between deployments.
 type Report struct {
 	Conflicts []resource.Conflict
 	Missing   []resource.Missing
@@ -30,8 +30,8 @@ func (p *Pallet) Check() Report {
 	return r
 }
 
-// Err returns nil if there are neither conflicts nor missing resources. Else it joins all of them, one per line, and a
-// summary that counts as Forklift does: conflicting pairs of deployments, and deployments with missing resources.
+// Err returns nil if there are neither conflicts nor missing resources. Otherwise it joins all of them, one per line,
+// and a summary that counts like Forklift: conflicting pairs of deployments, and deployments with missing resources.
 func (r Report) Err() error {
 	all := r.errors()
 	if len(all) == 0 {
@@ -63,7 +63,7 @@ func (r Report) errors() []error {
 	return all
 }
 
-// Plan returns the start order of the pallet's Compose apps.
+// Plan returns the order in which the pallet's Compose apps start.
 func (p *Pallet) Plan() resource.Order { return p.order(p.Check()) }
 
 func (p *Pallet) order(r Report) resource.Order {

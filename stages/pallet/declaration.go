@@ -7,7 +7,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Pallet is a pallet with its imports from required pallets and the packages of its deployments.
+// Pallet is a pallet (a versioned directory that says which apps and files a device has) as read from its files, with
+// its imports from other pallets and the packages of its deployments.
 type Pallet struct {
 	Dir         string        // as given to Read
 	Path        string        // the pallet's name, such as github.com/PlanktoScope/pallet-standard
@@ -19,10 +20,11 @@ type Pallet struct {
 	staged  bool // it was read from a bundle
 }
 
-// ForkliftVersion returns the format version that the pallet declares.
+// ForkliftVersion returns the version of Forklift's format that the pallet's file declares.
 func (p *Pallet) ForkliftVersion() string { return p.layered.declared.ForkliftVersion }
 
-// Deployment is the use of a package by a pallet. Of a disabled deployment only its own file is read.
+// Deployment is one use of a package in a pallet, with the features that it enables. Of a disabled deployment only its
+// own file is read.
 type Deployment struct {
 	Name     string   // path of its file below deployments, without .deploy.yml
 	Package  *Package // nil if the deployment is disabled
@@ -33,7 +35,7 @@ type Deployment struct {
 	file     *file
 }
 
-// Package is the declaration of a package.
+// Package is a part of a pallet that can be deployed: files and Compose apps, with optional features and resources.
 type Package struct {
 	Path        string // as in deployments: /packages/host/banner in the pallet itself, else REPOSITORY/DIRECTORY
 	Information Information
@@ -54,7 +56,7 @@ type packageDeclaration struct {
 	Features   map[string]Feature `yaml:"features"`
 }
 
-// Information is the metadata of a package for users.
+// Information is the description, license and maintainers of a package.
 type Information struct {
 	Description string       `yaml:"description" json:"description,omitempty"`
 	Maintainers []Maintainer `yaml:"maintainers" json:"maintainers,omitempty"`
@@ -63,7 +65,7 @@ type Information struct {
 	Sources     []string     `yaml:"sources" json:"sources,omitempty"`
 }
 
-// Maintainer is a maintainer of a package.
+// Maintainer is the name and e-mail address of a package's maintainer.
 type Maintainer struct {
 	Name  string `yaml:"name" json:"name,omitempty"`
 	Email string `yaml:"email" json:"email,omitempty"`
@@ -78,7 +80,7 @@ type Feature struct {
 	Provides     Resources `yaml:"provides"`
 }
 
-// Resources are provided or required resources.
+// Resources lists the resources that a package requires or provides, by kind.
 type Resources struct {
 	Listeners   []Resource   `yaml:"listeners"`
 	Networks    []Resource   `yaml:"networks"`
@@ -87,7 +89,8 @@ type Resources struct {
 	FileExports []FileExport `yaml:"file-exports"`
 }
 
-// Resource is a listener, a network, a service or a fileset. Each kind uses some of the fields.
+// Resource is a listener, a network, a service or a fileset that a package requires or provides. Each kind uses some of
+// the fields.
 type Resource struct {
 	Description string   `yaml:"description"`
 	Port        int      `yaml:"port"`
@@ -98,7 +101,7 @@ type Resource struct {
 	Nonblocking bool     `yaml:"nonblocking"`
 }
 
-// FileExport is a file, a symlink or a directory tree that a deployment adds to the exports of the bundle.
+// FileExport is a file, a symlink or a directory tree that a deployment adds to /etc or /usr of the device.
 type FileExport struct {
 	Description string      `yaml:"description"`
 	SourceType  string      `yaml:"source-type"` // "" means local
@@ -109,7 +112,7 @@ type FileExport struct {
 	Target      string      `yaml:"target"`      // relative to the bundle's exports
 }
 
-// Permissions are the permissions of a file: 0 to 0777.
+// Permissions are the permission bits of an exported file: 0 to 0777.
 type Permissions fs.FileMode
 
 // UnmarshalYAML decodes a number, which is octal with a leading 0. A quoted number is an error: it would mean another

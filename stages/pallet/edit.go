@@ -24,7 +24,7 @@ type Edit struct {
 	Review func([]Change) error
 }
 
-// Change is a change of one file of a pallet.
+// Change is a planned change of one file of a pallet: its new content, or its deletion.
 type Change struct {
 	File    string   // in the pallet
 	Content string   // "" if the file is deleted

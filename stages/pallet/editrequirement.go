@@ -18,7 +18,7 @@ func (e Edit) SetRequirement(r Requirement, sum string) error {
 	return e.lock(requiredPallets, r, sum)
 }
 
-// SetRepository is SetRequirement for a repository.
+// SetRepository adds or changes the requirement of a package repository, like SetRequirement for a pallet.
 func (e Edit) SetRepository(r Requirement, sum string) error {
 	return e.lock(requiredRepositories, r, sum)
 }
@@ -46,7 +46,7 @@ func sumLine(r Requirement, sum string) string {
 	return r.Path + " " + r.Lock.Version() + " " + sum + "\n"
 }
 
-// WriteSums writes sum files, given as contents by paths in the pallet.
+// WriteSums writes sum files (the hashes of required pallets), given as contents by paths in the pallet.
 func (e Edit) WriteSums(sums map[string]string) error {
 	for name, content := range sums {
 		if err := e.writeFile(name, []byte(content)); err != nil {
@@ -56,7 +56,8 @@ func (e Edit) WriteSums(sums map[string]string) error {
 	return nil
 }
 
-// Sums computes the sum files of the direct requirements of a pallet: contents by paths in the pallet.
+// Sums computes the hashes of the pallets that the pallet in dir requires directly, and returns the contents of their
+// sum files by paths in the pallet.
 func (r Reader) Sums(ctx context.Context, dir string) (sums map[string]string, err error) {
 	l := r.loader(ctx)
 	defer func() { err = errors.Join(err, l.roots.close()) }()

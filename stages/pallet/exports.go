@@ -113,7 +113,7 @@ func pathProblem(name string) string {
 	return ""
 }
 
-// Download is the download of an export.
+// Download is what a file export of a pallet downloads: a file, an archive or a container image, by URL and checksum.
 type Download struct {
 	Type     string // SourceHTTP, SourceHTTPArchive or SourceOCIImage
 	URL      string // of a file, or the reference of an image
@@ -121,7 +121,7 @@ type Download struct {
 	Source   string // path in the archive or image; "" for a file
 }
 
-// Downloader fetches the downloads of exports.
+// Downloader fetches what the file exports of pallets download.
 type Downloader interface {
 	// Fetch downloads a file, archive or image, unpacks the latter two, and returns a directory and the path of a file,
 	// symlink or directory below it. The content must not change while the bundle is in use.

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Init creates a pallet in a directory, which must be missing or empty but for .git. If from is not nil the new pallet
-// requires that pallet, which base has, and imports all of its directories, until the import group is edited. The format
-// version is the newer one of that of base and Version.
+// Init creates a new pallet named as in dir, which must be missing, or empty but for .git. If from is not nil, the new
+// pallet requires that pallet and imports the directories that base, its content, has. The format version is the newer
+// one of base's and Version.
 func Init(dir, as string, from *Requirement, base *Pallet) error {
 	if !ValidPath(as) {
 		return fmt.Errorf("pallet path %q is invalid, want a path such as github.com/PlanktoScope/pallet-standard", as)

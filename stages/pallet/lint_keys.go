@@ -206,7 +206,7 @@ func (l *linter) inPackage(v *view, name string) bool {
 	return false
 }
 
-// ValidPath reports whether a path can be that of a pallet or a repository: a directory of a cache and part of a URL.
+// ValidPath reports whether a path can name a pallet or a repository, such as github.com/PlanktoScope/pallet-standard.
 func ValidPath(name string) bool { return palletPath.MatchString(name) }
 
 var palletPath = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]*(/[A-Za-z0-9_~][A-Za-z0-9._~-]*)+$`)

@@ -18,7 +18,8 @@ func (p *Pallet) DeploymentNames() []string {
 	return names
 }
 
-// FeatureNames returns the names of the features that the pallet offers to other pallets, in the same order.
+// FeatureNames returns the names of the features that the pallet offers to pallets that import from it, sorted as
+// DeploymentNames.
 func (p *Pallet) FeatureNames() []string {
 	names := p.layered.featureNames()
 	slices.SortFunc(names, filesFirst)
@@ -70,7 +71,8 @@ func (p *Pallet) Origin(file string) []string {
 	return p.layered.merged.entries[file].provenance()
 }
 
-// Location returns the path of a file of the pallet in the file system.
+// Location returns the path in the file system of a file of the pallet, which may be imported from another pallet's
+// directory.
 func (p *Pallet) Location(file string) string { return p.layered.merged.fullPath(file) }
 
 // Downloads returns the URLs of files, then the references of images, that the exports of enabled deployments download.
@@ -93,7 +95,8 @@ func (p *Pallet) Images(ctx context.Context) ([]string, error) {
 	return all, err
 }
 
-// Requirements returns the direct requirements of the pallet.
+// Requirements returns the pallets and package repositories that the pallet requires directly, with their locked
+// versions.
 func (p *Pallet) Requirements() (pallets, repositories []Requirement) {
 	for _, req := range p.layered.required {
 		pallets = append(pallets, req.Requirement)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Lock is the locked version of a required pallet or repository.
+// Lock is the version of a required pallet or repository: a Git commit with its tag or timestamp.
 type Lock struct {
 	Type      string `yaml:"type" json:"type"`                   // LockVersion or LockPseudoversion
 	Tag       string `yaml:"tag,omitempty" json:"tag,omitempty"` // of the commit or its nearest tagged ancestor
@@ -27,7 +27,8 @@ var (
 	timestampPattern = regexp.MustCompile(`^[0-9]{14}$`)
 )
 
-// Version returns the tag, or a pseudo-version as in Go modules (https://go.dev/ref/mod#pseudo-versions).
+// Version returns the tag of the locked commit or, without one, a pseudo-version as in Go modules
+// (https://go.dev/ref/mod#pseudo-versions).
 func (l Lock) Version() string {
 	base, _, _ := strings.Cut(l.Tag, "+")
 	suffix := l.Timestamp + "-" + l.Commit[:min(12, len(l.Commit))]

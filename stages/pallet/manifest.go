@@ -11,7 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/compose"
 )
 
-// Manifest is the content of a bundle's manifest.
+// Manifest is the manifest file of a bundle, in Forklift's format: the pallet, its imports, deployments, downloads and
+// exports.
 type Manifest struct {
 	ForkliftVersion string                           `yaml:"forklift-version"`
 	Pallet          ManifestPallet                   `yaml:"pallet"`
@@ -22,7 +23,7 @@ type Manifest struct {
 	Exports         map[string]ManifestExports       `yaml:"exports,omitempty"`   // by deployment
 }
 
-// ManifestPallet describes the pallet of a bundle.
+// ManifestPallet is the pallet of a bundle in the manifest: path, version, commit and description.
 type ManifestPallet struct {
 	Path        string `yaml:"path"`
 	Version     string `yaml:"version"`
@@ -31,13 +32,13 @@ type ManifestPallet struct {
 	Description string `yaml:"description,omitempty"`
 }
 
-// ManifestIncludes are the requirements of the pallet.
+// ManifestIncludes lists the required pallets and repositories in a bundle's manifest.
 type ManifestIncludes struct {
 	Pallets      map[string]ManifestInclusion `yaml:"pallets,omitempty"`
 	Repositories map[string]ManifestInclusion `yaml:"repositories,omitempty"`
 }
 
-// ManifestInclusion is a required pallet or repository.
+// ManifestInclusion is a required pallet or repository in a bundle's manifest, with its locked version.
 type ManifestInclusion struct {
 	VersionLock Lock                         `yaml:"version-lock"`
 	Override    ManifestOverride             `yaml:"override,omitempty"`
@@ -52,7 +53,7 @@ type ManifestOverride struct {
 	Clean   bool   `yaml:"clean"`
 }
 
-// ManifestDownloads are the downloads of a deployment: files, and images of exports and of containers.
+// ManifestDownloads lists, for one deployment in a manifest, the downloaded files and container images.
 type ManifestDownloads struct {
 	HTTP     []string `yaml:"http,omitempty"`
 	OCIImage []string `yaml:"oci-image,omitempty"`
@@ -64,7 +65,7 @@ func (m *ManifestDownloads) UnmarshalYAML(node *yaml.Node) error {
 	return decodeEither(node, &m.OCIImage, (*plain)(m))
 }
 
-// ManifestExports are the exports and the Compose app of a deployment.
+// ManifestExports lists, for one deployment in a manifest, the exported files and the Compose app.
 type ManifestExports struct {
 	File       []string     `yaml:"file,omitempty"`
 	ComposeApp *compose.App `yaml:"compose-app,omitempty"`

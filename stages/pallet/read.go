@@ -25,13 +25,13 @@ const (
 	maxSeries  = "v0.9"
 )
 
-// Reader reads pallets.
+// Reader reads pallets from directories. Its Resolver fetches the pallets that they require.
 type Reader struct {
 	Resolver          Resolver // nil: a pallet with requirements is an error
 	IgnoreToolVersion bool     // accept format versions newer than maxSeries
 }
 
-// Read reads the pallet in a directory with the zero Reader.
+// Read reads the pallet in a directory, with the default options of Reader.
 func Read(dir string) (*Pallet, error) { return Reader{}.Read(context.Background(), dir) }
 
 // Read reads the pallet in a directory: its declaration, its imports from required pallets, its deployments, and the

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Requirement is a required pallet or repository.
+// Requirement is a pallet or repository that a pallet requires, with its locked version.
 type Requirement struct {
 	Path string // such as github.com/PlanktoScope/pallet-standard
 	Lock Lock

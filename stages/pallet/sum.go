@@ -17,8 +17,8 @@ const SumFile = "forklift-version-lock.sum"
 // sumPrefix is the prefix of hashes of Sum; another algorithm would have another prefix.
 const sumPrefix = "p1:"
 
-// Sum returns the hash of the files in a directory as Git would commit them: paths, contents, symlinks and execute bits.
-// Directories and .git do not count.
+// Sum returns the hash of a directory's files as Git would commit them: paths, contents, symlinks and execute bits.
+// Empty directories and .git do not count.
 func Sum(dir string) (sum string, err error) {
 	r := roots{}
 	defer func() { err = errors.Join(err, r.close()) }()

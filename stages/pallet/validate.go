@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/resource"
 )
 
-// Validation is the result of Validate.
+// Validation is the result of Pallet.Validate: mistakes, warnings, start order and Compose apps.
 type Validation struct {
 	Report   Report
 	Order    resource.Order          // start order of the Compose apps
@@ -24,8 +24,8 @@ type Validation struct {
 	projects map[string]*compose.Project
 }
 
-// Validate decides whether a device can apply the pallet. It is the one function that does: for pallets before they are
-// bundled or staged, and for staged bundles at boot.
+// Validate checks everything that decides whether a device can run the pallet: resources, compose files, references. It
+// is used before pallets are bundled or staged, and for staged bundles at boot.
 func (p *Pallet) Validate(ctx context.Context) *Validation {
 	r := roots{}
 	v := p.validate(ctx, r)
@@ -72,11 +72,12 @@ func (p *Pallet) validate(ctx context.Context, r roots) *Validation {
 	return v
 }
 
-// Err returns nil if a device can apply the pallet. Else it joins all mistakes, one per line, and ends with the summary of
-// Report.Err.
+// Err returns nil if a device can run the pallet. Otherwise it joins all mistakes, one per line, followed by
+// Report.Err's summary.
 func (v *Validation) Err() error { return v.withSummary(v.mistakes()) }
 
-// BlockingErr is Err without the mistakes of single Compose apps: it returns why a device can start none of them.
+// BlockingErr returns the mistakes of the pallet as a whole, for which a device can start none of its apps; nil if
+// there are none. Mistakes of single apps do not count.
 func (v *Validation) BlockingErr() error {
 	return v.withSummary(append(v.Report.errors(), v.Mistakes...))
 }
@@ -88,7 +89,7 @@ func (v *Validation) withSummary(all []error) error {
 	return errors.Join(all...)
 }
 
-// OtherMistakes returns all mistakes but conflicts and missing resources.
+// OtherMistakes returns all mistakes except conflicts and missing resources, which Report has.
 func (v *Validation) OtherMistakes() []error {
 	var all mistakes
 	for _, name := range slices.Sorted(maps.Keys(v.Broken)) {

@@ -13,7 +13,7 @@ const Path = "/run/pkinit/boot.json"
 // Version is the version of the format; it is raised when a field changes its meaning.
 const Version = 1
 
-// Boot is the report of one boot.
+// Boot is pkinit's report of one boot, the content of /run/pkinit/boot.json.
 type Boot struct {
 	Version   int        `json:"version"`
 	Pkinit    string     `json:"pkinit"`             // version of the program
@@ -28,20 +28,20 @@ type Boot struct {
 	Handoff   float64    `json:"handoff_seconds"`    // from the start of the kernel to the start of systemd
 }
 
-// Root is the root file system.
+// Root is the root file system of the boot: its device, and whether it grew.
 type Root struct {
 	Spec   string  `json:"spec"`            // as on the kernel's command line, such as PARTUUID=…
 	Device string  `json:"device"`          // such as /dev/mmcblk0p2
 	Grown  *Growth `json:"grown,omitempty"` // by this boot; nil: it has not grown
 }
 
-// Growth is a change of a file system's size, in bytes.
+// Growth is the size in bytes of a file system before and after this boot grew it.
 type Growth struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"`
 }
 
-// Choice is the outcome of selecting a stage.
+// Choice is the stage (the version of the device's files and apps) that a boot selected, with the reason.
 type Choice struct {
 	Stage   int    `json:"stage"`   // index of the bundle; 0 means the plain root
 	Bundle  string `json:"bundle"`  // its directory, "" without one
@@ -51,13 +51,14 @@ type Choice struct {
 	Overrides Overrides `json:"overrides"` // which of the user's changes are in force
 }
 
-// Unusable is a stage that was chosen and could not be mounted.
+// Unusable is a stage that this boot selected but could not mount, with the reason.
 type Unusable struct {
 	Stage  int    `json:"stage"`
 	Reason string `json:"reason"`
 }
 
-// Overrides says which of the user's changes in /etc and /usr are in force.
+// Overrides says which of the user's changes in /etc and /usr this boot uses: all, those of the last good boot, or
+// none.
 type Overrides string
 
 // What is in force.
@@ -67,7 +68,7 @@ const (
 	NoOverrides   Overrides = "none" // all are set aside
 )
 
-// State is how a step ended.
+// State is the result of a boot step, such as done, skipped or failed.
 type State string
 
 // The states of a step.
@@ -78,7 +79,7 @@ const (
 	Undone  State = "undone"  // it had been done and was taken back because a later one failed
 )
 
-// Step is what became of one step.
+// Step is the result of one boot step: its state, duration and error.
 type Step struct {
 	Name    string  `json:"name"`
 	State   State   `json:"state"`
@@ -87,7 +88,7 @@ type Step struct {
 	Error   string  `json:"error,omitempty"`
 }
 
-// Overlay is one overlay mount.
+// Overlay is one overlay mount of the boot: its layers, and what happens to changes.
 type Overlay struct {
 	Target    string   `json:"target"`
 	Source    string   `json:"source"`
@@ -98,7 +99,7 @@ type Overlay struct {
 	Mode OverlayMode `json:"mode"`
 }
 
-// OverlayMode says what becomes of changes below an overlay.
+// OverlayMode says whether changes in an overlay are permanent, lost at the next boot, or impossible.
 type OverlayMode string
 
 // The modes of an overlay.

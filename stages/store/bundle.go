@@ -15,7 +15,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Writer writes the files of a new bundle. Paths are relative to the bundle; a directory has to be written before its
+// Writer creates the files of a new bundle. Paths are relative to the bundle; a directory must be created before its
 // entries.
 type Writer struct {
 	ctx     context.Context
@@ -24,8 +24,8 @@ type Writer struct {
 	entries []Entry
 }
 
-// Add creates a bundle and returns its number. The bundle appears under its number once all of it is synced; the store
-// file refers to it only after SetNext or Name. Where fill fails nothing is left.
+// Add adds a bundle with the files that fill writes and a manifest, and returns its number. It appears under the number
+// once all of it is synced, and is not referred to until SetNext or Name. If fill fails, nothing is left.
 func (s *Store) Add(ctx context.Context, manifest []byte, fill func(*Writer) error) (stage int, err error) {
 	stage, err = s.freeNumber()
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Store) Add(ctx context.Context, manifest []byte, fill func(*Writer) err
 	return stage, s.sys.SyncDir(".")
 }
 
-// Dir creates a directory.
+// Dir creates a directory in the bundle.
 func (w *Writer) Dir(name string, mode fs.FileMode) error {
 	if err := w.check(name); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (w *Writer) Dir(name string, mode fs.FileMode) error {
 	return w.sys.Mkdir(path.Join(w.dir, name), mode.Perm())
 }
 
-// Symlink creates a symlink.
+// Symlink creates a symlink in the bundle.
 func (w *Writer) Symlink(name, target string) error {
 	if err := w.checkNoLayer(name); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (w *Writer) Symlink(name, target string) error {
 	return w.sys.Symlink(target, path.Join(w.dir, name))
 }
 
-// File creates a regular file.
+// File creates a regular file in the bundle with the given content.
 func (w *Writer) File(name string, mode fs.FileMode, content io.Reader) error {
 	if err := w.checkNoLayer(name); err != nil {
 		return err
@@ -123,13 +123,13 @@ func (w *Writer) finish(manifest []byte) error {
 // MetadataMode are the permissions of the files of Metadata.
 const MetadataMode fs.FileMode = 0o644
 
-// MetadataFile is a file of a bundle that describes the bundle.
+// MetadataFile is the path and content of a file that describes its bundle: the digest file or the manifest.
 type MetadataFile struct {
 	Path    string // relative to the bundle
 	Content []byte
 }
 
-// Metadata returns the files that complete a bundle with these entries, in the order in which they are written: the
+// Metadata returns the metadata files of a bundle with these entries, in the order in which they must be written: the
 // digest file and, last, the manifest. A bundle without a manifest is incomplete.
 func Metadata(manifest []byte, entries []Entry) ([]MetadataFile, error) {
 	digests, err := MarshalDigests(append(slices.Clone(entries), regular(stages.ManifestFile, MetadataMode, sha256.Sum256(manifest))))

@@ -22,7 +22,7 @@ const DigestFile = "digests.json"
 // digestVersion is the format version of the digest file.
 const digestVersion = 1
 
-// Type is the file type of an entry of a bundle.
+// Type is the type of an entry in a digest file: file, directory or symlink.
 type Type string
 
 // The types.
@@ -32,7 +32,7 @@ const (
 	Symlink   Type = "symlink"
 )
 
-// Entry is one file, directory or symlink of a bundle.
+// Entry is one file, directory or symlink in the digest file of a bundle.
 type Entry struct {
 	Path   string `json:"path"` // relative to the bundle
 	Type   Type   `json:"type"`
@@ -47,8 +47,8 @@ type digests struct {
 	Entries []Entry `json:"entries"` // sorted by path
 }
 
-// NewEntry returns the entry of a regular file with the SHA-256 of its content in hexadecimal, of a directory, or of a
-// symlink with its target; the mode says which.
+// NewEntry returns the digest file's entry for a regular file, with the SHA-256 of its content in hexadecimal, for a
+// directory, or for a symlink, with its target. The mode says which.
 func NewEntry(name string, mode fs.FileMode, sum, target string) Entry {
 	switch mode.Type() {
 	case fs.ModeDir:
@@ -65,7 +65,8 @@ func regular(name string, mode fs.FileMode, sum [sha256.Size]byte) Entry {
 
 func octal(mode fs.FileMode) string { return fmt.Sprintf("%04o", mode.Perm()) }
 
-// MarshalDigests encodes the digest file of a bundle. The entries, which it sorts, must not include the digest file.
+// MarshalDigests sorts the entries of a bundle and encodes them as its digest file. entries must not include the digest
+// file itself.
 func MarshalDigests(entries []Entry) ([]byte, error) {
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
 	data, err := json.MarshalIndent(digests{digestVersion, entries}, "", " ")
@@ -75,9 +76,9 @@ func MarshalDigests(entries []Entry) ([]byte, error) {
 // ErrNoDigests is returned for a bundle without a digest file, such as one that Forklift staged.
 var ErrNoDigests = errors.New("the bundle has no " + DigestFile + ": it was staged by another tool")
 
-// Verify compares a bundle with its digest file and returns a message for each difference, for each file that root does
-// not own, since its owner can change it, and for a layer that pkinit cannot mount. It fails with ErrNoDigests if the
-// bundle has no digest file.
+// Verify compares the files of a stage's bundle with its digest file. It returns a sentence for each difference, for
+// each file that root does not own, and for a layer that pkinit cannot mount. It fails with ErrNoDigests if there is no
+// digest file.
 func Verify(store fs.FS, stage int) (differences []string, err error) {
 	return verify(store, stage, true)
 }

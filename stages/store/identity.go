@@ -9,15 +9,16 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Digest returns the digest of a stage's bundle, as sha256:HEX: that of the result of Digests.
+// Digest returns the digest that identifies a stage's bundle, as sha256:HEX: the SHA-256 of the content that Digests
+// returns.
 func Digest(store fs.FS, stage int) (string, error) {
 	data, err := Digests(store, stage)
 	sum := sha256.Sum256(data)
 	return "sha256:" + hex.EncodeToString(sum[:]), err
 }
 
-// Digests returns the content of the digest file of a stage, or computes what it would be if the stage has none. For a
-// bundle without a manifest the error is fs.ErrNotExist.
+// Digests returns the list of the digests of all files of a stage: from the bundle's digest file or, if it has none,
+// computed anew. For a bundle without a manifest the error is fs.ErrNotExist.
 func Digests(store fs.FS, stage int) ([]byte, error) {
 	bundle, err := fs.Sub(store, bundleDir(stage))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // linux implements System in a directory.
 type linux struct{ *os.Root }
 
-// Linux returns the System of a store in a directory of the running kernel.
+// Linux returns a System for the stage store in a directory, which uses the running kernel.
 func Linux(dir string) (System, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -38,7 +38,7 @@ func (l linux) Open(name string) (fs.File, error) { return l.Root.Open(name) }
 
 func (l linux) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(l.FS(), name) }
 
-// Create sets the mode with chmod, so that it does not depend on the umask.
+// Create creates a file and sets its mode with chmod, whatever the umask.
 func (l linux) Create(name string, mode fs.FileMode) (io.WriteCloser, error) {
 	f, err := l.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

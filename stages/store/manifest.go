@@ -9,7 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Manifest is the part of a bundle's manifest that describes its pallet. Package pallet has the whole manifest.
+// Manifest holds the fields of a bundle's manifest that identify its pallet: path, version, commit. Package pallet has
+// the whole manifest.
 type Manifest struct {
 	ForkliftVersion string `yaml:"forklift-version" json:"forklift_version"`
 	Pallet          struct {
@@ -21,7 +22,7 @@ type Manifest struct {
 	} `yaml:"pallet" json:"pallet"`
 }
 
-// ReadManifest reads the manifest of a bundle.
+// ReadManifest reads the manifest of the bundle in a directory.
 func ReadManifest(bundle fs.FS) (Manifest, error) {
 	var m Manifest
 	data, err := fs.ReadFile(bundle, stages.ManifestFile)

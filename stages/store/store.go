@@ -18,15 +18,16 @@ const lockFile = ".lock"
 // tmpSuffix is the suffix of incomplete files.
 const tmpSuffix = ".tmp"
 
-// Store is an open stage store. Its process holds the store's lock until Close.
+// Store is an open stage store: a directory of numbered bundles, and the file that says which is next. The process
+// holds the store's lock until Close.
 type Store struct {
 	sys    System
 	unlock func() error
 	files  stages.Files
 }
 
-// Open waits for the lock of a store, deletes files that a killed command left, and reads the store as stages.ReadFiles
-// does. Open takes ownership of sys: Close closes it, and so does Open when it fails.
+// Open waits for the lock of a store, deletes files that killed commands left, and reads the store's files. Open takes
+// ownership of sys: Close closes it, and so does Open if it fails.
 func Open(ctx context.Context, sys System) (*Store, error) {
 	unlock, err := sys.Lock(ctx, lockFile)
 	if err != nil {
@@ -39,13 +40,13 @@ func Open(ctx context.Context, sys System) (*Store, error) {
 	return s, nil
 }
 
-// Close releases the lock and closes the System.
+// Close releases the lock of the store and closes its System.
 func (s *Store) Close() error { return errors.Join(s.unlock(), s.sys.Close()) }
 
-// Staged returns the references to stages.
+// Staged returns the store's references to stages: the next one, the history and the names.
 func (s *Store) Staged() stages.Staged { return s.files.Store.Staged }
 
-// Bundles returns the numbers of all bundles, complete or not, in ascending order.
+// Bundles returns the numbers of all bundles in the store, including incomplete ones, in ascending order.
 func (s *Store) Bundles() ([]int, error) { return Bundles(s.sys) }
 
 // SetNext sets the next stage, 0 for none, and resets its attempts. It fails if the bundle is incomplete, or differs from
@@ -80,12 +81,12 @@ func (s *Store) MarkDamaged(stage int, damage string) error {
 	return s.write(s.files.Damaged(stage, damage))
 }
 
-// Judge records a verdict on a stage with its reasons.
+// Judge records a verdict on a stage, good or failed, with its reasons.
 func (s *Store) Judge(stage int, result stages.Result, at time.Time, reasons ...string) error {
 	return s.write(s.files.Judge(stage, result, at, reasons...))
 }
 
-// Name gives a name to a stage. If another stage has the name, it moves.
+// Name gives a name to a stage. If another stage has the name, the name moves.
 func (s *Store) Name(name string, stage int) error {
 	if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
 		return fmt.Errorf("stage %d cannot be named: %w", stage, err)
@@ -97,7 +98,7 @@ func (s *Store) Name(name string, stage int) error {
 	return s.write(s.files.Restage(staged))
 }
 
-// RemoveName removes the name of a stage. It fails if no stage has the name.
+// RemoveName removes a name of a stage. It fails if no stage has that name.
 func (s *Store) RemoveName(name string) error {
 	staged, err := s.files.Store.Staged.WithoutName(name)
 	if err != nil {

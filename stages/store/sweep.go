@@ -55,7 +55,8 @@ func (s *Store) removeAll(name string) error {
 	return nil
 }
 
-// Delete deletes a stage: its references first, so that the store file never refers to a partial bundle.
+// Delete deletes a stage. It removes the references to it first, so that the store file never refers to a partial
+// bundle.
 func (s *Store) Delete(stage int) error {
 	all, err := s.Bundles()
 	if err != nil {
@@ -81,15 +82,15 @@ func (s *Store) Delete(stage int) error {
 	return s.removeAll(old)
 }
 
-// Prunable returns the stages that are not next, not in the history, not named, and not among the exceptions. The caller
-// has to except the running stage.
+// Prunable returns the numbers of the stages that are neither next, in the history, named nor in except. The caller
+// must include the running stage in except.
 func (s *Store) Prunable(except ...int) ([]int, error) {
 	all, err := s.Bundles()
 	keep := append(s.files.Store.Staged.References(), except...)
 	return slices.DeleteFunc(all, func(n int) bool { return slices.Contains(keep, n) }), err
 }
 
-// Prune deletes the prunable stages and returns the deleted ones, also when it fails.
+// Prune deletes the stages that Prunable returns. It returns those that it deleted, even if it fails.
 func (s *Store) Prune(except ...int) (removed []int, err error) {
 	all, err := s.Prunable(except...)
 	if err != nil {

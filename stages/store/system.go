@@ -6,8 +6,8 @@ import (
 	"io/fs"
 )
 
-// System is the file operations of a store. Names are relative to the store's directory and valid in the sense of
-// fs.ValidPath. No call follows a symlink out of the directory.
+// System is the interface to the file system through which a store does everything. Names are relative to the store's
+// directory and valid by fs.ValidPath. No call follows a symlink out of the directory.
 type System interface {
 	// Lock waits for the exclusive lock on a file, which it creates if needed. The kernel releases it when the process
 	// dies.

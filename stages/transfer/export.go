@@ -19,13 +19,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Event reports progress.
+// Event reports the progress of an export or import: what is done, and how many bytes of how many.
 type Event struct {
 	Text        string `json:"text"`
 	Done, Total int64  // in bytes; a total of 0: unknown
 }
 
-// Exporter writes stages to files.
+// Exporter writes stages with their container images to files, for import on another device.
 type Exporter struct {
 	Docker   Docker
 	Store    string     // directory of the stage store
@@ -35,7 +35,7 @@ type Exporter struct {
 	Notify   func(Event)
 }
 
-// Exported is the result of an export.
+// Exported is the result of an export: the file, its size, and its images and layers.
 type Exported struct {
 	Stage   int      `json:"stage"`
 	File    string   `json:"file"`
@@ -46,7 +46,8 @@ type Exported struct {
 	There   int      `json:"there"`    // the other device's stage with the same bundle; 0: none
 }
 
-// Export writes a stage to a file, which must not exist and appears when it is complete.
+// Export writes a stage with its container images to a new file, which appears under its name when it is complete. It
+// fails if the file exists.
 func (e Exporter) Export(ctx context.Context, stage int, name string) (Exported, error) {
 	out := Exported{Stage: stage, File: name}
 	to, err := destination(name)

@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Importer imports a stage from a file.
+// Importer adds stages from exported files to the stage store, and their images to Docker.
 type Importer struct {
 	Docker Docker
 	Store  string // directory of the stage store
@@ -21,7 +21,7 @@ type Importer struct {
 	Notify func(Event)
 }
 
-// Plan is what an import will do.
+// Plan is what the import of a file will do: the stage to add and the images to load.
 type Plan struct {
 	Stage   int      // the stage that has the bundle already; 0: none
 	Load    []Needed // images to load
@@ -32,8 +32,9 @@ type Plan struct {
 	host    docker.Host
 }
 
-// Plan verifies a file completely and returns what an import will do, without writing anything. It fails if there is too
-// little space, the file is for another platform, or layers are neither in the file nor on the device.
+// Plan verifies an exported file completely and returns what its import will do, without writing anything. It fails if
+// there is too little space, the file is for another platform, or image layers are neither in the file nor on the
+// device.
 func (m Importer) Plan(ctx context.Context, f *File) (p *Plan, err error) {
 	p = &Plan{file: f, lacking: map[digest.Digest]bool{}}
 	have, err := m.inventory(ctx, f)
@@ -148,7 +149,8 @@ func (p *Plan) checkSpace(m Importer, bundle int64) error {
 	return checkFree(m.Space, needs...)
 }
 
-// Fill writes the bundle and verifies it again. It is for store.Add.
+// Fill writes the bundle of the imported file into the stage store and verifies it once more. It is passed to
+// store.Add.
 func (p *Plan) Fill(w *store.Writer) error {
 	m, _ := p.file.Index.member(bundleMember) // the index has it
 	h := digest.SHA256.Hash()
@@ -162,10 +164,11 @@ func (p *Plan) Fill(w *store.Writer) error {
 	return checkDigest(bundleMember, digest.NewDigest(digest.SHA256, h), m.Digest)
 }
 
-// Manifest returns the manifest of the bundle.
+// Manifest returns the manifest of the bundle that will be imported.
 func (p *Plan) Manifest() []byte { return p.bundle.Manifest }
 
-// WriteRecord adds the images to the record in the store, so that Prune can remove them later. The store must be locked.
+// WriteRecord adds the imported images to the record in the stage store's directory dir, so that prune can remove them
+// later. The store must be locked.
 func (p *Plan) WriteRecord(dir string) error {
 	record, err := images.ReadRecord(dir)
 	if err != nil {

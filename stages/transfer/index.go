@@ -34,7 +34,7 @@ const (
 	maxLayer   = 1 << 40 // bytes
 )
 
-// Index is the table of contents of a file.
+// Index is the table of contents of an exported file: the pallet, images, layers and members with their digests.
 type Index struct {
 	Version  int           `json:"version"`
 	Pallet   string        `json:"pallet"`
@@ -46,20 +46,20 @@ type Index struct {
 	Members  []Member      `json:"members"` // all but the index itself, in order
 }
 
-// Needed is an image that the bundle needs.
+// Needed is a container image that the exported stage needs, with its names.
 type Needed struct {
 	Image
 	Names []string `json:"names"` // full names in the bundle
 }
 
-// Layer is a layer in the file.
+// Layer is a layer of a container image that an exported file contains.
 type Layer struct {
 	DiffID digest.Digest `json:"diff_id"`
 	Size   int64         `json:"size"` // of the uncompressed archive, in bytes
 	Member string        `json:"member"`
 }
 
-// Member is a member of the file.
+// Member is a file in the archive of an exported stage, with its size and digest.
 type Member struct {
 	Name   string        `json:"name"`
 	Size   int64         `json:"size"` // in bytes

@@ -25,7 +25,7 @@ const inventoryVersion = 1
 // maxInventory is the largest size of an inventory, in bytes. A device has some hundred images.
 const maxInventory = 4 << 20
 
-// Inventory lists the images and bundles of a device.
+// Inventory lists the bundles and image layers that a device has, so that an export for it can leave them out.
 type Inventory struct {
 	Version  int       `json:"version"`
 	Platform string    `json:"platform,omitempty"` // of Docker; empty: there is none
@@ -33,19 +33,19 @@ type Inventory struct {
 	Bundles  []Bundled `json:"bundles"`            // sorted by number
 }
 
-// Image is an image with its layers.
+// Image is a container image by its ID, with the diff IDs of its layers.
 type Image struct {
 	ID     digest.Digest   `json:"id"`
 	Layers []digest.Digest `json:"layers"` // diff IDs, the base first
 }
 
-// Bundled is the bundle of a stage.
+// Bundled is a stage in an inventory: its number and the digest of its bundle.
 type Bundled struct {
 	Stage  int           `json:"stage"`
 	Digest digest.Digest `json:"digest"` // of its file of digests
 }
 
-// Docker is the part of docker.Client that the package uses.
+// Docker is the interface to the Docker daemon that exports and imports use; docker.Client implements it.
 type Docker interface {
 	Host(ctx context.Context) (docker.Host, error)
 	Image(ctx context.Context, name string) (docker.Image, error)
@@ -57,7 +57,8 @@ type Docker interface {
 	Sync(root string) error
 }
 
-// TakeInventory returns the inventory of a device. Without Docker it returns the bundles and docker.ErrUnavailable.
+// TakeInventory lists the bundles and image layers of this device. Without Docker it lists the bundles and returns
+// docker.ErrUnavailable.
 func TakeInventory(ctx context.Context, d Docker, dir string) (Inventory, error) {
 	v := Inventory{Version: inventoryVersion, Images: []Image{}, Bundles: []Bundled{}}
 	var err error
@@ -118,7 +119,7 @@ func bundles(dir string) ([]Bundled, error) {
 	return out, nil
 }
 
-// ParseInventory parses an inventory.
+// ParseInventory parses the JSON inventory of a device. It fails for another format version.
 func ParseInventory(data []byte) (v Inventory, err error) {
 	if len(data) > maxInventory {
 		return v, fmt.Errorf("inventory has more than %d bytes", maxInventory)

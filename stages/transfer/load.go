@@ -14,8 +14,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// LoadImages loads the missing images into Docker, names them, and syncs Docker's store, so that a power cut cannot leave a
-// stage with damaged images. The record must be written before.
+// LoadImages loads the images that Docker lacks, names them, and syncs Docker's store, so that a power cut cannot leave
+// a stage with damaged images. Plan.WriteRecord must be called before.
 func (m Importer) LoadImages(ctx context.Context, p *Plan) error {
 	for n, i := range p.Load {
 		m.Notify(Event{Text: fmt.Sprintf("loading image %d of %d: %s", n+1, len(p.Load), i.Names[0])})

@@ -16,7 +16,7 @@ type source interface {
 	io.ReadSeeker
 }
 
-// File is a file to import with its index.
+// File is an exported stage in a file, opened for import: its index, and where its members lie.
 type File struct {
 	Index   Index
 	from    source
@@ -26,7 +26,8 @@ type File struct {
 // section is the position of a member's content.
 type section struct{ at, size int64 }
 
-// Read reads the index of a file, and compares it with the members. Verify reads their contents.
+// Read reads the index of an exported file and compares it with the list of the archive's members. It does not read the
+// members' contents; Verify does.
 func Read(from source) (*File, error) {
 	f := &File{from: from, members: map[string]section{}}
 	order, err := f.scan()

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Space is the free space of a file system.
+// Space is the free space in bytes of a file system, its ID, and whether it is FAT.
 type Space struct {
 	ID   uint64 // of the file system
 	Free int64  // in bytes
@@ -17,7 +17,7 @@ type Space struct {
 // maxFAT is the largest size of a file on FAT, in bytes.
 const maxFAT = 4<<30 - 1
 
-// Statfs returns the free space of the file system with a path.
+// Statfs returns the free space of the file system that contains a path.
 func Statfs(path string) (Space, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil {

@@ -13,14 +13,14 @@ import (
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Bundle is a verified bundle.
+// Bundle is the bundle in an exported file, after its digests were verified.
 type Bundle struct {
 	Manifest []byte
 	size     int64 // approximate disk usage in bytes
 }
 
-// Verify reads the whole file and verifies all digests: of the members, of the uncompressed layers, and of the files in the
-// bundle.
+// Verify reads an exported file completely and verifies all digests: of the members of the archive, the uncompressed
+// image layers, and the files of the bundle.
 func (f *File) Verify(ctx context.Context, notify func(Event)) (b Bundle, err error) {
 	var done, total int64
 	for _, m := range f.Index.Members {

@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// Docker is the part of docker.Client that the package uses.
+// Docker is the interface to the Docker daemon that this package uses; docker.Client implements it.
 type Docker interface {
 	Host(ctx context.Context) (docker.Host, error)
 	Image(ctx context.Context, name string) (docker.Image, error)
@@ -21,7 +21,7 @@ type Docker interface {
 	Sync(root string) error
 }
 
-// State is the state of a fetch.
+// State is the state of the pull of an image: fetching, layers (progress), retrying or fetched.
 type State string
 
 // The states.
@@ -32,7 +32,7 @@ const (
 	Fetched  State = "fetched"
 )
 
-// Event is a change of the state of a fetch.
+// Event reports that the pull of an image started, progressed, is repeated, or ended.
 type Event struct {
 	Image  string `json:"image"`
 	Number int    `json:"number"` // of Total, from 1
@@ -51,7 +51,7 @@ func (e Event) String() string {
 	return text
 }
 
-// Fetcher fetches images with Docker.
+// Fetcher pulls the images of stages with Docker, and repeats failed pulls.
 type Fetcher struct {
 	Docker Docker
 	Notify func(Event)
@@ -61,13 +61,13 @@ type Fetcher struct {
 // attempts is how often the pull of an image is tried.
 const attempts = 4
 
-// Finder finds images in Docker's store.
+// Finder looks up images in Docker's store by name.
 type Finder interface {
 	Image(ctx context.Context, name string) (docker.Image, error)
 }
 
-// Find returns the image with a name, or docker.ErrNoImage. It finds imported images by their ID as long as Docker does not
-// have the digest in their names.
+// Find returns the image that Docker has under a name, or docker.ErrNoImage. It finds an imported image, whose name
+// Docker may not know yet, by the ID in the record.
 func Find(ctx context.Context, d Finder, r Record, name string) (docker.Image, error) {
 	image, err := d.Image(ctx, name)
 	if errors.Is(err, docker.ErrNoImage) && r.id(name) != "" && strings.Contains(name, "@") {
@@ -76,7 +76,7 @@ func Find(ctx context.Context, d Finder, r Record, name string) (docker.Image, e
 	return image, err
 }
 
-// Missing returns the images that the device lacks for its platform.
+// Missing returns those of the named images that Docker does not have for the device's platform.
 func Missing(ctx context.Context, d Finder, host docker.Host, r Record, names []string) (missing []string, err error) {
 	for _, name := range names {
 		image, err := Find(ctx, d, r, name)
@@ -91,8 +91,8 @@ func Missing(ctx context.Context, d Finder, host docker.Host, r Record, names []
 	return missing, nil
 }
 
-// Fetch fetches those images that are missing, and syncs Docker's store, also for images that an interrupted command fetched
-// before. It tries all of them; the error has the reason for each that failed.
+// Fetch pulls the images that Docker lacks and syncs Docker's store to the disk, including images that an interrupted
+// command pulled before. It tries all images; the error has the reason for each that failed.
 func (f Fetcher) Fetch(ctx context.Context, r Record, names []string) error {
 	if len(names) == 0 {
 		return nil

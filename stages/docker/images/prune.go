@@ -10,14 +10,14 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// Pruned is the result of Prune.
+// Pruned lists the images that Prune removed and why others were kept, and has the new record.
 type Pruned struct {
 	Removed []string // names of removed images
 	Kept    []string // a sentence for each unneeded image that was kept
 	Record  Record   // to be written
 }
 
-// Unneeded returns the images of a record whose names are not in needed.
+// Unneeded returns the recorded images whose names are not in needed.
 func (r Record) Unneeded(needed []string) []Entry {
 	keys := map[string]bool{}
 	for _, name := range needed {
@@ -26,8 +26,8 @@ func (r Record) Unneeded(needed []string) []Entry {
 	return slices.DeleteFunc(slices.Clone(r.Images), func(k Entry) bool { return keys[key(k.Name)] })
 }
 
-// Prune removes the images of a record that are not needed, except those that containers use, and names that the user gave
-// them. The returned record must be written, even after an error.
+// Prune removes the recorded images that are not needed, except those that containers use and names that the user gave
+// to images. The caller must write the record in the result, even after an error.
 func Prune(ctx context.Context, d Docker, r Record, needed []string) (Pruned, error) {
 	out := Pruned{Record: r}
 	ids := map[string]bool{}

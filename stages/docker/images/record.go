@@ -22,22 +22,22 @@ const File = "images.json"
 // recordVersion is the version of the record's format.
 const recordVersion = 1
 
-// Record lists the images that stages needed, including removed stages, and those that were imported. The store must be
-// locked by whoever changes it.
+// Record lists the container images that stages (also removed ones) needed or that were imported, so that prune removes
+// only these. Whoever changes it must hold the lock of the stage store.
 type Record struct {
 	Version int     `json:"version"`
 	Root    string  `json:"docker_root,omitempty"` // Docker's data directory, once images were imported
 	Images  []Entry `json:"images"`                // sorted by name, each once
 }
 
-// Entry is an image in a record.
+// Entry is a container image in a Record: its name and, if it was imported from a file, its ID and tag.
 type Entry struct {
 	Name string `json:"name"`          // in full
 	ID   string `json:"id,omitempty"`  // of an imported image
 	Tag  string `json:"tag,omitempty"` // that an imported image got besides its name with a digest
 }
 
-// ReadRecord reads the record of a store: an empty one if there is none.
+// ReadRecord reads the record of images from a stage store's directory; an empty record if there is no file.
 func ReadRecord(store string) (Record, error) {
 	r := Record{Version: recordVersion}
 	name := filepath.Join(store, File)
@@ -58,7 +58,7 @@ func ReadRecord(store string) (Record, error) {
 	return r, nil
 }
 
-// Write replaces the record of a store.
+// Write durably replaces the file of the record in the stage store's directory.
 func (r Record) Write(store string) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -67,7 +67,8 @@ func (r Record) Write(store string) error {
 	return atomicfile.Write(filepath.Join(store, File), append(data, '\n'), 0o644)
 }
 
-// With returns the record with further images. Empty fields of an image do not replace recorded ones.
+// With returns the record with more images. For an image that it has already, empty fields in more do not replace
+// recorded ones.
 func (r Record) With(more ...Entry) Record {
 	all := slices.Clone(r.Images)
 	for _, k := range more {
@@ -83,7 +84,7 @@ func (r Record) With(more ...Entry) Record {
 	return r
 }
 
-// WithNames returns the record with further images, by their names.
+// WithNames returns the record with more images, of which only the names are known.
 func (r Record) WithNames(names []string) Record {
 	var more []Entry
 	for _, name := range names {
@@ -102,7 +103,7 @@ func (r Record) id(name string) string {
 	return ""
 }
 
-// OfStage returns the full names of the images that a stage needs, sorted.
+// OfStage returns the sorted full names of the container images that the apps of a stage need.
 func OfStage(ctx context.Context, store string, stage int) ([]string, error) {
 	_, p, err := pallet.ReadBundle(ctx, filepath.Join(store, strconv.Itoa(stage)))
 	if err != nil {
@@ -115,8 +116,8 @@ func OfStage(ctx context.Context, store string, stage int) ([]string, error) {
 	return names, nil
 }
 
-// OfStages returns the full names of the images that stages need, sorted. If stages cannot be read, it returns the images of
-// the others and an error.
+// OfStages returns the sorted full names of the container images that the apps of several stages need. If some stages
+// cannot be read, it returns the images of the others and an error.
 func OfStages(ctx context.Context, store string, all []int) (names []string, err error) {
 	for _, n := range all {
 		more, e := OfStage(ctx, store, n)

@@ -20,7 +20,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/expand"
 )
 
-// App is a Compose app as in a bundle's manifest. All lists are sorted.
+// App is the summary of a Compose app that Forklift writes into a bundle's manifest: services, images, bind mounts,
+// volumes and networks. All lists are sorted.
 type App struct {
 	Name               string   `yaml:"name,omitempty" json:"name"`
 	Services           []string `yaml:"services,omitempty" json:"services,omitempty"`
@@ -33,13 +34,13 @@ type App struct {
 	RequiredNetworks   []string `yaml:"required-networks,omitempty" json:"requiredNetworks,omitempty"`
 }
 
-// File is a compose file.
+// File is the name and content of one compose file.
 type File struct {
 	Name    string // for messages
 	Content []byte
 }
 
-// Source is the input of Load.
+// Source is the compose files of an app, as the input of Load.
 type Source struct {
 	Name  string // of the app
 	Dir   string // of the files, relative to the bundle
@@ -55,7 +56,7 @@ const outside = "/outside"
 // bundle is a placeholder for the directory of the bundle, deep enough for paths with ".." that lead out of it.
 var bundle = path.Join(outside, strings.Repeat("parent/", 16), "bundle")
 
-// Project is a loaded Compose app with what it needs of a device.
+// Project is a loaded Compose app with what it needs of a device: files, ports, container names, networks and volumes.
 type Project struct {
 	App        *App
 	Needs      []Need      // files of the bundle
@@ -66,13 +67,13 @@ type Project struct {
 	Mistakes   []Mistake // reasons for which the app cannot start on any device
 }
 
-// Mistake is a mistake in the compose files of an app.
+// Mistake is a mistake in an app's compose files, with the path of the value.
 type Mistake struct {
 	Path []any // keys and indices of the value, from the top of a file
 	Text string
 }
 
-// Need is a file or directory of the bundle that must exist when the app starts.
+// Need is a file or directory of the bundle that a compose file refers to and that must exist when the app starts.
 type Need struct {
 	Path []any  // of the value that names it, as in Mistake
 	Name string // relative to the bundle
@@ -81,7 +82,7 @@ type Need struct {
 	Env  bool   // it is an env file of the default format
 }
 
-// Port is a published port of the host.
+// Port is a fixed port of the host that a service of an app publishes.
 type Port struct {
 	Path     []any // of its value, as in Mistake
 	Service  string
@@ -90,14 +91,14 @@ type Port struct {
 	Protocol string // tcp, udp or sctp
 }
 
-// Container is a container with a fixed name.
+// Container is a container whose name a compose file fixes with container_name.
 type Container struct {
 	Path []any // of its value, as in Mistake
 	Name string
 }
 
-// Uses are the networks or volumes that services of an app use: the paths of their declarations, as in Mistake, by their
-// names in Docker.
+// Uses lists, by name in Docker, the networks or volumes that an app creates and the external ones that it expects,
+// each with the path of its declaration in the compose file.
 type Uses struct {
 	Created  map[string][]any // by the app
 	External map[string][]any // that must exist
@@ -110,7 +111,7 @@ func (s Source) workingDir() string { return path.Join(bundle, s.Dir) }
 // its square. Real files have hundreds.
 const maxValues = 10_000
 
-// Load parses and merges the files of an app.
+// Load parses the compose files of an app, merges them, and returns the app with what it needs of a device.
 func Load(ctx context.Context, s Source) (loaded *Project, err error) {
 	defer func() {
 		// The library panics on some broken input.

@@ -160,7 +160,7 @@ func (p *Project) ports(s types.ServiceConfig) {
 	}
 }
 
-// CheckEnvFile returns the error that Compose has for the content of an env file.
+// CheckEnvFile parses the content of an env file (lines of NAME=VALUE) and returns the error that Compose would report.
 func CheckEnvFile(content string) error {
 	_, err := dotenv.UnmarshalWithLookup(content, func(string) (string, bool) { return "", false })
 	return err

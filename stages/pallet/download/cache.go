@@ -19,7 +19,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
-// Cache is a directory with downloads, which several processes may share.
+// Cache is a directory with the downloads of pallets, which several processes may share.
 type Cache struct {
 	Dir      string // created if it does not exist
 	Mirrors  mirror.Mirrors
@@ -33,8 +33,8 @@ type Cache struct {
 // MaxBytes is the largest size of a downloaded file, and of an unpacked tree, in bytes.
 const MaxBytes = 4 << 30
 
-// Fetch downloads a file, an archive or an image, unpacks the latter two, and returns the directory and the name in it. It
-// implements pallet.Downloader.
+// Fetch downloads a file, an archive or a container image that a pallet exports, unpacks the latter two, and returns
+// the directory and the requested path in it. It implements pallet.Downloader.
 func (c Cache) Fetch(ctx context.Context, d pallet.Download) (dir, name string, err error) {
 	switch d.Type {
 	case pallet.SourceHTTP:
@@ -48,8 +48,8 @@ func (c Cache) Fetch(ctx context.Context, d pallet.Download) (dir, name string, 
 	return "", "", fmt.Errorf("download type %q is unknown", d.Type)
 }
 
-// Checksum returns the checksum that pins a download to its current content: of the file, which it downloads, or of the
-// image's manifest.
+// Checksum returns the SHA-256 that pins a pallet's download to its current content: that of the file, which it
+// downloads, or of the container image's manifest.
 func (c Cache) Checksum(ctx context.Context, d pallet.Download) (string, error) {
 	if d.Type == pallet.SourceOCIImage {
 		return c.imageDigest(ctx, d)

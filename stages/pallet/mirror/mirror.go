@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Mirrors maps prefixes of names to places: "github.com/" to "file:///srv/git/github.com/" for pallets and files, "ghcr.io/" to
-// "oci:/srv/images/" for images. Names do not contain https://.
+// Mirrors maps prefixes of names to locations that replace them: "github.com/" to "file:///srv/git/github.com/" for
+// pallets and files, "ghcr.io/" to "oci:/srv/images/" for images. Names do not contain https://.
 type Mirrors map[string]string
 
-// Parse parses mirrors of the form prefix=place.
+// Parse parses mirror settings of the form prefix=place, such as github.com/=file:///srv/git/github.com/.
 func Parse(settings []string) (Mirrors, error) {
 	m := Mirrors{}
 	for _, s := range settings {
@@ -23,7 +23,8 @@ func Parse(settings []string) (Mirrors, error) {
 	return m, nil
 }
 
-// Find returns the place of a name: that of the longest matching prefix plus the rest of the name.
+// Find returns the mirror location for the name of a repository, file or image: the location of the longest prefix that
+// matches, followed by the rest of the name. ok is false if no prefix matches.
 func (m Mirrors) Find(name string) (place string, ok bool) {
 	longest := -1
 	for prefix, to := range m {

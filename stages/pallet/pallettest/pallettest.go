@@ -31,7 +31,7 @@ func Shared(t *testing.T, name string) string {
 	return name
 }
 
-// Entry is a line of the listing of a bundle by find -printf '%y %m %s %p\t%l\n'.
+// Entry is a file of a bundle in a listing by find -printf '%y %m %s %p\t%l\n': type, mode, size and link target.
 type Entry struct {
 	Kind   string // f, d or l
 	Mode   string // octal
@@ -39,7 +39,8 @@ type Entry struct {
 	Target string // of a link
 }
 
-// Listing reads a listing in ../shared, by path. Sizes may differ from the files, some of which are placeholders.
+// Listing reads a recorded listing of a bundle, made with the find command in Entry, from ../shared, and returns its
+// entries by path. Sizes may differ from the files, some of which are placeholders.
 func Listing(t *testing.T, name string) map[string]Entry {
 	t.Helper()
 	data, err := os.ReadFile(Shared(t, name))

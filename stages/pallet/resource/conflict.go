@@ -7,13 +7,14 @@ import (
 	"slices"
 )
 
-// Conflict is two resources of different deployments that exclude each other.
+// Conflict is two provided resources of different deployments that exclude each other, such as two listeners on one
+// port.
 type Conflict struct {
 	First, Second Resource
 	Reasons       []string // such as: same port/protocol '80/tcp'
 }
 
-// String returns a message with both resources, deployments and positions, and the reasons.
+// String returns a message with both resources, their deployments and positions, and the reasons why they conflict.
 func (c Conflict) String() string {
 	return fmt.Sprintf("%s: %s of deployment %s conflicts with %s of deployment %s (%s): %s", c.First.Position,
 		c.First, c.First.Deployment, c.Second, c.Second.Deployment, c.Second.Position, joined(c.Reasons))
@@ -34,8 +35,8 @@ func joined(reasons []string) string {
 	return text
 }
 
-// Conflicts returns the conflicts between provided resources of different deployments, at most so many, sorted by the
-// names of the deployments.
+// Conflicts returns the conflicts between the resources that different deployments provide, at most most of them,
+// sorted by the names of the deployments.
 func Conflicts(provided []Resource, most int) []Conflict {
 	f := finder{most: most}
 	for _, bucket := range buckets(provided) {

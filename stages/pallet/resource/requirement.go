@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// Edge is a requirement for one path, and the resource that meets it.
+// Edge is a required resource, limited to one path, and the provided resource that meets it.
 type Edge struct{ Required, Provided Resource }
 
-// Missing is a requirement for one path that no resource meets.
+// Missing is a required resource, limited to one path, that no deployment provides.
 type Missing struct {
 	Required Resource
 	Nearest  []Resource // resources that differ in tags or paths only
 }
 
-// String returns a message with the requirement, its position, and up to three of the nearest resources.
+// String returns a message with the unmet requirement, its position, and up to three similar resources.
 func (m Missing) String() string {
 	text := fmt.Sprintf("%s: deployment %s requires %s, which no deployment provides",
 		m.Required.Position, m.Required.Deployment, m.Required)
@@ -27,8 +27,9 @@ func (m Missing) String() string {
 	return text
 }
 
-// Match finds the resource that meets each requirement. Each path of a requirement is matched on its own and has to be met
-// by one resource; of several the first is taken. A deployment may meet its own requirements.
+// Match finds, for each required resource, a provided one that meets it: met has the pairs and missing the rest. Each
+// path of a requirement is matched separately; of several candidates the first is taken. A deployment may meet its own
+// requirements.
 func Match(required, provided []Resource) (met []Edge, missing []Missing) {
 	index := map[bucketKey][]Resource{}
 	for _, p := range provided {

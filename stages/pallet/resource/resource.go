@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Kind is the kind of a resource.
+// Kind is the kind of a resource: listener, network, service, fileset or file export.
 type Kind string
 
 // The kinds of resources.

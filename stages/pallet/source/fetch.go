@@ -73,7 +73,7 @@ type progress struct {
 	messages atomic.Int64
 }
 
-// Write receives the server's messages.
+// Write receives the messages that the Git server sends during a fetch, as a sign of progress.
 func (p *progress) Write(data []byte) (int, error) {
 	p.messages.Add(int64(len(data)))
 	return len(data), nil

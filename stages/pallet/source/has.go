@@ -7,7 +7,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Has reports whether the repository of a pallet has a commit. A repository that was fetched before is not fetched again.
+// Has reports whether the Git repository of a pallet has a commit. It fetches the repository only if it is not in the
+// cache.
 func (s Source) Has(ctx context.Context, path, commit string) (bool, error) {
 	repo, _, err := s.open(ctx, path)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/newdir"
 )
 
-// URL returns the URL of a repository: that of a mirror, or https:// and its path.
+// URL returns the URL from which a repository is fetched: that of a mirror, or https:// and its path.
 func (s Source) URL(path string) string {
 	if place, ok := s.Mirrors.Find(path); ok {
 		return place

@@ -17,7 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
-// Source finds pallets and repositories in Git.
+// Source fetches pallets and package repositories from Git into a cache.
 type Source struct {
 	Cache        string // directory of fetched repositories and checked-out commits; created if it does not exist
 	Mirrors      mirror.Mirrors
@@ -25,7 +25,8 @@ type Source struct {
 	StallTimeout time.Duration // a fetch fails after this time without progress; 0: DefaultStallTimeout
 }
 
-// Resolve returns a directory with the files of a locked commit. It is shared with other processes and must not be changed.
+// Resolve returns a directory with the files of the commit that a requirement locks. The directory is shared with other
+// processes and must not be changed.
 func (s Source) Resolve(ctx context.Context, r pallet.Requirement) (dir string, err error) {
 	if !pallet.ValidPath(r.Path) {
 		return "", fmt.Errorf("%q is not the path of a pallet, such as github.com/PlanktoScope/pallet-standard", r.Path)
@@ -93,7 +94,8 @@ func splitQuery(text string) (path, query string, err error) {
 	return path, query, nil
 }
 
-// Find returns a lock of the commit to which PATH@QUERY points now. The query is a tag, a branch or the beginning of a commit.
+// Find resolves PATH@QUERY, a pallet's path and a tag, a branch or the beginning of a commit, to a locked version: the
+// commit to which the query points now.
 func (s Source) Find(ctx context.Context, text string) (pallet.Requirement, error) {
 	path, query, err := splitQuery(text)
 	if err != nil {

@@ -110,14 +110,15 @@ func highestBefore(repo *git.Repository, from plumbing.Hash, tags map[plumbing.H
 	return highest, err
 }
 
-// State is the state of a working tree.
+// State is the version and commit of a Git working tree, and whether it has changed files.
 type State struct {
 	Version string // in the format of a lock; "" if the directory is not a repository or has no commit
 	Commit  string
 	Clean   bool // no file differs from the commit
 }
 
-// Describe returns the state of a directory; the zero State if it is not the top of a repository.
+// Describe returns the version and commit of a pallet's Git working tree, and whether files differ from the commit. If
+// dir is not the top of a repository, it returns the zero State.
 func Describe(dir string) (State, error) {
 	repo, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
 	if errors.Is(err, git.ErrRepositoryNotExists) {

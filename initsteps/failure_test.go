@@ -135,6 +135,7 @@ func TestFailureOfTheLastOverlayUndoesAll(t *testing.T) {
 		"overlay-etc":                        report.Failed,
 		"bind-.local-share-forklift-stages@home-pi": report.Done,
 		"verify":               report.Done,
+		"make-reserve":         report.Done,
 		"start-overlaid-units": report.Skipped,
 	}, states(b))
 	require.Empty(t, b.Overlays)

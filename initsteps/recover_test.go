@@ -17,6 +17,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/initsteps"
 	"github.com/PlanktoScope/pkbuild/initsteps/internal/nstest"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
+	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
@@ -159,6 +160,91 @@ func TestUnwritableRoot(t *testing.T) {
 		}
 		requireVolatile(t)
 	})
+}
+
+// fillDisk uses all inodes or all blocks of the root file system.
+func fillDisk(t *testing.T, what string) {
+	t.Helper()
+	f, err := os.Create("/var/full")
+	require.NoError(t, err)
+	for i := 0; ; i++ {
+		if what == "inode" {
+			err = os.Symlink("x", fmt.Sprintf("/var/%d", i))
+		} else {
+			_, err = f.Write(make([]byte, 1024))
+		}
+		if err != nil {
+			require.ErrorIs(t, err, unix.ENOSPC)
+			require.NoError(t, f.Close())
+			return
+		}
+	}
+}
+
+// The reserve lets a device with a full disk count an attempt and keep changes, before the first boot and later.
+func TestReserve(t *testing.T) {
+	for _, what := range []string{"inode", "block"} {
+		for _, first := range []bool{true, false} {
+			t.Run(fmt.Sprintf("no %s left, first boot %t", what, first), func(t *testing.T) {
+				dir := nstest.Run(t, nstest.AsRoot)
+				if dir == "" {
+					return
+				}
+				files := owned()
+				files["var/lib/forklift/stages/forklift-stage-store.yml"] = "staged: {next: 2, history: [1]}\n"
+				enterExt4(t, dir, files, nil)
+				b := linux(t)
+				require.NoError(t, b.One("make-reserve"))
+				for _, d := range []string{"etc", "usr"} { // as an image has them
+					require.NoError(t, os.MkdirAll(overlays.Upperdir(d), 0o755))
+					require.NoError(t, os.MkdirAll(overlays.Workdir(d), 0o755))
+				}
+				if !first {
+					require.NoError(t, os.Mkdir(overlays.Workdir("etc")+"/work", 0))
+					require.NoError(t, os.Mkdir(overlays.Workdir("usr")+"/work", 0))
+				}
+				fillDisk(t, what)
+				require.NoError(t, os.Remove(report.Path))
+				b = linux(t)
+				require.NoError(t, b.All())
+				requireOwned(t, b, 2)
+				require.Equal(t, 1, b.Report.Choice.Attempt)
+				require.Equal(t, []report.OverlayMode{report.Writable, report.Writable}, modes(b))
+				require.Contains(t, b.Report.Problems, "the disk is full: this boot has used the reserve of pkinit; free some space")
+				require.NoDirExists(t, overlays.ReserveDir())
+
+				require.NoError(t, os.RemoveAll("/var/full"))
+				for i := range 1000 {
+					_ = os.Remove(fmt.Sprintf("/var/%d", i))
+				}
+				b = linux(t)
+				b.Report = initsteps.NewReport("test") // the next boot
+				require.NoError(t, b.One("make-reserve"))
+				require.Len(t, list(t, overlays.ReserveDir()), overlays.ReserveDirs+1)
+			})
+		}
+	}
+}
+
+// A full disk is not made fuller.
+func TestNoRoomForReserve(t *testing.T) {
+	dir := nstest.Run(t, nstest.AsRoot)
+	if dir == "" {
+		return
+	}
+	enterExt4(t, dir, owned(), nil)
+	fillDisk(t, "block")
+	b := linux(t)
+	require.NoError(t, b.One("make-reserve"))
+	require.Equal(t, []string{"the disk is full: no room for the reserve of 512 KiB that a boot may need"}, b.Report.Problems)
+	require.NoDirExists(t, overlays.ReserveDir())
+}
+
+func list(t *testing.T, dir string) []os.DirEntry {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	return entries
 }
 
 // requireVolatile boots and checks that changes go to memory.

@@ -140,6 +140,16 @@ func TestAll(t *testing.T) {
 		"stat /var/lib/overlays/overrides/usr",
 		"stat /run/forklift/stages/current/exports/overlays/etc",
 		"stat /var/lib/overlays/overrides/etc",
+		"stat /var/lib/overlays/reserve/blocks",
+		"mkdir /var/lib/overlays/reserve/1 -rwxr-xr-x 0:0",
+		"mkdir /var/lib/overlays/reserve/2 -rwxr-xr-x 0:0",
+		"mkdir /var/lib/overlays/reserve/3 -rwxr-xr-x 0:0",
+		"mkdir /var/lib/overlays/reserve/4 -rwxr-xr-x 0:0",
+		"mkdir /var/lib/overlays/reserve/5 -rwxr-xr-x 0:0",
+		"mkdir /var/lib/overlays/reserve/6 -rwxr-xr-x 0:0",
+		"mkdir /var/lib/overlays/reserve/7 -rwxr-xr-x 0:0",
+		"mkdir /var/lib/overlays/reserve/8 -rwxr-xr-x 0:0",
+		"write /var/lib/overlays/reserve/blocks -rw-------",
 	}, r.calls)
 
 	require.Equal(t, report.Choice{
@@ -159,7 +169,7 @@ func TestAll(t *testing.T) {
 	want := map[string]report.State{
 		"grow-partition": report.Skipped, "grow-file-system": report.Skipped, "reset": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
 		"mark-unusable": report.Skipped, "set-aside-overrides": report.Skipped,
-		"select-stage": report.Done, "verify": report.Done,
+		"select-stage": report.Done, "verify": report.Done, "make-reserve": report.Done,
 	}
 	for name := range targets {
 		want[name] = report.Done
@@ -252,7 +262,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "step overlay-var does not exist; the steps are "+
 		"grow-partition, grow-file-system, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
-		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, start-overlaid-units")
+		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, make-reserve, start-overlaid-units")
 }
 
 func TestOneWithABrokenReport(t *testing.T) {

@@ -42,6 +42,7 @@ func Transactions() [][]Step {
 		{BindHome{Home: "/home/pi", Group: "pkctl"}},
 		{MarkUnusable{}},
 		{Verify{}},
+		{MakeReserve{}},
 		{StartUnits{}},
 	}
 }
@@ -54,6 +55,7 @@ type Boot struct {
 	Print  func(line string) // writes a line to the console
 
 	alternative bool // the transaction that was undone can start over with another choice
+	usedReserve bool // the disk was full, and the reserve is deleted
 }
 
 // OneLine returns the text of an error with its lines joined by semicolons.

@@ -20,7 +20,7 @@ func TestTransactions(t *testing.T) {
 	require.Equal(t, []string{
 		"grow-partition", "grow-file-system", "reset", "revert-overrides",
 		"select-stage", "set-aside-overrides", "overlay-sysroot", "bindro-run-forklift-stages-current", "overlay-usr", "overlay-etc",
-		"bind-.local-share-forklift-stages@home-pi", "mark-unusable", "verify", "start-overlaid-units",
+		"bind-.local-share-forklift-stages@home-pi", "mark-unusable", "verify", "make-reserve", "start-overlaid-units",
 	}, names())
 }
 

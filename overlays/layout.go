@@ -24,5 +24,17 @@ func Upperdir(dir string) string { return path.Join(StateDir, "overrides", dir) 
 // Workdir returns the work directory that overlayfs needs beside the upperdir of a top-level directory such as usr.
 func Workdir(dir string) string { return path.Join(StateDir, "workdirs", dir) }
 
+// The reserve is what pkinit deletes when the disk is full.
+const (
+	ReserveDirs = 8         // number of directories, each with an inode and a block
+	ReserveSize = 512 << 10 // of ReserveFile, in bytes
+)
+
+// ReserveDir returns the directory of the reserve, with directories that have numbers as names.
+func ReserveDir() string { return path.Join(StateDir, "reserve") }
+
+// ReserveFile returns the file that keeps blocks for the reserve. It is written last.
+func ReserveFile() string { return path.Join(ReserveDir(), "blocks") }
+
 // Source returns the source, such as pkinit:/usr, that mountinfo shows for pkinit's overlay on a directory such as usr.
 func Source(dir string) string { return SourcePrefix + "/" + dir }

@@ -35,13 +35,13 @@ func TestUnitsRunSteps(t *testing.T) {
 			inService[s[1]] = filepath.Base(f)
 		}
 	}
-	want := map[string]string{"verify": "start-overlaid-units.service", "mark-unusable": "start-overlaid-units.service",
+	want := map[string]string{"verify": "start-overlaid-units.service", "mark-unusable": "start-overlaid-units.service", "make-reserve": "start-overlaid-units.service",
 		"revert-overrides": "overlay-sysroot.service",
 		"reset":            "overlay-sysroot.service"}
 	for _, transaction := range initsteps.Transactions() {
 		for _, s := range transaction {
 			switch s.(type) {
-			case initsteps.SelectStage, initsteps.SetAside, initsteps.MarkUnusable, initsteps.Verify, initsteps.RevertOverrides, initsteps.Reset: // part of others
+			case initsteps.SelectStage, initsteps.SetAside, initsteps.MarkUnusable, initsteps.MakeReserve, initsteps.Verify, initsteps.RevertOverrides, initsteps.Reset: // part of others
 			case initsteps.GrowPartition, initsteps.GrowFileSystem: // not for an initramfs that is not ours
 			case initsteps.BindHome:
 				want["bind-.local-share-forklift-stages@%i"] = "bind-.local-share-forklift-stages@.service"

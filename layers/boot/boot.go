@@ -33,7 +33,7 @@ const (
 )
 
 // Kind returns the name and version of the layer kind "boot".
-func (Layer) Kind() layers.Kind { return layers.Kind{Name: "boot", Version: 1, Kept: true} }
+func (Layer) Kind() layers.Kind { return layers.Kind{Name: "boot", Version: 2, Kept: true} }
 
 // Make returns the files of /boot/firmware, pkinit and /etc/fstab as a tree, given the packages' files below.
 func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
@@ -72,6 +72,9 @@ func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 		}
 	}
 	if err := file(pkinitPath, 0o755, pkinit); err != nil {
+		return nil, err
+	}
+	if err := addState(t, env.Latest); err != nil {
 		return nil, err
 	}
 	if kernel.vendor {

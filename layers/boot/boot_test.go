@@ -69,6 +69,10 @@ func TestBoot(t *testing.T) {
 		require.Equal(t, want, string(got), name)
 	}
 	require.Equal(t, uint32(0o755), out.Get("usr/lib/pkinit/pkinit").Mode)
+	for _, dir := range []string{"overrides/etc", "overrides/usr", "workdirs/etc", "workdirs/usr", "reserve/1", "reserve/8"} {
+		require.Equal(t, tree.Directory, out.Get("var/lib/overlays/"+dir).Type, dir)
+	}
+	require.Equal(t, int64(512<<10), out.Get("var/lib/overlays/reserve/blocks").Content.Size)
 
 	archive, err := out.ReadFile("boot/firmware/initramfs.img")
 	require.NoError(t, err)

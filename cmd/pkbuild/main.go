@@ -12,6 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/clidoc"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/pallets"
+	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -19,6 +20,7 @@ import (
 var version = "dev"
 
 func main() {
+	sandbox.Main()
 	logrus.SetOutput(io.Discard) // libraries log to it, and return errors anyway
 	cli.Main(root(), printProblems)
 }

@@ -196,6 +196,7 @@ func (b *build) sandbox(name string, tree *tree.Tree) (*sandbox.Sandbox, error) 
 		Tree:         tree,
 		Emulator:     b.emulator,
 		Free:         free,
+		Warn:         func(line string) { b.env.Report(layers.Progress{Message: line, Warning: true}) },
 	}, nil
 }
 

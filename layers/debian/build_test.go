@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -237,10 +238,9 @@ func TestFullDisk(t *testing.T) {
 	for name, test := range map[string]struct {
 		free    int64
 		command string
-		want    string
 	}{
-		"the tree":    {0, "true", "write the tree: make regular file /"},
-		"the changes": {sandbox.Available(), "head -c 30000000 /dev/urandom >/big", "No space left on device"},
+		"the tree":    {0, "true"},
+		"the changes": {sandbox.Available(), "head -c 30000000 /dev/urandom >/big"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -248,8 +248,9 @@ func TestFullDisk(t *testing.T) {
 			defer func() { require.NoError(t, syscall.Unmount(dir, 0)) }()
 			s := sandbox.Sandbox{Dir: dir, Architecture: l.Architecture, Date: date, Tree: files, Tools: tree.New(), Free: test.free}
 			_, err := s.Run(t.Context(), nil, "/bin/sh", "-c", test.command)
-			require.ErrorContains(t, err, test.want)
-			require.Regexp(t, "(?i): no space left on device", err.Error())
+			require.Error(t, err)
+			// Whichever comes first on so small a disk.
+			require.Regexp(t, "(?i): no space left on device|^the scripts were stopped before they filled the disk: ", err.Error())
 		})
 	}
 }
@@ -268,4 +269,16 @@ func users(t *testing.T, dir string) []string {
 		}
 	}
 	return out
+}
+
+// collectWarnings returns a function for Env.Progress that collects warnings.
+func collectWarnings(to *[]string) func(layers.Progress) {
+	var mu sync.Mutex
+	return func(p layers.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		if p.Warning {
+			*to = append(*to, p.Message)
+		}
+	}
 }

@@ -64,9 +64,19 @@ func tools(debs []*deb, over *tree.Tree, architecture string) (*tree.Tree, error
 	if err := all.add(debs...); err != nil {
 		return nil, err
 	}
+	own, err := newOwnership(over)
+	if err != nil {
+		return nil, err
+	}
 	out := tree.New()
 	for name, n := range all.tree.Walk() {
-		if n.Type == tree.Directory || !native(name, n, all.owners[name], over, architecture) {
+		if n.Type == tree.Directory {
+			continue
+		}
+		if ok, err := native(name, n, all.owners[name], own, architecture); err != nil || !ok {
+			if err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if err := out.Put(name, n); err != nil {
@@ -110,25 +120,27 @@ func rank(d *deb) int {
 	return 1
 }
 
-// native tells whether a file of the tools is laid over a tree of another architecture: the loader and the libraries
-// are, and what the tree has a counterpart of.
-func native(name string, n *tree.Node, owner *deb, over *tree.Tree, architecture string) bool {
+// native reports whether a file of the tools is laid over a tree of another architecture: the loader and the libraries
+// are, and programs that the tree has from the same package. Where it has another program of that name, such as one of
+// busybox, that one runs.
+func native(name string, n *tree.Node, owner *deb, over *ownership, architecture string) (bool, error) {
 	triplet := sandbox.Triplet(sandbox.Host())
 	dir, base := path.Split(name)
 	switch {
 	case dir == "usr/lib/"+triplet+"/", dir == "usr/lib64/", name == "lib64":
-		return true
+		return true, nil
 	case dir == "usr/lib/" && strings.HasPrefix(base, "ld-linux"):
-		return true
-	case over.Get(strings.ReplaceAll(name, triplet, sandbox.Triplet(architecture))) == nil:
-		return false
+		return true, nil
+	case over.tree.Get(strings.ReplaceAll(name, triplet, sandbox.Triplet(architecture))) == nil:
+		return false, nil
 	case strings.HasPrefix(name, "etc/"): // where ldconfig looks for libraries: it is the tree's
-		return false
+		return false, nil
 	case strings.Contains(name, triplet): // modules: of Perl, of Python, of systemd
-		return true
+		return true, nil
 	case n.Type != tree.Regular || dir != "usr/bin/" && dir != "usr/sbin/" || slices.Contains(excluded, name):
-		return false
-	default:
-		return chosen[owner.Name] == nil || slices.Contains(chosen[owner.Name], base)
+		return false, nil
+	case chosen[owner.Name] != nil && !slices.Contains(chosen[owner.Name], base):
+		return false, nil
 	}
+	return over.owns(owner.Name, architecture, name)
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -100,9 +101,9 @@ func registration(architecture string) (string, error) {
 		architecture, emulators[architecture])
 }
 
-// Emulation sees to it that programs of an architecture run, until release is called. Where the machine has no
-// emulator registered, one is; the last build that needs it takes it back. In a user namespace, which cannot register
-// for the machine, every sandbox registers for itself, with the line that is returned.
+// Emulation prepares the running of programs of an architecture, until release is called. If the machine has no emulator
+// registered, each sandbox registers one for itself, with the line that is returned. Before Linux 6.7 root registers one
+// for the machine instead, and the last build that needs it removes it.
 func Emulation(ctx context.Context, architecture string) (line string, release func() error, err error) {
 	none := func() error { return nil }
 	found, ours := registered(binfmtDir, architecture)
@@ -112,27 +113,54 @@ func Emulation(ctx context.Context, architecture string) (line string, release f
 	if line, err = registration(architecture); err != nil {
 		return "", nil, err
 	}
-	if inUserNamespace() {
+	if inUserNamespace() || binfmtInNamespaces() {
 		return line, none, nil
 	}
-	lock, err := os.OpenFile("/run/lock/pkbuild-binfmt", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	release, err = registerForMachine(ctx, architecture, line)
+	return "", release, err
+}
+
+// binfmtInNamespaces reports whether a user namespace can have a binfmt_misc of its own: since Linux 6.7.
+func binfmtInNamespaces() bool {
+	var name unix.Utsname
+	if unix.Uname(&name) != nil {
+		return false
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major > 6 || major == 6 && minor >= 7
+}
+
+// machineLock is held shared by builds that need an emulator that was registered for the machine.
+const machineLock = "/run/lock/pkbuild-binfmt"
+
+func registerForMachine(ctx context.Context, architecture, line string) (release func() error, err error) {
+	unlock, err := atomicfile.RLock(ctx, machineLock)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_SH); err != nil {
-		return "", nil, errors.Join(os.NewSyscallError("flock "+lock.Name(), err), lock.Close())
-	}
-	if found, _ = registered(binfmtDir, architecture); !found {
+	if found, _ := registered(binfmtDir, architecture); !found {
 		if err := binfmt(ctx, "register", line); err != nil {
-			return "", nil, errors.Join(err, lock.Close())
+			return nil, errors.Join(err, unlock())
 		}
 	}
-	return "", func() error {
-		var err error
-		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil { // nobody else uses it
+	return func() error {
+		if err := unlock(); err != nil {
+			return err
+		}
+		unlock, err := atomicfile.TryLock(machineLock)
+		if errors.Is(err, atomicfile.ErrLocked) { // another build needs it
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if found, _ := registered(binfmtDir, architecture); found {
 			err = binfmt(context.WithoutCancel(ctx), entryName(architecture), "-1")
 		}
-		return errors.Join(err, lock.Close())
+		return errors.Join(err, unlock())
 	}, nil
 }
 
@@ -147,11 +175,4 @@ printf '%s' "$3" >"$1/$2"`
 		return fmt.Errorf("write %q to %s: %w", line, filepath.Join(binfmtDir, file), err)
 	}
 	return nil
-}
-
-// inUserNamespace tells whether the process is in another user namespace than the machine's first.
-func inUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	fields := strings.Fields(string(text))
-	return err == nil && (len(fields) != 3 || fields[0] != "0" || fields[1] != "0" || fields[2] != "4294967295")
 }

@@ -58,12 +58,13 @@ func TestEmulationChild(t *testing.T) {
 		return
 	}
 	require.False(t, inUserNamespace(), "all users of the machine are here")
-	line, release, err := Emulation(t.Context(), arch)
+	line, err := registration(arch)
 	require.NoError(t, err)
-	require.Empty(t, line)
+	release, err := registerForMachine(t.Context(), arch, line)
+	require.NoError(t, err)
 	found, ours := registered(binfmtDir, arch)
 	require.True(t, found && ours)
-	_, another, err := Emulation(t.Context(), arch)
+	another, err := registerForMachine(t.Context(), arch, line)
 	require.NoError(t, err)
 	require.NoError(t, release())
 	found, _ = registered(binfmtDir, arch)

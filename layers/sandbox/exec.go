@@ -49,7 +49,7 @@ func execute(ctx context.Context, cmd *exec.Cmd, each func(line string), started
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return context.Cause(ctx)
 	default:
 		return fmt.Errorf("%w\n%s", err, strings.Join(last, "\n"))
 	}

@@ -2,77 +2,56 @@ package sandbox
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-//go:embed sandbox.sh
-var script string
-
-// Script is the shell script that lays tools over a tree, for the keys of layers.
-func Script() string { return script }
+// Version is part of the keys of layers that sandboxes make: it changes whenever what a command finds or may do does.
+const Version = 2
 
 // Sandbox runs commands in a tree with tools laid over it, apart from the building machine's processes, mounts and
 // environment, without a terminal, and without a network unless one is asked for.
 type Sandbox struct {
-	Dir          string // scratch directory of its own
+	Dir          string // scratch directory of its own, absolute
 	Architecture string // of the tree
 	Date         time.Time
 	Tools, Tree  *tree.Tree
-	Aside        *tree.Tree // lies at AsideDir, read-only and in memory, while the commands run; may be nil
-	Network      bool       // that of the building machine is theirs, too
-	Emulator     string     // to register for this sandbox, as binfmt_misc reads it; may be empty
-	Free         int64      // bytes of memory that its files may take, twice over; else they take the disk
+	Aside        *tree.Tree                 // lies at AsideDir, read-only and in memory, while the commands run; may be nil
+	Serve        func(l net.Listener) error // serves a socket at SocketFile until it is closed; may be nil
+	Network      bool                       // that of the building machine is theirs, too
+	Emulator     string                     // to register for this sandbox, as binfmt_misc reads it; may be empty
+	Free         int64                      // bytes of memory that its files may take, twice over; else they take the disk
+	Warn         func(line string)          // is called for what the user should know; may be nil
 }
 
-// AsideDir is where Aside lies.
-const AsideDir = "/run/pkbuild"
+// AsideDir is where Aside lies, and SocketFile the socket of Serve.
+const (
+	AsideDir   = "/run/pkbuild"
+	SocketFile = AsideDir + "/socket"
+)
 
 // Run runs a command and returns the changes that it made to the tree. Their contents lie in a file that stays open
-// until nothing refers to it.
+// until nothing refers to it. Processes that the command leaves behind are ended, with a warning.
 func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string) (*tree.Tree, error) {
 	if !filepath.IsAbs(s.Dir) {
-		return nil, fmt.Errorf("a sandbox needs a directory of its own, and has %q", s.Dir)
+		return nil, fmt.Errorf("sandbox directory %q is not absolute", s.Dir)
 	}
-	files := filepath.Join(s.Dir, "files")
-	if err := os.MkdirAll(files, 0o700); err != nil {
-		return nil, err
-	}
-	out, err := os.Create(filepath.Join(s.Dir, "changes.tar"))
+	out, err := createChanges(s.Dir)
 	if err != nil {
 		return nil, err
 	}
 	start := time.Now().Truncate(time.Second)
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", script, "sandbox"}, args...)...)
-	cmd.Dir = files
-	// Commands can read the environment of the sandbox's first process: it holds nothing of ours.
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin",
-		"OPTIONS=" + overlayOptions(),
-		"MEMORY=" + s.memory(),
-		"EMULATOR=" + s.Emulator,
-		"ASIDE=" + yes(s.Aside != nil),
-		"NETWORK=" + yes(s.Network),
-		"SOURCE_DATE_EPOCH=" + strconv.FormatInt(s.Date.Unix(), 10),
-	}
-	namespaces := uintptr(syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS)
-	if !s.Network {
-		namespaces |= syscall.CLONE_NEWNET
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Setsid: true}
-	if err := s.feed(ctx, cmd, out, each); err != nil {
+	if err := s.run(ctx, out, each, args); err != nil {
 		return nil, errors.Join(err, out.Close())
 	}
 	changes, err := s.changes(out, start)
@@ -80,6 +59,27 @@ func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string
 		return nil, errors.Join(err, out.Close())
 	}
 	return changes, nil
+}
+
+func createChanges(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return os.Create(filepath.Join(dir, "changes.tar"))
+}
+
+// environment is what commands find; SOURCE_DATE_EPOCH is added.
+var environment = []string{
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
+	"DEBIAN_FRONTEND=noninteractive", "DEBCONF_NONINTERACTIVE_SEEN=true", "DEBCONF_NOWARNINGS=yes",
+	"PERL_HASH_SEED=0", "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1",
+}
+
+func (s Sandbox) job(args []string) job {
+	return job{
+		Args: args, Env: append(environment, "SOURCE_DATE_EPOCH="+strconv.FormatInt(s.Date.Unix(), 10)), Memory: s.memory(),
+		Emulator: s.Emulator, Aside: s.Aside != nil, Serve: s.Serve != nil, Network: s.Network,
+	}
 }
 
 // ErrRoot is that scripts cannot run because the user is not root, nor root of a user namespace.
@@ -93,15 +93,7 @@ func NeedRoot() error {
 	return nil
 }
 
-// yes is how the script is told of something: "yes" or nothing.
-func yes(b bool) string {
-	if b {
-		return "yes"
-	}
-	return ""
-}
-
-// changes reads what the command changed. Times of the build become that of the image.
+// changes reads the changes. Times of the build become that of the image.
 func (s Sandbox) changes(f *os.File, start time.Time) (*tree.Tree, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -110,11 +102,14 @@ func (s Sandbox) changes(f *os.File, start time.Time) (*tree.Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("changes of the scripts: %w", err)
 	}
-	for _, n := range t.Walk() {
+	for name, n := range t.Walk() {
 		if n.ModTime = n.ModTime.Truncate(time.Second); !n.ModTime.Before(start) {
 			n.ModTime = s.Date
 		}
-		n.Xattrs = withoutBooks(n.Xattrs)
+		n.Xattrs = withoutOverlay(n.Xattrs)
+		if old := s.Tree.Get(name); old != nil && (old.Type == tree.Char || old.Type == tree.Block) && n.Type == tree.Regular && n.Content.Size == 0 {
+			n.Type, n.Major, n.Minor = old.Type, old.Major, old.Minor // which the tree had an empty file in place of
+		}
 	}
 	if s.Architecture == Host() {
 		return t, nil
@@ -122,9 +117,9 @@ func (s Sandbox) changes(f *os.File, start time.Time) (*tree.Tree, error) {
 	return t, restore(t, s.Tools, s.Tree)
 }
 
-// withoutBooks removes the attributes by which an overlay keeps its own books, but for the mark of an opaque directory,
-// which layers.Tree.Apply knows. In a user namespace they have another prefix.
-func withoutBooks(xattrs map[string]string) map[string]string {
+// withoutOverlay removes the overlay's own attributes, but for the mark of an opaque directory, which tree.Tree.Apply
+// knows under the name that it has outside of user namespaces.
+func withoutOverlay(xattrs map[string]string) map[string]string {
 	out := maps.Clone(xattrs)
 	for name, value := range xattrs {
 		for _, prefix := range []string{"trusted.overlay.", "user.overlay."} {
@@ -144,24 +139,18 @@ func withoutBooks(xattrs map[string]string) map[string]string {
 	return out
 }
 
-// overlayOptions keep the changes free of references to what lies below, let an ordinary user's namespace mount, and
-// spare the disk where the kernel lets them.
-func overlayOptions() string {
-	if inUserNamespace() {
-		return "userxattr,volatile"
-	}
-	return "redirect_dir=off,metacopy=off,index=off,volatile"
-}
-
-// memory tells whether the files go to memory.
-func (s Sandbox) memory() string {
+// memory returns the size of the tmpfs for all files, in bytes; 0 if the disk has them.
+func (s Sandbox) memory() int64 {
 	need := int64(256 << 20) // for what the scripts write
 	for _, n := range s.Tree.Walk() {
 		if n.Type == tree.Regular {
 			need += n.Content.Size
 		}
 	}
-	return yes(2*need <= s.Free && !inUserNamespace()) // where a tmpfs has no attributes before Linux 6.6
+	if 2*need > s.Free {
+		return 0
+	}
+	return s.Free / 4 * 3
 }
 
 // Available is how much memory, in bytes, processes can still get without swapping, or 0 where that is not known.

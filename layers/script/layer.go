@@ -7,7 +7,6 @@ package script
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path"
@@ -40,8 +39,7 @@ const (
 
 // Kind returns the name and version of the layer kind "run".
 func (Layer) Kind() layers.Kind {
-	code := fmt.Sprintf("%.8x", sha256.Sum256([]byte(sandbox.Script())))
-	return layers.Kind{Name: "run", Version: 1, Code: code, Copies: true}
+	return layers.Kind{Name: "run", Version: 1, Code: fmt.Sprintf("sandbox %d", sandbox.Version), Copies: true}
 }
 
 // Make runs the script in the tree below and returns the changes that it made.
@@ -74,6 +72,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (t *
 		Aside:        aside,
 		Network:      l.Network,
 		Emulator:     emulator,
+		Warn:         func(line string) { env.Report(layers.Progress{Message: hidden.mask(line), Warning: true}) },
 	}
 	if !env.Keep {
 		s.Free = sandbox.Available()

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
+	"github.com/PlanktoScope/pkbuild/internal/treetest"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
@@ -26,36 +27,9 @@ var date = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // hostTree is a small tree of the building machine's programs, so that nothing has to be emulated.
 func hostTree(t *testing.T) *tree.Tree {
 	t.Helper()
-	files := tree.New()
-	put := func(name string, n *tree.Node) { require.NoError(t, files.Put(name, n)) }
-	for _, link := range []string{"bin", "lib", "lib64", "sbin"} {
-		put("usr/"+link, &tree.Node{Mode: 0o755, ModTime: date})
-		put(link, &tree.Node{Type: tree.Symlink, Target: "usr/" + link})
-	}
-	for _, dir := range []string{"proc", "sys", "dev", "run", "opt", "etc", "var/log", "var/tmp"} {
-		put(dir, &tree.Node{Mode: 0o755, ModTime: date})
-	}
-	put("tmp", &tree.Node{Mode: 0o1777, ModTime: date})
-	put("etc/old", &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: date, Content: tree.Inline("old\n")})
-	add := func(name string) {
-		data, err := os.ReadFile(name)
-		require.NoError(t, err)
-		put(name, &tree.Node{Type: tree.Regular, Mode: 0o755, ModTime: date, Content: tree.Inline(data)})
-	}
-	seen := map[string]bool{}
-	for _, program := range []string{"sh", "cat", "ls", "rm", "touch", "env", "id", "mkdir", "sleep", "cp", "tty"} {
-		path, err := exec.LookPath(program)
-		require.NoError(t, err)
-		add("/usr/bin/" + filepath.Base(path))
-		out, err := exec.Command("ldd", path).Output()
-		require.NoError(t, err)
-		for _, field := range strings.Fields(string(out)) {
-			if strings.HasPrefix(field, "/") && !seen[field] {
-				seen[field] = true
-				add(field)
-			}
-		}
-	}
+	files := treetest.Host(t, date, "sh", "cat", "ls", "rm", "touch", "env", "id", "mkdir", "sleep", "cp", "tty")
+	old := &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: date, Content: tree.Inline("old\n")}
+	require.NoError(t, files.Put("etc/old", old))
 	return files
 }
 
@@ -95,7 +69,7 @@ if echo x 2>/dev/null >/run/pkbuild/inputs/data; then echo inputs are writable; 
 	echo $PWD
 	tty || :
 	ls /sys/class/net
-	cat /proc/1/environ
+	if cat /proc/1/environ /proc/1/root/etc/passwd 2>/dev/null; then echo the supervisor is open; exit 1; fi
 } >/opt/seen
 `)
 	l.Inputs = []layers.File{input(t, env, "data", "content of the input\n")}
@@ -189,7 +163,7 @@ func TestErrors(t *testing.T) {
 		"secret without a value": {"", Layer{Secrets: []string{"other"}},
 			"the secret other has no value, and the script needs it: give it one where the recipe's secrets say"},
 		"an ID left":     {"echo 0123456789abcdef >/etc/machine-id", Layer{}, "the build left /etc/machine-id: an ID that all devices would share"},
-		"no interpreter": {"#!/bin/nonexistent\n", Layer{}, "run the script: exit status 127\nchroot: failed to run command ‘/run/pkbuild/script’: No such file or directory"},
+		"no interpreter": {"#!/bin/nonexistent\n", Layer{}, "run the script: start /run/pkbuild/script: no such file or directory (is the interpreter in its first line there?)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := testEnv(t)

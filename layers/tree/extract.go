@@ -10,37 +10,47 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/PlanktoScope/pkbuild/internal/fsuser"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
-// Extract makes the files of the tree in a directory, which is empty and nobody else's, as ReadDir would read them: with
-// owners, modes, times, extended attributes, hard links and devices, so that it takes root. A directory that nobody has
-// put into the tree is root's, and has the mode and time of a new one. It works on several files at once. Errors name the
-// file; what was made until then stays.
-func (t *Tree) Extract(ctx context.Context, dir string) (err error) {
+// ExtractOptions say for whom a tree is extracted. The zero value is for this process.
+type ExtractOptions struct {
+	// FirstID is added to all user and group IDs, those in ACLs and capabilities included: the ID in this process's user
+	// namespace that a user namespace below it has as 0.
+	FirstID uint32
+	// EmptyDevices writes empty files in place of device nodes, which a user namespace can neither copy nor use.
+	EmptyDevices bool
+}
+
+// Extract writes the tree into an empty directory that no other process uses: with owners, modes, times, extended
+// attributes, hard links and devices, for which it needs root. An implied directory belongs to root and has the mode and
+// time of a new one. Files are written concurrently. After an error the files that were written until then stay.
+func (t *Tree) Extract(ctx context.Context, dir string, o ExtractOptions) (err error) {
 	root, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	x := &extraction{root: int(root.Fd())}
-	if err := x.plan(t); err != nil {
+	x := &extraction{ExtractOptions: o, root: int(root.Fd())}
+	if err := fsuser.Do(o.FirstID, func() error { return x.plan(t) }); err != nil {
 		return err
 	}
 	if err := x.fill(ctx); err != nil {
 		return err
 	}
-	return x.finish()
+	return fsuser.Do(o.FirstID, x.finish)
 }
 
-// extraction is the way of a tree to a directory.
+// extraction is the state of Extract.
 type extraction struct {
+	ExtractOptions
 	root  int // descriptor of the directory
 	dirs  []named
-	files []named // all else, once each
+	files []named // all other nodes, once each
 	links []link
-	next  atomic.Int64 // of the files that nobody has begun
+	next  atomic.Int64 // index of the next file to write
 }
 
 type named struct {
@@ -51,7 +61,7 @@ type named struct {
 // link is a further name of a file.
 type link struct{ first, name string }
 
-// plan makes all directories, for now as nobody else may enter them, and lists the rest.
+// plan creates all directories, with mode 0700 for now, and lists the other nodes.
 func (x *extraction) plan(t *Tree) error {
 	first := map[*Node]string{}
 	for name, n := range t.Walk() {
@@ -64,7 +74,7 @@ func (x *extraction) plan(t *Tree) error {
 				continue
 			}
 			if err := unix.Mkdirat(x.root, name, 0o700); err != nil {
-				return fmt.Errorf("make directory /%s: %w", name, err)
+				return fmt.Errorf("create directory /%s: %w", name, err)
 			}
 		case seen:
 			x.links = append(x.links, link{at, name})
@@ -76,27 +86,29 @@ func (x *extraction) plan(t *Tree) error {
 	return nil
 }
 
-// extractBuffer is how much of a file is written at a time.
+// extractBuffer is the size of a write, in bytes.
 const extractBuffer = 1 << 20
 
-// fill makes the files, one after the other on each processor.
+// fill writes the files, with one goroutine for each processor.
 func (x *extraction) fill(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
-			buffer := make([]byte, extractBuffer)
-			for i := x.next.Add(1) - 1; i < int64(len(x.files)); i = x.next.Add(1) - 1 {
-				if err := x.file(ctx, x.files[i], buffer); err != nil {
-					return err
+			return fsuser.Do(x.FirstID, func() error {
+				buffer := make([]byte, extractBuffer)
+				for i := x.next.Add(1) - 1; i < int64(len(x.files)); i = x.next.Add(1) - 1 {
+					if err := x.file(ctx, x.files[i], buffer); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		})
 	}
 	return group.Wait()
 }
 
-// finish gives files their further names, and directories what changes with that which is made in them.
+// finish creates the hard links and sets the metadata of directories, which creating files in them changes.
 func (x *extraction) finish() error {
 	for _, l := range x.links {
 		if err := unix.Linkat(x.root, l.first, x.root, l.name, 0); err != nil {
@@ -104,30 +116,30 @@ func (x *extraction) finish() error {
 		}
 	}
 	for _, d := range slices.Backward(x.dirs) {
-		if err := x.describe(d); err != nil {
+		if err := x.setMetadata(d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// file makes what is no directory.
+// file writes a node other than a directory.
 func (x *extraction) file(ctx context.Context, f named, buffer []byte) (err error) {
-	switch f.Type {
-	case Regular:
+	switch device := f.Type == Char || f.Type == Block; {
+	case f.Type == Regular, device && x.EmptyDevices:
 		err = x.regular(ctx, f, buffer)
-	case Symlink:
+	case f.Type == Symlink:
 		err = unix.Symlinkat(f.Target, x.root, f.name)
 	default:
 		err = unix.Mknodat(x.root, f.name, modeBits(f.Type)|0o600, int(unix.Mkdev(f.Major, f.Minor)))
 	}
 	if err != nil {
-		return fmt.Errorf("make %s /%s: %w", f.Type, f.name, err)
+		return fmt.Errorf("create %s /%s: %w", f.Type, f.name, err)
 	}
-	return x.describe(f)
+	return x.setMetadata(f)
 }
 
-// modeBits are those by which the kernel knows a type.
+// modeBits returns the S_IFMT bits of a type.
 func modeBits(t Type) uint32 {
 	for bits, other := range unixTypes {
 		if other == t {
@@ -151,7 +163,7 @@ func (x *extraction) regular(ctx context.Context, f named, buffer []byte) (err e
 		}
 		part := buffer[:min(left, int64(len(buffer)))]
 		if _, err := io.ReadFull(in, part); err != nil {
-			return fmt.Errorf("read its content: %w", err)
+			return fmt.Errorf("read content: %w", err)
 		}
 		if _, err := file.Write(part); err != nil {
 			return err
@@ -161,18 +173,18 @@ func (x *extraction) regular(ctx context.Context, f named, buffer []byte) (err e
 	return nil
 }
 
-// describe sets all but the content of a file, in the order in which nothing takes back what was set before: a new owner
-// takes the bits of setuid and the capabilities away.
-func (x *extraction) describe(f named) error {
+// setMetadata sets owner, extended attributes, mode and time, in this order: changing the owner clears the setuid bit and
+// the capabilities.
+func (x *extraction) setMetadata(f named) error {
 	name := f.name
 	if name == "" {
 		name = "."
 	}
-	if err := unix.Fchownat(x.root, name, int(f.UID), int(f.GID), unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fmt.Errorf("give /%s to %d:%d: %w", f.name, f.UID, f.GID, err)
+	if err := unix.Fchownat(x.root, name, int(x.FirstID+f.UID), int(x.FirstID+f.GID), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fmt.Errorf("change the owner of /%s to %d:%d: %w", f.name, f.UID, f.GID, err)
 	}
 	for key, value := range f.Xattrs {
-		if err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", x.root, name), key, []byte(value), 0); err != nil {
+		if err := unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", x.root, name), key, shiftIDs(key, []byte(value), x.FirstID), 0); err != nil {
 			return fmt.Errorf("set extended attribute %s of /%s: %w", key, f.name, err)
 		}
 	}
@@ -184,7 +196,7 @@ func (x *extraction) describe(f named) error {
 	if f.implied {
 		return nil
 	}
-	when := unix.Timespec{} // where nobody has told
+	when := unix.Timespec{}
 	if !f.ModTime.IsZero() {
 		when = unix.Timespec{Sec: f.ModTime.Unix(), Nsec: int64(f.ModTime.Nanosecond())}
 	}

@@ -59,7 +59,7 @@ func TestExtract(t *testing.T) {
 	defer unix.Umask(umask)
 	dir := t.TempDir()
 	files := extractable(t)
-	require.NoError(t, files.Extract(t.Context(), dir))
+	require.NoError(t, files.Extract(t.Context(), dir, tree.ExtractOptions{}))
 	got, err := tree.ReadDir(dir)
 	require.NoError(t, err)
 	require.Equal(t, listTree(t, files), listTree(t, got))
@@ -72,7 +72,7 @@ func TestExtractImplied(t *testing.T) {
 	dir, began := t.TempDir(), time.Now().Add(-time.Second)
 	files := tree.New()
 	require.NoError(t, files.Put("a/b", &tree.Node{Type: tree.Regular, Mode: 0o644, Content: tree.Inline("x")}))
-	require.NoError(t, files.Extract(t.Context(), dir))
+	require.NoError(t, files.Extract(t.Context(), dir, tree.ExtractOptions{}))
 	got, err := tree.ReadDir(dir)
 	require.NoError(t, err)
 	require.Equal(t, uint32(0o755), got.Get("a").Mode)
@@ -95,21 +95,21 @@ func TestExtractErrors(t *testing.T) {
 		ctx  context.Context
 		want string
 	}{
-		{"short", file(tree.Content{ReaderAt: strings.NewReader("abc"), Size: 5}), t.Context(), "make regular file /d/short: read its content: unexpected EOF"},
-		{"broken", file(tree.Content{ReaderAt: brokenReader{}, Size: 5}), t.Context(), "make regular file /d/broken: read its content: the disk is broken"},
-		{"stopped", file(tree.Inline("text")), cancelled, "make regular file /d/stopped: context canceled"},
+		{"short", file(tree.Content{ReaderAt: strings.NewReader("abc"), Size: 5}), t.Context(), "create regular file /d/short: read content: unexpected EOF"},
+		{"broken", file(tree.Content{ReaderAt: brokenReader{}, Size: 5}), t.Context(), "create regular file /d/broken: read content: the disk is broken"},
+		{"stopped", file(tree.Inline("text")), cancelled, "create regular file /d/stopped: context canceled"},
 		{"sealed", &tree.Node{Sealed: true}, t.Context(), "extract /d/sealed: the directory is sealed: what lies in it is another file system's matter"},
 		{"attr", &tree.Node{Xattrs: map[string]string{"nonsense": "x"}}, t.Context(), "set extended attribute nonsense of /d/attr: operation not supported"},
 	} {
 		files := tree.New()
 		require.NoError(t, files.Put("d/"+test.name, test.node))
-		err := files.Extract(test.ctx, t.TempDir())
+		err := files.Extract(test.ctx, t.TempDir(), tree.ExtractOptions{})
 		require.EqualError(t, err, test.want)
 	}
 	files := tree.New()
 	dir := t.TempDir()
 	require.NoError(t, files.Put("there", file(tree.Inline("x"))))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "there"), nil, 0o644))
-	require.EqualError(t, files.Extract(t.Context(), dir), "make regular file /there: file exists")
-	require.ErrorContains(t, files.Extract(t.Context(), filepath.Join(dir, "gone")), "no such file or directory")
+	require.EqualError(t, files.Extract(t.Context(), dir, tree.ExtractOptions{}), "create regular file /there: file exists")
+	require.ErrorContains(t, files.Extract(t.Context(), filepath.Join(dir, "gone"), tree.ExtractOptions{}), "no such file or directory")
 }

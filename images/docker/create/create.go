@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -64,12 +63,7 @@ func (c Create) fill(ctx context.Context, env *layers.Env, below *tree.Tree, s *
 		defer func() { err = errors.Join(err, release()) }()
 	}
 	r := newRecorder(all, c.Date)
-	socket, stop, err := r.serve()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	if err := c.runCompose(ctx, env, below, r, socket, emulator); err != nil {
+	if err := c.runCompose(ctx, env, below, r, emulator); err != nil {
 		return err
 	}
 	s.Defaults.API, s.Containers = r.api, r.created()
@@ -99,14 +93,14 @@ func withHint(err error) error {
 }
 
 // runCompose runs Compose for each app, in the tree.
-func (c Create) runCompose(ctx context.Context, env *layers.Env, below *tree.Tree, r *recorder, socket, emulator string) error {
-	aside, err := c.script(socket)
+func (c Create) runCompose(ctx context.Context, env *layers.Env, below *tree.Tree, r *recorder, emulator string) error {
+	aside, err := c.script()
 	if err != nil {
 		return err
 	}
 	box := sandbox.Sandbox{
 		Dir: filepath.Join(env.Scratch, "compose"), Architecture: c.Architecture, Date: c.Date,
-		Tools: tree.New(), Tree: slim(below), Aside: aside, Emulator: emulator,
+		Tools: tree.New(), Tree: slim(below), Aside: aside, Serve: r.serve, Emulator: emulator,
 	}
 	if !env.Keep {
 		box.Free = sandbox.Available()
@@ -123,14 +117,14 @@ func (c Create) runCompose(ctx context.Context, env *layers.Env, below *tree.Tre
 }
 
 // script returns a tree with the script that prints the version of Docker and runs Compose for each app.
-func (c Create) script(socket string) (*tree.Tree, error) {
+func (c Create) script() (*tree.Tree, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "set -eu\nmkdir -p %s\nln -s %s %s\ncd /\ndockerd --version\n",
 		quote(path.Dir(c.Link.Path)), quote(c.Link.Target), quote(c.Link.Path))
 	for _, app := range c.Apps {
 		fmt.Fprintf(&text, "echo %s\n", quote(creating+app.Name))
 		// The environment is that of pkctl.
-		fmt.Fprintf(&text, "env -i PATH=\"$PATH\" HOME=/root COMPOSE_ANSI=never DOCKER_HOST=%s docker", quote("unix://"+socket))
+		fmt.Fprintf(&text, "env -i PATH=\"$PATH\" HOME=/root COMPOSE_ANSI=never DOCKER_HOST=%s docker", quote("unix://"+sandbox.SocketFile))
 		for _, argument := range append(app.Compose, "up", "--no-start", "--no-build", "--pull", "never") {
 			text.WriteString(" " + quote(argument))
 		}
@@ -151,28 +145,13 @@ func slim(t *tree.Tree) *tree.Tree {
 	return out
 }
 
-// serve serves the API at a socket until stop is called. The sandbox shares neither a network nor a directory with this machine:
-// it reaches the socket through the root of its first process.
-func (r *recorder) serve() (socket string, stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "pkbuild-") // paths of sockets are short
-	if err != nil {
-		return "", nil, err
-	}
-	name := filepath.Join(dir, "docker.sock")
-	listener, err := net.Listen("unix", name)
-	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
+// serve serves the API at a socket until it is closed.
+func (r *recorder) serve(l net.Listener) error {
 	server := &http.Server{Handler: r.handler(), ReadHeaderTimeout: time.Minute}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	return path.Join("/proc/1/root", name), func() error {
-		err := server.Close()
-		if e := <-done; !errors.Is(e, http.ErrServerClosed) {
-			err = errors.Join(err, e)
-		}
-		return errors.Join(err, os.RemoveAll(dir))
-	}, nil
+	if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 var dockerVersion = regexp.MustCompile(`^Docker version ([0-9]+\.[0-9]+)`)

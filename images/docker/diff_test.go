@@ -75,15 +75,15 @@ func TestReadDiffErrors(t *testing.T) {
 		`tar entry ".wh..." is a whiteout of no file in its directory`:                         {tartest.File(".wh...", "")},
 		`tar entry "../a": path "../a" contains ".."`:                                          {tartest.File("../a", "")},
 		`tar entry "a": hard link: path "../../etc/passwd" contains ".."`:                      {tartest.Link("a", "../../etc/passwd")},
-		`tar entry "a": hard link to "/etc/passwd", which is no file before it in the archive`: {tartest.Link("a", "/etc/passwd")},
-		`tar entry "a/b": put a/b: /a is a symlink to /etc, which is no directory of the tree`: {tartest.Symlink("a", "/etc"), tartest.File("a/b", "")},
+		`tar entry "a": hard link to "/etc/passwd", which is not an earlier file of the archive`: {tartest.Link("a", "/etc/passwd")},
+		`tar entry "a/b": put a/b: /a is a symlink to /etc, not to a directory of the tree`: {tartest.Symlink("a", "/etc"), tartest.File("a/b", "")},
 		`tar entry "a": a regular file cannot take the place of a directory that is not empty`: {tartest.File("a/b", ""), tartest.File("a", "")},
 	} {
 		_, err := readEntries(t, archiveOf(t, entries...))
 		require.EqualError(t, err, want)
 	}
 	_, err := readEntries(t, archiveOf(t, tartest.File("a", strings.Repeat("x", 2000)))[:2600])
-	require.EqualError(t, err, `tar entry "a": the archive ends after 1064 of 2000 bytes of its content`)
+	require.EqualError(t, err, `tar entry "a": archive ends after 1064 of 2000 bytes of content`)
 }
 
 func TestSparseFile(t *testing.T) {

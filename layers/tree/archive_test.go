@@ -102,7 +102,7 @@ func TestReadArchiveErrors(t *testing.T) {
 		"cut gzip":  {t.Context(), cut[:len(cut)-20], "unpack ARCHIVE: unexpected EOF"},
 		"bad zstd":  {t.Context(), []byte("\x28\xb5\x2f\xfdnonsense"), "unpack ARCHIVE: "},
 		"bad bzip2": {t.Context(), []byte("BZh9nonsense"), "unpack ARCHIVE: bzip2 data invalid: bad magic value"},
-		"empty":     {t.Context(), nil, "read tar: there is nothing to read, not even an archive without entries"},
+		"empty":     {t.Context(), nil, "read tar: file is empty: even an archive without entries has two blocks"},
 		"a lie":     {t.Context(), gzipped(t, tape().file("../a", "x").end()), `tar entry "../a": path "../a" contains ".."`},
 		"canceled":  {canceled, gzipped(t, plain), "unpack ARCHIVE: context canceled"},
 	} {

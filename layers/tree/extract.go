@@ -67,7 +67,7 @@ func (x *extraction) plan(t *Tree) error {
 	for name, n := range t.Walk() {
 		switch at, seen := first[n]; {
 		case n.Sealed:
-			return fmt.Errorf("extract /%s: the directory is sealed: what lies in it is another file system's matter", name)
+			return fmt.Errorf("extract /%s: directory is sealed: it can only be written to a disk", name)
 		case n.Type == Directory:
 			x.dirs = append(x.dirs, named{name, n})
 			if name == "" {

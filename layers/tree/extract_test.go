@@ -98,7 +98,7 @@ func TestExtractErrors(t *testing.T) {
 		{"short", file(tree.Content{ReaderAt: strings.NewReader("abc"), Size: 5}), t.Context(), "create regular file /d/short: read content: unexpected EOF"},
 		{"broken", file(tree.Content{ReaderAt: brokenReader{}, Size: 5}), t.Context(), "create regular file /d/broken: read content: the disk is broken"},
 		{"stopped", file(tree.Inline("text")), cancelled, "create regular file /d/stopped: context canceled"},
-		{"sealed", &tree.Node{Sealed: true}, t.Context(), "extract /d/sealed: the directory is sealed: what lies in it is another file system's matter"},
+		{"sealed", &tree.Node{Sealed: true}, t.Context(), "extract /d/sealed: directory is sealed: it can only be written to a disk"},
 		{"attr", &tree.Node{Xattrs: map[string]string{"nonsense": "x"}}, t.Context(), "set extended attribute nonsense of /d/attr: operation not supported"},
 	} {
 		files := tree.New()

@@ -56,7 +56,7 @@ func (in *tarReader) put(t *Tree, h *tar.Header) error {
 		return err
 	}
 	if t.implied > maxImplied {
-		return fmt.Errorf("the archive has no entries for more than %d directories", maxImplied)
+		return fmt.Errorf("archive lacks entries of more than %d directories", maxImplied)
 	}
 	return t.Put(name, n)
 }
@@ -86,7 +86,7 @@ func (in *tarReader) node(t *Tree, h *tar.Header) (*Node, error) {
 	case tar.TypeSymlink:
 		n.Type, n.Target, n.Mode = Symlink, h.Linkname, 0o777
 		if n.Target == "" || len(n.Target) > maxPath {
-			return nil, fmt.Errorf("symlink target %.40q has not 1 to %d bytes", n.Target, maxPath)
+			return nil, fmt.Errorf("symlink target %.40q is not 1 to %d bytes long", n.Target, maxPath)
 		}
 	case tar.TypeLink:
 		return t.linked(h.Linkname)
@@ -132,7 +132,7 @@ func (t *Tree) linked(target string) (*Node, error) {
 	}
 	_, n := t.at(name)
 	if n == nil || n.Type == Directory {
-		return nil, fmt.Errorf("hard link to %.200q, which is no file before it in the archive", target)
+		return nil, fmt.Errorf("hard link to %.200q, which is not an earlier file of the archive", target)
 	}
 	return n, nil
 }
@@ -168,7 +168,7 @@ func (t *Tree) at(name string) (parent, n *Node) {
 func checkGlobal(records map[string]string) error {
 	for key := range records {
 		if key != "comment" {
-			return fmt.Errorf("a global header with %q is not supported: write it for each entry", key)
+			return fmt.Errorf("global header with %q is not supported: write it for each entry", key)
 		}
 	}
 	return nil
@@ -266,7 +266,7 @@ func header(name string, n *Node, latest time.Time) (*tar.Header, error) {
 		}
 	}
 	if n.Sealed {
-		return nil, errors.New("the directory is sealed, which no tar can tell")
+		return nil, errors.New("directory is sealed, and a tar archive cannot hold it")
 	}
 	switch n.Type {
 	case Directory:

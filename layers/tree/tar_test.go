@@ -72,8 +72,8 @@ func TestReadTarErrors(t *testing.T) {
 		want   string
 	}{
 		"leaves the root":       {tar.Header{Name: "a/../../b", Typeflag: tar.TypeFifo}, `tar entry "a/../../b": path "a/../../b" contains ".."`},
-		"a link to nothing":     {tar.Header{Name: "a", Linkname: "later", Typeflag: tar.TypeLink}, `tar entry "a": hard link to "later", which is no file before it in the archive`},
-		"a link to a directory": {tar.Header{Name: "a", Linkname: "./", Typeflag: tar.TypeLink}, `tar entry "a": hard link to "./", which is no file before it in the archive`},
+		"a link to nothing":     {tar.Header{Name: "a", Linkname: "later", Typeflag: tar.TypeLink}, `tar entry "a": hard link to "later", which is not an earlier file of the archive`},
+		"a link to a directory": {tar.Header{Name: "a", Linkname: "./", Typeflag: tar.TypeLink}, `tar entry "a": hard link to "./", which is not an earlier file of the archive`},
 		"an unknown type":       {tar.Header{Name: "a", Typeflag: 'Z'}, `tar entry "a": type 'Z' is not supported`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestReadTarErrors(t *testing.T) {
 		})
 	}
 	_, err := tree.ReadTar(bytes.NewReader(bytes.Repeat([]byte("x"), 1024)))
-	require.EqualError(t, err, "read tar: entry at byte 0: its header is damaged, or this is no tar archive")
+	require.EqualError(t, err, "read tar: entry at byte 0: header is damaged, or the file is not a tar archive")
 }
 
 func FuzzReadTar(f *testing.F) {

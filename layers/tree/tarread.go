@@ -33,7 +33,7 @@ func newTarReader(r Archive) (*tarReader, error) {
 		return nil, err
 	}
 	if size == begin {
-		return nil, errors.New("there is nothing to read, not even an archive without entries")
+		return nil, errors.New("file is empty: even an archive without entries has two blocks")
 	}
 	_, err = r.Seek(begin, io.SeekStart)
 	return &tarReader{entries: tar.NewReader(r), archive: r, size: size, end: begin}, err
@@ -65,14 +65,14 @@ func (in *tarReader) describe(err error) error {
 	what := strings.TrimPrefix(err.Error(), "archive/tar: ")
 	switch {
 	case errors.Is(err, tar.ErrHeader):
-		what = "its header is damaged"
+		what = "header is damaged"
 	case errors.Is(err, tar.ErrFieldTooLong):
-		what = "its header has more than 1 MiB"
+		what = "header has more than 1 MiB"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		what = "the archive ends within it"
+		what = "archive ends within the entry"
 	}
 	if errors.Is(err, tar.ErrHeader) && in.begin == 0 {
-		what += ", or this is no tar archive"
+		what += ", or the file is not a tar archive"
 	}
 	_, header, e := mainHeader(in.archive, in.begin)
 	if e != nil {
@@ -91,7 +91,7 @@ func (in *tarReader) content(h *tar.Header) (Content, error) {
 		return in.sparse(h)
 	}
 	if left := in.size - in.data; h.Size > left {
-		return Content{}, fmt.Errorf("the archive ends after %d of %d bytes of its content", left, h.Size)
+		return Content{}, fmt.Errorf("archive ends after %d of %d bytes of content", left, h.Size)
 	}
 	return Content{ReaderAt: in.archive, Offset: in.data, Size: h.Size}, nil
 }

@@ -91,7 +91,7 @@ func (in *tarReader) sparse(h *tar.Header) (Content, error) {
 		stored -= in.data - at - tarBlock
 	}
 	if mapEnd != in.data {
-		return Content{}, fmt.Errorf("sparse map: it ends at byte %d, but its data begin at %d", mapEnd, in.data)
+		return Content{}, fmt.Errorf("sparse map: ends at byte %d, but its data begin at %d", mapEnd, in.data)
 	}
 	s := &sparse{ReaderAt: in.archive, size: h.Size}
 	place := in.data
@@ -102,10 +102,10 @@ func (in *tarReader) sparse(h *tar.Header) (Content, error) {
 		}
 	}
 	if place-in.data != stored {
-		return Content{}, fmt.Errorf("sparse map: it tells of %d bytes of data, and there are %d", place-in.data, stored)
+		return Content{}, fmt.Errorf("sparse map: maps %d bytes of data, archive has %d", place-in.data, stored)
 	}
 	if place > in.size {
-		return Content{}, fmt.Errorf("the archive ends after %d of %d bytes of its content", in.size-in.data, stored)
+		return Content{}, fmt.Errorf("archive ends after %d of %d bytes of content", in.size-in.data, stored)
 	}
 	return Content{ReaderAt: s, Size: h.Size}, nil
 }
@@ -175,7 +175,7 @@ func (in *tarReader) textPlaces(at int64) (places []int64, end int64, err error)
 	lines := strings.Split(string(text), "\n")
 	count, err := strconv.ParseInt(lines[0], 10, 32)
 	if err != nil || count < 0 || 2*count+1 >= int64(len(lines)) {
-		return nil, 0, fmt.Errorf("it has %.40q pieces of data in %d lines", lines[0], len(lines))
+		return nil, 0, fmt.Errorf("%.40q pieces of data in %d lines", lines[0], len(lines))
 	}
 	places, err = numbers(lines[1 : 2*count+1])
 	return places, in.data, err

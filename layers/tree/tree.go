@@ -148,7 +148,7 @@ func (t *Tree) Put(name string, n *Node) error {
 	}
 	old := parent.children[base]
 	if old != nil && old.Sealed && !n.Sealed {
-		return fmt.Errorf("put %s: it is sealed", name)
+		return fmt.Errorf("put %s: directory is sealed", name)
 	}
 	if old != nil && old.Type == Symlink && n.Type == Directory && !n.Sealed {
 		if _, target := t.resolve(clean, 0); target != nil && target.Type == Directory {
@@ -191,7 +191,7 @@ func (t *Tree) mkdir(dir string) (*Node, error) {
 		next := n.children[part]
 		switch {
 		case len(at) > maxPath:
-			return nil, fmt.Errorf("the path of its directory has more than %d bytes", maxPath)
+			return nil, fmt.Errorf("path of the directory has more than %d bytes", maxPath)
 		case next == nil:
 			next = &Node{Mode: 0o755, implied: true}
 			t.implied++
@@ -199,7 +199,7 @@ func (t *Tree) mkdir(dir string) (*Node, error) {
 		case next.Type == Symlink:
 			resolved, target := t.resolve(at, 0)
 			if target == nil || target.Type != Directory {
-				return nil, fmt.Errorf("/%s is a symlink to %s, which is no directory of the tree", at, next.Target)
+				return nil, fmt.Errorf("/%s is a symlink to %s, not to a directory of the tree", at, next.Target)
 			}
 			at, next = resolved, target
 		case next.Type != Directory:

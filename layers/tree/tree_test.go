@@ -74,9 +74,9 @@ func TestApplySealedDirectory(t *testing.T) {
 		require.Equal(t, "y", inside.Get("b").Xattrs["trusted.overlay.opaque"], name)
 		require.Equal(t, 2, got.Len(), name)
 		require.NotNil(t, below.Get("other"), name)
-		require.Regexp(t, "^put var/store(/x: /var/store|: it) is sealed$", below.Apply(treetest.New(t, "f var/store/x y")), name)
+		require.Regexp(t, "^put var/store(/x: /var/store|: directory) is sealed$", below.Apply(treetest.New(t, "f var/store/x y")), name)
 		err := below.WriteTar(io.Discard, time.Now())
-		require.Regexp(t, "^write tar entry /(var|srv)/store: the directory is sealed, which no tar can tell$", err, name)
+		require.Regexp(t, "^write tar entry /(var|srv)/store: directory is sealed, and a tar archive cannot hold it$", err, name)
 	}
 }
 
@@ -84,8 +84,8 @@ func TestPutErrors(t *testing.T) {
 	for name, c := range map[string]struct{ path, want string }{
 		"out of the root":  {"a/../../x", `path "a/../../x" contains ".."`},
 		"through a file":   {"etc/x/y", "put etc/x/y: /etc/x is a regular file, not a directory"},
-		"dangling symlink": {"gone/x", "put gone/x: /gone is a symlink to nowhere, which is no directory of the tree"},
-		"symlink loop":     {"loop/x", "put loop/x: /loop is a symlink to loop, which is no directory of the tree"},
+		"dangling symlink": {"gone/x", "put gone/x: /gone is a symlink to nowhere, not to a directory of the tree"},
+		"symlink loop":     {"loop/x", "put loop/x: /loop is a symlink to loop, not to a directory of the tree"},
 		"NUL":              {"a\x00b", `path "a\x00b" contains a NUL byte`},
 		"long name":        {strings.Repeat("n", 256), fmt.Sprintf("path %q has a name of more than 255 bytes", strings.Repeat("n", 256))},
 		"the root":         {"/", "put regular file at the root: the root is a directory"},

@@ -69,7 +69,7 @@ func (b *build) make(ctx context.Context) (t *tree.Tree, err error) {
 	if err := b.configure(ctx, u); err != nil {
 		return nil, err
 	}
-	return u.tree, errors.Join(b.clean(u.tree), sandbox.Traces(u.tree, began))
+	return u.tree, errors.Join(b.clean(u.tree), sandbox.CheckResidue(u.tree, began))
 }
 
 // fetch resolves the packages unless they are locked, downloads those that the pool lacks, and opens all.

@@ -144,7 +144,7 @@ func TestBuild(t *testing.T) {
 			sandbox.Emulator(l.Architecture), l.Architecture, date.Unix()), string(seen))
 	})
 	t.Run("litter", func(t *testing.T) {
-		for _, name := range append(sandbox.Litter(), "etc/hostname", "etc/ssh/ssh_host_probe_key", "etc/resolv.conf", "tmp/x", "var/tmp/x", "run/x",
+		for _, name := range append(sandbox.TemporaryFiles(), "etc/hostname", "etc/ssh/ssh_host_probe_key", "etc/resolv.conf", "tmp/x", "var/tmp/x", "run/x",
 			"var/cache/apt/x", "var/log/probe/full") {
 			require.Nil(t, files.Get(name), name)
 		}

@@ -55,7 +55,7 @@ func (l Layer) Kind() layers.Kind {
 // code is a digest of the scripts and tables that affect the result besides the Go code.
 func code() string {
 	h := sha256.New()
-	fmt.Fprintln(h, preinstScript, configureScript, sandbox.Version, dpkgScript, toolPackages, excluded, chosen, replaced, sandbox.Litter())
+	fmt.Fprintln(h, preinstScript, configureScript, sandbox.Version, dpkgScript, toolPackages, excluded, chosen, replaced, sandbox.TemporaryFiles())
 	return fmt.Sprintf("%.8x", h.Sum(nil))
 }
 

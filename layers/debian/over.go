@@ -44,7 +44,7 @@ func (b *build) over(ctx context.Context) (*tree.Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("install the packages: %w", err)
 	}
-	return changes, errors.Join(b.cleanOver(changes), sandbox.Traces(changes, began))
+	return changes, errors.Join(b.cleanOver(changes), sandbox.CheckResidue(changes, began))
 }
 
 // archive returns the path of a package during its installation.

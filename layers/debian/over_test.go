@@ -121,8 +121,8 @@ func TestOver(t *testing.T) {
 		require.NoError(t, err)
 		digests = append(digests, digestOf(t, changes))
 		require.Equal(t, below.Get("usr/bin/sed").Content.Size, changes.Get("opt/copy").Content.Size)
-		require.NoError(t, sandbox.Traces(changes, began))
-		for _, name := range append(sandbox.Litter(), "etc/hostname", "etc/machine-id", "etc/resolv.conf", "usr/lib/pkbuild", "usr/bin/dpkg") {
+		require.NoError(t, sandbox.CheckResidue(changes, began))
+		for _, name := range append(sandbox.TemporaryFiles(), "etc/hostname", "etc/machine-id", "etc/resolv.conf", "usr/lib/pkbuild", "usr/bin/dpkg") {
 			require.Nil(t, changes.Get(name), name)
 		}
 		for name, lines := range map[string][]string{

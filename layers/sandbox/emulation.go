@@ -22,7 +22,7 @@ import (
 
 const binfmtDir = "/proc/sys/fs/binfmt_misc"
 
-// header is how the programs of an architecture begin, up to e_machine.
+// header returns the first bytes of an architecture's programs, up to e_machine.
 func header(architecture string) []byte {
 	class := byte(elf.ELFCLASS64)
 	if architecture == "armhf" || architecture == "i386" {
@@ -32,8 +32,8 @@ func header(architecture string) []byte {
 		0, 0, 0, 0, 0, 0, 0, 0, 0, byte(elf.ET_EXEC), 0}, byte(machines[architecture]), byte(machines[architecture]>>8))
 }
 
-// registered tells whether the kernel starts an emulator for an architecture, whatever root the program runs in, and
-// whether it is one that we registered.
+// registered reports whether the kernel starts an emulator for an architecture in any root directory, and whether pkbuild
+// registered it.
 func registered(dir, architecture string) (found, ours bool) {
 	entries, _ := filepath.Glob(filepath.Join(dir, "*"))
 	for _, name := range entries {
@@ -46,7 +46,8 @@ func registered(dir, architecture string) (found, ours bool) {
 	return found, ours
 }
 
-// handles tells whether an entry of binfmt_misc is for programs with a header, and fixed to its interpreter (F).
+// handles reports whether an entry of binfmt_misc is for programs with a header, and has the flag F: the kernel has opened
+// the interpreter already.
 func handles(entry string, header []byte) bool {
 	fields := map[string]string{}
 	for line := range strings.Lines(entry) {
@@ -76,7 +77,7 @@ func handles(entry string, header []byte) bool {
 
 func entryName(architecture string) string { return "pkbuild-" + architecture }
 
-// registration is the line by which binfmt_misc learns of an emulator.
+// registration returns the line that registers an emulator with binfmt_misc.
 func registration(architecture string) (string, error) {
 	for _, name := range []string{"qemu-" + emulators[architecture] + "-static", "qemu-" + emulators[architecture]} {
 		program, err := exec.LookPath(name)
@@ -164,7 +165,7 @@ func registerForMachine(ctx context.Context, architecture, line string) (release
 	}, nil
 }
 
-// binfmt writes a line to a file of binfmt_misc, which is mounted for the purpose if nobody did.
+// binfmt writes a line to a file of binfmt_misc, which it mounts for itself if it is not mounted.
 func binfmt(ctx context.Context, file, line string) error {
 	const script = `set -eu
 [ -e "$1/register" ] || { mount --make-rprivate /; mount -t binfmt_misc binfmt_misc "$1"; }

@@ -12,16 +12,17 @@ import (
 	"time"
 )
 
-// tailLines is how much of a failed command's output its error quotes.
+// tailLines is the number of output lines in the error of a failed command.
 const tailLines = 25
 
-// Exec runs a command, hands every line of its output to each, and quotes the last ones where it fails. Output that
-// goes elsewhere already is left alone. The command dies with the context and with this process.
+// Exec runs a command and calls each, if it is not nil, with every line of its output. If the command fails, the error has
+// the last lines. Standard output that is redirected already is not read. The command is killed when the context is done
+// or this process ends.
 func Exec(ctx context.Context, cmd *exec.Cmd, each func(line string)) error {
 	return execute(ctx, cmd, each, func(int) {})
 }
 
-// execute is Exec that says as which process the command was started.
+// execute is Exec that calls started with the process ID.
 func execute(ctx context.Context, cmd *exec.Cmd, each func(line string), started func(pid int)) error {
 	r, w := io.Pipe()
 	cmd.Stderr = w
@@ -55,7 +56,7 @@ func execute(ctx context.Context, cmd *exec.Cmd, each func(line string), started
 	}
 }
 
-// lines hands over every line and returns the last ones.
+// lines calls each with every line and returns the last ones.
 func lines(r io.Reader, each func(line string)) (last []string) {
 	in := bufio.NewReader(r)
 	for {

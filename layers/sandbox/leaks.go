@@ -12,9 +12,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// restore takes the tools out of the changes that scripts made to a tree. An overlay copies a file up whole where only
-// its owner or mode changes: a copy of a tool gets the content of the tree's own program. Whatever else of the
-// building machine is among the changes is an error.
+// restore replaces tools among the changes that scripts made to a tree. An overlay copies a whole file if only its owner or
+// mode changes: such a copy of a tool gets the content of the tree's own program. Any other program of the building
+// machine among the changes is an error.
 func restore(changes, tools, target *tree.Tree) error {
 	bySize := map[int64][]string{}
 	for name, n := range tools.Walk() {
@@ -37,7 +37,7 @@ func restore(changes, tools, target *tree.Tree) error {
 				break
 			}
 		}
-		if err := foreign(name, n); err != nil {
+		if err := checkNative(name, n); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -56,8 +56,9 @@ func equal(a, b tree.Content) (bool, error) {
 	return bytes.Equal(x, y), err
 }
 
-// foreign tells whether a change is a program of the building machine's architecture or lies where only its files do.
-func foreign(name string, n *tree.Node) error {
+// checkNative returns an error if a change is a program of the building machine's architecture, or lies in a directory of
+// that architecture's libraries.
+func checkNative(name string, n *tree.Node) error {
 	host := Host()
 	if strings.Contains(name, triplets[host]) {
 		return fmt.Errorf("a script wrote /%s, which belongs to the building machine's architecture (%s)", name, host)

@@ -7,9 +7,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// litter is what is left of every installation: locks, backups, what a device makes for itself, and what tells of the
-// building machine.
-var litter = []string{
+// temporaryFiles are left by every installation: locks, backups, files that each device creates itself, and files that
+// identify the building machine.
+var temporaryFiles = []string{
 	"etc/.pwd.lock", "etc/group-", "etc/gshadow-", "etc/passwd-", "etc/shadow-", "etc/subgid-", "etc/subuid-",
 	"etc/.resolv.conf.systemd-resolved.bak", "initrd.img", "initrd.img.old",
 	"var/cache/debconf/config.dat-old", "var/cache/debconf/templates.dat-old",
@@ -19,19 +19,19 @@ var litter = []string{
 	"var/lib/dpkg/status-old", "var/lib/dpkg/diversions-old", "var/lib/dpkg/statoverride-old",
 }
 
-// passing are the directories whose files are of no use on a device.
-var passing = []string{"tmp", "run", "var/tmp", "var/lib/apt/lists", "var/cache/apt"}
+// temporaryDirs are directories whose files are of no use on a device.
+var temporaryDirs = []string{"tmp", "run", "var/tmp", "var/lib/apt/lists", "var/cache/apt"}
 
-// Litter lists files that no layer keeps.
-func Litter() []string { return litter }
+// TemporaryFiles returns the paths of files that no layer keeps.
+func TemporaryFiles() []string { return temporaryFiles }
 
-// Tidy removes from a tree, or from the changes to one, what tells of the building machine, of this moment, or of a
-// single device.
+// Tidy removes from a tree, or from the changes to one, temporary files, logs, and files that identify the building machine
+// or a single device.
 func Tidy(t *tree.Tree) {
-	for _, name := range litter {
+	for _, name := range temporaryFiles {
 		t.Remove(name)
 	}
-	for _, dir := range passing {
+	for _, dir := range temporaryDirs {
 		removeFiles(t, dir, func(*tree.Node) bool { return true })
 	}
 	// Empty logs have owners and modes to keep, such as those of wtmp.
@@ -40,7 +40,7 @@ func Tidy(t *tree.Tree) {
 	removePrefix(t, "boot", "initrd.img")
 }
 
-// removeFiles removes those files below a directory that which tells; directories stay.
+// removeFiles removes the files below a directory for which the function returns true. Directories stay.
 func removeFiles(t *tree.Tree, dir string, which func(*tree.Node) bool) {
 	sub := t.Sub(dir)
 	if sub == nil {

@@ -83,7 +83,7 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (t *
 		return nil, fmt.Errorf("run the script: %w", hidden.maskError(ctx, err))
 	}
 	sandbox.Tidy(changes)
-	return changes, errors.Join(hidden.check(changes), sandbox.Traces(changes, began))
+	return changes, errors.Join(hidden.check(changes), sandbox.CheckResidue(changes, began))
 }
 
 // command returns the command that runs the script: the script itself if its first line names an interpreter.

@@ -13,9 +13,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 )
 
-// ReadArchive reads a tar as ReadTar does, that may be compressed with gzip, zstd, xz or bzip2. What is compressed, or
-// is no file in which one can go back, is unpacked to a file without a name in dir. The contents lie in the file that
-// is returned, which may be the archive itself.
+// ReadArchive reads a tar archive as ReadTar does, which may be compressed with gzip, zstd, xz or bzip2. A compressed one,
+// and one that cannot seek, is unpacked to an unnamed file in dir. The contents of the tree lie in the returned file,
+// which may be the archive itself.
 func ReadArchive(ctx context.Context, archive *os.File, dir string) (t *Tree, contents *os.File, err error) {
 	info, err := archive.Stat()
 	if err != nil {
@@ -44,7 +44,7 @@ func ReadArchive(ctx context.Context, archive *os.File, dir string) (t *Tree, co
 	return t, contents, err
 }
 
-// spool copies to a file that is gone when it is closed, even if the process is killed.
+// spool copies to a file without a name, which vanishes when it is closed or the process is killed.
 func spool(r io.Reader, dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, ".pkbuild-*")
 	if err != nil {
@@ -59,13 +59,11 @@ func spool(r io.Reader, dir string) (*os.File, error) {
 	return f, nil
 }
 
-// A layer of a container names by this prefix what of the layers below it is deleted, and by the whole a directory of
-// which nothing below is to be seen.
+// whiteoutPrefix begins the names by which an image layer deletes entries of the layers below.
 // https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
 const whiteoutPrefix = ".wh."
 
-// RemoveWhiteouts removes the entries by which a container's layer deletes what lies below, where nothing does. It
-// returns their paths.
+// RemoveWhiteouts removes the whiteouts of an image layer that has no layers below, and returns their paths.
 func (t *Tree) RemoveWhiteouts() []string {
 	var names []string
 	for name, n := range t.Walk() {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Youngest is the latest of the times of all entries; the zero time if none has one.
+// Youngest returns the latest modification time of all entries; the zero time if none has one.
 func (t *Tree) Youngest() time.Time {
 	var latest time.Time
 	for _, n := range t.Walk() {
@@ -19,8 +19,8 @@ func (t *Tree) Youngest() time.Time {
 	return latest
 }
 
-// MetadataDigest is over all that can be told of a tree without reading contents: trees that are equal have the same,
-// and one that was changed in any way but by forging sizes and times has another.
+// MetadataDigest returns a SHA-256 over all metadata of a tree, without reading contents. Equal trees have equal digests; a
+// tree whose content changed has another one, unless sizes and times were forged.
 func (t *Tree) MetadataDigest() [sha256.Size]byte {
 	h := sha256.New()
 	first := map[*Node]string{}

@@ -95,17 +95,17 @@ func (n *Node) Bare() Node {
 	return bare
 }
 
-// Len is the number of entries in a directory.
+// Len returns the number of entries in a directory.
 func (n *Node) Len() int { return len(n.children) }
 
 // Tree is a file system in memory: the metadata of every entry, and where each content lies. Paths are relative to
 // its root and clean, without a leading slash; "." is the root.
 type Tree struct {
 	Root    *Node
-	implied int // how many directories were made that nobody had put there
+	implied int // number of implied directories that were created
 }
 
-// New is an empty tree.
+// New returns an empty tree.
 func New() *Tree { return &Tree{Root: &Node{Mode: 0o755, implied: true}} }
 
 // Clean turns a path as archives and recipes write it ("./usr/", "/usr") into the form that a Tree uses, and refuses
@@ -176,10 +176,10 @@ func (n *Node) set(name string, child *Node) {
 	n.children[name] = child
 }
 
-// maxPath is how long a path may be: the kernel's PATH_MAX without the NUL. It bounds the depth of a tree.
+// maxPath is the maximum length of a path in bytes: PATH_MAX without the NUL. It bounds the depth of a tree.
 const maxPath = 4095
 
-// mkdir finds or makes the directory at a clean path.
+// mkdir returns the directory at a clean path, which it creates if necessary.
 func (t *Tree) mkdir(dir string) (*Node, error) {
 	at := ""
 	n := t.Root
@@ -212,7 +212,7 @@ func (t *Tree) mkdir(dir string) (*Node, error) {
 	return n, nil
 }
 
-// Get is the node at a path, or nil. Symlinks are not followed.
+// Get returns the node at a path, or nil. Symlinks are not followed.
 func (t *Tree) Get(name string) *Node {
 	n := t.Root
 	for part := range strings.SplitSeq(strings.Trim(path.Clean("/"+name), "/"), "/") {
@@ -226,7 +226,7 @@ func (t *Tree) Get(name string) *Node {
 	return n
 }
 
-// Resolve is the node at a path with all symlinks followed inside the tree, and its real path; nil if there is none.
+// Resolve follows all symlinks of a path inside the tree, and returns the real path and its node; nil if there is none.
 func (t *Tree) Resolve(name string) (string, *Node) { return t.resolve(path.Clean("/" + name)[1:], 0) }
 
 // maxLinks is the kernel's limit on symlinks in one path.
@@ -259,7 +259,7 @@ func (t *Tree) resolve(name string, links int) (string, *Node) {
 	return at, n
 }
 
-// Remove takes the entry at a path away with all below it. It is no error if there is none.
+// Remove removes the entry at a path and everything below it. It does nothing if there is none.
 func (t *Tree) Remove(name string) {
 	dir, base := path.Split(path.Clean("/" + name))
 	if parent := t.Get(dir); parent != nil {
@@ -267,13 +267,13 @@ func (t *Tree) Remove(name string) {
 	}
 }
 
-// Walk yields every entry with its path, a directory before what lies in it, names in the order of their bytes. The
-// root is "".
+// Walk yields every entry with its path, directories before their entries, and names in byte order. The path of the root is
+// "".
 func (t *Tree) Walk() iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) { walk("", t.Root, true, yield) }
 }
 
-// walk goes into sealed directories where it is to.
+// walk enters sealed directories only if sealed is set.
 func walk(name string, n *Node, sealed bool, yield func(string, *Node) bool) bool {
 	if !yield(name, n) {
 		return false
@@ -289,7 +289,7 @@ func walk(name string, n *Node, sealed bool, yield func(string, *Node) bool) boo
 	return true
 }
 
-// Sub is the tree below a directory of t, sharing its nodes; nil if there is no such directory.
+// Sub returns the tree below a directory of t, whose nodes it shares; nil if there is no such directory.
 func (t *Tree) Sub(name string) *Tree {
 	n := t.Get(name)
 	if n == nil || n.Type != Directory {

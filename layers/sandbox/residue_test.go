@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-func TestTraces(t *testing.T) {
+func TestCheckResidue(t *testing.T) {
 	began := time.Now()
 	old := began.Add(-time.Hour)
 	file := func(text string, at time.Time) *tree.Node {
@@ -35,15 +35,15 @@ func TestTraces(t *testing.T) {
 		"var/lib/apt/lists/x_Packages":      "a cache of the build",
 		"var/cache/ldconfig/aux-cache":      "a cache of the build",
 	}
-	for _, tr := range traces {
+	for _, r := range residues {
 		require.Condition(t, func() bool {
 			for name := range tests {
-				if tr.matches(name) {
+				if r.matches(name) {
 					return true
 				}
 			}
 			return false
-		}, "no test of %s", tr.pattern)
+		}, "no test of %s", r.pattern)
 	}
 	hosts, err := os.ReadFile("/etc/resolv.conf")
 	require.NoError(t, err)
@@ -54,12 +54,12 @@ func TestTraces(t *testing.T) {
 			text = string(hosts)
 		}
 		require.NoError(t, tree.Put(name, file(text, old)))
-		require.EqualError(t, Traces(tree, began), "the build left /"+name+": "+what)
+		require.EqualError(t, CheckResidue(tree, began), "the build left /"+name+": "+what)
 	}
 
 	own := tree.New()
 	require.NoError(t, own.Put("etc/resolv.conf", file(strings.Repeat("#", len(hosts)), old)))
-	require.NoError(t, Traces(own, began))
+	require.NoError(t, CheckResidue(own, began))
 
 	fine := tree.New()
 	for name, n := range map[string]*tree.Node{
@@ -73,9 +73,9 @@ func TestTraces(t *testing.T) {
 	} {
 		require.NoError(t, fine.Put(name, n))
 	}
-	require.NoError(t, Traces(fine, began))
+	require.NoError(t, CheckResidue(fine, began))
 	require.NoError(t, fine.Put("etc/now", file("x", began)))
-	require.EqualError(t, Traces(fine, began), "the build left its time on /etc/now: "+began.UTC().Format(time.RFC3339))
+	require.EqualError(t, CheckResidue(fine, began), "the build left its time on /etc/now: "+began.UTC().Format(time.RFC3339))
 }
 
 // TestPrograms has programs of the building machine among the changes of scripts.

@@ -70,14 +70,14 @@ func TestReadDiff(t *testing.T) {
 
 func TestReadDiffErrors(t *testing.T) {
 	for want, entries := range map[string][]tartest.Entry{
-		`tar entry ".wh." is a whiteout of no file in its directory`:                           {tartest.File(".wh.", "")},
-		`tar entry "a/.wh.." is a whiteout of no file in its directory`:                        {tartest.File("a/.wh..", "")},
-		`tar entry ".wh..." is a whiteout of no file in its directory`:                         {tartest.File(".wh...", "")},
-		`tar entry "../a": path "../a" contains ".."`:                                          {tartest.File("../a", "")},
-		`tar entry "a": hard link: path "../../etc/passwd" contains ".."`:                      {tartest.Link("a", "../../etc/passwd")},
+		`tar entry ".wh." is a whiteout of no file in its directory`:                             {tartest.File(".wh.", "")},
+		`tar entry "a/.wh.." is a whiteout of no file in its directory`:                          {tartest.File("a/.wh..", "")},
+		`tar entry ".wh..." is a whiteout of no file in its directory`:                           {tartest.File(".wh...", "")},
+		`tar entry "../a": path "../a" contains ".."`:                                            {tartest.File("../a", "")},
+		`tar entry "a": hard link: path "../../etc/passwd" contains ".."`:                        {tartest.Link("a", "../../etc/passwd")},
 		`tar entry "a": hard link to "/etc/passwd", which is not an earlier file of the archive`: {tartest.Link("a", "/etc/passwd")},
-		`tar entry "a/b": put a/b: /a is a symlink to /etc, not to a directory of the tree`: {tartest.Symlink("a", "/etc"), tartest.File("a/b", "")},
-		`tar entry "a": a regular file cannot take the place of a directory that is not empty`: {tartest.File("a/b", ""), tartest.File("a", "")},
+		`tar entry "a/b": put a/b: /a is a symlink to /etc, not to a directory of the tree`:      {tartest.Symlink("a", "/etc"), tartest.File("a/b", "")},
+		`tar entry "a": a regular file cannot take the place of a directory that is not empty`:   {tartest.File("a/b", ""), tartest.File("a", "")},
 	} {
 		_, err := readEntries(t, archiveOf(t, entries...))
 		require.EqualError(t, err, want)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/internal/compress"
+	"github.com/PlanktoScope/pkbuild/layers/firmware"
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
@@ -26,7 +27,7 @@ import (
 // The zero value boots the default machine.
 type Options struct {
 	Machine  string        // name in Machines; "" is the first
-	Board    string        // name in Boards, whose firmware's choices are booted; "" is the machine's
+	Board    string        // name in firmware.Boards, whose firmware's choices are booted; "" is the machine's
 	Dir      string        // directory for the files of the boot, which stay there; "" is a temporary one, of which the console's log stays
 	Persist  bool          // the guest writes to the image
 	Cut      bool          // cut the power at the end, instead of shutting down
@@ -165,7 +166,7 @@ func prepare(image, dir string, m Machine, o Options) (r *Result, v invocation, 
 	if m.DeviceTree && f.DeviceTree == "" {
 		err = errors.Join(err, fmt.Errorf("machine %s needs a device tree of %s in the boot partition", m.Name, f.Board))
 	} else if m.DeviceTree {
-		err = errors.Join(err, copyOut(img.Boot(), filepath.Join(dir, deviceTreeFile), f.DeviceTree))
+		err = errors.Join(err, copyTree(img.Boot(), &r.Firmware, filepath.Join(dir, deviceTreeFile)))
 	}
 	return r, v, err
 }
@@ -196,30 +197,36 @@ func firstOf(a, b string) string {
 	return b
 }
 
-// choices returns the choices of one board's firmware, and of all.
-func choices(files fs.FS, name string) (one Firmware, all []Firmware, err error) {
-	if _, err := board(name); err != nil {
+// choices returns the choices of one board's firmware, and of all boards for which the image was built.
+func choices(files fs.FS, name string) (one firmware.Choice, all []firmware.Choice, err error) {
+	b, err := firmware.Named(name)
+	if err != nil {
 		return one, nil, err
 	}
-	for _, b := range Boards() {
-		f, err := Choose(files, b)
-		if err != nil {
-			f.Problem = err.Error()
-		}
-		all = append(all, f)
-		if b.Name == name {
-			one = f
-		}
+	for _, b := range firmware.Wanted(files) {
+		all = append(all, firmware.Choose(files, b, firmware.State{}))
 	}
-	if one.Problem != "" {
-		return one, all, errors.New(one.Problem)
+	one = firmware.Choose(files, b, firmware.State{})
+	return one, all, one.Err()
+}
+
+// copyTree writes the device tree that the kernel gets, with overlays and parameters, to a file of the host. What cannot be
+// merged is a warning of the firmware.
+func copyTree(files fs.FS, f *firmware.Choice, target string) error {
+	if len(f.Overlays) == 0 && len(f.Parameters) == 0 {
+		return copyOut(files, target, f.DeviceTree)
 	}
-	return one, all, nil
+	tree, warnings, err := f.Tree(files)
+	if err != nil {
+		return err
+	}
+	f.Warnings = append(f.Warnings, warnings...)
+	return os.WriteFile(target, tree, 0o666)
 }
 
 // bootable checks for the magic numbers of an arm64 kernel (Documentation/arch/arm64/booting.rst of Linux) or of gzip, the
 // formats that the firmware and QEMU load.
-func bootable(file string, f Firmware) error {
+func bootable(file string, f firmware.Choice) error {
 	k, err := os.Open(file)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package qemu
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,7 +22,7 @@ const (
 	rootSize  = 2048
 )
 
-// testImage writes an image with files in its boot partition; its root partition holds only the magic number of ext4.
+// testImage writes an image with files in its boot partition, among them the firmware of a Pi 4; its root partition holds only the magic number of ext4.
 func testImage(t *testing.T, files map[string][]byte) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "test.img")
@@ -35,7 +36,9 @@ func testImage(t *testing.T, files map[string][]byte) string {
 	require.NoError(t, d.Partition(table))
 	fat, err := fat32.Create(d.Backend, fatSize*512, fatStart*512, 512, "bootfs", false)
 	require.NoError(t, err)
-	for name, data := range files {
+	all := map[string][]byte{"start4.elf": []byte("firmware"), "fixup4.dat": []byte("firmware")}
+	maps.Copy(all, files)
+	for name, data := range all {
 		if dir := filepath.Dir(name); dir != "." {
 			require.NoError(t, fat.Mkdir(dir))
 		}
@@ -174,4 +177,18 @@ func TestReadOnly(t *testing.T) {
 	after, err := os.Stat(name)
 	require.NoError(t, err)
 	require.Equal(t, before.ModTime(), after.ModTime())
+}
+
+func TestChoices(t *testing.T) {
+	img, err := Open(testImage(t, map[string][]byte{"config.txt": []byte("# boards: pi4 cm4\n"), "kernel8.img": nil}))
+	require.NoError(t, err)
+	defer img.Close()
+	one, all, err := choices(img.Boot(), "cm4")
+	require.NoError(t, err)
+	require.Equal(t, "kernel8.img", one.Kernel)
+	require.Len(t, all, 2, "the boards for which the image was built")
+	_, _, err = choices(img.Boot(), "pi5")
+	require.EqualError(t, err, "pi5: no compatible device tree: bcm2712-rpi-5-b.dtb is missing (os_check)")
+	_, _, err = choices(img.Boot(), "pi2")
+	require.ErrorContains(t, err, `unknown board "pi2", want pi3`)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/layers/firmware"
 	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
@@ -28,7 +29,7 @@ func Judge(r *Result) []string {
 	)
 }
 
-func judgeBoards(boards []Firmware) []string {
+func judgeBoards(boards []firmware.Choice) []string {
 	var list []string
 	for _, f := range boards {
 		if f.Problem != "" {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/layers/firmware"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
@@ -19,7 +20,7 @@ func goodResult() *Result {
 	}
 	const path = "/usr/lib/systemd/system/a.service"
 	return &Result{
-		Boards: []Firmware{{Board: "pi4"}},
+		Boards: []firmware.Choice{{Board: "pi4"}},
 		Report: &report.Boot{
 			Version: report.Version,
 			Choice:  report.Choice{Stage: 1, Bundle: "/var/lib/forklift/stages/1"},

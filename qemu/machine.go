@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/layers/firmware"
 )
 
 // Machine is an entry of the table of QEMU machines: QEMU's arguments, and how the machine differs from others.
@@ -90,7 +92,7 @@ func MachineNames() []string {
 // kernelCmdline returns the kernel's command line: that of cmdline.txt, with serial0 replaced by the serial port, as the
 // firmware does it, and with the serial port as the last console, which is the one that Linux uses as /dev/console. The
 // words behind it start a root shell for the agent.
-func (m Machine) kernelCmdline(f Firmware, kvm bool) string {
+func (m Machine) kernelCmdline(f firmware.Choice, kvm bool) string {
 	console, tty := m.Console, m.Tty
 	extra := append([]string{}, m.Cmdline...)
 	if m.DeviceTree && strings.HasPrefix(path.Base(f.DeviceTree), vendorTree) {

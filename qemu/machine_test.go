@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/PlanktoScope/pkbuild/layers/firmware"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,15 +28,15 @@ func TestKernelCmdline(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tt.want, Machines()[0].kernelCmdline(Firmware{Cmdline: tt.file}, false))
+			require.Equal(t, tt.want, Machines()[0].kernelCmdline(firmware.Choice{Cmdline: tt.file}, false))
 		})
 	}
 	m, err := machine("raspi3b")
 	require.NoError(t, err)
 	require.Equal(t, "console=ttyS1,115200 module_blacklist=bcm2835_wdt,vchiq systemd.debug_shell=ttyS1 "+
-		"systemd.mask=serial-getty@ttyS1.service", m.kernelCmdline(Firmware{Cmdline: "console=serial0,115200", DeviceTree: "bcm2837-rpi-3-b.dtb"}, true))
+		"systemd.mask=serial-getty@ttyS1.service", m.kernelCmdline(firmware.Choice{Cmdline: "console=serial0,115200", DeviceTree: "bcm2837-rpi-3-b.dtb"}, true))
 	require.Equal(t, "console=ttyS0,115200 module_blacklist=bcm2835_wdt,vchiq 8250.nr_uarts=1 systemd.debug_shell=ttyS0 "+
-		"systemd.mask=serial-getty@ttyS0.service", m.kernelCmdline(Firmware{Cmdline: "console=serial0,115200", DeviceTree: "x/bcm2710-rpi-3-b.dtb"}, true))
+		"systemd.mask=serial-getty@ttyS0.service", m.kernelCmdline(firmware.Choice{Cmdline: "console=serial0,115200", DeviceTree: "x/bcm2710-rpi-3-b.dtb"}, true))
 }
 
 func testInvocation() invocation {
@@ -112,7 +113,7 @@ func TestMachine(t *testing.T) {
 	_, err = machine("raspi4b")
 	require.ErrorContains(t, err, "machine raspi4b boots no image: QEMU's model lacks the SD controller")
 	for _, m := range Machines() {
-		_, err := board(m.Board)
+		_, err := firmware.Named(m.Board)
 		require.NoError(t, err, m.Name)
 		require.NotEqual(t, m.Missing == "", m.Tty == "", m.Name)
 		require.Equal(t, m.Channel == nil && m.Missing == "", m.Tty == m.Console, m.Name)

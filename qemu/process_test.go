@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/internal/needs"
+	"github.com/PlanktoScope/pkbuild/layers/firmware"
 )
 
 // fakeMode is the environment variable that makes this test program a fake QEMU. Its value selects what the machine does,
@@ -360,7 +361,7 @@ func TestBootable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "kernel")
 			require.NoError(t, os.WriteFile(file, []byte(tt.kernel), 0o600))
-			err := bootable(file, Firmware{Board: "pi3", Kernel: "k", Bits: tt.bits})
+			err := bootable(file, firmware.Choice{Board: "pi3", Kernel: "k", Bits: tt.bits})
 			if tt.want == "" {
 				require.NoError(t, err)
 				return

@@ -1,18 +1,19 @@
 package qemu
 
 import (
+	"github.com/PlanktoScope/pkbuild/layers/firmware"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // Result is the state of a booted guest: boot report, units, mounts and results of checks.
 type Result struct {
-	Machine     string     `json:"machine"`
-	Accelerated bool       `json:"accelerated"` // by KVM
-	Command     []string   `json:"command"`     // QEMU's command line, to be run in Dir
-	Dir         string     `json:"dir"`         // directory of the boot's files
-	Console     string     `json:"console"`     // path of the console's log
-	Firmware    Firmware   `json:"firmware"`    // choices that were booted
-	Boards      []Firmware `json:"boards"`      // choices of all boards
+	Machine     string            `json:"machine"`
+	Accelerated bool              `json:"accelerated"` // by KVM
+	Command     []string          `json:"command"`     // QEMU's command line, to be run in Dir
+	Dir         string            `json:"dir"`         // directory of the boot's files
+	Console     string            `json:"console"`     // path of the console's log
+	Firmware    firmware.Choice   `json:"firmware"`    // choices that were booted
+	Boards      []firmware.Choice `json:"boards"`      // choices of the boards for which the image was built
 
 	Foreign  bool             `json:"foreign"`             // the image has no pkinit: it was not built by pkbuild
 	Report   *report.Boot     `json:"report"`              // pkinit's report, nil if there is none

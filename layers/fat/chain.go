@@ -8,16 +8,17 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// volume is an existing FAT32 file system.
+// volume is an existing file system.
 type volume struct {
 	geometry
-	r      io.ReaderAt
-	start  int64  // of the file system in r
-	table  int64  // offset of the active FAT
-	root   uint32 // first cluster of the root directory
-	page   []byte // part of the FAT that was read last
-	pageAt int64  // its offset in the FAT; -1: none
-	used   bitmap // clusters of the chains that were followed
+	r           io.ReaderAt
+	start       int64      // of the file system in r
+	table       int64      // offset of the active FAT
+	rootCluster uint32     // first of the root directory; 0 on FAT12 and FAT16
+	page        []byte     // part of the FAT that was read last
+	pageAt      int64      // its offset in the FAT; -1: none
+	used        bitmap     // clusters of the chains that were followed
+	old         *oldVolume // of a FAT12 or FAT16; nil: FAT32
 }
 
 // bitmap has a bit for each cluster.
@@ -36,6 +37,9 @@ const pageSize = 64 << 10
 
 // next returns the entry of a cluster in the FAT.
 func (v *volume) next(cluster uint32) (uint32, error) {
+	if v.old != nil {
+		return v.old.entries[cluster], nil
+	}
 	at := 4 * int64(cluster)
 	if page := at / pageSize * pageSize; page != v.pageAt {
 		v.pageAt = -1

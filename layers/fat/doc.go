@@ -7,6 +7,6 @@
 // FAT has no owners, modes, links, devices or extended attributes. Owners, modes and extended attributes are dropped;
 // links and devices are errors, and so are names and sizes that FAT32 cannot hold.
 //
-// The format is that of Microsoft's "FAT32 File System Specification", 1.03. The package neither changes existing file
-// systems nor reads FAT12, FAT16 and exFAT.
+// The format is that of Microsoft's "FAT32 File System Specification", 1.03. FAT12 and FAT16 are only read. The package
+// neither changes existing file systems nor reads exFAT.
 package fat

@@ -22,6 +22,7 @@ type geometry struct {
 	reserved int64
 	fat      int64 // of each FAT
 	copies   int64 // number of FATs
+	root     int64 // of the root directory of a FAT12 or FAT16, which lies before the clusters
 	clusters uint32
 }
 
@@ -38,7 +39,7 @@ func newGeometry(size, cluster, growTo int64) geometry {
 }
 
 // data is the offset of the first cluster.
-func (g geometry) data() int64 { return g.reserved + g.copies*g.fat }
+func (g geometry) data() int64 { return g.reserved + g.copies*g.fat + g.root }
 
 // offset is where a cluster starts.
 func (g geometry) offset(cluster uint32) int64 { return g.data() + int64(cluster-firstData)*g.cluster }

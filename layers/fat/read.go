@@ -19,9 +19,13 @@ func Read(ctx context.Context, r io.ReaderAt, offset, size int64) (*tree.Tree, e
 	if err != nil {
 		return nil, err
 	}
+	return v.files(ctx)
+}
+
+func (v *volume) files(ctx context.Context) (*tree.Tree, error) {
 	t := tree.New()
 	t.Root.Mode = readMode
-	if err := v.readTree(ctx, t, "", v.root); err != nil {
+	if err := v.readTree(ctx, t, "", v.rootCluster); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -48,7 +52,7 @@ func openVolume(r io.ReaderAt, start, size int64) (*volume, error) {
 	v.fat = int64(boot.FATSectors) * sector
 	v.size = int64(boot.Sectors) * sector
 	v.copies = int64(boot.FATs)
-	v.table, v.root = v.reserved, boot.RootCluster
+	v.table, v.rootCluster = v.reserved, boot.RootCluster
 	if active := int64(boot.Flags & 0xf); boot.Flags&0x80 != 0 && active < v.copies {
 		v.table += active * v.fat
 	}
@@ -118,7 +122,7 @@ func (v *volume) readTree(ctx context.Context, t *tree.Tree, dir string, cluster
 		n := &tree.Node{Mode: readMode, ModTime: e.time()}
 		if e.Attributes&attrDirectory == 0 {
 			n.Type = tree.Regular
-			if n.Content, err = v.content(e.cluster(), int64(e.Size)); err != nil {
+			if n.Content, err = v.content(v.first(e), int64(e.Size)); err != nil {
 				return fmt.Errorf("/%s: %w", name, err)
 			}
 		}
@@ -126,7 +130,7 @@ func (v *volume) readTree(ctx context.Context, t *tree.Tree, dir string, cluster
 			return err
 		}
 		if n.Type == tree.Directory {
-			if err := v.readTree(ctx, t, name, e.cluster()); err != nil {
+			if err := v.readTree(ctx, t, name, v.first(e)); err != nil {
 				return err
 			}
 		}

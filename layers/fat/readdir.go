@@ -15,6 +15,9 @@ type namedEntry struct {
 
 // readDirectory reads the entries of a directory, without volume label, "." and "..".
 func (v *volume) readDirectory(cluster uint32) ([]namedEntry, error) {
+	if v.old != nil && cluster == v.rootCluster {
+		return v.oldRoot()
+	}
 	limit := int64(maxDirectory * entrySize)
 	runs, err := v.chain(cluster, roundUp(limit, v.cluster)/v.cluster)
 	if err != nil {

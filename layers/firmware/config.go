@@ -1,12 +1,10 @@
-package qemu
+package firmware
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 )
@@ -15,33 +13,52 @@ import (
 const (
 	maxLine    = 98 // characters; the rest of a line is ignored
 	maxInclude = 8  // nesting depth of includes; the firmware's own limit is not documented
+	maxConfig  = 16 << 10
 )
 
-// config holds the properties that config.txt, with the files that it includes, sets for one board.
+// config holds the properties that config.txt, with the files that it includes, sets for one board in one state.
 type config struct {
 	board    Board
+	state    State
 	files    fs.FS
+	name     string            // of the file: config.txt or tryboot.txt
+	missing  bool              // the file does not exist
 	values   map[string]string // last value of each property
+	second   map[string]string // the same without included files, as the second stage reads it
+	overlays []Overlay         // in the order of the file; the parameters of the base are those of the first, which has no name
 	closed   map[string]bool   // kinds of the current filters that do not match
 	depth    int
 	warnings []string
 }
 
+// Overlay is a device tree overlay with its parameters.
+type Overlay struct {
+	File       string   `json:"file"`
+	Parameters []string `json:"parameters,omitempty"` // such as speed=5000; one without a value is switched on
+}
+
 // readConfig reads a file in the format of config.txt as the firmware of a board would. A missing file is empty, as it is
 // to the firmware.
-func readConfig(files fs.FS, name string, b Board) (*config, error) {
-	c := &config{board: b, files: files, values: map[string]string{}, closed: map[string]bool{}}
+func readConfig(files fs.FS, name string, b Board, s State) (*config, error) {
+	c := &config{
+		board: b, state: s, files: files, name: name,
+		values: map[string]string{}, second: map[string]string{}, closed: map[string]bool{}, overlays: make([]Overlay, 1),
+	}
 	return c, c.read(name)
 }
 
 func (c *config) read(name string) error {
 	data, err := fs.ReadFile(c.files, name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		c.missing = c.depth == 0
 		c.warn("%s does not exist", name)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(data) > maxConfig && c.board.Family == Pi5 {
+		c.warn("%s has %d bytes; early firmware of the Pi 5 did not start with more than %d", name, len(data), maxConfig)
 	}
 	n := 0
 	for line := range bytes.Lines(data) {
@@ -51,10 +68,6 @@ func (c *config) read(name string) error {
 		}
 	}
 	return nil
-}
-
-func (c *config) warn(format string, args ...any) {
-	c.warnings = append(c.warnings, fmt.Sprintf(format, args...))
 }
 
 func (c *config) line(place, line string) error {
@@ -83,9 +96,30 @@ func (c *config) line(place, line string) error {
 	case key == "include" || key == "initramfs":
 		c.warn("%s: %s takes no equals sign", place, key)
 	default:
-		c.values[key] = strings.TrimRight(value, " \t")
+		c.set(key, strings.TrimRight(value, " \t"))
 	}
 	return nil
+}
+
+// set sets a property. Those of device trees add up.
+func (c *config) set(key, value string) {
+	last := &c.overlays[len(c.overlays)-1]
+	switch key {
+	case "dtparam":
+		last.Parameters = append(last.Parameters, strings.Split(value, ",")...)
+		return
+	case "dtoverlay":
+		name, parameters, more := strings.Cut(value, ",")
+		c.overlays = append(c.overlays, Overlay{File: name})
+		if more {
+			c.overlays[len(c.overlays)-1].Parameters = strings.Split(parameters, ",")
+		}
+		return
+	}
+	c.values[key] = value
+	if c.depth == 0 {
+		c.second[key] = value
+	}
 }
 
 // command executes include and initramfs, which are written without an equals sign.
@@ -105,59 +139,20 @@ func (c *config) command(place string, words []string) error {
 	return nil
 }
 
-// section applies a filter to the following lines. Filters of one kind replace one another, those of different kinds must
-// all match, and [all] ends them.
-func (c *config) section(place, line string) {
-	filter, ok := strings.CutSuffix(line[1:], "]")
-	if !ok {
-		c.warn("%s: filter %q has no closing bracket", place, line)
-		filter = ""
-	}
-	if filter == "all" {
-		clear(c.closed)
-		return
-	}
-	kind, applies := c.board.filter(filter)
-	if kind == "" {
-		c.warn("%s: unknown filter %q does not match", place, line)
-	}
-	if applies {
-		delete(c.closed, kind)
-		return
-	}
-	c.closed[kind] = true
+func (c *config) flag(key string) bool {
+	value, set := c.values[key]
+	return set && value != "0"
 }
 
-// filter returns the kind of a filter, "" if it is unknown, and whether it matches a board without a screen, with nothing
-// on its GPIO pins, without the tryboot flag, and with a serial number that no file names.
-func (b Board) filter(f string) (kind string, applies bool) {
-	name, value, _ := strings.Cut(f, "=")
-	switch {
-	case f == "none", f == "tryboot":
-		return f, false
-	case name == "board-type":
-		n, err := strconv.ParseUint(value, 0, 64)
-		return "model", err == nil && n == b.Type
-	case name == "EDID":
-		return name, false
-	case strings.HasPrefix(f, "HDMI:"): // the port to which display settings belong
-		return "HDMI", true
-	case strings.HasPrefix(f, "0x"):
-		return "serial", false
-	case strings.HasPrefix(f, "pi"), strings.HasPrefix(f, "cm"):
-		return "model", slices.Contains(b.Filters, f)
-	}
-	number, ok := strings.CutPrefix(name, "gpio")
-	if pin, err := strconv.ParseUint(number, 10, 8); ok && err == nil {
-		return "gpio", value == pull(pin)
-	}
-	return "", false
+func (c *config) exists(name string) bool {
+	info, err := fs.Stat(c.files, name)
+	return err == nil && !info.IsDir()
 }
 
-// pull is the level of a GPIO pin that is not connected (BCM2711 ARM Peripherals, table of GPIO pins).
-func pull(pin uint64) string {
-	if pin <= 8 {
-		return "1"
+// join returns the path of a file that config.txt names: behind the prefix, unless the name begins with a slash.
+func join(prefix, name string) string {
+	if abs, ok := strings.CutPrefix(name, "/"); ok {
+		return abs
 	}
-	return "0"
+	return strings.TrimPrefix(prefix, "/") + name
 }

@@ -1,6 +1,7 @@
-package qemu
+package firmware
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -10,7 +11,7 @@ import (
 
 func testBoard(t testing.TB, name string) Board {
 	t.Helper()
-	b, err := board(name)
+	b, err := Named(name)
 	require.NoError(t, err)
 	return b
 }
@@ -27,6 +28,7 @@ func TestReadConfig(t *testing.T) {
 	tests := map[string]struct {
 		text     string
 		board    string // pi4 if empty
+		state    State
 		kernel   string // the property kernel, after all
 		warnings []string
 	}{
@@ -43,18 +45,46 @@ func TestReadConfig(t *testing.T) {
 		"no property": {
 			text: "\nkernel\n", warnings: []string{`config.txt:2: "kernel" is not property=value`},
 		},
-		"own section":                          {text: "[pi4]\nkernel=a", kernel: "a"},
-		"section of another model":             {text: "[pi5]\nkernel=a"},
-		"plus is another model":                {text: "[pi3+]\nkernel=a", board: "pi3"},
-		"compute module":                       {text: "[cm4]\nkernel=a"},
-		"model replaces model":                 {text: "[pi5]\n[pi4]\nkernel=a", kernel: "a"},
-		"all ends":                             {text: "[pi5]\nkernel=a\n[all]\nkernel=b", kernel: "b"},
-		"kinds combine":                        {text: "[EDID=VSC-TD2220]\n[pi4]\nkernel=a"},
-		"kinds combine, all ends":              {text: "[EDID=VSC-TD2220]\n[pi4]\n[all]\nkernel=a", kernel: "a"},
-		"none":                                 {text: "[none]\nkernel=a"},
-		"none outlasts a model":                {text: "[none]\n[pi4]\nkernel=a"},
-		"tryboot":                              {text: "kernel=a\n[tryboot]\nkernel=b", kernel: "a"},
-		"serial number":                        {text: "[0x12345678]\nkernel=a"},
+		"own section":                       {text: "[pi4]\nkernel=a", kernel: "a"},
+		"section of another model":          {text: "[pi5]\nkernel=a"},
+		"plus is another model":             {text: "[pi3+]\nkernel=a", board: "pi3"},
+		"compute module":                    {text: "[cm4]\nkernel=a"},
+		"model replaces model":              {text: "[pi5]\n[pi4]\nkernel=a", kernel: "a"},
+		"all ends":                          {text: "[pi5]\nkernel=a\n[all]\nkernel=b", kernel: "b"},
+		"kinds combine":                     {text: "[EDID=VSC-TD2220]\n[pi4]\nkernel=a"},
+		"kinds combine, all ends":           {text: "[EDID=VSC-TD2220]\n[pi4]\n[all]\nkernel=a", kernel: "a"},
+		"none":                              {text: "[none]\nkernel=a"},
+		"none outlasts a model":             {text: "[none]\n[pi4]\nkernel=a"},
+		"tryboot":                           {text: "kernel=a\n[tryboot]\nkernel=b", kernel: "a"},
+		"another serial number":             {text: "[0x12345678]\nkernel=a"},
+		"own serial number":                 {text: "[0x12345678]\nkernel=a", state: State{Serial: 0x12345678}, kernel: "a"},
+		"tryboot flag":                      {text: "kernel=a\n[tryboot]\nkernel=b", state: State{Tryboot: true}, kernel: "b"},
+		"pin that is connected":             {text: "[gpio4=0]\nkernel=a", state: State{Pins: map[int]bool{4: false}}, kernel: "a"},
+		"pi3 on a 3B+":                      {text: "[pi3]\nkernel=a", board: "pi3+", kernel: "a"},
+		"pi3+ on a 3B+":                     {text: "[pi3+]\nkernel=a", board: "pi3+", kernel: "a"},
+		"pi3 on a Zero 2 W":                 {text: "[pi3]\nkernel=a", board: "zero2w"},
+		"pi02 on a Zero 2 W":                {text: "[pi0]\n[pi0w]\n[pi02]\nkernel=a", board: "zero2w", kernel: "a"},
+		"pi4 on a 400":                      {text: "[pi4]\nkernel=a", board: "pi400", kernel: "a"},
+		"pi400 on a Pi 4":                   {text: "[pi400]\nkernel=a"},
+		"cm4s on a CM4":                     {text: "[cm4s]\nkernel=a", board: "cm4"},
+		"pi5 on a CM5":                      {text: "[pi5]\nkernel=a", board: "cm5", kernel: "a"},
+		"pi5 on a CM5, bootloader of 2023":  {text: "[pi5]\nkernel=a", board: "cm5", state: State{Bootloader: date("2023-12-01")}},
+		"pi5 on a Pi 5, bootloader of 2023": {text: "[pi5]\nkernel=a", board: "pi5", state: State{Bootloader: date("2023-12-01")}, kernel: "a"},
+		"boot_partition":                    {text: "[boot_partition=1]\nkernel=a", kernel: "a"},
+		"boot_partition of another":         {text: "[boot_partition=3]\nkernel=a"},
+		"number":                            {text: "[boot_arg1=42]\nkernel=a", state: State{Args: map[string]uint64{"boot_arg1": 42}}, kernel: "a"},
+		"number in hexadecimal":             {text: "[boot_arg1=0x2a]\nkernel=a", state: State{Args: map[string]uint64{"boot_arg1": 42}}, kernel: "a"},
+		"another number":                    {text: "[boot_arg1=42]\nkernel=a"},
+		"number below":                      {text: "[boot_count<3]\nkernel=a", state: State{Args: map[string]uint64{"boot_count": 2}}, kernel: "a"},
+		"number not below":                  {text: "[boot_count<2]\nkernel=a", state: State{Args: map[string]uint64{"boot_count": 2}}},
+		"number above":                      {text: "[boot_count>1]\nkernel=a", state: State{Args: map[string]uint64{"boot_count": 2}}, kernel: "a"},
+		"mask":                              {text: "[bootvar0&0x2]\nkernel=a", state: State{Args: map[string]uint64{"bootvar0": 6}}, kernel: "a"},
+		"mask without the bit":              {text: "[bootvar0&0x1]\nkernel=a", state: State{Args: map[string]uint64{"bootvar0": 6}}},
+		"mask and value":                    {text: "[bootvar0&0x3=2]\nkernel=a", state: State{Args: map[string]uint64{"bootvar0": 6}}, kernel: "a"},
+		"number, older bootloader": {
+			text: "[boot_arg1=0]\nkernel=a", state: State{Bootloader: date("2024-12-01")},
+			warnings: []string{`config.txt:1: unknown filter "[boot_arg1=0]" does not match`},
+		},
 		"board type":                           {text: "[board-type=0x11]\nkernel=a", kernel: "a"},
 		"board type in decimal":                {text: "[board-type=17]\nkernel=a", kernel: "a"},
 		"another board type":                   {text: "[board-type=0x14]\nkernel=a"},
@@ -98,33 +128,10 @@ func TestReadConfig(t *testing.T) {
 			files := bootPartition(map[string]string{
 				"config.txt": tt.text, "more.txt": "kernel=more\n", "five.txt": "[pi5]\n",
 			})
-			c, err := readConfig(files, "config.txt", testBoard(t, firstOf(tt.board, "pi4")))
+			c, err := readConfig(files, "config.txt", testBoard(t, cmp.Or(tt.board, "pi4")), tt.state)
 			require.NoError(t, err)
 			require.Equal(t, tt.kernel, c.values["kernel"])
 			require.Equal(t, tt.warnings, c.warnings)
 		})
 	}
-}
-
-func FuzzChoose(f *testing.F) {
-	f.Add("kernel=vmlinuz\ninitramfs a,b followkernel\n[pi5]\nkernel=vmlinuz\n[all]\n",
-		"console=serial0,115200 root=PARTUUID=1-02\n")
-	f.Add("os_prefix=new/\nauto_initramfs=1\ninclude config.txt\n[gpio4=1]\n[EDID=x]\n[none]\n[board-type=0x11]\n",
-		"quiet")
-	f.Add("[", "\n")
-	f.Fuzz(func(t *testing.T, config, cmdline string) {
-		files := bootPartition(map[string]string{
-			"config.txt": config, "cmdline.txt": cmdline, "kernel8.img": "", "vmlinuz": "", "a": "", "b": "",
-		})
-		for _, b := range Boards() {
-			choice, err := Choose(files, b)
-			if err != nil {
-				continue
-			}
-			for _, name := range append([]string{choice.Kernel}, choice.Initramfs...) {
-				require.Contains(t, files, name)
-			}
-			require.NotContains(t, Machines()[0].kernelCmdline(choice, false), "\n")
-		}
-	})
 }

@@ -1,0 +1,29 @@
+package firmware
+
+import (
+	"bytes"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// boardsComment begins the line of config.txt that names the boards for which an image was built.
+const boardsComment = "# boards: "
+
+// BoardsComment returns the line of config.txt, without its end, that names the boards for which an image was built.
+func BoardsComment(names []string) string { return boardsComment + strings.Join(names, " ") }
+
+// Wanted returns the boards for which an image was built, according to the comment in its config.txt; Pi 3, 4 and 5 if there
+// is none.
+func Wanted(files fs.FS) []Board {
+	names := []string{"pi3", "pi4", "pi5"}
+	data, err := fs.ReadFile(files, "config.txt")
+	if err == nil {
+		for line := range bytes.Lines(data) {
+			if list, ok := strings.CutPrefix(string(line), boardsComment); ok {
+				names = strings.Fields(list)
+			}
+		}
+	}
+	return slices.DeleteFunc(Boards(), func(b Board) bool { return !slices.Contains(names, b.Name) })
+}

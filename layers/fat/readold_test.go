@@ -17,7 +17,7 @@ func TestReadAny(t *testing.T) {
 	want := files(t, "config.txt", "Mixed Case.txt", "a/b/c", "UPPER.TXT")
 	put(t, want, "big", regular(strings.Repeat("0123456789abcdef", 20_000)))
 	dir := t.TempDir()
-	require.NoError(t, want.Extract(t.Context(), dir))
+	require.NoError(t, want.Extract(t.Context(), dir, tree.ExtractOptions{}))
 	entries, err := filepath.Glob(dir + "/*")
 	require.NoError(t, err)
 	for _, width := range []struct {

@@ -49,6 +49,7 @@ func TestLadder(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want.stage, b.Choice.Stage, boots)
 		require.Equal(t, want.overrides, b.Choice.Overrides, boots)
+		require.Equal(t, want.overrides != report.AllOverrides, b.Choice.Ladder != "", boots)
 		files, err := r.ListFiles("/var/lib/overlays/overrides")
 		require.NoError(t, err)
 		require.Equal(t, want.left, strings.Join(slices.Sorted(maps.Keys(files)), " "), boots)

@@ -34,6 +34,7 @@ func (SelectStage) Do(b *Boot) error {
 	}
 	b.Report.Choice = report.Choice{
 		Stage: choice.Stage, Reason: choice.Reason, Attempt: choice.Attempt, Overrides: overridesOf(choice.Rung),
+		Ladder: choice.Rung.Text(),
 	}
 	if choice.Stage != 0 {
 		b.Report.Choice.Bundle = path.Join(stages.Dir, strconv.Itoa(choice.Stage))

@@ -46,6 +46,14 @@ var rungNames = [...]string{
 
 func (r Rung) String() string { return rungNames[r] }
 
+// Text returns what a boot on the rung leaves out; "" on the lowest rung.
+func (r Rung) Text() string {
+	if r == AllOverrides {
+		return ""
+	}
+	return r.String()
+}
+
 // climb changes the choice of a proven stage if boots of it ended without a verdict. A stage that never had a verdict
 // stays on the lowest rung: nothing on such a device gives verdicts.
 func climb(s Snapshot, c Choice) Choice {

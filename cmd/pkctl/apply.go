@@ -55,7 +55,7 @@ func (a *applyFlags) run(cmd *cobra.Command) error {
 	log := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 	d := apply.Device{
 		Docker: apply.CLI{Pull: a.pull}, System: apply.Systemd{Stage: boot.Choice.Stage}, Store: apply.Dir(dev.Store),
-		StageDirs: []string{a.bundle, dev.Store, stages.Dir}, Bundle: a.bundle, Checks: a.checks, Now: time.Now, Log: log,
+		StageDirs: []string{a.bundle, dev.Store, stages.Dir}, Bundle: a.bundle, Checks: a.checks, Suspect: dev.SuspectOverrides, Now: time.Now, Log: log,
 	}
 	limited, cancel := context.WithTimeout(cmd.Context(), a.options.Timeout)
 	err = dev.Purge(limited, func(apps []string) error { return d.Purge(limited, apps) })

@@ -19,6 +19,9 @@ func messageOfTheDay(s *device.Status) []string {
 			out = append(out, fmt.Sprintf("Stage %d failed on %s; %s runs.", f.Stage, f.When, stages.Name(s.Running.Stage)))
 		}
 	}
+	if s.Running.Ladder != "" {
+		out = append(out, fmt.Sprintf("Boots ended without a verdict; this one runs %s (pkctl override check).", s.Running.Ladder))
+	}
 	switch {
 	case s.Degraded:
 		out = append(out, "The device is degraded.")

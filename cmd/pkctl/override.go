@@ -15,7 +15,7 @@ func overrideCommand() *cobra.Command {
 	f := &flags{}
 	cmd := cli.Group("override", "List, explain and revert what the device's user changed in /etc and /usr",
 		overrideLsCommand(f), overrideDiffCommand(f), overrideWhyCommand(f),
-		overrideKeepCommand(f), overrideRevertCommand(f), overrideScanCommand(f))
+		overrideKeepCommand(f), overrideRevertCommand(f), overrideScanCommand(f), overrideCheckCommand(f))
 	f.addBoot(cmd)
 	f.addState(cmd)
 	return cmd

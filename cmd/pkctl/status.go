@@ -43,6 +43,9 @@ func printStatus(w io.Writer, s *device.Status) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("running", "%s (%s)", stages.Name(s.Running.Stage), s.Running.Reason)
+	if s.Running.Ladder != "" {
+		row("recovery", "%s, after boots without a verdict", s.Running.Ladder)
+	}
 	if s.Running.Pallet != "" {
 		row("pallet", "%s %s", s.Running.Pallet, s.Running.VersionText())
 	}
@@ -52,6 +55,9 @@ func printStatus(w io.Writer, s *device.Status) error {
 	row("next boot", "%s (%s)", stages.Name(s.Next.Stage), s.Next.Reason)
 	if s.Next.Pallet != "" && s.Next.Stage != s.Running.Stage {
 		row("", "%s %s", s.Next.Pallet, s.Next.VersionText())
+	}
+	if s.Next.Ladder != "" {
+		row("", "recovery: %s", s.Next.Ladder)
 	}
 	if s.Reset != nil {
 		row("to be reset", "%s", describeReset(*s.Reset))

@@ -38,6 +38,8 @@ func TestMessageOfTheDay(t *testing.T) {
 		}, []string{"The next boot starts with no stage.", "  parse forklift-stage-store.yml: broken", "  no stage is next", "See pkctl status."}},
 		"hidden updates": {func(s *device.Status) { s.Hiding = []string{"/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e"} },
 			[]string{"Your changes hide updates: /etc/a, /etc/b, /etc/c and 2 more (pkctl override ls --hiding).", "See pkctl status."}},
+		"ladder": {func(s *device.Status) { s.Running.Ladder = "without overrides" },
+			[]string{"Boots ended without a verdict; this one runs without overrides (pkctl override check).", "See pkctl status."}},
 		"reset": {func(s *device.Status) { s.Reset = &override.Reset{Stage: 1, Containers: true} },
 			[]string{"A reset is queued: start with stage 1, delete containers and volumes of stages.", "See pkctl status."}},
 	} {
@@ -52,7 +54,7 @@ func TestMessageOfTheDay(t *testing.T) {
 func TestPrintStatus(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, printStatus(&out, &device.Status{
-		Running: device.RunningStage{Stage: 2, Reason: "x", Origin: device.Origin{Pallet: "example.org/p", Version: "v1", Changed: true}},
+		Running: device.RunningStage{Stage: 2, Reason: "x", Ladder: "without overrides", Origin: device.Origin{Pallet: "example.org/p", Version: "v1", Changed: true}},
 		Next:    device.NextBoot{Stage: 3, Reason: "y", Origin: device.Origin{Pallet: "example.org/p", Changed: true}},
 		Verdict: &device.Verdict{Result: stages.Good, When: "then"},
 		Reset:   &override.Reset{Stage: 3, Overrides: true},
@@ -60,6 +62,7 @@ func TestPrintStatus(t *testing.T) {
 		Hiding:  []string{"/etc/a"}, Queued: []string{"/etc/b"}, Problems: []string{"p"},
 	}))
 	require.Equal(t, `running         stage 2 (x)
+recovery        without overrides, after boots without a verdict
 pallet          example.org/p v1 (changed)
 verdict         good, on then
 next boot       stage 3 (y)

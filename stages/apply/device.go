@@ -16,9 +16,10 @@ type Device struct {
 	Docker    Docker
 	System    System
 	Store     Store
-	StageDirs []string // directories of stages: see Converger
-	Bundle    string   // directory of the bundle of this boot's stage
-	Checks    []string // directories of checks
+	StageDirs []string      // directories of stages: see Converger
+	Bundle    string        // directory of the bundle of this boot's stage
+	Checks    []string      // directories of checks
+	Suspect   func() string // returns a further reason of a bad verdict, such as changes of the user; nil, "": none
 	Now       func() time.Time
 	Log       func(line string) // receives progress, for people
 }
@@ -73,6 +74,11 @@ func (d Device) Apply(ctx context.Context, boot report.Boot, o Options) (*Report
 	}
 	if len(reasons) > 0 && errors.Is(context.Cause(limited), timeout) {
 		reasons = append(reasons, fmt.Sprintf("applying the stage %s", timeout))
+	}
+	if len(reasons) > 0 && d.Suspect != nil {
+		if reason := d.Suspect(); reason != "" {
+			reasons = append(reasons[:min(len(reasons), maxReasons-1)], reason)
+		}
 	}
 	r.close(d.Now(), reasons)
 	return r, d.recordVerdict(context.WithoutCancel(ctx), boot, r, o)

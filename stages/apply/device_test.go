@@ -21,6 +21,7 @@ var at = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 // scene is a device that boots unproven stage 3; stage 2 is the last proven one.
 type scene struct {
 	docker  *docker
+	suspect string
 	system  *system
 	store   *verdicts
 	boot    report.Boot
@@ -55,7 +56,7 @@ func (s *scene) addCheck(t *testing.T, name string) {
 func (s *scene) apply(ctx context.Context) (*apply.Report, error) {
 	d := apply.Device{
 		Docker: s.docker, System: s.system, Store: s.store, StageDirs: []string{home, s.bundle}, Bundle: s.bundle,
-		Checks: []string{s.checks}, Now: func() time.Time { return at }, Log: func(line string) { s.said = append(s.said, line) },
+		Checks: []string{s.checks}, Suspect: func() string { return s.suspect }, Now: func() time.Time { return at }, Log: func(line string) { s.said = append(s.said, line) },
 	}
 	return d.Apply(ctx, s.boot, s.options)
 }
@@ -293,4 +294,19 @@ func TestReportIsBounded(t *testing.T) {
 		_, err := apply.ParseReport([]byte(text))
 		require.EqualError(t, err, message)
 	}
+}
+
+// A bad verdict names what the user changed; a good one has no reasons.
+func TestSuspectOverrides(t *testing.T) {
+	s := newScene(t)
+	s.suspect = "changed by the user since the last good boot: /etc/fstab"
+	r, err := s.apply(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, stages.Good, r.Result)
+	require.Empty(t, r.Reasons)
+	s.docker.errs["up web"] = errors.New("no such file")
+	r, err = s.apply(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, stages.Failed, r.Result)
+	require.Equal(t, s.suspect, r.Reasons[len(r.Reasons)-1])
 }

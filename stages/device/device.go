@@ -29,6 +29,7 @@ type Device struct {
 	State   string // directory of the ledger of overrides and of what is queued for the next boot
 	Boot    string // pkinit's report of this boot
 	Applied string // report of applying the stage of this boot
+	Root    string // directory of the running system's files, such as device nodes; "" for /
 	Docker  Docker
 
 	Warn       func(error)          // receives what could not be read and is not needed

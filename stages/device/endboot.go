@@ -40,7 +40,11 @@ func (d Device) EndBoot(ctx context.Context, reason string, at time.Time) (reboo
 			return nil
 		}
 		reboot = true
-		return s.Judge(n, stages.Failed, at, reason)
+		reasons := []string{reason}
+		if suspect := d.SuspectOverrides(); suspect != "" {
+			reasons = append(reasons, suspect)
+		}
+		return s.Judge(n, stages.Failed, at, reasons...)
 	})
 	return reboot, err
 }

@@ -12,8 +12,9 @@ import (
 type NextBoot struct {
 	Stage    int      `json:"stage"` // 0 for none
 	Reason   string   `json:"reason"`
-	Reset    bool     `json:"reset"`    // whether the stage is the one of the queued reset
-	Problems []string `json:"problems"` // why it is not as it was asked for
+	Reset    bool     `json:"reset"`            // whether the stage is the one of the queued reset
+	Problems []string `json:"problems"`         // why it is not as it was asked for
+	Ladder   string   `json:"ladder,omitempty"` // what it leaves out after boots without a verdict; "" for nothing
 	Origin
 
 	attempt int
@@ -39,6 +40,7 @@ func (d Device) NextBoot() NextBoot {
 	}
 	choice := stages.Select(snapshot)
 	n.Stage, n.Reason, n.attempt = choice.Stage, choice.Reason, choice.Attempt
+	n.Ladder = choice.Rung.Text()
 	n.Origin = d.origin(n.Stage)
 	if n.Reset {
 		n.Reason = "reset; " + n.Reason

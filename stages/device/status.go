@@ -32,6 +32,7 @@ type Status struct {
 type RunningStage struct {
 	Stage  int    `json:"stage"` // 0 for none
 	Reason string `json:"reason"`
+	Ladder string `json:"ladder,omitempty"` // what this boot leaves out after boots without a verdict; "" for nothing
 	Origin
 }
 
@@ -81,6 +82,7 @@ func (s *Status) add(p string) {
 // ofBoot enters what pkinit reported, and the overrides in the overlays of this boot.
 func (s *Status) ofBoot(d Device, boot report.Boot) {
 	s.Running.Stage, s.Running.Reason = boot.Choice.Stage, boot.Choice.Reason
+	s.Running.Ladder = boot.Choice.Ladder
 	s.Running.Origin = d.origin(s.Running.Stage)
 	s.Degraded = boot.Degraded
 	for _, p := range boot.Problems {

@@ -49,6 +49,9 @@ type Choice struct {
 	Attempt int    `json:"attempt"` // which attempt at a stage not yet proven this is; 0 for a proven one
 
 	Overrides Overrides `json:"overrides"` // which of the user's changes are in force
+	// Ladder is what this boot leaves out since boots of a proven stage ended without a verdict, such as "without
+	// overrides"; "" if it leaves out nothing.
+	Ladder string `json:"ladder,omitempty"`
 }
 
 // Unusable is a stage that this boot selected but could not mount, with the reason.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
+	"github.com/PlanktoScope/pkbuild/qemu/writelog"
 )
 
 // Device is an emulated Raspberry Pi with its SD card, which implements scenario.Device. Each boot is a new QEMU
@@ -112,7 +113,7 @@ func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 	d.disk = d.card
 	if start.WriteLog {
 		d.disk = filepath.Join(dir, "running.img")
-		err := errors.Join(newLog(filepath.Join(dir, logFile)), copyCard(d.card, d.disk, 0))
+		err := errors.Join(writelog.Create(filepath.Join(dir, logFile)), copyCard(d.card, d.disk, 0))
 		if err != nil {
 			return err
 		}
@@ -327,8 +328,8 @@ func (d *Device) loseWrites(seed int) error {
 	if err != nil {
 		return err
 	}
-	stats, err := replay(card, log, rand.New(rand.NewPCG(uint64(seed), 1)))
-	fmt.Fprintf(d.o.Console, "\npower cut: %d writes since the last flush lost, %d torn, %d kept\n", stats.lost, stats.torn, stats.kept)
+	stats, err := writelog.Cut(card, log, rand.New(rand.NewPCG(uint64(seed), 1)))
+	fmt.Fprintf(d.o.Console, "\npower cut: %d writes since the last flush lost, %d torn, %d kept\n", stats.Lost, stats.Torn, stats.Kept)
 	err = errors.Join(err, card.Close(), os.Remove(d.disk))
 	d.disk = d.card
 	return err

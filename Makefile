@@ -19,7 +19,7 @@ SCENARIOS = $(OUT)/bin/pkbuild test --scenarios qemu/scenarios --jobs 2
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image containers services build boot test boot-test unit lint bench bench-debian bench-containers docs man deps clean
+.PHONY: help image containers services build boot test boot-test boot-soak unit lint bench bench-debian bench-containers docs man deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,10 @@ services: containers ## Build out/services.img from recipes/services.yml, with f
 build: ## Compile pkbuild, pkctl and the helpers that go into images
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkbuild ./cmd/pkbuild
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o $(OUT)/bin/pkctl ./cmd/pkctl
-	GOARCH=arm64 $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkinit-arm64 ./cmd/pkinit
-	GOARCH=arm64 $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkctl-arm64 ./cmd/pkctl
+	set -e; for arch in arm64 $(filter-out arm64,$(shell $(GO) env GOHOSTARCH)); do \
+		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkinit-$$arch ./cmd/pkinit; \
+		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkctl-$$arch ./cmd/pkctl; \
+	done
 
 boot: image ## Boot the image in QEMU and report its defects
 	$(OUT)/bin/pkbuild boot $(IMAGE)
@@ -56,6 +58,9 @@ boot-test: image services ## Run all scenarios in QEMU, two at a time
 	env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_BOOTS=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
 		PKBUILD_TEST_SERVICES=$(abspath $(OUT)/services.img) \
 		$(GO) test -timeout 60m -run 'TestDockerInTheImage|TestStandardPallet|TestExpectationsFail' -v ./testscripts
+
+boot-soak: image ## Cut the power N times (default 1000) at random moments, from a SEED, and check what each cut leaves
+	$(OUT)/bin/pkbuild soak --scenario qemu/scenarios/soak.yml --cuts $(or $(N),1000) $(if $(SEED),--seed $(SEED)) --sample 50 --jobs 2 $(if $(SOAK_DIR),--dir $(SOAK_DIR)) $(IMAGE)
 
 unit: ## Run the tests that need no image; skipped tests say what they lack
 	$(GO) test ./...

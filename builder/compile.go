@@ -69,8 +69,17 @@ func (c *compiler) diskImage() error {
 		Mounts:    mounts(r.Disk.Partitions),
 		Modules:   r.Boot.Modules,
 		Pkinit:    c.programs["pkinit"],
+		Arch:      c.foreign(),
 	})
 	return nil
+}
+
+// foreign returns the architecture of the plan unless it is a Raspberry Pi's.
+func (c *compiler) foreign() string {
+	if c.plan.Architecture == layers.Pi {
+		return ""
+	}
+	return c.plan.Architecture
 }
 
 // base adds the vendor's image and all packages, which lie below the other layers.

@@ -135,7 +135,7 @@ func (c *compiler) fileEntries(files []recipes.File) ([]layers.File, error) {
 			base.Type, base.Target, base.Mode = "symlink", f.Link, 0o777
 			out = append(out, base)
 		case f.Program != "":
-			base.Type, base.Program, base.SHA256 = "file", f.Program, c.programs[f.Program]
+			base.Type, base.Program, base.SHA256, base.Arch = "file", f.Program, c.programs[f.Program], c.foreign()
 			if f.Mode == "" {
 				base.Mode = 0o755
 			}

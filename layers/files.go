@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type File struct {
 	Source  string `json:"source,omitempty"`  // relative to Env.Dir
 	Cached  bool   `json:"cached,omitempty"`  // the source is relative to Env.Cache instead
 	Program string `json:"program,omitempty"` // one of the helpers, in place of a source
+	Arch    string `json:"arch,omitempty"`    // of the program; Pi by default
 	SHA256  string `json:"sha256,omitempty"`  // of the source or program
 }
 
@@ -78,7 +80,7 @@ func (e File) content(ctx context.Context, env *Env) (tree.Content, error) {
 	case e.Source != "":
 		return OpenSource(ctx, Locate(env.Dir, e.Source), e.SHA256)
 	case e.Program != "":
-		return OpenSource(ctx, filepath.Join(env.Helpers, Helper(e.Program, "arm64")), e.SHA256)
+		return OpenSource(ctx, filepath.Join(env.Helpers, Helper(e.Program, cmp.Or(e.Arch, Pi))), e.SHA256)
 	}
 	return tree.Inline(e.Content), nil
 }

@@ -10,5 +10,8 @@ func Locate(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
+// Pi is Debian's name of the architecture of a Raspberry Pi, for which programs are unless a layer names another.
+const Pi = "arm64"
+
 // Helper returns the file name of a helper program, such as pkinit, for an architecture.
 func Helper(program, architecture string) string { return program + "-" + architecture }

@@ -186,7 +186,7 @@ func diskOf(image, dir string, m Machine, persist bool) (string, error) {
 		return "", fmt.Errorf("the image has %d bytes, and a card of machine %s a power of two; run: truncate --size %d %s",
 			info.Size(), m.Name, size, image)
 	}
-	card := filepath.Join(dir, cardFile)
+	card := filepath.Join(dir, CardFile)
 	return card, copyCard(image, card, size)
 }
 

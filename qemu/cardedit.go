@@ -14,7 +14,13 @@ import (
 
 	"github.com/diskfs/go-diskfs"
 	"github.com/diskfs/go-diskfs/partition/mbr"
+	"golang.org/x/sys/unix"
+
+	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
+
+// OpenCard returns the editor of a card in a file.
+func OpenCard(file string) scenario.Card { return cardEditor{file} }
 
 // cardEditor changes a card with e2fsprogs, mtools and dosfstools: a scenario.Card.
 type cardEditor struct{ file string }
@@ -149,7 +155,7 @@ func (c cardEditor) withPartition(number int, writeBack bool, use func(file stri
 		return err
 	}
 	defer os.Remove(part.Name())
-	err = errors.Join(part.Truncate(p.size), copyRange(part, card, 0, p.start, p.size), part.Close())
+	err = errors.Join(part.Truncate(p.size), cloneRange(part, card, 0, p.start, p.size), part.Close())
 	if err == nil {
 		err = use(part.Name())
 	}
@@ -159,7 +165,18 @@ func (c cardEditor) withPartition(number int, writeBack bool, use func(file stri
 	if part, err = os.Open(part.Name()); err != nil {
 		return err
 	}
-	return errors.Join(copyRange(card, part, p.start, 0, p.size), part.Close())
+	return errors.Join(cloneRange(card, part, p.start, 0, p.size), part.Close())
+}
+
+// cloneRange copies a part of a file. Where the file system can share blocks, no data is copied.
+func cloneRange(to, from *os.File, toOffset, fromOffset, size int64) error {
+	share := &unix.FileCloneRange{
+		Src_fd: int64(from.Fd()), Src_offset: uint64(fromOffset), Src_length: uint64(size), Dest_offset: uint64(toOffset),
+	}
+	if unix.IoctlFileCloneRange(int(to.Fd()), share) == nil {
+		return nil
+	}
+	return copyRange(to, from, toOffset, fromOffset, size)
 }
 
 // copyRange copies a part of a file. Blocks of zeroes are not written where the target has them already.
@@ -187,6 +204,45 @@ func copyRange(to, from *os.File, toOffset, fromOffset, size int64) error {
 	}
 	return nil
 }
+
+// RecoverCard brings a card into the state in which the kernel mounts it after a power cut: it replays the journal and
+// deletes orphaned inodes. It fails if e2fsck then finds a mistake in the root file system, or fsck.vfat in the boot
+// partition.
+func RecoverCard(file string) error {
+	c := cardEditor{file}
+	root := c.withPartition(2, true, func(root string) error {
+		// The kernel does not look for a backup of the superblock, as e2fsck does.
+		if _, err := tool("dumpe2fs", []int{0}, "-h", root); err != nil {
+			return err
+		}
+		if err := replayJournal(root); err != nil {
+			return err
+		}
+		if _, err := tool("e2fsck", []int{0, 1}, "-p", root); err != nil {
+			return err
+		}
+		_, err := tool("e2fsck", []int{0}, "-fn", root)
+		return err
+	})
+	return errors.Join(root, c.withPartition(1, false, checkFAT))
+}
+
+// CopyDir copies a directory of a card's root file system, with its name, into a directory of the host. As root it also
+// copies owners.
+func CopyDir(file, dir, into string) error {
+	return cardEditor{file}.withPartition(2, false, func(root string) error {
+		out, err := tool("debugfs", []int{0}, "-R", fmt.Sprintf("rdump \"%s\" \"%s\"", dir, into), root)
+		for line := range strings.Lines(out) {
+			if !strings.HasPrefix(line, "debugfs") && !strings.Contains(line, "changing ownership") {
+				err = errors.Join(err, fmt.Errorf("debugfs: %s", strings.TrimSpace(line))) // its exit code is 0
+			}
+		}
+		return err
+	})
+}
+
+// CopyDisk copies a disk to a new file. Holes stay holes, and where the file system can share blocks, no data is copied.
+func CopyDisk(from, to string) error { return copyCard(from, to, 0) }
 
 func (c cardEditor) mtools(name string, args ...string) error {
 	p, err := c.partition(1)

@@ -20,11 +20,16 @@ const (
 	kernelFile     = "kernel"
 	initramfsFile  = "initramfs"
 	deviceTreeFile = "device-tree.dtb"
-	cardFile       = "card.img"
-	logFile        = "writes.log"
 	agentSocket    = "agent.sock"
 	qmpSocket      = "qmp.sock"
 	consoleFile    = "console.log"
+)
+
+// Files of a boot that a recording device keeps.
+const (
+	LogFile    = "writes.log" // its writes, see package writelog
+	BeforeFile = "before.img" // the card before it
+	CardFile   = "card.img"   // the card, in the directory of the device
 )
 
 // Forward forwards a TCP port on the host's loopback interface to a port of the guest.
@@ -81,7 +86,7 @@ func (m Machine) command(v invocation) []string {
 	switch {
 	case v.log:
 		drive = "driver=blklogwrites,file.driver=raw,file.file.filename=" + escape(v.disk) +
-			",log.driver=raw,log.file.filename=" + logFile + // the driver itself has to see flushes
+			",log.driver=raw,log.file.filename=" + LogFile + // the driver itself has to see flushes
 			",file.cache.no-flush=on,log.cache.no-flush=on"
 	case v.volatile:
 		drive = "cache=unsafe," + drive

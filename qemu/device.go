@@ -49,6 +49,7 @@ type DeviceOptions struct {
 	Console io.Writer
 	LAN     *LAN // private network; nil: none
 	Member  int  // number of the device in it
+	Record  bool // keep the log of all writes of each boot, and the card as it was before
 }
 
 // LAN is a virtual network that connects several emulated devices.
@@ -76,7 +77,7 @@ func NewDevice(o DeviceOptions) (*Device, error) {
 	if d.dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, err
 	}
-	d.card = filepath.Join(d.dir, cardFile)
+	d.card = filepath.Join(d.dir, CardFile)
 	info, err := os.Stat(o.Image)
 	if err != nil {
 		return nil, err
@@ -111,9 +112,10 @@ func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 		o.Forwards = append(o.Forwards, Forward{Host: host.Port, Guest: guest})
 	}
 	d.disk = d.card
+	start.WriteLog = start.WriteLog || d.o.Record
 	if start.WriteLog {
 		d.disk = filepath.Join(dir, "running.img")
-		err := errors.Join(writelog.Create(filepath.Join(dir, logFile)), copyCard(d.card, d.disk, 0))
+		err := errors.Join(writelog.Create(filepath.Join(dir, LogFile)), copyCard(d.card, d.disk, 0))
 		if err != nil {
 			return err
 		}
@@ -319,7 +321,7 @@ func (d *Device) Cut(_ context.Context, lost bool, seed int) error {
 
 // loseWrites replays the boot's writes on the card as it was before, without some of those since the last flush.
 func (d *Device) loseWrites(seed int) error {
-	log, err := os.Open(filepath.Join(d.vm.cmd.Dir, logFile))
+	log, err := os.Open(filepath.Join(d.vm.cmd.Dir, LogFile))
 	if err != nil {
 		return err
 	}
@@ -345,7 +347,25 @@ func (d *Device) off() error {
 	if d.disk == d.card {
 		return nil
 	}
-	return os.Rename(d.disk, d.card)
+	var err error
+	if d.o.Record {
+		err = os.Rename(d.card, filepath.Join(filepath.Dir(d.disk), BeforeFile))
+	}
+	return errors.Join(err, os.Rename(d.disk, d.card))
+}
+
+// Logged returns the number of the last boot, from 1, and how many entries its log of writes has now.
+func (d *Device) Logged() (boot, entries int, err error) {
+	if d.boots == 0 || d.vm == nil {
+		return d.boots, 0, nil
+	}
+	log, err := os.Open(filepath.Join(d.vm.cmd.Dir, LogFile))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer log.Close()
+	all, err := writelog.Read(log)
+	return d.boots, len(all), err
 }
 
 // Card returns the means to change the card's files while the device is off.

@@ -17,7 +17,7 @@ import (
 func TestQEMUWritesLog(t *testing.T) {
 	requireQEMU(t)
 	dir := t.TempDir()
-	require.NoError(t, writelog.Create(filepath.Join(dir, logFile)))
+	require.NoError(t, writelog.Create(filepath.Join(dir, LogFile)))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "disk.img"), make([]byte, 1<<20), 0o600))
 	m := Machines()[0]
 	v := testInvocation()
@@ -33,7 +33,7 @@ func TestQEMUWritesLog(t *testing.T) {
 	}
 	require.NoError(t, vm.stop(true))
 	require.NoError(t, vm.wait(nil))
-	log, err := os.Open(filepath.Join(dir, logFile))
+	log, err := os.Open(filepath.Join(dir, LogFile))
 	require.NoError(t, err)
 	defer log.Close()
 	entries, err := writelog.Read(log)
@@ -72,7 +72,7 @@ func TestDeviceLosesWrites(t *testing.T) {
 	require.NoError(t, err)
 	boot(t, d, scenario.Start{WriteLog: true})
 	require.NotEqual(t, d.card, d.disk)
-	log := filepath.Join(d.vm.cmd.Dir, logFile)
+	log := filepath.Join(d.vm.cmd.Dir, LogFile)
 	require.NoError(t, os.WriteFile(log, oneWrite(), 0o600))
 	require.NoError(t, os.WriteFile(d.disk, []byte("all writes"), 0o600))
 	require.NoError(t, d.Cut(t.Context(), true, 1))

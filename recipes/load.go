@@ -15,6 +15,8 @@ type Options struct {
 	// Shipped is the directory in which shipped recipes are extracted when they are included. It may be empty, and then
 	// none can be.
 	Shipped string
+	// Architecture is Debian's name of an architecture in place of the recipe's, such as amd64; "" is the recipe's.
+	Architecture string
 }
 
 // Load reads a recipe and the files that it includes. The error is of type Problems if they contain mistakes, and of
@@ -62,7 +64,11 @@ func (l *loader) load(path string) (*Recipe, error) {
 	d := l.decoder(dir)
 	d.whole, d.unused = true, l.unused
 	recipe := d.recipe(mergeAll(l.files))
+	if l.options.Architecture != "" {
+		recipe.Architecture = l.options.Architecture
+	}
 	d.check(recipe)
+	recipe.selectPackages()
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}

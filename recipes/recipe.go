@@ -86,8 +86,8 @@ type Repository struct {
 
 // Layer is one entry of a recipe's list of layers, each built on top of those before it. Exactly one field is set.
 type Layer struct {
-	Packages []string `yaml:"packages" doc:"Debian packages to install, without recommended packages. The packages of all layers are installed in one transaction, with the base or over it." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
-	Install  []string `yaml:"install" doc:"Debian packages to install over those of packages, as a layer of their own below all layers of other kinds. A change rebuilds only this layer, which takes seconds: for packages that change often." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?$" hint:"the name of a Debian package, such as openssh-server"`
+	Packages []string `yaml:"packages" doc:"Debian packages to install, without recommended packages. With an architecture behind it, as in raspi-firmware [arm64], a package is for that one only. The packages of all layers are installed in one transaction, with the base or over it." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?( \\[[a-z0-9]+\\])?$" hint:"the name of a Debian package, such as openssh-server"`
+	Install  []string `yaml:"install" doc:"Debian packages to install over those of packages, as a layer of their own below all layers of other kinds. A change rebuilds only this layer, which takes seconds: for packages that change often." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?( \\[[a-z0-9]+\\])?$" hint:"the name of a Debian package, such as openssh-server"`
 	Files    []File   `yaml:"files" doc:"Files, directories and symlinks." oneof:"layer"`
 	Users    []User   `yaml:"users" doc:"Users to create." oneof:"layer"`
 	Run      *Run     `yaml:"run" doc:"A script to run in the root file system. Its changes are the layer." oneof:"layer"`

@@ -46,6 +46,7 @@ func imageCommand() *cobra.Command {
 		}),
 	}
 	flags.addAll(cmd)
+	flags.recipe.addArch(cmd)
 	cmd.Flags().StringVarP(&file, "output", "o", "", "`file` to write (default: NAME.img in the working directory); --compress adds its suffix")
 	cmd.Flags().StringVar(&compress, "compress", "", "`method` to compress the image with: gzip, xz or zstd")
 	_ = cmd.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions([]string{"gzip", "xz", "zstd"}, cobra.ShellCompDirectiveNoFileComp))

@@ -28,7 +28,7 @@ func main() {
 func root() *cobra.Command {
 	return cli.Group("pkbuild", "Build and test images for instruments with a Raspberry Pi",
 		initCommand(), imageCommand(), containerCommand(), mkext4Command(), planCommand(), lockCommand(), whyCommand(), cacheCommand(),
-		bootCommand(), testCommand(), firmwareCommand(), verifyCommand(), palletCommand(), schemaCommand(), docsCommand(), clidoc.Command("1"), cli.Version("pkbuild", version))
+		bootCommand(), testCommand(), soakCommand(), firmwareCommand(), verifyCommand(), palletCommand(), schemaCommand(), docsCommand(), clidoc.Command("1"), cli.Version("pkbuild", version))
 }
 
 // printProblems prints each mistake in a recipe on its own line, beginning with the position, as editors expect it.

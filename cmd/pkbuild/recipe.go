@@ -25,6 +25,7 @@ import (
 type recipeFlags struct {
 	set            []string
 	helpers        string
+	arch           string // in place of the recipe's architecture; "" keeps it
 	locked, noLock bool
 }
 
@@ -34,6 +35,13 @@ func (f *recipeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.noLock, "no-lock", false, "ignore RECIPE.lock and use the newest packages")
 	cmd.MarkFlagsMutuallyExclusive("locked", "no-lock")
 	cmd.Flags().StringVar(&f.helpers, "helpers", "", "`directory` of the helper programs that go into images (default: that of pkbuild)")
+}
+
+// addArch adds the flag of the commands that can build for another architecture.
+func (f *recipeFlags) addArch(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.arch, "arch", "", "Debian's name of another `architecture`, such as amd64: an image without kernel and firmware, for machine container; the lock is not used")
+	_ = cmd.RegisterFlagCompletionFunc("arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.MarkFlagsMutuallyExclusive("arch", "locked")
 }
 
 // addSet adds the flags of the commands that do not compile the recipe.
@@ -60,7 +68,7 @@ func (f *recipeFlags) load(name, cache string) (*recipes.Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	return recipes.Load(name, recipes.Options{Set: set, Shipped: builder.ShippedDir(dir)})
+	return recipes.Load(name, recipes.Options{Set: set, Shipped: builder.ShippedDir(dir), Architecture: f.arch})
 }
 
 // compile loads a recipe and its lock, and compiles them with the cache of a flag.
@@ -141,9 +149,10 @@ func digests(ctx context.Context, dir, architecture string) (map[string]string, 
 	return out, nil
 }
 
-// readLock reads the lock of a recipe. It is nil if there is none, and with --no-lock.
+// readLock reads the lock of a recipe. It is nil if there is none, with --no-lock, and with --arch, since a lock has the
+// packages of one architecture.
 func (f *recipeFlags) readLock(recipe string) (*lock.Lock, error) {
-	if f.noLock {
+	if f.noLock || f.arch != "" {
 		return nil, nil
 	}
 	l, err := lock.Read(recipe)

@@ -58,6 +58,7 @@ func testCommand() *cobra.Command {
 		}),
 	}
 	build.addAll(cmd)
+	build.recipe.addArch(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.image, "image", "", "`image` to test instead of building it")
 	f.StringVar(&scenarios, "scenarios", "", "`directory` of the scenarios (default: scenarios beside the recipe)")

@@ -1,12 +1,14 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
@@ -14,7 +16,8 @@ import (
 
 // Layer fills /boot/firmware, which becomes the FAT partition that a Pi's firmware reads: firmware, kernel, device trees,
 // config.txt, cmdline.txt and an initramfs with pkinit as /init. It also installs pkinit and writes /etc/fstab. With a
-// vendor's base image, firmware, kernel and the other settings of config.txt stay the vendor's.
+// vendor's base image, firmware, kernel and the other settings of config.txt stay the vendor's. For another architecture
+// than a Raspberry Pi's it adds no kernel and no firmware: the tree runs in a container.
 type Layer struct {
 	Signature string   `json:"signature"` // of the disk: eight hexadecimal digits
 	Config    []string `json:"config,omitempty"`
@@ -22,6 +25,7 @@ type Layer struct {
 	Modules   []string `json:"modules,omitempty"` // kernel modules that the initramfs loads
 	Mounts    []Mount  `json:"mounts,omitempty"`  // of partitions besides boot and root
 	Pkinit    string   `json:"pkinit"`            // SHA-256 of the helper program
+	Arch      string   `json:"arch,omitempty"`    // of the tree; that of a Raspberry Pi by default
 }
 
 // Paths and names of the boot partition.
@@ -37,50 +41,69 @@ func (Layer) Kind() layers.Kind { return layers.Kind{Name: "boot", Version: 2, K
 
 // Make returns the files of /boot/firmware, pkinit and /etc/fstab as a tree, given the packages' files below.
 func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
-	kernel, err := findKernel(below)
+	pkinit, err := layers.OpenSource(ctx, filepath.Join(env.Helpers, layers.Helper("pkinit", cmp.Or(b.Arch, layers.Pi))), b.Pkinit)
 	if err != nil {
 		return nil, err
-	}
-	config, err := b.config(kernel, below)
-	if err != nil {
-		return nil, err
-	}
-	pkinit, err := layers.OpenSource(ctx, filepath.Join(env.Helpers, layers.Helper("pkinit", "arm64")), b.Pkinit)
-	if err != nil {
-		return nil, err
-	}
-	initramfs, err := initramfs{kernel: kernel.version, modules: b.Modules, pkinit: pkinit}.build(below)
-	if err != nil {
-		return nil, fmt.Errorf("initramfs: %w", err)
 	}
 	t := tree.New()
 	fstab, err := b.fstab(t, below, env.Latest)
 	if err != nil {
 		return nil, err
 	}
-	file := func(name string, mode uint32, c tree.Content) error {
-		return t.Put(name, &tree.Node{Type: tree.Regular, Mode: mode, ModTime: env.Latest, Content: c})
+	err = put(t, env.Latest, map[string]file{
+		Firmware + "/cmdline.txt": {0o644, tree.Inline(b.cmdline())},
+		"etc/fstab":               {0o644, tree.Inline(fstab)},
+		pkinitPath:                {0o755, pkinit},
+	})
+	if err == nil {
+		err = addState(t, env.Latest)
 	}
-	for name, c := range map[string]tree.Content{
-		Firmware + "/config.txt":       tree.Inline(config),
-		Firmware + "/cmdline.txt":      tree.Inline(b.cmdline()),
-		Firmware + "/" + initramfsName: tree.Inline(initramfs),
-		"etc/fstab":                    tree.Inline(fstab),
-	} {
-		if err := file(name, 0o644, c); err != nil {
-			return nil, err
+	if err != nil || b.Arch != "" {
+		return t, err
+	}
+	return t, b.kernel(t, below, env.Latest, pkinit)
+}
+
+// kernel adds kernel, initramfs, config.txt and firmware.
+func (b Layer) kernel(t, below *tree.Tree, now time.Time, pkinit tree.Content) error {
+	kernel, err := findKernel(below)
+	if err != nil {
+		return err
+	}
+	config, err := b.config(kernel, below)
+	if err != nil {
+		return err
+	}
+	initramfs, err := initramfs{kernel: kernel.version, modules: b.Modules, pkinit: pkinit}.build(below)
+	if err != nil {
+		return fmt.Errorf("initramfs: %w", err)
+	}
+	err = put(t, now, map[string]file{
+		Firmware + "/config.txt":       {0o644, tree.Inline(config)},
+		Firmware + "/" + initramfsName: {0o644, tree.Inline(initramfs)},
+	})
+	switch {
+	case err != nil:
+		return err
+	case kernel.vendor:
+		return keepFirmware(t, below)
+	}
+	return copyFirmware(t, below, kernel.version)
+}
+
+// file is a regular file of a tree.
+type file struct {
+	mode    uint32
+	content tree.Content
+}
+
+func put(t *tree.Tree, now time.Time, files map[string]file) error {
+	for name, f := range files {
+		if err := t.Put(name, &tree.Node{Type: tree.Regular, Mode: f.mode, ModTime: now, Content: f.content}); err != nil {
+			return err
 		}
 	}
-	if err := file(pkinitPath, 0o755, pkinit); err != nil {
-		return nil, err
-	}
-	if err := addState(t, env.Latest); err != nil {
-		return nil, err
-	}
-	if kernel.vendor {
-		return t, keepFirmware(t, below)
-	}
-	return t, copyFirmware(t, below, kernel.version)
+	return nil
 }
 
 // kernelVersion returns the version of the kernel in the tree. It fails unless there is exactly one.

@@ -59,12 +59,15 @@ type Options struct {
 	// first opens a connection of its own.
 	Wills []Message
 
-	// Connected is called whenever a connection was made and its subscriptions exist: after a loss the broker may have
-	// published a will, so retained messages have to be published again.
-	Connected func()
+	// Reconnected is called when the connection with a will was lost and made again. The broker may have published the will, so the
+	// message that it replaced has to be published again. Connection 0 also has the subscriptions, and its loss may mean
+	// that the broker was restarted and has lost its retained messages.
+	Reconnected func(connection int)
 
 	Log  *slog.Logger                                // nil: slog.Default()
 	Dial func(ctx context.Context) (net.Conn, error) // nil: TCP to Broker
+
+	up func() // is called when there is a connection with its subscriptions
 }
 
 // QueueLimit is the number of messages that a Client keeps for publishing. While there is no connection, the oldest messages are
@@ -121,6 +124,13 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 
 func (c *Client) connect(ctx context.Context, i int) (transport, error) {
 	o := c.options
+	first := true
+	o.up = func() {
+		if !first && o.Reconnected != nil {
+			o.Reconnected(i)
+		}
+		first = false
+	}
 	if i < len(o.Wills) {
 		o.Wills = o.Wills[i : i+1]
 	}

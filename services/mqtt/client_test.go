@@ -89,16 +89,15 @@ func TestEveryWillIsPublished(t *testing.T) {
 			{Topic: "status/a", Payload: []byte("Dead"), QoS: 1, Retain: true},
 			{Topic: "status/b", Payload: []byte("Dead"), QoS: 1, Retain: true},
 		}
-		connected := make(chan struct{}, 10)
-		c, _ := open(t, b, mqtt.Options{ClientID: "c", Version: v, Wills: wills, Connected: func() { connected <- struct{}{} }})
+		connected := make(chan int, 10)
+		c, _ := open(t, b, mqtt.Options{ClientID: "c", Version: v, Wills: wills, Reconnected: func(i int) { connected <- i }})
 		reader, got := open(t, b, mqtt.Options{ClientID: "reader", Version: v, Subscribe: []string{"status/#"}})
-		<-connected
-		<-connected
+		require.NoError(t, c.Await(t.Context()))
 		synctest.Wait()
 		for i, id := range []string{"c", "c-will-1"} {
 			require.True(t, b.Disconnect(id))
 			require.Equal(t, wills[i].Topic, (<-got).Topic)
-			<-connected // the connection was made again
+			require.Equal(t, i, <-connected)
 		}
 		synctest.Wait()
 		closeClient(t, c)

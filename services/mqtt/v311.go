@@ -33,6 +33,7 @@ func connect311(ctx context.Context, o Options) (transport, error) {
 	}
 	client := paho3.NewClient(p)
 	client.Connect()
+	context.AfterFunc(ctx, func() { client.Disconnect(0) })
 	return &transport311{client}, nil
 }
 
@@ -52,9 +53,7 @@ func subscribe311(c paho3.Client, o Options) {
 			return
 		}
 	}
-	if o.Connected != nil {
-		o.Connected()
-	}
+	o.up()
 }
 
 func (t *transport311) await(ctx context.Context) error {

@@ -75,9 +75,7 @@ func subscribe5(ctx context.Context, m *autopaho.ConnectionManager, o Options) {
 			return
 		}
 	}
-	if o.Connected != nil {
-		o.Connected()
-	}
+	o.up()
 }
 
 func receive5(o Options) func(paho.PublishReceived) (bool, error) {

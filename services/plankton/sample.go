@@ -112,6 +112,9 @@ func WriteTruth(dir, picture string, t Truth) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Join(dir, TruthDir), 0o755); err != nil {
+		return err
+	}
 	return os.WriteFile(truthFile(dir, picture), data, 0o644)
 }
 

@@ -3,6 +3,7 @@ package mqtttest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -17,7 +18,10 @@ import (
 // Broker is a broker without a network. In a testing/synctest bubble it runs on the bubble's clock.
 type Broker struct {
 	server *mqtt.Server
-	stop   sync.Once
+
+	mu      sync.Mutex
+	conns   []net.Conn
+	stopped bool
 }
 
 // Start returns a broker that ends with the test.
@@ -32,11 +36,28 @@ func Start(t testing.TB) *Broker {
 }
 
 // Stop ends the broker and all its connections.
-func (b *Broker) Stop() { b.stop.Do(func() { _ = b.server.Close() }) }
+func (b *Broker) Stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return
+	}
+	b.stopped = true
+	for _, c := range b.conns {
+		_ = c.Close()
+	}
+	_ = b.server.Close()
+}
 
-// Dial returns a new connection to the broker.
+// Dial returns a new connection to the broker. It fails after Stop.
 func (b *Broker) Dial(context.Context) (net.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return nil, errors.New("connection refused")
+	}
 	client, server := net.Pipe()
+	b.conns = append(b.conns, server)
 	go func() { _ = b.server.EstablishConnection("pipe", server) }()
 	return client, nil
 }

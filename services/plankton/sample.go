@@ -135,3 +135,13 @@ func ReadTruth(dir, picture string) (Truth, error) {
 func truthFile(dir, picture string) string {
 	return filepath.Join(dir, TruthDir, picture[:len(picture)-len(filepath.Ext(picture))]+".json")
 }
+
+// Full returns the sample with pictures of the camera's full size, with as many organisms in an area.
+func (s Sample) Full() Sample {
+	d := Default()
+	scale := float64(d.Width*d.Height) / float64(s.Params.Width*s.Params.Height)
+	s.Params.Width, s.Params.Height = d.Width, d.Height
+	s.Params.Objects *= scale
+	s.Params.Dirt = int(float64(s.Params.Dirt) * scale)
+	return s
+}

@@ -1,0 +1,19 @@
+// Command pksegmenter finds plankton in the pictures of a PlanktoScope and writes the table and archive for EcoTaxa, as a
+// service that is controlled by MQTT or for a directory.
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() { cli.Main(root()) }
+
+func root() *cobra.Command {
+	return cli.Group("pksegmenter", "Find, cut out and measure plankton in pictures of a PlanktoScope",
+		runCommand(), sampleCommand(), cli.Version("pksegmenter", version))
+}

@@ -1,0 +1,72 @@
+package segmenter
+
+import (
+	"archive/zip"
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/services/dataset"
+)
+
+// export writes the table beside the cut-outs, and the archive of both.
+func (r *run) export(result *Result) error {
+	t, err := newTable(r.metadata, r.settings, r.journal.header)
+	if err != nil {
+		return err
+	}
+	acq, err := dataset.FileName("acq_id", r.metadata.Text("acq_id"))
+	if err != nil {
+		return fmt.Errorf("data set %s: %w", r.dir, err)
+	}
+	result.Table = filepath.Join(result.Dir, "ecotaxa_"+acq+".tsv")
+	data := t.write(result.Objects)
+	if err := atomicfile.Write(result.Table, data, 0o644); err != nil {
+		return err
+	}
+	if !r.settings.EcoTaxa {
+		return nil
+	}
+	dir := filepath.Join(r.options.Output, "export", "ecotaxa")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	result.Archive = filepath.Join(dir, "ecotaxa_"+acq+".zip")
+	return atomicfile.Replace(context.Background(), result.Archive, func(f *os.File) error {
+		return writeArchive(f, filepath.Base(result.Table), data, result)
+	})
+}
+
+// writeArchive writes a ZIP archive without compression: all cut-outs and the table.
+func writeArchive(w io.Writer, table string, data []byte, result *Result) error {
+	z := zip.NewWriter(w)
+	add := func(name string, content []byte) error {
+		part, err := z.CreateRaw(&zip.FileHeader{
+			Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(content), Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),
+			CompressedSize64: uint64(len(content)), UncompressedSize64: uint64(len(content)),
+		})
+		if err != nil {
+			return err
+		}
+		_, err = part.Write(content)
+		return err
+	}
+	for _, o := range result.Objects {
+		content, err := os.ReadFile(filepath.Join(result.Dir, o.Cutout()))
+		if err != nil {
+			return err
+		}
+		if err := add(o.Cutout(), content); err != nil {
+			return err
+		}
+	}
+	if err := add(table, data); err != nil {
+		return err
+	}
+	return z.Close()
+}

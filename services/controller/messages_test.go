@@ -94,10 +94,12 @@ func TestQueueIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, setup{})
 		b.ready()
-		for range 70 {
-			b.send("actuator/pump", `{"action":"move","direction":"FORWARD","volume":1,"flowrate":2}`)
-		}
+		const move = `{"action":"move","direction":"FORWARD","volume":1,"flowrate":2}`
+		b.send("actuator/pump", move)
 		b.expect("pump Started")
+		for range 69 {
+			b.send("actuator/pump", move)
+		}
 		for range 5 {
 			b.expect("pump Error, too many moves are waiting")
 		}
@@ -277,7 +279,8 @@ func TestMistakes(t *testing.T) {
 			{"light", `{"action":"blink"}`, `Error, action is "blink", want on, off or save`, "action"},
 			{"light", `{"action":"on","value":2}`, `Error, value is 2, want 0 to 1`, "value"},
 			{"light", `{"settings":3}`, `Error, settings is no JSON object`, "settings"},
-			{"display", `{"action":"clear"}`, `Error, this HAT has no display`, ""},
+			{"display", `{"action":"draw"}`, `Error, action is "draw", want configure or clear`, "action"},
+			{"display", `{"action":"configure","config":{}}`, `Error, config.status is missing`, "config.status"},
 			{"led-operating-time", `{"action":"increment"}`, `Error, seconds is missing`, "seconds"},
 			{"imager/image", `{"action":"update_config"}`, "Configuration message error", "config"},
 			{"imager/image", `{"action":"image","sleep":1,"volume":1,"pump_direction":"FORWARD"}`, "Error", "nb_frame"},
@@ -307,6 +310,42 @@ func TestMistakes(t *testing.T) {
 		}
 		b.quiet()
 		require.Zero(t, math.Abs(b.sim.PumpChip.Turned())+math.Abs(b.sim.FocusChip.Turned()))
+		b.end()
+	})
+}
+
+func TestDisplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, setup{change: func(_ *controller.Simulation, o *controller.Options) {
+			o.Screen = func() []string { return []string{"metal-slope-23", "192.168.4.1"} }
+		}})
+		b.ready()
+		// SIMULATED and the name, then the address: two lines fit.
+		first := b.sim.Screen.String()
+		time.Sleep(5 * time.Second)
+		second := b.sim.Screen.String()
+		require.NotEqual(t, first, second)
+		time.Sleep(5 * time.Second)
+		require.Equal(t, first, b.sim.Screen.String())
+		b.send("display", `{"action":"configure","config":{"status":"net is clogged"}}`)
+		b.expect("display Done")
+		time.Sleep(5 * time.Second)
+		require.NotEqual(t, second, b.sim.Screen.String(), "the text follows the address")
+		b.send("display", `{"action":"clear"}`)
+		b.expect("display Done")
+		require.Empty(t, strings.TrimSpace(b.sim.Screen.String()))
+		time.Sleep(time.Minute)
+		require.Empty(t, strings.TrimSpace(b.sim.Screen.String()))
+		b.end()
+	})
+}
+
+func TestNoDisplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, setup{change: func(s *controller.Simulation, _ *controller.Options) { s.Display = nil }})
+		b.ready()
+		b.send("display", `{"action":"clear"}`)
+		b.expect("display Error, this HAT has no display")
 		b.end()
 	})
 }

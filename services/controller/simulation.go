@@ -11,6 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/chips/bus"
 	"github.com/PlanktoScope/pkbuild/services/chips/lm36011"
 	"github.com/PlanktoScope/pkbuild/services/chips/mcp4725"
+	"github.com/PlanktoScope/pkbuild/services/chips/ssd1306"
 	"github.com/PlanktoScope/pkbuild/services/chips/tmc5160"
 	"github.com/PlanktoScope/pkbuild/services/plankton"
 )
@@ -25,6 +26,7 @@ type Simulation struct {
 	LED        *lm36011.Model // nil with HAT 3.3
 	LightDAC   *mcp4725.Model // nil before HAT 3.3
 	BubblerDAC *mcp4725.Model
+	Screen     *ssd1306.Model
 	Picture    *camera.Simulated
 	hardware   Hardware
 }
@@ -49,6 +51,11 @@ func Simulate(h Hardware, w *plankton.World) (*Simulation, error) {
 		s.Bus.Devices[lm36011.Address] = s.LED
 	}
 	if err := openLamps(&s.Instrument, s.Bus, h); err != nil {
+		return nil, err
+	}
+	s.Screen = &ssd1306.Model{}
+	s.Bus.Devices[ssd1306.Address] = s.Screen
+	if s.Display, err = ssd1306.New(s.Bus); err != nil {
 		return nil, err
 	}
 	s.Picture = camera.NewSimulated(w, s.conditions)

@@ -1,0 +1,68 @@
+package hateeprom
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Model is a 24C32 EEPROM of 4 KiB. It implements bus.Device.
+type Model struct {
+	data    [4096]byte
+	pointer uint16
+}
+
+// NewModel returns an EEPROM with a content. The rest is blank.
+func NewModel(data []byte) *Model {
+	m := &Model{}
+	for i := range m.data {
+		m.data[i] = 0xff
+	}
+	copy(m.data[:], data)
+	return m
+}
+
+// Write sets the address. The write protection is on, so that data are refused.
+func (m *Model) Write(w []byte) error {
+	if len(w) != 2 {
+		return fmt.Errorf("no acknowledgement: EEPROM is write-protected")
+	}
+	m.pointer = binary.BigEndian.Uint16(w)
+	return nil
+}
+
+// Read returns bytes from the address on, and from the beginning after the end.
+func (m *Model) Read(r []byte) error {
+	for i := range r {
+		r[i] = m.data[int(m.pointer)%len(m.data)]
+		m.pointer++
+	}
+	return nil
+}
+
+// Encode returns the content of an EEPROM.
+func Encode(c *Contents) []byte {
+	vendor := make([]byte, 22)
+	for i := range c.UUID {
+		vendor[15-i] = c.UUID[i]
+	}
+	binary.LittleEndian.PutUint16(vendor[16:], c.ProductID)
+	binary.LittleEndian.PutUint16(vendor[18:], c.ProductVersion)
+	vendor[20], vendor[21] = byte(len(c.Vendor)), byte(len(c.Product))
+	vendor = append(vendor, c.Vendor+c.Product...)
+
+	data := append([]byte(signature), 1, 0, byte(1+len(c.Custom)), 0, 0, 0, 0, 0)
+	data = appendAtom(data, atomVendor, 0, vendor)
+	for i, custom := range c.Custom {
+		data = appendAtom(data, atomCustom, i+1, custom)
+	}
+	binary.LittleEndian.PutUint32(data[8:], uint32(len(data)))
+	return data
+}
+
+func appendAtom(data []byte, kind, number int, content []byte) []byte {
+	atom := binary.LittleEndian.AppendUint16(nil, uint16(kind))
+	atom = binary.LittleEndian.AppendUint16(atom, uint16(number))
+	atom = binary.LittleEndian.AppendUint32(atom, uint32(len(content)+2))
+	atom = append(atom, content...)
+	return append(data, binary.LittleEndian.AppendUint16(atom, crc16(atom))...)
+}

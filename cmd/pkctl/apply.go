@@ -13,6 +13,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
+	"github.com/PlanktoScope/pkbuild/stages/device"
+	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
 // applyFlags are the flags of the command that applies the stage of this boot.
@@ -54,15 +56,20 @@ func (a *applyFlags) run(cmd *cobra.Command) error {
 	}
 	log := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 	d := apply.Device{
-		Docker: apply.CLI{Pull: a.pull}, System: apply.Systemd{Stage: boot.Choice.Stage}, Store: apply.Dir(dev.Store),
+		Docker: apply.CLI{}, System: apply.Systemd{Stage: boot.Choice.Stage}, Store: apply.Dir(dev.Store),
 		StageDirs: []string{a.bundle, dev.Store, stages.Dir}, Bundle: a.bundle, Checks: a.checks, Suspect: dev.SuspectOverrides, Now: time.Now, Log: log,
 	}
 	limited, cancel := context.WithTimeout(cmd.Context(), a.options.Timeout)
 	err = dev.Purge(limited, func(apps []string) error { return d.Purge(limited, apps) })
-	cancel()
 	if err != nil {
 		log(fmt.Sprintf("problem: the containers of the reset were not removed: %v", err))
 	}
+	if stage := boot.Choice.Stage; stage != 0 {
+		if err := a.prepareImages(limited, dev, stage); err != nil {
+			log(fmt.Sprintf("problem: %v", err))
+		}
+	}
+	cancel()
 	r, err := d.Apply(cmd.Context(), boot, a.options)
 	if err := errors.Join(err, r.Write(dev.Applied)); err != nil {
 		return err
@@ -75,6 +82,18 @@ func (a *applyFlags) run(cmd *cobra.Command) error {
 	err = cli.Print(cmd, r, func(io.Writer) error { return nil })
 	if err == nil && r.Result == stages.Failed {
 		return cli.ErrReported
+	}
+	return err
+}
+
+// prepareImages pins the images of a stage that has no pins, and pulls missing ones if the user asked for that.
+func (a *applyFlags) prepareImages(ctx context.Context, dev device.Device, stage int) error {
+	if a.pull {
+		return dev.FetchImages(ctx, stage)
+	}
+	err := dev.PinImages(ctx, stage)
+	if errors.Is(err, docker.ErrNoImage) || errors.Is(err, docker.ErrUnavailable) {
+		return nil // a reason of the verdict
 	}
 	return err
 }

@@ -28,6 +28,26 @@ type Daemon struct {
 	cmd *exec.Cmd
 }
 
+// treeVariable is the environment variable with the directory of a Debian tree whose Docker is started instead of this
+// machine's, such as one that mmdebstrap --variant=extract --include=docker.io made.
+const treeVariable = "PKBUILD_TEST_DOCKER_TREE"
+
+// enter is a shell script that runs the dockerd of a tree, $0, with two directories of this machine and the arguments that
+// follow them.
+const enter = `
+mount --bind "$0" "$0"
+for dir in /proc /sys /dev "$1" "$2"; do
+	mkdir -p "$0$dir"
+	mount --rbind "$dir" "$0$dir"
+done
+shift 2
+cd "$0"
+mkdir -p .old
+pivot_root . .old
+cd /
+exec /usr/sbin/dockerd "$@"
+`
+
 // Need skips the test if Docker cannot be started here; in strict mode it fails the test.
 func Need(t *testing.T) {
 	t.Helper()
@@ -64,7 +84,11 @@ func (d *Daemon) Start() {
 	log, err := os.OpenFile(in("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(d.t, err)
 	require.NoError(d.t, os.WriteFile(in("config"), []byte("{}"), 0o600))
-	d.cmd = exec.Command("dockerd", "--data-root", d.Data, "--exec-root", in("exec"), "--pidfile", in("pid"), "--config-file", in("config"),
+	d.cmd = exec.Command("dockerd")
+	if tree := os.Getenv(treeVariable); tree != "" {
+		d.cmd = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-ec", enter, tree, d.run, d.Data)
+	}
+	d.cmd.Args = append(d.cmd.Args, "--data-root", d.Data, "--exec-root", in("exec"), "--pidfile", in("pid"), "--config-file", in("config"),
 		"--host", d.Host, "--bridge", "none", "--iptables=false", "--ip6tables=false", "--storage-driver", "overlay2")
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,6 @@ import (
 // CLI implements Docker by running the programs docker and docker compose.
 type CLI struct {
 	Client docker.Client
-	Pull   bool // pull images that are missing
 }
 
 // killAfter is the time that a program gets to end after SIGTERM.
@@ -51,9 +51,6 @@ func (c CLI) Containers(ctx context.Context) ([]Container, error) {
 
 // HasImage reports whether an image is in Docker's store.
 func (c CLI) HasImage(ctx context.Context, name string) (bool, error) {
-	if c.Pull {
-		return true, nil // Up pulls it
-	}
 	_, err := c.Client.Image(ctx, name)
 	if errors.Is(err, docker.ErrNoImage) {
 		return false, nil
@@ -63,12 +60,12 @@ func (c CLI) HasImage(ctx context.Context, name string) (bool, error) {
 
 // Up starts an app with docker compose up, and waits until its containers run and are healthy.
 func (c CLI) Up(ctx context.Context, app App) error {
-	pull := "never"
-	if c.Pull {
-		pull = "missing"
+	override, err := app.Override()
+	if err != nil {
+		return err
 	}
-	_, err := c.Client.Run(ctx, append(app.Compose(), "up", "--detach", "--no-build", "--pull", pull, "--remove-orphans", "--wait")...)
-	return err
+	return c.Client.RunWithInput(ctx, bytes.NewReader(override), append(app.Compose(),
+		"up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", "--wait")...)
 }
 
 // Remove removes the containers and networks of an app, and its volumes if asked. Compose does not find the volumes of

@@ -149,7 +149,7 @@ func (c Converger) startApp(ctx context.Context, a App, others map[string]string
 	}
 	var missing []string
 	for _, image := range a.Images {
-		has, err := c.Docker.HasImage(ctx, image)
+		has, err := c.Docker.HasImage(ctx, a.image(image))
 		if err != nil {
 			return err
 		}

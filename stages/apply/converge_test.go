@@ -37,9 +37,10 @@ func TestApps(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []apply.App{
 		{Deployment: "net", Project: "net", Dir: dir + "/packages/net", Files: []string{dir + "/packages/net/compose.yml"},
-			Images: []string{"example.org/net:1"}},
+			Images: []string{"example.org/net:1"}, Services: map[string]string{"main": "example.org/net:1"}},
 		{Deployment: "web/shop", Project: "web_shop", Dir: dir + "/packages/web/shop",
-			Files: []string{dir + "/packages/web/shop/compose.yml"}, Images: []string{"example.org/shop:1"}, After: []string{"net"}},
+			Files: []string{dir + "/packages/web/shop/compose.yml"}, Images: []string{"example.org/shop:1"},
+			Services: map[string]string{"main": "example.org/shop:1"}, After: []string{"net"}},
 	}, apps)
 }
 

@@ -12,8 +12,8 @@ import (
 type Docker interface {
 	// Containers returns the containers of all Compose apps, running or not. Without Docker the error is exec.ErrNotFound.
 	Containers(ctx context.Context) ([]Container, error)
-	// HasImage reports whether an image is on the device.
-	HasImage(ctx context.Context, name string) (bool, error)
+	// HasImage reports whether an image, by its name or ID, is on the device.
+	HasImage(ctx context.Context, image string) (bool, error)
 	// Up starts an app, and waits until its containers run and those with a health check are healthy. Containers that are
 	// up to date are left alone, those of removed services are removed.
 	Up(ctx context.Context, app App) error

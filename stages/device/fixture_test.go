@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
 
 	"github.com/PlanktoScope/pkbuild/stages/device"
@@ -107,7 +108,8 @@ func (f *fakeDocker) Pull(_ context.Context, name, platform string, _ func(strin
 	if err := f.call("pull %s %s", name, platform); err != nil || f.refused != nil {
 		return f.refused
 	}
-	f.images[name] = docker.Image{ID: "sha256:1", Os: "linux", Architecture: "arm64"}
+	image := docker.Image{ID: digest.FromString(name).String(), Os: "linux", Architecture: "arm64"}
+	f.images[name], f.images[image.ID] = image, image
 	return nil
 }
 

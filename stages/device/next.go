@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	pkimages "github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/docker/images"
@@ -29,12 +30,18 @@ func (d Device) SetNext(ctx context.Context, name string, noFetch bool) (int, er
 	if err := stages.CheckBundle(os.DirFS(d.Store), n); err != nil {
 		return 0, fmt.Errorf("stage %d cannot be next: %w", n, err)
 	}
+	var pins pkimages.Pins
 	if !noFetch {
-		if err := d.fetch(ctx, n); err != nil {
+		if pins, err = d.fetch(ctx, n); err != nil {
 			return 0, fmt.Errorf("stage %d is not next: %w", n, err)
 		}
 	}
-	return n, d.changeStore(ctx, func(s *store.Store) error { return s.SetNext(n) })
+	return n, d.changeStore(ctx, func(s *store.Store) error {
+		if err := images.WritePins(d.bundle(n), pins); err != nil {
+			return fmt.Errorf("stage %d is not next: %w", n, err)
+		}
+		return s.SetNext(n)
+	})
 }
 
 // Rollback makes the previous good stage, the one before the current one, the next stage and returns its number. No
@@ -49,29 +56,62 @@ func (d Device) Rollback(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// fetch pulls the missing images of a stage. The error says how to go on.
-func (d Device) fetch(ctx context.Context, stage int) error {
-	names, err := images.OfStage(ctx, d.Store, stage)
+// FetchImages pulls the missing images of a stage, and pins all.
+func (d Device) FetchImages(ctx context.Context, stage int) error {
+	pins, err := d.fetch(ctx, stage)
 	if err != nil {
-		return fmt.Errorf("%w\n(to make it next nevertheless: pkctl stage set-next %d --no-fetch)", err, stage)
+		return err
+	}
+	return d.changeStore(ctx, func(*store.Store) error { return images.WritePins(d.bundle(stage), pins) })
+}
+
+// PinImages pins the images of a stage that has none pinned, such as one that another tool staged, by what their names mean
+// now. It changes nothing if an image is missing.
+func (d Device) PinImages(ctx context.Context, stage int) error {
+	names, err := images.OfStage(ctx, d.Store, stage)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	pins, err := images.ReadPins(d.bundle(stage))
+	if err != nil || len(pins.Images) > 0 {
+		return err
 	}
 	record, err := d.record()
 	if err != nil {
 		return err
 	}
+	if pins, err = images.Pin(ctx, d.Docker, record, pins, names); err != nil {
+		return fmt.Errorf("record the images of stage %d: %w", stage, err)
+	}
+	return d.changeStore(ctx, func(*store.Store) error { return images.WritePins(d.bundle(stage), pins) })
+}
+
+// fetch pulls the missing images of a stage, and returns pins of all. The error says how to go on.
+func (d Device) fetch(ctx context.Context, stage int) (pins pkimages.Pins, err error) {
+	names, err := images.OfStage(ctx, d.Store, stage)
+	if err == nil {
+		pins, err = images.ReadPins(d.bundle(stage))
+	}
+	if err != nil {
+		return pins, fmt.Errorf("%w\n(to make it next nevertheless: pkctl stage set-next %d --no-fetch)", err, stage)
+	}
+	record, err := d.record()
+	if err != nil {
+		return pins, err
+	}
 	event := d.OnFetch
 	if event == nil {
 		event = func(images.Event) {}
 	}
-	err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: 3 * time.Second}.Fetch(ctx, record, names)
+	pins, err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: 3 * time.Second}.Fetch(ctx, record, pins, names)
 	if err == nil || ctx.Err() != nil {
-		return err
+		return pins, err
 	}
 	first := "once there is a network"
 	if errors.Is(err, docker.ErrUnavailable) {
 		first = "install or start Docker (systemctl start docker), then"
 	}
-	return fmt.Errorf("%w\n(%s: pkctl stage set-next %d; without a network: pkctl stage import; to make it next nevertheless: "+
+	return pins, fmt.Errorf("%w\n(%s: pkctl stage set-next %d; without a network: pkctl stage import; to make it next nevertheless: "+
 		"pkctl stage set-next %d --no-fetch)", err, first, stage, stage)
 }
 

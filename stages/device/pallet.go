@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	pkimages "github.com/PlanktoScope/pkbuild/images"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
@@ -21,12 +23,16 @@ func (d Device) Stage(ctx context.Context, b *pallet.Bundle, follow Followed, no
 	if err != nil {
 		return 0, err
 	}
+	var pins pkimages.Pins
 	if !noFetch {
-		if err := d.fetch(ctx, n); err != nil {
+		if pins, err = d.fetch(ctx, n); err != nil {
 			return n, fmt.Errorf("stage %d is staged, but not next: %w", n, err)
 		}
 	}
 	return n, d.changeStore(ctx, func(s *store.Store) error {
+		if err := images.WritePins(d.bundle(n), pins); err != nil {
+			return fmt.Errorf("stage %d is staged, but not next: %w", n, err)
+		}
 		if err := s.SetNext(n); err != nil || follow == (Followed{}) {
 			return err
 		}

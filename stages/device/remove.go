@@ -67,12 +67,13 @@ func (d Device) note(ctx context.Context, stages []int) (images.Record, error) {
 	if err != nil {
 		return record, err
 	}
-	names, err := images.OfStages(ctx, d.Store, stages)
+	needed, err := images.Needs(ctx, d.Store, stages)
 	d.warn(err)
-	if len(names) == 0 {
+	entries := needed.Entries()
+	if len(entries) == 0 {
 		return record, nil
 	}
-	record = record.WithNames(names)
+	record = record.With(entries...)
 	return record, record.Write(d.Store)
 }
 
@@ -113,7 +114,7 @@ func (p *Pruned) prune(ctx context.Context, d Device, s *store.Store, except []i
 		return err
 	}
 	keep := slices.DeleteFunc(all, func(n int) bool { return slices.Contains(drop, n) })
-	needed, unread := images.OfStages(ctx, d.Store, keep)
+	needed, unread := images.Needs(ctx, d.Store, keep)
 	record, err := p.stages(ctx, d, s, drop, except)
 	if err != nil || len(record.Unneeded(needed)) == 0 {
 		return err
@@ -134,10 +135,10 @@ func (p *Pruned) prune(ctx context.Context, d Device, s *store.Store, except []i
 func (p *Pruned) stages(ctx context.Context, d Device, s *store.Store, drop, except []int) (images.Record, error) {
 	if p.DryRun {
 		p.Removed = append(p.Removed, drop...)
-		names, err := images.OfStages(ctx, d.Store, drop)
+		unneeded, err := images.Needs(ctx, d.Store, drop)
 		d.warn(err)
 		record, err := d.record()
-		return record.WithNames(names), err
+		return record.With(unneeded.Entries()...), err
 	}
 	record, err := d.note(ctx, drop)
 	if err != nil {
@@ -149,13 +150,13 @@ func (p *Pruned) stages(ctx context.Context, d Device, s *store.Store, drop, exc
 }
 
 // images deletes the images of the record that are not needed.
-func (p *Pruned) images(ctx context.Context, d Device, record images.Record, needed []string) error {
+func (p *Pruned) images(ctx context.Context, d Device, record images.Record, needed images.Needed) error {
 	if _, err := d.Docker.Host(ctx); err != nil {
 		return err
 	}
 	if p.DryRun {
 		for _, k := range record.Unneeded(needed) {
-			if _, err := d.Docker.Image(ctx, k.Name); err == nil {
+			if _, err := images.Find(ctx, d.Docker, record, k.Pins(), k.Name); err == nil {
 				p.Images = append(p.Images, k.Name)
 			}
 		}

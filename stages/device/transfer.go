@@ -72,6 +72,9 @@ func (d Device) perform(ctx context.Context, m transfer.Importer, plan *transfer
 		if !out.There {
 			out.Stage, err = s.Add(ctx, plan.Manifest(), plan.Fill)
 		}
+		if err == nil {
+			err = images.WritePins(d.bundle(out.Stage), plan.Pins())
+		}
 		if err != nil || !next {
 			return err
 		}
@@ -85,7 +88,7 @@ func (d Device) setNextComplete(ctx context.Context, s *store.Store, stage int) 
 	names, err := images.OfStage(ctx, d.Store, stage)
 	if err == nil && len(names) > 0 {
 		var missing []string
-		missing, err = d.missing(ctx, names)
+		missing, err = d.missing(ctx, stage, names)
 		if err == nil && len(missing) > 0 {
 			err = fmt.Errorf("image %s is neither in the file nor on this device", missing[0])
 		}
@@ -96,7 +99,11 @@ func (d Device) setNextComplete(ctx context.Context, s *store.Store, stage int) 
 	return s.SetNext(stage)
 }
 
-func (d Device) missing(ctx context.Context, names []string) ([]string, error) {
+func (d Device) missing(ctx context.Context, stage int, names []string) ([]string, error) {
+	pins, err := images.ReadPins(d.bundle(stage))
+	if err != nil {
+		return nil, err
+	}
 	record, err := d.record()
 	if err != nil {
 		return nil, err
@@ -105,7 +112,7 @@ func (d Device) missing(ctx context.Context, names []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return images.Missing(ctx, d.Docker, host, record, names)
+	return images.Missing(ctx, d.Docker, host, record, pins, names)
 }
 
 // Export holds the options of an export: the stage, the output file, and the inventory of the device that will import

@@ -42,6 +42,11 @@ func (c Client) Run(ctx context.Context, args ...string) (string, error) {
 	return out.String(), err
 }
 
+// RunWithInput runs docker with an input.
+func (c Client) RunWithInput(ctx context.Context, in io.Reader, args ...string) error {
+	return c.stream(ctx, in, io.Discard, args...)
+}
+
 // stream runs docker with its input from a reader, which may be nil, and its output to a writer. The environment is fixed, so
 // that compose files mean the same on every device, and the working directory is /, which has no compose file.
 func (Client) stream(ctx context.Context, in io.Reader, out io.Writer, args ...string) error {

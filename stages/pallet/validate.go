@@ -72,6 +72,14 @@ func (p *Pallet) validate(ctx context.Context, r roots) *Validation {
 	return v
 }
 
+// ServiceImages returns the image names of a deployment's Compose services, by service.
+func (v *Validation) ServiceImages(deployment string) map[string]string {
+	if project := v.projects[deployment]; project != nil {
+		return project.Images
+	}
+	return nil
+}
+
 // Err returns nil if a device can run the pallet. Otherwise it joins all mistakes, one per line, followed by
 // Report.Err's summary.
 func (v *Validation) Err() error { return v.withSummary(v.mistakes()) }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
@@ -85,6 +86,15 @@ func (w *Writer) File(name string, mode fs.FileMode, content io.Reader) error {
 	return nil
 }
 
+// Pins writes the pins of the bundle's container images.
+func (w *Writer) Pins(pins images.Pins) error {
+	data, err := pins.Marshal()
+	if err != nil {
+		return err
+	}
+	return create(w.sys, path.Join(w.dir, images.PinFile), MetadataMode, bytes.NewReader(data))
+}
+
 // check returns an error if a path is no valid path in a bundle, or that of a file which Add writes itself.
 func (w *Writer) check(name string) error {
 	switch {
@@ -92,7 +102,7 @@ func (w *Writer) check(name string) error {
 		return w.ctx.Err()
 	case !fs.ValidPath(name) || name == ".":
 		return fmt.Errorf("path %q is not a path in a bundle", name)
-	case name == stages.ManifestFile || name == DigestFile:
+	case name == stages.ManifestFile || name == DigestFile || name == images.PinFile:
 		return fmt.Errorf("path %s is reserved: it is written with the bundle", name)
 	}
 	return nil

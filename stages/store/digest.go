@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/internal/sha256sum"
 	"github.com/PlanktoScope/pkbuild/stages"
 )
@@ -76,9 +77,9 @@ func MarshalDigests(entries []Entry) ([]byte, error) {
 // ErrNoDigests is returned for a bundle without a digest file, such as one that Forklift staged.
 var ErrNoDigests = errors.New("the bundle has no " + DigestFile + ": it was staged by another tool")
 
-// Verify compares the files of a stage's bundle with its digest file. It returns a sentence for each difference, for
-// each file that root does not own, and for a layer that pkinit cannot mount. It fails with ErrNoDigests if there is no
-// digest file.
+// Verify compares the files of a stage's bundle, except the pins of its images, with its digest file. It returns a
+// sentence for each difference, for each file that root does not own, and for a layer that pkinit cannot mount. It fails
+// with ErrNoDigests if there is no digest file.
 func Verify(store fs.FS, stage int) (differences []string, err error) {
 	return verify(store, stage, true)
 }
@@ -167,7 +168,7 @@ func readDigests(bundle fs.FS) (map[string]Entry, error) {
 
 // compare returns the differences of a file from its entry in want, and deletes that entry.
 func compare(bundle fs.FS, name string, d fs.DirEntry, want map[string]Entry) ([]string, error) {
-	if name == "." || name == DigestFile {
+	if name == "." || name == DigestFile || name == images.PinFile {
 		return nil, nil
 	}
 	was, known := want[name]

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
@@ -26,7 +27,8 @@ const (
 	maxDigests  = 64 << 20 // bytes
 )
 
-// writeBundle writes the bundle of a stage as a tar archive: directories before their contents, and the digests last.
+// writeBundle writes the bundle of a stage as a tar archive: directories before their contents, and the digests last. The
+// pins of images are left out, since the index has them.
 func writeBundle(to io.Writer, dir string, stage int) error {
 	digests, err := store.Digests(os.DirFS(dir), stage)
 	if err != nil {
@@ -36,7 +38,7 @@ func writeBundle(to io.Writer, dir string, stage int) error {
 	root := filepath.Join(dir, strconv.Itoa(stage))
 	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		rel, _ := filepath.Rel(root, name) // cannot fail: name begins with root
-		if err != nil || rel == "." || rel == store.DigestFile {
+		if err != nil || rel == "." || rel == store.DigestFile || rel == images.PinFile {
 			return err
 		}
 		return writeEntry(w, name, rel, d)
@@ -148,6 +150,8 @@ func checkEntry(h *tar.Header, name string, dirs, seen map[string]bool) error {
 		return fmt.Errorf("bundle has %s twice", name)
 	case !dirs[path.Dir(name)]:
 		return fmt.Errorf("bundle has %s, but %s is not a directory in it", name, path.Dir(name))
+	case name == images.PinFile:
+		return fmt.Errorf("bundle has a file %s, which export.json replaces", name)
 	case len(seen) > maxEntries:
 		return fmt.Errorf("bundle has more than %d entries", maxEntries)
 	case stages.IsLayer(name) && h.Typeflag != tar.TypeDir:

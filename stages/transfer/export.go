@@ -135,7 +135,7 @@ func (e Exporter) plan(ctx context.Context, stage int) (x Index, wanted map[dige
 	if e.For != nil && e.For.Platform != "" && e.For.Platform != h.Platform {
 		return x, nil, fmt.Errorf("inventory is of a device with platform %s, this one has %s", e.For.Platform, h.Platform)
 	}
-	if x.Images, err = e.images(ctx, names); err != nil {
+	if x.Images, err = e.images(ctx, stage, names); err != nil {
 		return x, nil, err
 	}
 	has := map[digest.Digest]bool{}
@@ -151,15 +151,19 @@ func (e Exporter) plan(ctx context.Context, stage int) (x Index, wanted map[dige
 	return x, wanted, nil
 }
 
-// images returns the images with some names, sorted by ID.
-func (e Exporter) images(ctx context.Context, names []string) ([]Needed, error) {
+// images returns the images that names mean for a stage, sorted by ID.
+func (e Exporter) images(ctx context.Context, stage int, names []string) ([]Needed, error) {
 	record, err := images.ReadRecord(e.Store)
+	if err != nil {
+		return nil, err
+	}
+	pins, err := images.ReadPins(filepath.Join(e.Store, strconv.Itoa(stage)))
 	if err != nil {
 		return nil, err
 	}
 	found := map[digest.Digest]*Needed{}
 	for _, name := range names {
-		i, err := images.Find(ctx, e.Docker, record, name)
+		i, err := images.Find(ctx, e.Docker, record, pins, name)
 		if errors.Is(err, docker.ErrNoImage) {
 			return nil, fmt.Errorf("image %s is not on this device; fetch it with pkctl stage set-next", name)
 		}

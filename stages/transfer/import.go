@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strconv"
 
 	"github.com/opencontainers/go-digest"
 
+	pkimages "github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/store"
@@ -44,6 +47,9 @@ func (m Importer) Plan(ctx context.Context, f *File) (p *Plan, err error) {
 	if err := p.compare(have); err != nil {
 		return nil, err
 	}
+	if p.Stage, err = m.sameStage(ctx, f, have); err != nil {
+		return nil, err
+	}
 	if p.Record, err = images.ReadRecord(m.Store); err != nil {
 		return nil, err
 	}
@@ -78,9 +84,47 @@ func (m Importer) inventory(ctx context.Context, f *File) (Inventory, error) {
 	return have, err
 }
 
+// sameStage returns a stage with the bundle of the file whose names mean the images of the file; 0: none. A stage with other
+// images stays as it is, beside the imported one.
+func (m Importer) sameStage(ctx context.Context, f *File, have Inventory) (int, error) {
+	for _, b := range have.Bundles {
+		if b.Digest != f.Index.Bundle {
+			continue
+		}
+		same, err := m.sameImages(ctx, b.Stage, f.Index.Images)
+		if err != nil || same {
+			return b.Stage, err
+		}
+	}
+	return 0, nil
+}
+
+// sameImages reports whether the names of images mean them for a stage, as far as they mean anything.
+func (m Importer) sameImages(ctx context.Context, stage int, all []Needed) (bool, error) {
+	pins, err := images.ReadPins(filepath.Join(m.Store, strconv.Itoa(stage)))
+	if err != nil {
+		return false, err
+	}
+	for _, i := range all {
+		for _, name := range i.Names {
+			id := i.ID
+			if pin, pinned := pins.Find(name); pinned {
+				id = pin.ID
+			} else if has, err := m.Docker.Image(ctx, name); err == nil {
+				id = digest.Digest(has.ID)
+			} else if !errors.Is(err, docker.ErrNoImage) {
+				return false, err
+			}
+			if id != i.ID {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
 // compare sets which images and layers have to be loaded.
 func (p *Plan) compare(have Inventory) error {
-	p.Stage = have.stage(p.file.Index.Bundle)
 	chains := have.chains()
 	carried := map[digest.Digest]bool{}
 	for _, l := range p.file.Index.Layers {
@@ -107,15 +151,11 @@ func (p *Plan) compare(have Inventory) error {
 	return nil
 }
 
-// recordImages adds all images to the record, with the tags that they get besides.
+// recordImages adds all images to the record.
 func (p *Plan) recordImages() {
 	for _, i := range p.file.Index.Images {
 		for _, name := range i.Names {
-			k := images.Entry{Name: name}
-			if pinned(name) {
-				k.ID, k.Tag = string(i.ID), ownTag(name, i.ID)
-			}
-			p.Record = p.Record.With(k)
+			p.Record = p.Record.With(images.Entry{Name: name, ID: string(i.ID)})
 		}
 	}
 }
@@ -161,10 +201,25 @@ func (p *Plan) Fill(w *store.Writer) error {
 	if _, err := io.Copy(io.Discard, raw); err != nil {
 		return err
 	}
+	if pins := p.Pins(); len(pins.Images) > 0 {
+		if err := w.Pins(pins); err != nil {
+			return err
+		}
+	}
 	return checkDigest(bundleMember, digest.NewDigest(digest.SHA256, h), m.Digest)
 }
 
-// Manifest returns the manifest of the bundle that will be imported.
+// Pins returns the pins of the stage's images.
+func (p *Plan) Pins() (pins pkimages.Pins) {
+	for _, i := range p.file.Index.Images {
+		for _, name := range i.Names {
+			pins = pins.With(pkimages.Pin{Name: name, ID: i.ID, Digest: digestOf(name)})
+		}
+	}
+	return pins
+}
+
+// Manifest returns the manifest of the bundle.
 func (p *Plan) Manifest() []byte { return p.bundle.Manifest }
 
 // WriteRecord adds the imported images to the record in the stage store's directory dir, so that prune can remove them

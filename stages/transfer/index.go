@@ -205,12 +205,12 @@ func tag(name string) string {
 // pinned reports whether a name has a digest.
 func pinned(name string) bool { return strings.Contains(name, "@") }
 
-// ownTag returns the tagged name that an image gets which a bundle names by digest: it replaces no other tag, and keeps
-// `docker image prune` from removing the image.
-func ownTag(name string, id digest.Digest) string {
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return ""
+// digestOf returns the digest in a name; empty if it has none.
+func digestOf(name string) digest.Digest {
+	if named, err := reference.ParseNormalizedNamed(name); err == nil {
+		if c, ok := named.(reference.Canonical); ok {
+			return c.Digest()
+		}
 	}
-	return reference.TrimNamed(named).String() + ":imported-" + id.Encoded()[:12]
+	return ""
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 )
 
 // LoadImages loads the images that Docker lacks, names them, and syncs Docker's store, so that a power cut cannot leave
@@ -120,26 +121,27 @@ func (p *Plan) sendLayer(ctx context.Context, w *tar.Writer, diff digest.Digest)
 	return fmt.Errorf("layer %s is not in the file", diff)
 }
 
-// tag adds the names that an image lacks. For a name with a digest that is ownTag, until images.AddDigests adds the digest. A
-// tag is moved from the image that has it, as by docker pull.
+// tag gives an image its images.KeepTag, and the tags in its names that no other image has. Names with a digest are added to
+// Docker's table by images.AddDigests.
 func (m Importer) tag(ctx context.Context, i Needed) error {
+	tags := []string{images.KeepTag(string(i.ID))}
 	for _, name := range i.Names {
-		if pinned(name) {
-			if _, err := m.Docker.Image(ctx, name); err == nil {
-				continue // pulled before
-			}
-			name = ownTag(name, i.ID)
+		if !pinned(name) {
+			tags = append(tags, name)
 		}
-		has, err := m.Docker.Image(ctx, name)
+	}
+	for _, tag := range tags {
+		has, err := m.Docker.Image(ctx, tag)
 		switch {
-		case err == nil && has.ID == string(i.ID):
+		case err == nil && has.ID != string(i.ID):
+			m.Notify(Event{Text: fmt.Sprintf("%s stays image %s; the imported stage uses %s", tag, has.ID, i.ID)})
 			continue
 		case err == nil:
-			m.Notify(Event{Text: fmt.Sprintf("%s was image %s before", name, has.ID)})
+			continue
 		case !errors.Is(err, docker.ErrNoImage):
 			return err
 		}
-		if err := m.Docker.Tag(ctx, string(i.ID), name); err != nil {
+		if err := m.Docker.Tag(ctx, string(i.ID), tag); err != nil {
 			return err
 		}
 	}

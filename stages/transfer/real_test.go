@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	pkimages "github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/internal/dockertest"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
@@ -36,7 +37,8 @@ func (d *device) here() docker.Client {
 
 func (d *device) fetch(names ...string) error {
 	f := images.Fetcher{Docker: d.here(), Wait: 1, Notify: func(e images.Event) { d.said = append(d.said, e.String()) }}
-	return f.Fetch(d.t.Context(), images.Record{}, names)
+	_, err := f.Fetch(d.t.Context(), images.Record{}, pkimages.Pins{}, names)
+	return err
 }
 
 func (d *device) export(v *Inventory, compress bool) string {
@@ -182,12 +184,12 @@ func interrupts(t *testing.T, d *device, name string) {
 func prunes(t *testing.T, d *device, record images.Record, gone, used, stays string) {
 	t.Helper()
 	d.Run(nil, "create", "--name", "mine", "--network", "none", used)
-	pruned, err := images.Prune(t.Context(), d.here(), record, nil)
+	pruned, err := images.Prune(t.Context(), d.here(), record, images.Needed{})
 	require.NoError(t, err)
 	require.Equal(t, []string{gone}, pruned.Removed)
 	require.Equal(t, []string{"image " + used + " is kept: a container uses it"}, pruned.Kept)
 	d.Run(nil, "rm", "mine")
-	pruned, err = images.Prune(t.Context(), d.here(), pruned.Record, nil)
+	pruned, err = images.Prune(t.Context(), d.here(), pruned.Record, images.Needed{})
 	require.NoError(t, err)
 	require.Equal(t, []string{used}, pruned.Removed)
 	require.Empty(t, pruned.Record.Images)

@@ -61,7 +61,7 @@ func TestExportAndImport(t *testing.T) {
 			from.oci = test.oci
 			data := exporting(t, store, from, test.compress)
 			d, dir := newFake(), t.TempDir()
-			d.add(t, "docker.io/library/app:1", layer(t, "other", nil)) // its name is moved
+			other := d.add(t, "docker.io/library/app:1", layer(t, "other", nil))
 			m := Importer{Docker: d, Store: dir, Space: plenty, Notify: func(Event) {}}
 			file, err := Read(bytes.NewReader(data))
 			require.NoError(t, err)
@@ -75,12 +75,13 @@ func TestExportAndImport(t *testing.T) {
 			n, err := s.Add(t.Context(), p.Manifest(), p.Fill)
 			require.NoError(t, errors.Join(err, s.Close()))
 			require.Equal(t, 1, n)
+			require.Equal(t, []string{"docker.io/library/app:1"}, d.tagged(other), "an import moves no name")
+			pins, err := images.ReadPins(filepath.Join(dir, "1"))
+			require.NoError(t, err)
 			for _, i := range file.Index.Images {
-				want := []string{"docker.io/library/app:1"}
-				if pinned(i.Names[0]) {
-					want = []string{"docker.io/x/pinned:imported-" + i.ID.Encoded()[:12]}
-				}
-				require.Equal(t, want, d.tagged(i.ID))
+				require.Equal(t, []string{"localhost/pkctl:" + i.ID.Encoded()}, d.tagged(i.ID))
+				pin, _ := pins.Find(i.Names[0])
+				require.Equal(t, i.ID, pin.ID)
 			}
 			record, err := images.ReadRecord(dir)
 			require.NoError(t, err)
@@ -90,6 +91,49 @@ func TestExportAndImport(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, again.Stage)
 			require.Empty(t, again.Load)
+		})
+	}
+}
+
+// TestImportOfOtherImages imports a bundle that is on the device with other images beside it.
+func TestImportOfOtherImages(t *testing.T) {
+	data := exported(t, true)
+	file, err := Read(bytes.NewReader(data))
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		pinned bool // whether the stage on the device is pinned
+		other  bool // whether its image is another one
+		want   int  // stage that is the same
+	}{
+		"pinned, same": {pinned: true, want: 1}, "pinned, other": {pinned: true, other: true},
+		"by name, same": {want: 1}, "by name, other": {other: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newFake()
+			m := Importer{Docker: d, Store: t.TempDir(), Space: plenty, Notify: func(Event) {}}
+			p, err := m.Plan(t.Context(), file)
+			require.NoError(t, err)
+			require.NoError(t, m.LoadImages(t.Context(), p))
+			s := opening(t, m.Store)
+			_, err = s.Add(t.Context(), p.Manifest(), p.Fill)
+			require.NoError(t, errors.Join(err, s.Close()))
+			bundle := filepath.Join(m.Store, "1")
+			pins, err := images.ReadPins(bundle)
+			require.NoError(t, err)
+			require.NoError(t, os.Remove(filepath.Join(bundle, "pins.json")))
+			other := d.add(t, "docker.io/library/other:1", layer(t, "other", nil))
+			if test.other {
+				d.names["docker.io/library/app:1"] = other
+				for n := range pins.Images {
+					pins.Images[n].ID = other
+				}
+			}
+			if test.pinned {
+				require.NoError(t, images.WritePins(bundle, pins))
+			}
+			p, err = m.Plan(t.Context(), file)
+			require.NoError(t, err)
+			require.Equal(t, test.want, p.Stage)
 		})
 	}
 }

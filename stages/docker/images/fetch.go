@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/internal/download"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
@@ -17,7 +19,9 @@ type Docker interface {
 	Host(ctx context.Context) (docker.Host, error)
 	Image(ctx context.Context, name string) (docker.Image, error)
 	Pull(ctx context.Context, name, platform string, output func(line string)) error
+	Images(ctx context.Context) ([]docker.Image, error)
 	Remove(ctx context.Context, name string) error
+	Tag(ctx context.Context, id, name string) error
 	Sync(root string) error
 }
 
@@ -66,9 +70,12 @@ type Finder interface {
 	Image(ctx context.Context, name string) (docker.Image, error)
 }
 
-// Find returns the image that Docker has under a name, or docker.ErrNoImage. It finds an imported image, whose name
-// Docker may not know yet, by the ID in the record.
-func Find(ctx context.Context, d Finder, r Record, name string) (docker.Image, error) {
+// Find returns the image that a name means for a stage, or docker.ErrNoImage: the pinned one by its ID, else the one that
+// Docker has under the name. It finds an imported image, whose name Docker may not know yet, by the ID in the record.
+func Find(ctx context.Context, d Finder, r Record, pins images.Pins, name string) (docker.Image, error) {
+	if pin, pinned := pins.Find(name); pinned {
+		return d.Image(ctx, string(pin.ID))
+	}
 	image, err := d.Image(ctx, name)
 	if errors.Is(err, docker.ErrNoImage) && r.id(name) != "" && strings.Contains(name, "@") {
 		return d.Image(ctx, r.id(name))
@@ -77,9 +84,9 @@ func Find(ctx context.Context, d Finder, r Record, name string) (docker.Image, e
 }
 
 // Missing returns those of the named images that Docker does not have for the device's platform.
-func Missing(ctx context.Context, d Finder, host docker.Host, r Record, names []string) (missing []string, err error) {
+func Missing(ctx context.Context, d Finder, host docker.Host, r Record, pins images.Pins, names []string) (missing []string, err error) {
 	for _, name := range names {
-		image, err := Find(ctx, d, r, name)
+		image, err := Find(ctx, d, r, pins, name)
 		if errors.Is(err, docker.ErrNoImage) || err == nil && image.Platform() != host.Platform {
 			missing = append(missing, name)
 			continue
@@ -91,36 +98,61 @@ func Missing(ctx context.Context, d Finder, host docker.Host, r Record, names []
 	return missing, nil
 }
 
-// Fetch pulls the images that Docker lacks and syncs Docker's store to the disk, including images that an interrupted
-// command pulled before. It tries all images; the error has the reason for each that failed.
-func (f Fetcher) Fetch(ctx context.Context, r Record, names []string) error {
+// Fetch pulls the images of a stage that Docker lacks, pinned ones by digest, and syncs Docker's store to the disk, including
+// images that an interrupted command pulled before. It returns pins of all names. It tries all images; the error has the
+// reason for each that failed.
+func (f Fetcher) Fetch(ctx context.Context, r Record, pins images.Pins, names []string) (images.Pins, error) {
 	if len(names) == 0 {
-		return nil
+		return pins, nil
 	}
 	host, err := f.Docker.Host(ctx)
 	if err != nil {
-		return fmt.Errorf("%d container images are needed: %w", len(names), err)
+		return pins, fmt.Errorf("%d container images are needed: %w", len(names), err)
 	}
-	missing, err := Missing(ctx, f.Docker, host, r, names)
+	missing, err := Missing(ctx, f.Docker, host, r, pins, names)
 	if err != nil {
-		return err
+		return pins, err
 	}
 	var errs []error
 	for i, name := range missing {
+		pin, pinned := pins.Find(name)
+		if !pinned {
+			pin.Name = name
+		}
 		e := Event{Image: name, Number: i + 1, Total: len(missing), State: Fetching}
-		err := f.fetch(ctx, e, host.Platform)
+		err := f.fetch(ctx, e, pin, host.Platform)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return pins, ctx.Err()
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("image %s: %w", name, err))
 		}
 	}
-	return errors.Join(append(errs, f.Docker.Sync(host.Root))...)
+	if len(errs) == 0 {
+		pins, err = Pin(ctx, f.Docker, r, pins, names)
+		errs = append(errs, err)
+	}
+	return pins, errors.Join(append(errs, f.Docker.Sync(host.Root))...)
 }
 
-// fetch pulls an image, and retries unless the error is permanent.
-func (f Fetcher) fetch(ctx context.Context, e Event, platform string) error {
+// Pin returns pins with those of further names that are added, by the images that the names mean now, and gives each image
+// its KeepTag. It fails with docker.ErrNoImage if an image is missing.
+func Pin(ctx context.Context, d Docker, r Record, pins images.Pins, names []string) (images.Pins, error) {
+	for _, name := range names {
+		image, err := Find(ctx, d, r, pins, name)
+		if err != nil {
+			return pins, err
+		}
+		if err := keep(ctx, d, image); err != nil {
+			return pins, err
+		}
+		pins = pins.With(pinOf(name, image))
+	}
+	return pins, nil
+}
+
+// fetch pulls an image, and retries unless the error is permanent. The ID of the pin is empty if the name is not pinned.
+func (f Fetcher) fetch(ctx context.Context, e Event, pin images.Pin, platform string) error {
 	attempt := 1
 	retry := download.Retry{Attempts: attempts, Backoff: f.Wait, Notify: func(err error, wait time.Duration) {
 		attempt++
@@ -130,7 +162,7 @@ func (f Fetcher) fetch(ctx context.Context, e Event, platform string) error {
 	err := retry.Do(ctx, isPermanent, func() int64 { return 0 }, func(ctx context.Context) error {
 		e.State, e.Text = Fetching, ""
 		f.Notify(e)
-		return f.pull(ctx, e, platform)
+		return f.pull(ctx, e, pin, platform)
 	})
 	if err != nil {
 		return err
@@ -140,10 +172,14 @@ func (f Fetcher) fetch(ctx context.Context, e Event, platform string) error {
 	return nil
 }
 
-// pull pulls an image once, and checks its platform.
-func (f Fetcher) pull(ctx context.Context, e Event, platform string) error {
+// pull pulls an image once, and checks its platform and, where it is pinned, its ID.
+func (f Fetcher) pull(ctx context.Context, e Event, pin images.Pin, platform string) error {
 	layers := progress{}
-	err := f.Docker.Pull(ctx, e.Image, platform, func(line string) {
+	name := pin.Name
+	if pin.ID != "" {
+		name = cmp.Or(pullName(pin), pin.Name)
+	}
+	err := f.Docker.Pull(ctx, name, platform, func(line string) {
 		if text := layers.read(line); text != "" {
 			e.State, e.Text = Layers, text
 			f.Notify(e)
@@ -152,17 +188,25 @@ func (f Fetcher) pull(ctx context.Context, e Event, platform string) error {
 	if err != nil {
 		return err
 	}
-	image, err := f.Docker.Image(ctx, e.Image)
+	image, err := f.Docker.Image(ctx, name)
 	if err != nil {
 		return err
 	}
 	if image.Platform() != platform {
 		return fmt.Errorf("%w: image is for %s, want %s", errPlatform, image.Platform(), platform)
 	}
+	if pin.ID != "" && image.ID != string(pin.ID) {
+		return fmt.Errorf("%w: the registry has %s under this name, the stage was made with %s: import the stage from a file",
+			errOtherImage, image.ID, pin.ID)
+	}
 	return nil
 }
 
-var errPlatform = errors.New("wrong platform")
+// The errors of pulled images that a retry does not change.
+var (
+	errPlatform   = errors.New("wrong platform")
+	errOtherImage = errors.New("another image")
+)
 
 // permanentErrors are parts of messages of registries and Docker after which a retry would fail, too.
 var permanentErrors = []string{
@@ -172,7 +216,7 @@ var permanentErrors = []string{
 
 // isPermanent reports whether a retry would fail with the same error.
 func isPermanent(err error) bool {
-	return errors.Is(err, errPlatform) || errors.Is(err, docker.ErrUnavailable) ||
+	return errors.Is(err, errPlatform) || errors.Is(err, errOtherImage) || errors.Is(err, docker.ErrUnavailable) ||
 		slices.ContainsFunc(permanentErrors, func(word string) bool { return strings.Contains(err.Error(), word) })
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	pkimages "github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
@@ -50,7 +52,20 @@ func (r *recorder) Pull(_ context.Context, name, platform string, say func(strin
 	if strings.HasPrefix(name, "amd64") {
 		arch = "amd64"
 	}
-	r.images[name] = docker.Image{ID: "id-" + name, Os: "linux", Architecture: arch}
+	r.images[name] = docker.Image{ID: "sha256:" + name, Os: "linux", Architecture: arch}
+	r.images["sha256:"+name] = r.images[name]
+	return nil
+}
+
+func (r *recorder) Images(context.Context) (all []docker.Image, err error) {
+	for _, image := range r.images {
+		all = append(all, image)
+	}
+	return all, nil
+}
+
+func (r *recorder) Tag(_ context.Context, id, name string) error {
+	r.calls = append(r.calls, "tag "+id+" "+name)
 	return nil
 }
 
@@ -76,7 +91,9 @@ func TestFetch(t *testing.T) {
 	slow, gone := errors.New("i/o timeout"), errors.New("manifest unknown: manifest unknown")
 	for name, test := range map[string]struct {
 		record Record
+		pinned []pkimages.Pin
 		needs  []string
+		pins   []pkimages.Pin
 		calls  []string
 		events []string
 		err    string
@@ -84,33 +101,61 @@ func TestFetch(t *testing.T) {
 		"nothing": {},
 		"present": {
 			needs: []string{"there:1"},
-			calls: []string{"sync /d"},
+			calls: []string{"tag sha256:t localhost/pkctl:t", "sync /d"},
+			pins:  []pkimages.Pin{{Name: "there:1", ID: "sha256:t"}},
 		},
 		"imported": {
 			record: Record{Images: []Entry{{Name: "file:1@d", ID: "sha256:1"}}},
 			needs:  []string{"file:1@d"},
-			calls:  []string{"sync /d"},
+			calls:  []string{"tag sha256:1 localhost/pkctl:1", "sync /d"},
+			pins:   []pkimages.Pin{{Name: "file:1@d", ID: "sha256:1"}},
 		},
 		"missing": {
 			needs: []string{"new:1", "there:1", "other:1"},
-			calls: []string{"pull new:1 linux/arm64", "pull other:1 linux/arm64", "sync /d"},
+			calls: []string{"pull new:1 linux/arm64", "pull other:1 linux/arm64", "tag sha256:new:1 localhost/pkctl:new:1",
+				"tag sha256:t localhost/pkctl:t", "tag sha256:other:1 localhost/pkctl:other:1", "sync /d"},
+			pins: []pkimages.Pin{{Name: "new:1", ID: "sha256:new:1"}, {Name: "other:1", ID: "sha256:other:1"}, {Name: "there:1", ID: "sha256:t"}},
 			events: []string{"image 1 of 2: fetching new:1", "image 1 of 2: new:1: 0 of 1 layers", "image 1 of 2: new:1: 1 of 2 layers",
 				"image 1 of 2: fetched new:1", "image 2 of 2: fetching other:1", "image 2 of 2: other:1: 0 of 1 layers",
 				"image 2 of 2: other:1: 1 of 2 layers", "image 2 of 2: fetched other:1"},
 		},
 		"for another platform": {
 			needs: []string{"foreign:1"},
-			calls: []string{"pull foreign:1 linux/arm64", "sync /d"},
+			calls: []string{"pull foreign:1 linux/arm64", "tag sha256:foreign:1 localhost/pkctl:foreign:1", "sync /d"},
+			pins:  []pkimages.Pin{{Name: "foreign:1", ID: "sha256:foreign:1"}},
 			events: []string{"image 1 of 1: fetching foreign:1", "image 1 of 1: foreign:1: 0 of 1 layers",
 				"image 1 of 1: foreign:1: 1 of 2 layers", "image 1 of 1: fetched foreign:1"},
 		},
 		"retry": {
 			needs: []string{"slow:1"},
-			calls: []string{"pull slow:1 linux/arm64", "pull slow:1 linux/arm64", "sync /d"},
+			calls: []string{"pull slow:1 linux/arm64", "pull slow:1 linux/arm64", "tag sha256:slow:1 localhost/pkctl:slow:1", "sync /d"},
+			pins:  []pkimages.Pin{{Name: "slow:1", ID: "sha256:slow:1"}},
 			events: []string{"image 1 of 1: fetching slow:1", "image 1 of 1: slow:1: 0 of 1 layers", "image 1 of 1: slow:1: 1 of 2 layers",
 				"image 1 of 1: retrying slow:1: attempt 2 of 4, in 1ns: i/o timeout",
 				"image 1 of 1: fetching slow:1", "image 1 of 1: slow:1: 0 of 1 layers", "image 1 of 1: slow:1: 1 of 2 layers",
 				"image 1 of 1: fetched slow:1"},
+		},
+		"pinned and present, while the name means another image": {
+			pinned: []pkimages.Pin{{Name: "there:1", ID: "sha256:1"}},
+			needs:  []string{"there:1"},
+			calls:  []string{"tag sha256:1 localhost/pkctl:1", "sync /d"},
+			pins:   []pkimages.Pin{{Name: "there:1", ID: "sha256:1"}},
+		},
+		"pinned and missing": {
+			pinned: []pkimages.Pin{{Name: "docker.io/x/y:1", ID: "sha256:docker.io/x/y@" + sum, Digest: sum}},
+			needs:  []string{"docker.io/x/y:1"},
+			calls: []string{"pull docker.io/x/y@" + sum + " linux/arm64",
+				"tag sha256:docker.io/x/y@" + sum + " localhost/pkctl:docker.io/x/y@" + sum, "sync /d"},
+			pins: []pkimages.Pin{{Name: "docker.io/x/y:1", ID: "sha256:docker.io/x/y@" + sum, Digest: sum}},
+			events: []string{"image 1 of 1: fetching docker.io/x/y:1", "image 1 of 1: docker.io/x/y:1: 0 of 1 layers",
+				"image 1 of 1: docker.io/x/y:1: 1 of 2 layers", "image 1 of 1: fetched docker.io/x/y:1"},
+		},
+		"pinned, and another one in the registry": {
+			pinned: []pkimages.Pin{{Name: "moved:1", ID: "sha256:2"}},
+			needs:  []string{"moved:1"},
+			calls:  []string{"pull moved:1 linux/arm64", "sync /d"},
+			err: "image moved:1: another image: the registry has sha256:moved:1 under this name, the stage was made with sha256:2: " +
+				"import the stage from a file",
 		},
 		"all errors": {
 			needs: []string{"dead:1", "gone:1", "amd64:1"},
@@ -122,11 +167,12 @@ func TestFetch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &recorder{
-				images: map[string]docker.Image{"there:1": arm("1"), "sha256:1": arm("sha256:1"), "foreign:1": {Os: "linux", Architecture: "amd64"}},
+				images: map[string]docker.Image{"there:1": arm("sha256:t"), "sha256:1": arm("sha256:1"), "foreign:1": {Os: "linux", Architecture: "amd64"}},
 				pulls:  map[string][]error{"slow:1": {slow}, "dead:1": {slow, slow, slow, slow}, "gone:1": {gone}},
 			}
 			var events []string
-			err := Fetcher{Docker: d, Wait: 1, Notify: func(e Event) { events = append(events, e.String()) }}.Fetch(t.Context(), test.record, test.needs)
+			f := Fetcher{Docker: d, Wait: 1, Notify: func(e Event) { events = append(events, e.String()) }}
+			pins, err := f.Fetch(t.Context(), test.record, pkimages.Pins{Images: test.pinned}, test.needs)
 			require.Equal(t, test.calls, d.calls)
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
@@ -134,25 +180,27 @@ func TestFetch(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, test.events, events)
+			require.Equal(t, test.pins, pins.Images)
 		})
 	}
 }
 
 func TestFetchWithoutDocker(t *testing.T) {
 	d := &recorder{host: fmt.Errorf("%w: no daemon", docker.ErrUnavailable)}
-	require.NoError(t, Fetcher{Docker: d}.Fetch(t.Context(), Record{}, nil), "a stage without images needs no Docker")
-	err := Fetcher{Docker: d}.Fetch(t.Context(), Record{}, []string{"a", "b"})
+	_, err := Fetcher{Docker: d}.Fetch(t.Context(), Record{}, pkimages.Pins{}, nil)
+	require.NoError(t, err, "a stage without images needs no Docker")
+	_, err = Fetcher{Docker: d}.Fetch(t.Context(), Record{}, pkimages.Pins{}, []string{"a", "b"})
 	require.EqualError(t, err, "2 container images are needed: cannot reach the Docker daemon: no daemon")
 }
 
 func TestFetchInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d := &recorder{images: map[string]docker.Image{}, pulls: map[string][]error{"a": {errors.New("broken")}}}
-	err := Fetcher{Docker: d, Wait: 1 << 60, Notify: func(e Event) {
+	_, err := Fetcher{Docker: d, Wait: 1 << 60, Notify: func(e Event) {
 		if e.State == Retrying {
 			cancel()
 		}
-	}}.Fetch(ctx, Record{}, []string{"a", "b"})
+	}}.Fetch(ctx, Record{}, pkimages.Pins{}, []string{"a", "b"})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Len(t, d.calls, 1)
 }
@@ -162,6 +210,8 @@ const sum = "sha256:012345678901234567890123456789012345678901234567890123456789
 func TestPrune(t *testing.T) {
 	for name, test := range map[string]struct {
 		record []Entry
+		images map[string]docker.Image
+		pins   []pkimages.Pin
 		needed []string
 		calls  []string
 		kept   []string
@@ -190,6 +240,23 @@ func TestPrune(t *testing.T) {
 			record: []Entry{{Name: "a@" + sum, ID: "sha256:1", Tag: "a:1"}, {Name: "a:1"}}, needed: []string{"a:1"},
 			left: []Entry{{Name: "a:1"}},
 		},
+		"pinned by another stage under the same name": {
+			record: []Entry{{Name: "a:1", ID: "sha256:2"}}, pins: []pkimages.Pin{{Name: "a:1", ID: "sha256:1"}},
+			calls: []string{"rm sha256:2"},
+		},
+		"pinned": {
+			record: []Entry{{Name: "a:1", ID: "sha256:1"}, {Name: "old:1", ID: "sha256:1"}}, pins: []pkimages.Pin{{Name: "a:1", ID: "sha256:1"}},
+			left: []Entry{{Name: "a:1", ID: "sha256:1"}},
+		},
+		"recorded by name, which means a pinned image": {
+			record: []Entry{{Name: "a:1"}}, pins: []pkimages.Pin{{Name: "b:1", ID: "sha256:1"}}, left: []Entry{{Name: "a:1"}},
+		},
+		"kept by its tag only": {
+			record: []Entry{{Name: "a:1", ID: "sha256:5"}}, calls: []string{"rm localhost/pkctl:5"},
+		},
+		"kept without a record": {
+			images: map[string]docker.Image{"sha256:6": arm("sha256:6", "localhost/pkctl:6")}, calls: []string{"rm localhost/pkctl:6"},
+		},
 		"no name": {
 			record: []Entry{{Name: "b@" + sum, ID: "sha256:2"}}, calls: []string{"rm sha256:2"},
 		},
@@ -202,8 +269,10 @@ func TestPrune(t *testing.T) {
 			d := &recorder{used: []string{"used:1"}, images: map[string]docker.Image{
 				"old:1": arm("1", "old:1"), "new:1": arm("1", "new:1"), "used:1": arm("3", "used:1"), "mine:1": arm("4", "mine:1"),
 				"a:1": arm("sha256:1", "a:1"), "sha256:1": arm("sha256:1", "a:1"), "sha256:2": arm("sha256:2"),
+				"localhost/pkctl:5": arm("sha256:5"),
 			}}
-			out, err := Prune(t.Context(), d, Record{Images: test.record}, test.needed)
+			maps.Copy(d.images, test.images)
+			out, err := Prune(t.Context(), d, Record{Images: test.record}, Needed{Pins: test.pins, Names: test.needed})
 			require.NoError(t, err)
 			require.Equal(t, test.calls, d.calls)
 			require.Equal(t, test.kept, out.Kept)
@@ -216,11 +285,11 @@ func TestRecord(t *testing.T) {
 	dir := t.TempDir()
 	r, err := ReadRecord(dir)
 	require.NoError(t, err)
-	r = r.With(Entry{Name: "b", ID: "1", Tag: "t"}).WithNames([]string{"c", "b", "a"})
+	r = r.With(Entry{Name: "b", ID: "1", Tag: "t"}).With(Needed{Names: []string{"c", "b", "a"}, Pins: []pkimages.Pin{{Name: "b", ID: "2"}}}.Entries()...)
 	require.NoError(t, r.Write(dir))
 	r, err = ReadRecord(dir)
 	require.NoError(t, err)
-	require.Equal(t, []Entry{{Name: "a"}, {Name: "b", ID: "1", Tag: "t"}, {Name: "c"}}, r.Images)
+	require.Equal(t, []Entry{{Name: "a"}, {Name: "b", ID: "1", Tag: "t"}, {Name: "b", ID: "2"}, {Name: "c"}}, r.Images)
 	name := filepath.Join(dir, File)
 	for content, message := range map[string]string{
 		"{":              "parse " + name + ": unexpected end of JSON input (delete the file: the images in it are then never removed)",

@@ -17,73 +17,123 @@ type Pruned struct {
 	Record  Record   // to be written
 }
 
-// Unneeded returns the recorded images whose names are not in needed.
-func (r Record) Unneeded(needed []string) []Entry {
-	keys := map[string]bool{}
-	for _, name := range needed {
-		keys[key(name)] = true
-	}
-	return slices.DeleteFunc(slices.Clone(r.Images), func(k Entry) bool { return keys[key(k.Name)] })
-}
-
-// Prune removes the recorded images that are not needed, except those that containers use and names that the user gave
-// to images. The caller must write the record in the result, even after an error.
-func Prune(ctx context.Context, d Docker, r Record, needed []string) (Pruned, error) {
-	out := Pruned{Record: r}
+// ids returns the IDs of needed images: of the pinned ones, and of imported ones that are needed by name.
+func (n Needed) ids(r Record) map[string]bool {
 	ids := map[string]bool{}
-	for _, name := range needed {
+	for _, pin := range n.Pins {
+		ids[string(pin.ID)] = true
+	}
+	for _, name := range n.Names {
 		ids[r.id(name)] = true
 	}
-	for _, k := range r.Unneeded(needed) {
-		gone, err := remove(ctx, d, removals(ctx, d, k, needed, ids[k.ID]))
-		if err != nil && !inUse(err) {
+	delete(ids, "")
+	return ids
+}
+
+// Unneeded returns the images of a record that are neither pinned nor needed by name.
+func (r Record) Unneeded(n Needed) []Entry {
+	keys := map[string]bool{}
+	for _, name := range n.Names {
+		keys[key(name)] = true
+	}
+	for _, pin := range n.Pins {
+		keys[key(pin.Name)+" "+string(pin.ID)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(r.Images), func(k Entry) bool {
+		return keys[key(k.Name)] || keys[key(k.Name)+" "+k.ID]
+	})
+}
+
+// Prune removes the images of a record that are not needed, except those that containers use, and names that the user gave
+// them. A name that means a needed image stays. The returned record must be written, even after an error.
+func Prune(ctx context.Context, d Docker, r Record, n Needed) (Pruned, error) {
+	p := pruner{Docker: d, names: n.Names, ids: n.ids(r)}
+	out := Pruned{Record: r}
+	for _, k := range r.Unneeded(n) {
+		state, err := p.prune(ctx, k)
+		if err != nil {
 			return out, fmt.Errorf("remove image %s: %w", k.Name, err)
 		}
-		if err != nil {
+		switch state {
+		case used:
 			out.Kept = append(out.Kept, fmt.Sprintf("image %s is kept: a container uses it", k.Name))
 			continue
-		}
-		if gone {
+		case shared:
+			continue
+		case removed:
 			out.Removed = append(out.Removed, k.Name)
 		}
-		out.Record.Images = slices.DeleteFunc(slices.Clone(out.Record.Images), func(old Entry) bool { return old.Name == k.Name })
+		out.Record.Images = slices.DeleteFunc(slices.Clone(out.Record.Images), func(old Entry) bool {
+			return old.Name == k.Name && old.ID == k.ID
+		})
 	}
-	return out, nil
+	return out, p.removeKeepTags(ctx)
 }
 
-// removals returns the names of an image that stages gave it, and its ID if it has no other name and no needed image is the
-// same.
-func removals(ctx context.Context, d Docker, k Entry, needed []string, needsID bool) []string {
-	names := []string{k.Name}
-	if k.Tag != "" && !slices.Contains(needed, k.Tag) {
-		if image, err := d.Image(ctx, k.Tag); err == nil && image.ID == k.ID {
-			names = append(names, k.Tag)
-		}
-	}
-	if k.ID != "" && !needsID {
-		if image, err := d.Image(ctx, k.ID); err == nil && len(image.RepoTags)+len(image.RepoDigests) == 0 {
-			names = append(names, k.ID)
-		}
-	}
-	return names
+// pruner removes images that are not needed.
+type pruner struct {
+	Docker
+	names []string        // that are needed
+	ids   map[string]bool // that are needed
 }
 
-// remove removes names of an image, and reports whether it had one of them.
-func remove(ctx context.Context, d Docker, names []string) (gone bool, err error) {
+// outcome is what became of an unneeded entry of a record.
+type outcome int
+
+// The outcomes.
+const (
+	gone    outcome = iota // the image was removed before
+	removed                // at least one name of the image was removed
+	used                   // a container uses the image
+	shared                 // the name means an image that a stage needs
+)
+
+// prune removes the names that stages gave an image, and the image if it has no other names and is not needed.
+func (p pruner) prune(ctx context.Context, k Entry) (outcome, error) {
+	names := []string{k.Tag, k.Name} // an image that a container uses keeps its last name
+	if k.ID != "" && !p.ids[k.ID] {
+		names = []string{KeepTag(k.ID), k.Tag, k.Name, k.ID}
+	}
+	state := gone
 	for _, name := range names {
-		_, err := d.Image(ctx, name)
-		if errors.Is(err, docker.ErrNoImage) {
-			continue // removed with another name
+		image, err := p.Image(ctx, name)
+		switch {
+		case name == "" || errors.Is(err, docker.ErrNoImage):
+			continue
+		case err != nil:
+			return state, err
+		case k.ID != "" && image.ID != k.ID, slices.Contains(p.names, name):
+			continue // the name means another image, or is needed
+		case k.ID == "" && p.ids[image.ID]:
+			state = shared
+			continue
+		case name == k.ID && len(image.RepoTags)+len(image.RepoDigests) > 0:
+			continue // the user gave it a name
+		}
+		err = p.Remove(ctx, name)
+		if err != nil && inUse(err) {
+			return used, nil
 		}
 		if err != nil {
-			return gone, err
+			return state, err
 		}
-		if err := d.Remove(ctx, name); err != nil {
-			return gone, err
-		}
-		gone = true
+		state = removed
 	}
-	return gone, nil
+	return state, nil
+}
+
+// removeKeepTags removes the KeepTags of images that are not needed, such as those of a command that was interrupted.
+func (p pruner) removeKeepTags(ctx context.Context) error {
+	all, err := p.Images(ctx)
+	for _, image := range all {
+		if p.ids[image.ID] || !slices.Contains(image.RepoTags, KeepTag(image.ID)) {
+			continue
+		}
+		if e := p.Remove(ctx, KeepTag(image.ID)); e != nil && !inUse(e) {
+			err = errors.Join(err, fmt.Errorf("remove image %s: %w", KeepTag(image.ID), e))
+		}
+	}
+	return err
 }
 
 // inUse reports whether Docker refused a removal because of a container.

@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/opencontainers/go-digest"
+
+	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages/pallet"
 )
@@ -22,18 +25,18 @@ const File = "images.json"
 // recordVersion is the version of the record's format.
 const recordVersion = 1
 
-// Record lists the container images that stages (also removed ones) needed or that were imported, so that prune removes
-// only these. Whoever changes it must hold the lock of the stage store.
+// Record lists the container images that removed stages needed or that were imported, so that prune removes only these.
+// Whoever changes it must hold the lock of the stage store.
 type Record struct {
 	Version int     `json:"version"`
 	Root    string  `json:"docker_root,omitempty"` // Docker's data directory, once images were imported
-	Images  []Entry `json:"images"`                // sorted by name, each once
+	Images  []Entry `json:"images"`                // sorted by name and ID, each once
 }
 
 // Entry is a container image in a Record: its name and, if it was imported from a file, its ID and tag.
 type Entry struct {
 	Name string `json:"name"`          // in full
-	ID   string `json:"id,omitempty"`  // of an imported image
+	ID   string `json:"id,omitempty"`  // of a pinned or imported image
 	Tag  string `json:"tag,omitempty"` // that an imported image got besides its name with a digest
 }
 
@@ -67,30 +70,23 @@ func (r Record) Write(store string) error {
 	return atomicfile.Write(filepath.Join(store, File), append(data, '\n'), 0o644)
 }
 
-// With returns the record with more images. For an image that it has already, empty fields in more do not replace
-// recorded ones.
+// With returns the record with more images. For an image that it has already, empty fields in more do not replace recorded
+// ones. A name with another ID is another image.
 func (r Record) With(more ...Entry) Record {
 	all := slices.Clone(r.Images)
 	for _, k := range more {
-		i := slices.IndexFunc(all, func(old Entry) bool { return old.Name == k.Name })
+		i := slices.IndexFunc(all, func(old Entry) bool {
+			return old.Name == k.Name && (old.ID == k.ID || old.ID == "" || k.ID == "")
+		})
 		if i < 0 {
 			all = append(all, k)
 			continue
 		}
 		all[i].ID, all[i].Tag = cmp.Or(k.ID, all[i].ID), cmp.Or(k.Tag, all[i].Tag)
 	}
-	slices.SortFunc(all, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b Entry) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	r.Images = all
 	return r
-}
-
-// WithNames returns the record with more images, of which only the names are known.
-func (r Record) WithNames(names []string) Record {
-	var more []Entry
-	for _, name := range names {
-		more = append(more, Entry{Name: name})
-	}
-	return r.With(more...)
 }
 
 // id returns the ID of an imported image; empty: no image of that name was imported.
@@ -116,13 +112,43 @@ func OfStage(ctx context.Context, store string, stage int) ([]string, error) {
 	return names, nil
 }
 
-// OfStages returns the sorted full names of the container images that the apps of several stages need. If some stages
-// cannot be read, it returns the images of the others and an error.
-func OfStages(ctx context.Context, store string, all []int) (names []string, err error) {
-	for _, n := range all {
-		more, e := OfStage(ctx, store, n)
-		names, err = append(names, more...), errors.Join(err, e)
+// Needed is what some stages need of Docker.
+type Needed struct {
+	Pins  []images.Pin
+	Names []string // in full, of images without pins
+}
+
+// Needs returns what stages need. If stages cannot be read, it returns what the others need and an error.
+func Needs(ctx context.Context, store string, all []int) (n Needed, err error) {
+	for _, stage := range all {
+		names, e := OfStage(ctx, store, stage)
+		pins, unreadable := ReadPins(filepath.Join(store, strconv.Itoa(stage)))
+		err = errors.Join(err, e, unreadable)
+		n.Pins = append(n.Pins, pins.Images...)
+		for _, name := range names {
+			if _, pinned := pins.Find(name); !pinned {
+				n.Names = append(n.Names, name)
+			}
+		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names), err
+	return n, err
+}
+
+// Entries returns the entries of a record for what is needed.
+func (n Needed) Entries() (out []Entry) {
+	for _, pin := range n.Pins {
+		out = append(out, Entry{Name: pin.Name, ID: string(pin.ID)})
+	}
+	for _, name := range n.Names {
+		out = append(out, Entry{Name: name})
+	}
+	return out
+}
+
+// Pins returns the pin of an entry, if it has an ID.
+func (k Entry) Pins() images.Pins {
+	if k.ID == "" {
+		return images.Pins{}
+	}
+	return images.Pins{Images: []images.Pin{{Name: k.Name, ID: digest.Digest(k.ID)}}}
 }

@@ -59,9 +59,10 @@ var bundle = path.Join(outside, strings.Repeat("parent/", 16), "bundle")
 // Project is a loaded Compose app with what it needs of a device: files, ports, container names, networks and volumes.
 type Project struct {
 	App        *App
-	Needs      []Need      // files of the bundle
-	Ports      []Port      // published on fixed ports of the host
-	Containers []Container // with fixed names
+	Images     map[string]string // image names by service
+	Needs      []Need            // files of the bundle
+	Ports      []Port            // published on fixed ports of the host
+	Containers []Container       // with fixed names
 	Networks   Uses
 	Volumes    Uses
 	Mistakes   []Mistake // reasons for which the app cannot start on any device
@@ -128,7 +129,7 @@ func Load(ctx context.Context, s Source) (loaded *Project, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read compose files of %s: %s", s.Name, strings.ReplaceAll(err.Error(), bundle+"/", ""))
 	}
-	loaded = &Project{App: summary(project)}
+	loaded = &Project{App: summary(project), Images: map[string]string{}}
 	loaded.collect(project)
 	return loaded, nil
 }

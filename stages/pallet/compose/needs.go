@@ -26,6 +26,9 @@ func (p *Project) collect(from *types.Project) {
 	for _, name := range slices.Sorted(maps.Keys(from.Services)) {
 		s := from.Services[name]
 		p.image(s)
+		if s.Image != "" {
+			p.Images[s.Name] = s.Image
+		}
 		p.binds(s)
 		p.files(s, from)
 		p.ports(s)

@@ -73,8 +73,12 @@ func extraPartition(name string, p recipes.Partition) (out disk.Partition, err e
 
 // cmdline returns the kernel arguments of a recipe.
 func cmdline(r *recipes.Recipe) []string {
+	args := r.Boot.Cmdline
+	if r.Boot.RescuePin != "" {
+		args = append([]string{report.PinArgument + "=" + r.Boot.RescuePin}, args...)
+	}
 	if !r.Disk.Grow {
-		return r.Boot.Cmdline
+		return args
 	}
 	grow := report.GrowArgument
 	for i, p := range r.Disk.Partitions {
@@ -82,7 +86,7 @@ func cmdline(r *recipes.Recipe) []string {
 			grow += fmt.Sprintf("=p%d", firstExtra+i)
 		}
 	}
-	return append([]string{grow}, r.Boot.Cmdline...)
+	return append([]string{grow}, args...)
 }
 
 // mounts returns the mounts of the partitions besides boot and root.

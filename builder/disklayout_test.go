@@ -16,6 +16,9 @@ func TestGrowArgument(t *testing.T) {
 	require.Equal(t, []string{"quiet"}, cmdline(r))
 	r.Disk.Grow = true
 	require.Equal(t, []string{"pkinit.grow", "quiet"}, cmdline(r))
+	r.Boot.RescuePin = "17"
+	require.Equal(t, []string{"pkinit.grow", "pkinit.gpio=17", "quiet"}, cmdline(r))
+	r.Boot.RescuePin = ""
 	r.Disk.Partitions = []recipes.Partition{{Size: "1GiB"}}
 	require.Equal(t, []string{"pkinit.grow", "quiet"}, cmdline(r))
 	r.Disk.Partitions = append(r.Disk.Partitions, recipes.Partition{Size: "rest"})

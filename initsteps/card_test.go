@@ -14,6 +14,7 @@ import (
 type card struct {
 	disk  int64 // size in bytes
 	table []byte
+	boot  bool // the boot partition has a FAT32
 	whole bool // the file system lies on the disk, which has no partitions
 
 	partition int64 // the size of the root partition that the kernel knows, in bytes
@@ -75,6 +76,9 @@ func (r *recorder) ReadDevice(name string, offset int64, size int) ([]byte, erro
 	if err := r.call("read %d bytes at %d of %s", size, offset, name); err != nil {
 		return nil, err
 	}
+	if name == "/dev/mmcblk0p1" {
+		return fatSector(), nil
+	}
 	if offset == 0 {
 		return slices.Clone(r.card.table), nil
 	}
@@ -122,9 +126,25 @@ func (r *recorder) ResizeFileSystem(target string, blocks int64) error {
 }
 
 func (r *recorder) Partition(disk string, number int) (initsteps.BlockDevice, error) {
+	if r.card.boot && number == 1 {
+		return initsteps.BlockDevice{Name: disk + "p1", Size: 512 << 20, Partition: 1, Disk: disk}, nil
+	}
 	return initsteps.BlockDevice{}, fmt.Errorf("%s has no partition %d", disk, number)
 }
 
 func (r *recorder) ResizeUnmounted(device string, blocks int64) error {
 	return r.call("resize %s to %d blocks", device, blocks)
+}
+
+// fatSector is the first sector of a FAT32.
+func fatSector() []byte {
+	b := make([]byte, 512)
+	binary.LittleEndian.PutUint16(b[11:], 512)
+	b[13], b[16] = 8, 2
+	binary.LittleEndian.PutUint16(b[14:], 32)
+	binary.LittleEndian.PutUint32(b[32:], 1<<20)
+	binary.LittleEndian.PutUint32(b[36:], 1024)
+	copy(b[82:], "FAT32   ")
+	b[510], b[511] = 0x55, 0xaa
+	return b
 }

@@ -108,3 +108,18 @@ func TestLadderOnDisk(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Equal(t, report.Done, states(b.Report)[initsteps.SetAside{}.String()])
 }
+
+// All overrides are set aside on a real file system, too, and the device keeps changes.
+func TestAllSetAsideOnDisk(t *testing.T) {
+	dir := nstest.Run(t, nstest.OwnUsers)
+	if dir == "" {
+		return
+	}
+	write(t, dir, hanging(5))
+	nstest.Enter(t, dir)
+	b := linux(t)
+	require.NoError(t, b.All())
+	require.Equal(t, report.NoOverrides, b.Report.Choice.Overrides)
+	require.Equal(t, "image", read(t, "/etc/shadow"))
+	require.Equal(t, []report.OverlayMode{report.Writable, report.Writable}, modes(b))
+}

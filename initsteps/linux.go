@@ -122,6 +122,18 @@ func (Linux) MountOverlay(m overlays.Mount) error {
 	return nil
 }
 
+// MountFAT mounts a FAT file system, on which nothing can be run.
+func (Linux) MountFAT(device, target string, readOnly bool) error {
+	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME)
+	if readOnly {
+		flags |= unix.MS_RDONLY
+	}
+	if err := unix.Mount(device, target, "vfat", flags, ""); err != nil {
+		return fmt.Errorf("mount %s at %s: %w", device, target, err)
+	}
+	return nil
+}
+
 // Unmount detaches a mount, even if it is in use.
 func (Linux) Unmount(target string) error {
 	if err := unix.Unmount(target, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {

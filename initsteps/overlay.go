@@ -103,8 +103,9 @@ func (s Overlay) ways(b *Boot) ([]way, error) {
 	}
 	upper, work := path.Join(volatileDir, s.Dir, "upper"), path.Join(volatileDir, s.Dir, "work")
 	overrides, err := s.directory(b, overlays.Upperdir(s.Dir))
-	if b.Report.Choice.Overrides == report.NoOverrides && (err != nil || len(overrides) > 0) {
-		return []way{{with(shared, upper, work), ""}}, nil // SetAside could not move them, and has reported that
+	off := b.Report.Choice.Overrides == report.OffOverrides
+	if off || b.Report.Choice.Overrides == report.NoOverrides && (err != nil || len(overrides) > 0) {
+		return []way{{with(shared, upper, work), ""}}, nil // not wanted, or SetAside could not move them and has reported that
 	}
 	ways := []way{{with(shared, overlays.Upperdir(s.Dir), overlays.Workdir(s.Dir)), ""}}
 	if len(overrides) > 0 {

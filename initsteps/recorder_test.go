@@ -24,6 +24,7 @@ type recorder struct {
 	owners map[string]initsteps.Info
 	mounts []*mountinfo.Info
 	card   *card // where the root file system lies
+	held   bool  // a person holds the rescue pin
 	calls  []string
 	failed []bool // which of the calls did
 
@@ -153,6 +154,16 @@ func (r *recorder) ListFiles(dir string) (override.Files, error) {
 }
 
 func (r *recorder) ForeignFiles(dir string) ([]string, error) { return nil, r.call("foreign %s", dir) }
+
+func (r *recorder) MountFAT(device, target string, readOnly bool) error {
+	if err := r.call("mount %s %s read-only %t", device, target, readOnly); err != nil {
+		return err
+	}
+	r.mounts = append(r.mounts, &mountinfo.Info{Mountpoint: target, Root: target, FSType: "vfat", Source: device})
+	return nil
+}
+
+func (r *recorder) PinHeld(pin int) (bool, error) { return r.held, r.call("pin %d", pin) }
 
 func (r *recorder) Bind(b initsteps.Bind) error {
 	options := "rw"

@@ -90,6 +90,11 @@ func TestAll(t *testing.T) {
 	require.Equal(t, []string{
 		"read /proc/cmdline",
 		"read /proc/cmdline",
+		"mountinfo",
+		"read /proc/cmdline",
+		"mountinfo",
+		"read /var/lib/overlays/next-boot.json",
+		"read /proc/cmdline",
 		"read /var/lib/overlays/reset.json",
 		"read /var/lib/overlays/revert.json",
 		"open /var/lib/forklift/stages/forklift-stage-store.yml",
@@ -150,6 +155,7 @@ func TestAll(t *testing.T) {
 		"mkdir /var/lib/overlays/reserve/7 -rwxr-xr-x 0:0",
 		"mkdir /var/lib/overlays/reserve/8 -rwxr-xr-x 0:0",
 		"write /var/lib/overlays/reserve/blocks -rw-------",
+		"write /var/lib/overlays/last-boot.json -rw-r--r--",
 	}, r.calls)
 
 	require.Equal(t, report.Choice{
@@ -169,7 +175,7 @@ func TestAll(t *testing.T) {
 	want := map[string]report.State{
 		"grow-partition": report.Skipped, "grow-file-system": report.Skipped, "reset": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
 		"mark-unusable": report.Skipped, "set-aside-overrides": report.Skipped,
-		"select-stage": report.Done, "verify": report.Done, "make-reserve": report.Done,
+		"select-stage": report.Done, "verify": report.Done, "make-reserve": report.Done, "read-request": report.Skipped, "answer-request": report.Done,
 	}
 	for name := range targets {
 		want[name] = report.Done
@@ -261,8 +267,8 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "step overlay-var does not exist; the steps are "+
-		"grow-partition, grow-file-system, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
-		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, make-reserve, start-overlaid-units")
+		"grow-partition, grow-file-system, read-request, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
+		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, make-reserve, answer-request, start-overlaid-units")
 }
 
 func TestOneWithABrokenReport(t *testing.T) {

@@ -32,9 +32,14 @@ func (SelectStage) Do(b *Boot) error {
 	if choice.Problem != "" {
 		b.Problem(choice.Problem)
 	}
+	overrides, ladder := overridesOf(choice.Rung), choice.Rung.Text()
+	if r := b.Report.Request; r != nil {
+		overrides, ladder = requestedOverrides(*r, overrides, ladder)
+	}
 	b.Report.Choice = report.Choice{
-		Stage: choice.Stage, Reason: choice.Reason, Attempt: choice.Attempt, Overrides: overridesOf(choice.Rung),
-		Ladder: choice.Rung.Text(),
+		Requested: isRequested(b.Report.Request),
+		Stage:     choice.Stage, Reason: choice.Reason, Attempt: choice.Attempt, Overrides: overrides,
+		Ladder: ladder,
 	}
 	if choice.Stage != 0 {
 		b.Report.Choice.Bundle = path.Join(stages.Dir, strconv.Itoa(choice.Stage))
@@ -49,6 +54,13 @@ func choose(b *Boot) stages.Choice {
 		b.Problem(OneLine(err))
 	}
 	snapshot = exclude(b, snapshot)
+	if r := b.Report.Request; r != nil && r.Stage != "" {
+		choice, err := stages.Requested(snapshot, b.DirFS(stages.Dir), *r)
+		if err == nil {
+			return choice
+		}
+		b.Problem(fmt.Sprintf("stage=%s was requested by %s: %s", r.Stage, r.Source, OneLine(err)))
+	}
 	choice := stages.Select(snapshot)
 	if choice.Counted == 0 {
 		return choice
@@ -74,4 +86,21 @@ func overridesOf(r stages.Rung) report.Overrides {
 		return report.GoodOverrides
 	}
 	return report.NoOverrides
+}
+
+// isRequested reports whether a person asked for a stage or for overrides.
+func isRequested(r *report.Request) bool { return r != nil && (r.Stage != "" || r.Overrides != "") }
+
+// requestedOverrides returns which overrides are in force, and what the boot leaves out after boots without a verdict, if
+// a person asked for something else than the ladder has it.
+func requestedOverrides(r report.Request, overrides report.Overrides, ladder string) (report.Overrides, string) {
+	switch {
+	case r.Reset == report.ResetOverrides:
+		return report.NoOverrides, ""
+	case r.Overrides == "off":
+		return report.OffOverrides, ""
+	case r.Overrides == "on", r.Stage != "":
+		return report.AllOverrides, ""
+	}
+	return overrides, ladder
 }

@@ -27,8 +27,11 @@ func (SetAside) Done(*Boot) (bool, error) { return false, nil }
 // Do moves the overrides out of the upperdirs, and skips the step if the choice of this boot keeps all of them. It
 // never fails: if a file cannot be moved, it reports a problem and the boot uses no overrides.
 func (SetAside) Do(b *Boot) error {
-	if o := b.Report.Choice.Overrides; o == report.AllOverrides || o == "" {
+	switch b.Report.Choice.Overrides {
+	case report.AllOverrides, "":
 		return Skip("all overrides are in force")
+	case report.OffOverrides:
+		return Skip("overrides are left out of this boot, and kept")
 	}
 	moved, err := setAside(b)
 	if err != nil {

@@ -29,6 +29,7 @@ func Transactions() [][]Step {
 	return [][]Step{
 		{GrowPartition{Target: "/"}},
 		{GrowFileSystem{Target: "/"}},
+		{ReadRequest{}},
 		{Reset{}},
 		{RevertOverrides{}},
 		{
@@ -43,6 +44,7 @@ func Transactions() [][]Step {
 		{MarkUnusable{}},
 		{Verify{}},
 		{MakeReserve{}},
+		{Answer{}},
 		{StartUnits{}},
 	}
 }

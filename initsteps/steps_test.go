@@ -16,11 +16,11 @@ import (
 // The table is made of values that can be compared, under names that are those of the services.
 func TestTransactions(t *testing.T) {
 	require.Equal(t, initsteps.Transactions(), initsteps.Transactions())
-	require.True(t, initsteps.Transactions()[4][2] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
+	require.True(t, initsteps.Transactions()[5][2] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
 	require.Equal(t, []string{
-		"grow-partition", "grow-file-system", "reset", "revert-overrides",
+		"grow-partition", "grow-file-system", "read-request", "reset", "revert-overrides",
 		"select-stage", "set-aside-overrides", "overlay-sysroot", "bindro-run-forklift-stages-current", "overlay-usr", "overlay-etc",
-		"bind-.local-share-forklift-stages@home-pi", "mark-unusable", "verify", "make-reserve", "start-overlaid-units",
+		"bind-.local-share-forklift-stages@home-pi", "mark-unusable", "verify", "make-reserve", "answer-request", "start-overlaid-units",
 	}, names())
 }
 

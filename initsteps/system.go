@@ -36,6 +36,8 @@ type System interface {
 	// Bind and MountOverlay mount completely or not at all.
 	Bind(b Bind) error
 	MountOverlay(m overlays.Mount) error
+	// MountFAT mounts a FAT file system.
+	MountFAT(device, target string, readOnly bool) error
 	// Unmount detaches a mount even if it is in use.
 	Unmount(target string) error
 	// Command runs a program and waits for it.
@@ -55,6 +57,9 @@ type System interface {
 	ResizeFileSystem(target string, blocks int64) error
 	// ResizeUnmounted grows the ext4 file system of a device, which it mounts for that time.
 	ResizeUnmounted(device string, blocks int64) error
+
+	// PinHeld reports whether a person keeps a GPIO pin connected to ground.
+	PinHeld(pin int) (bool, error)
 
 	Now() time.Time
 	// SinceBoot is the time since the kernel started.

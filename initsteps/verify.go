@@ -126,6 +126,9 @@ func (s Overlay) verify(b *Boot, infos []*mountinfo.Info) error {
 		return err
 	}
 	got.Source, got.Target = m.Source, m.Mountpoint
+	usual := ways[0].mount // also where SetAside has moved an upperdir that the mount has made again
+	usual.Upperdir, usual.Workdir = overlays.Upperdir(s.Dir), overlays.Workdir(s.Dir)
+	ways = append(ways, way{mount: usual})
 	if !slices.ContainsFunc(ways, func(w way) bool { return fmt.Sprint(got) == fmt.Sprint(w.mount) }) {
 		return fmt.Errorf("%s is %v, want %v", s.target(), got, ways[0].mount)
 	}

@@ -173,9 +173,10 @@ type Container struct {
 
 // Boot holds the recipe's lines for config.txt and cmdline.txt, and the kernel modules of the initramfs.
 type Boot struct {
-	Config  []string `yaml:"config" doc:"Lines of config.txt after those for the kernel and the initramfs." merge:"append" pattern:"^[^\r\n]*$" hint:"one line of config.txt, such as arm_boost=1"`
-	Cmdline []string `yaml:"cmdline" doc:"Kernel arguments after root= and rootfstype=." merge:"append" pattern:"^[^\r\n]+$" hint:"one kernel argument, such as console=tty1"`
-	Modules []string `yaml:"modules" doc:"Kernel modules that the initramfs loads, with their dependencies. A built-in module is ignored; an unknown one is an error." merge:"append" pattern:"^[A-Za-z0-9_-]+$" hint:"the name of a kernel module, such as overlay"`
+	Config    []string `yaml:"config" doc:"Lines of config.txt after those for the kernel and the initramfs." merge:"append" pattern:"^[^\r\n]*$" hint:"one line of config.txt, such as arm_boost=1"`
+	Cmdline   []string `yaml:"cmdline" doc:"Kernel arguments after root= and rootfstype=." merge:"append" pattern:"^[^\r\n]+$" hint:"one kernel argument, such as console=tty1"`
+	Modules   []string `yaml:"modules" doc:"Kernel modules that the initramfs loads, with their dependencies. A built-in module is ignored; an unknown one is an error." merge:"append" pattern:"^[A-Za-z0-9_-]+$" hint:"the name of a kernel module, such as overlay"`
+	RescuePin string   `yaml:"rescue-pin" doc:"GPIO pin (BCM number) of the header: a device that starts while it is connected to ground starts with its factory stage, without changes in /etc and /usr. Default: none. See docs/recovery.md." pattern:"^([0-9]|1[0-9]|2[0-7])$" hint:"a number from 0 to 27 in quotes, such as \"17\""`
 }
 
 // Disk is the disk layout in a recipe: sizes, as ParseSize reads them, and extra partitions.

@@ -13,6 +13,7 @@ const stateVersion = 1
 type BootState struct {
 	Version int            `json:"version"`
 	Stages  map[int]Record `json:"stages"`
+	None    bool           `json:"none,omitempty"` // if no stage is next, the device starts without one, and not with the current stage
 }
 
 // Record holds the boot attempts and the verdict of one stage.

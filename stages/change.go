@@ -155,8 +155,17 @@ func (s BootState) WithoutRecord(stage int) BootState {
 	return next
 }
 
+// withNone returns the state with or without the choice of no stage.
+func (s BootState) withNone(none bool) BootState {
+	s.Version, s.None = stateVersion, none
+	if s.Stages == nil {
+		s.Stages = map[int]Record{}
+	}
+	return s
+}
+
 func (s BootState) with(stage int, r Record) BootState {
-	next := BootState{Version: stateVersion, Stages: map[int]Record{}}
+	next := BootState{Version: stateVersion, Stages: map[int]Record{}, None: s.None}
 	maps.Copy(next.Stages, s.Stages)
 	next.Stages[stage] = r
 	return next

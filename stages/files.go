@@ -41,15 +41,20 @@ func ReadFiles(dir fs.FS) (Files, error) {
 }
 
 // SetNext returns the files with another next stage, whose attempts are reset, and the writes that make the change on
-// the disk; until the second one the old stage is next. Stage 0 means none.
+// the disk; until the second one the old stage is next. Stage 0 means that the next
+// boot starts without a stage.
 func (f Files) SetNext(stage int) (Files, []Write, error) {
+	if stage == 0 {
+		return Files{f.Store.with(f.Store.Staged.WithNext(0)), f.State.withNone(true)}.writes(StateFile, StoreFile)
+	}
 	return Files{f.Store.with(f.Store.Staged.WithNext(stage)), f.State.WithoutRecord(stage)}.writes(StateFile, StoreFile)
 }
 
 // Judge returns the files with a verdict on a stage, and the writes that make the change on the disk. The store file,
 // which decides what the next boot starts with, comes first.
 func (f Files) Judge(stage int, result Result, at time.Time, reasons ...string) (Files, []Write, error) {
-	next := Files{f.Store.with(f.Store.Staged.WithVerdict(stage, result)), f.State.WithVerdict(stage, result, at, reasons...)}
+	state := f.State.WithVerdict(stage, result, at, reasons...)
+	next := Files{f.Store.with(f.Store.Staged.WithVerdict(stage, result)), state.withNone(state.None && f.Store.Staged.Next == 0)}
 	return next.writes(StoreFile, StateFile)
 }
 

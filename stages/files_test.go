@@ -39,7 +39,7 @@ func TestWritesAreOrdered(t *testing.T) {
 	}{
 		"set next":      {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.SetNext(1) }, []string{"boot-state.json", "forklift-stage-store.yml"}, 1},
 		"retry":         {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.SetNext(3) }, []string{"boot-state.json", "forklift-stage-store.yml"}, 3},
-		"set next to 0": {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.SetNext(0) }, []string{"boot-state.json", "forklift-stage-store.yml"}, 2},
+		"set next to 0": {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.SetNext(0) }, []string{"boot-state.json", "forklift-stage-store.yml"}, 0},
 		"judge good":    {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.Judge(3, stages.Good, at) }, []string{"forklift-stage-store.yml", "boot-state.json"}, 3},
 		"count":         {func(f stages.Files) (stages.Files, []stages.Write, error) { return f.Attempt(2, at) }, []string{"boot-state.json"}, 2},
 		"drop the stage": {func(f stages.Files) (stages.Files, []stages.Write, error) {

@@ -38,6 +38,9 @@ func preferUndamaged(s Snapshot, choose func(Snapshot) Choice) Choice {
 }
 
 func choose(s Snapshot) Choice {
+	if s.Staged.Next == 0 && s.State.None {
+		return Choice{Reason: "no stage was set as the next one"}
+	}
 	problem := nextProblem(s)
 	if problem == "" {
 		return chooseNext(s)

@@ -74,7 +74,7 @@ func (a *applyFlags) run(cmd *cobra.Command) error {
 	if err := errors.Join(err, r.Write(dev.Applied)); err != nil {
 		return err
 	}
-	if r.Result == stages.Good {
+	if r.Result == stages.Good && !boot.Choice.Requested {
 		if err := dev.RecordGood(cmd.Context()); err != nil {
 			log(fmt.Sprintf("problem: the overrides of this boot were not recorded as good: %v", err))
 		}

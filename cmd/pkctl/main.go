@@ -25,7 +25,7 @@ const updateAvailable = cli.Exit(3)
 
 func root() *cobra.Command {
 	cmd := cli.Group("pkctl", "Manage the stages of an instrument's operating system",
-		statusCommand(), stageCommand(), palletCommand(), overrideCommand(), resetCommand(), clidoc.Command("8"), cli.Version("pkctl", version))
+		statusCommand(), stageCommand(), palletCommand(), overrideCommand(), bootCommand(), resetCommand(), clidoc.Command("8"), cli.Version("pkctl", version))
 	cmd.Long = cmd.Short + ".\n\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 `pallet upgrade --check` found something new."
 	cli.AddJSON(cmd)
 	return cmd

@@ -13,7 +13,7 @@ func setNextCommand(f *flags) *cobra.Command {
 		Short: "Choose the stage to start with at the next boot",
 		Long: "Choose the stage to start with at the next boot, by its number, its name or its role. It gets all its attempts,\n" +
 			"whatever became of earlier ones. Container images that it needs are pulled first, so that it starts without a\n" +
-			"network. With none the next boot starts the stage that was last marked good.",
+			"network. With none the device starts without a stage.",
 		Example:           "  pkctl stage set-next factory-reset\n  pkctl stage set-next 7",
 		Args:              cli.Exactly("STAGE"),
 		ValidArgsFunction: f.completeStages,
@@ -23,7 +23,7 @@ func setNextCommand(f *flags) *cobra.Command {
 				return err
 			}
 			if args[0] == device.None {
-				return cli.Printf(cmd, stageResult{}, "no stage is next: the next boot starts the stage that was last marked good\n")
+				return cli.Printf(cmd, stageResult{}, "no stage is next: the next boot starts without one\n")
 			}
 			return printNext(cmd, n)
 		},

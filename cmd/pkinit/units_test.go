@@ -36,12 +36,13 @@ func TestUnitsRunSteps(t *testing.T) {
 		}
 	}
 	want := map[string]string{"verify": "start-overlaid-units.service", "mark-unusable": "start-overlaid-units.service", "make-reserve": "start-overlaid-units.service",
+		"read-request": "overlay-sysroot.service", "answer-request": "start-overlaid-units.service",
 		"revert-overrides": "overlay-sysroot.service",
 		"reset":            "overlay-sysroot.service"}
 	for _, transaction := range initsteps.Transactions() {
 		for _, s := range transaction {
 			switch s.(type) {
-			case initsteps.SelectStage, initsteps.SetAside, initsteps.MarkUnusable, initsteps.MakeReserve, initsteps.Verify, initsteps.RevertOverrides, initsteps.Reset: // part of others
+			case initsteps.SelectStage, initsteps.SetAside, initsteps.MarkUnusable, initsteps.MakeReserve, initsteps.ReadRequest, initsteps.Answer, initsteps.Verify, initsteps.RevertOverrides, initsteps.Reset: // part of others
 			case initsteps.GrowPartition, initsteps.GrowFileSystem: // not for an initramfs that is not ours
 			case initsteps.BindHome:
 				want["bind-.local-share-forklift-stages@%i"] = "bind-.local-share-forklift-stages@.service"

@@ -146,6 +146,10 @@ func (d Device) recordVerdict(ctx context.Context, boot report.Boot, r *Report, 
 		d.Log("no stage is running: no verdict is recorded")
 		return nil
 	}
+	if boot.Choice.Requested {
+		d.Log(fmt.Sprintf("stage %d: %s; no verdict is recorded, since a person asked for this boot", r.Stage, r.Result))
+		return nil
+	}
 	if err := d.Store.Judge(ctx, r.Stage, r.Result, d.Now(), r.Reasons); err != nil {
 		return fmt.Errorf("stage %d: %s, which could not be recorded: %w", r.Stage, r.Result, err)
 	}

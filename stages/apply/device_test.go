@@ -310,3 +310,14 @@ func TestSuspectOverrides(t *testing.T) {
 	require.Equal(t, stages.Failed, r.Result)
 	require.Equal(t, s.suspect, r.Reasons[len(r.Reasons)-1])
 }
+
+// A boot that a person asked for has no verdict: what the device starts with by itself does not change.
+func TestRequestedBoot(t *testing.T) {
+	s := newScene(t)
+	s.boot.Choice.Requested = true
+	r, err := s.apply(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, stages.Good, r.Result)
+	require.Equal(t, stages.Pending, s.store.snapshot.State.Stages[3].Result)
+	require.Contains(t, s.said, "stage 3: good; no verdict is recorded, since a person asked for this boot")
+}

@@ -28,6 +28,10 @@ func (d Device) EndBoot(ctx context.Context, reason string, at time.Time) (reboo
 	if n == 0 {
 		return true, nil
 	}
+	if boot.Choice.Requested {
+		applied, err := d.ApplyReport()
+		return applied == nil, err
+	}
 	snapshot, err := d.snapshot()
 	d.warn(err) // what cannot be read has no verdict
 	if boot.Choice.Attempt == 0 {

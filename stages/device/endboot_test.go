@@ -29,7 +29,8 @@ func TestEndBoot(t *testing.T) {
 		"proven, with a verdict":    {report.Choice{Stage: 2}, writable, stages.Record{Result: stages.Good}, false, stages.Good},
 		"proven, not writable": {report.Choice{Stage: 2}, []report.Overlay{{Mode: report.Volatile}},
 			stages.Record{Attempts: 1, Result: stages.Good}, false, stages.Good},
-		"no stage": {report.Choice{}, writable, stages.Record{}, true, ""},
+		"requested, not applied": {report.Choice{Stage: 2, Attempt: 1, Requested: true}, writable, stages.Record{Attempts: 1, Result: stages.Pending}, true, stages.Pending},
+		"no stage":               {report.Choice{}, writable, stages.Record{}, true, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			d := Device{Store: t.TempDir(), Boot: filepath.Join(t.TempDir(), "boot.json")}

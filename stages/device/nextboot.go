@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
 // NextBoot is the prediction which stage the next boot will start, and why.
@@ -16,6 +17,8 @@ type NextBoot struct {
 	Problems []string `json:"problems"`         // why it is not as it was asked for
 	Ladder   string   `json:"ladder,omitempty"` // what it leaves out after boots without a verdict; "" for nothing
 	Origin
+	// Overrides is which of the user's changes are in force, if a person asked for that; "" leaves it to pkinit.
+	Overrides report.Overrides `json:"overrides,omitempty"`
 
 	attempt int
 }
@@ -38,7 +41,7 @@ func (d Device) NextBoot() NextBoot {
 	if err != nil {
 		n.problem("%v", err)
 	}
-	choice := stages.Select(snapshot)
+	choice := n.requested(d, snapshot, stages.Select(snapshot))
 	n.Stage, n.Reason, n.attempt = choice.Stage, choice.Reason, choice.Attempt
 	n.Ladder = choice.Rung.Text()
 	n.Origin = d.origin(n.Stage)

@@ -35,7 +35,12 @@ func (e early) at(name string) string {
 	return filepath.Join(filepath.Dir(e.d.Store), "run", name)
 }
 
-func (e early) ReadFile(name string) ([]byte, error)      { return os.ReadFile(e.at(name)) }
+func (e early) ReadFile(name string) ([]byte, error) {
+	if name == "/proc/cmdline" {
+		return nil, nil
+	}
+	return os.ReadFile(e.at(name))
+}
 func (e early) DirFS(dir string) fs.FS                    { return os.DirFS(e.at(dir)) }
 func (e early) MountInfo() ([]*mountinfo.Info, error)     { return nil, nil }
 func (e early) Mkdir(name string, _ initsteps.Info) error { return os.MkdirAll(e.at(name), 0o755) }
@@ -49,7 +54,7 @@ func (e early) WriteFile(name string, data []byte, mode fs.FileMode) error {
 // boot lets pkinit do what it does before it mounts anything.
 func boot(t *testing.T, d device.Device) *report.Boot {
 	b := initsteps.Boot{System: early{d: d}, Report: initsteps.NewReport("test"), Print: func(string) {}}
-	for _, step := range []string{"reset", "revert-overrides", "select-stage"} {
+	for _, step := range []string{"read-request", "reset", "revert-overrides", "select-stage"} {
 		_ = b.One(step) // its error is in the report
 	}
 	return b.Report
@@ -150,4 +155,25 @@ func fill(t *testing.T, d device.Device, store, state, reset, queue string) {
 			require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
 		}
 	}
+}
+
+// A request of pkctl boot is said before the boot, holds once, and can be canceled.
+func TestRequestNext(t *testing.T) {
+	d := layout(t)
+	for _, r := range []report.Request{{Stage: "1"}, {Stage: "factory"}, {Stage: "none"}, {Overrides: "off"}, {Stage: "2", Overrides: "off"}} {
+		fill(t, d, "staged: {next: 2, history: [1, 2], names: {factory-reset: 1}}", "", "", "")
+		require.NoError(t, d.RequestNext(t.Context(), r))
+		requireTruth(t, fmt.Sprint(r), d)
+		require.Equal(t, 2, boot(t, d).Choice.Stage, "once")
+	}
+	require.EqualError(t, d.RequestNext(t.Context(), report.Request{Stage: "4"}),
+		"stage 4 cannot be used: bundle is incomplete: no forklift-bundle.yml")
+	require.EqualError(t, d.RequestNext(t.Context(), report.Request{Reset: "all"}), "reset is not for pkctl boot: use pkctl reset")
+	require.NoError(t, d.RequestNext(t.Context(), report.Request{Stage: "1"}))
+	for _, want := range []bool{true, false} {
+		canceled, err := d.CancelRequest(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, canceled)
+	}
+	require.Equal(t, 2, d.NextBoot().Stage)
 }

@@ -91,7 +91,10 @@ func TestSetNext(t *testing.T) {
 	n, err = d.SetNext(t.Context(), device.None, false)
 	require.NoError(t, err)
 	require.Zero(t, n)
-	require.Equal(t, 2, d.NextBoot().Stage)
+	next := d.NextBoot()
+	require.Zero(t, next.Stage)
+	require.Equal(t, "no stage was set as the next one", next.Reason)
+	require.Empty(t, next.Problems)
 
 	put(t, d.Store, withApp(4))
 	_, err = d.SetNext(t.Context(), "4", false)

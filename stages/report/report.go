@@ -7,6 +7,10 @@ package report
 // its file system; followed by =p3, partition 3 of that disk. With =0, later on the line, nothing grows.
 const GrowArgument = "pkinit.grow"
 
+// PinArgument on the kernel's command line, followed by = and a number, is the GPIO pin that a person connects to ground
+// during the start to get the factory stage without overrides.
+const PinArgument = "pkinit.gpio"
+
 // Path is where the report lies on the device.
 const Path = "/run/pkinit/boot.json"
 
@@ -20,6 +24,8 @@ type Boot struct {
 	Initramfs bool       `json:"initramfs"`          // whether the steps ran before systemd
 	Root      Root       `json:"root"`               // the root file system
 	Choice    Choice     `json:"choice"`             // the stage of this boot: everything later reads it here
+	Request   *Request   `json:"request,omitempty"`  // what a person asked of this boot; nil for nothing
+	Answer    []string   `json:"answer,omitempty"`   // first lines of the answer to pkinit.txt; none if there was no such file
 	Unusable  []Unusable `json:"unusable,omitempty"` // stages that could not be mounted, in the order in which they were tried
 	Degraded  bool       `json:"degraded"`           // something is not as it should be: see Problems
 	Problems  []string   `json:"problems"`           // each a sentence for the administrator
@@ -48,11 +54,30 @@ type Choice struct {
 	Reason  string `json:"reason"`  // why this one
 	Attempt int    `json:"attempt"` // which attempt at a stage not yet proven this is; 0 for a proven one
 
-	Overrides Overrides `json:"overrides"` // which of the user's changes are in force
+	Overrides Overrides `json:"overrides"`           // which of the user's changes are in force
+	Requested bool      `json:"requested,omitempty"` // a person asked for this stage or these overrides: no verdict is recorded
 	// Ladder is what this boot leaves out since boots of a proven stage ended without a verdict, such as "without
 	// overrides"; "" if it leaves out nothing.
 	Ladder string `json:"ladder,omitempty"`
 }
+
+// Request is what a person asks of one boot. An empty field leaves the choice to pkinit.
+type Request struct {
+	Stage     string `json:"stage,omitempty"`     // the number of a stage, FactoryStage or NoStage
+	Overrides string `json:"overrides,omitempty"` // "on" or "off"
+	Reset     string `json:"reset,omitempty"`     // ResetOverrides, ResetFactory or ResetAll
+	Source    string `json:"source,omitempty"`    // where it comes from, such as pkinit.txt
+}
+
+// Values of a Request.
+const (
+	FactoryStage = "factory" // the stage that the device was built with
+	NoStage      = "none"    // the image and the user's overrides
+
+	ResetOverrides = "overrides" // set all overrides aside
+	ResetFactory   = "factory"   // go back to the factory stage and delete the overrides
+	ResetAll       = "all"       // and delete the containers and volumes of stages, with the data in them
+)
 
 // Unusable is a stage that this boot selected but could not mount, with the reason.
 type Unusable struct {
@@ -69,6 +94,7 @@ const (
 	AllOverrides  Overrides = "all"
 	GoodOverrides Overrides = "good" // without those changed since the last good verdict, which are set aside
 	NoOverrides   Overrides = "none" // all are set aside
+	OffOverrides  Overrides = "off"  // all are left out of this boot, and kept, since a person asked for that
 )
 
 // State is the result of a boot step, such as done, skipped or failed.

@@ -19,7 +19,7 @@ SCENARIOS = $(OUT)/bin/pkbuild test --scenarios qemu/scenarios --jobs 2
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image containers services build boot test boot-test boot-soak unit lint bench bench-debian bench-containers docs man deps clean
+.PHONY: help image containers services build boot test boot-test boot-soak unit lint bench bench-debian bench-containers docs man reference deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ docs: build ## Write the generated parts of docs/ and of recipes/
 	$(OUT)/bin/pkbuild docs docs
 	$(OUT)/bin/pkbuild man --markdown docs/cli
 	$(OUT)/bin/pkctl man --markdown docs/cli
+
+reference: ## Make the golden file of the segmenter anew, with python3-opencv and python3-skimage
+	$(GO) test ./services/segmenter -run TestReference -update
 
 man: build ## Write the man pages of pkbuild and pkctl to out/man
 	$(OUT)/bin/pkbuild man $(OUT)/man

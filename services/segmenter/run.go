@@ -225,8 +225,9 @@ func (r *run) commit(i int, result outcome) (changed bool, err error) {
 	}
 	name := r.names[i]
 	r.emit(Event{Kind: PictureStarted, Picture: name, Number: i + 1})
-	for k := range result.record.Objects {
-		r.emit(Event{Kind: ObjectFound, Picture: name, Number: r.objects + k, Object: &result.record.Objects[k], Cutout: result.cutouts[k]})
+	for k, o := range result.record.Objects {
+		r.emit(Event{Kind: ObjectFound, Picture: name, Number: r.objects + k, Object: &o, Cutout: result.cutouts[k]})
+		result.record.Objects[k] = Object{Name: o.Name, Features: o.Features} // the pixels are not needed any more
 	}
 	changed = r.count(i, result.record)
 	done := Event{Kind: PictureDone, Picture: name, Number: i + 1}

@@ -16,20 +16,25 @@ import (
 // keepAlive is the longest silence on a connection: the broker takes a client for lost after one and a half times of it.
 const keepAlive = 20 * time.Second
 
-// reconnectDelay returns the wait before a connection attempt.
+// reconnectDelay returns the wait before a connection attempt. Attempts count from 0.
 func reconnectDelay(attempt int) time.Duration {
-	return min(time.Duration(attempt)*500*time.Millisecond, 10*time.Second)
+	return min(time.Duration(attempt+1)*500*time.Millisecond, 10*time.Second)
 }
 
 type transport5 struct{ manager *autopaho.ConnectionManager }
 
 func connect5(ctx context.Context, o Options) (transport, error) {
-	var failing atomic.Bool
+	var failing, again atomic.Bool
 	config := autopaho.ClientConfig{
 		ServerUrls:                    []*url.URL{{Scheme: "mqtt", Host: o.Broker}},
 		KeepAlive:                     uint16(keepAlive / time.Second),
 		CleanStartOnInitialConnection: true,
-		ReconnectBackoff:              reconnectDelay,
+		ReconnectBackoff: func(attempt int) time.Duration {
+			if attempt == 0 && !again.Load() {
+				return 0 // at the start
+			}
+			return reconnectDelay(attempt)
+		},
 		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
 			conn, err := o.Dial(ctx)
 			if err != nil {
@@ -39,6 +44,7 @@ func connect5(ctx context.Context, o Options) (transport, error) {
 		},
 		OnConnectionUp: func(m *autopaho.ConnectionManager, _ *paho.Connack) {
 			failing.Store(false)
+			again.Store(true)
 			go subscribe5(ctx, m, o)
 		},
 		OnConnectError: func(err error) {

@@ -58,6 +58,7 @@ type Driver struct {
 	mu    sync.Mutex
 	lines []string
 	page  int
+	drawn string // what the display shows
 }
 
 // New switches the display on. It fails if no display answers.
@@ -92,13 +93,18 @@ func (d *Driver) Clear() error {
 }
 
 func (d *Driver) draw(lines []string) error {
+	text := strings.Join(lines, "\n")
+	if text == d.drawn && text != "" {
+		return nil
+	}
+	d.drawn = ""
 	picture := image.NewGray(image.Rect(0, 0, Width, Height))
 	for i, line := range lines {
-		text := font.Drawer{
+		pen := font.Drawer{
 			Dst: picture, Src: image.NewUniform(color.White), Face: basicfont.Face7x13,
 			Dot: fixed.P(0, 12+16*i),
 		}
-		text.DrawString(line[:min(len(line), Columns)])
+		pen.DrawString(line[:min(len(line), Columns)])
 	}
 	// A byte is a column of eight pixels, the lowest bit above.
 	data := []byte{controlData}
@@ -119,6 +125,7 @@ func (d *Driver) draw(lines []string) error {
 	if err := d.device.Tx(data, nil); err != nil {
 		return fmt.Errorf("draw on display: %w", err)
 	}
+	d.drawn = text
 	return nil
 }
 

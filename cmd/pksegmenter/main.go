@@ -11,9 +11,12 @@ import (
 // version is set by the linker.
 var version = "dev"
 
+// programVersion identifies this program in results.
+func programVersion() string { return "pksegmenter " + version }
+
 func main() { cli.Main(root()) }
 
 func root() *cobra.Command {
 	return cli.Group("pksegmenter", "Find, cut out and measure plankton in pictures of a PlanktoScope",
-		runCommand(), sampleCommand(), cli.Version("pksegmenter", version))
+		runCommand(), serveCommand(), sampleCommand(), cli.Version("pksegmenter", version))
 }

@@ -57,7 +57,7 @@ func runCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("data set %s: %w", dir, err)
 			}
-			result, err := segmenter.Segment(cmd.Context(), dir, *s, segmenter.Options{Output: *output, Path: path, Version: version})
+			result, err := segmenter.Segment(cmd.Context(), dir, *s, segmenter.Options{Output: *output, Path: path, Version: programVersion()})
 			if err != nil {
 				return err
 			}

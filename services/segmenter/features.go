@@ -29,6 +29,15 @@ func (f Features) Of(name string) float64 {
 	return math.NaN()
 }
 
+// Map returns the features by their names.
+func (f Features) Map() map[string]float64 {
+	m := map[string]float64{}
+	for i, name := range FeatureNames {
+		m[name] = f[i]
+	}
+	return m
+}
+
 // measure returns the features of a region of a cleaned picture. The filled region is that without holes, and the box is
 // that of the cut-out.
 func measure(cleaned *image.RGBA, region, filled masks.Region, box image.Rectangle, hsv pictures.HSV) Features {

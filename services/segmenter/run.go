@@ -196,8 +196,8 @@ func (r *run) series(ctx context.Context) error {
 		}
 		result := <-pending[0]
 		pending = pending[1:]
-		if result.err != nil {
-			return result.err
+		if err := errors.Join(result.err, ctx.Err()); err != nil {
+			return err
 		}
 		changed, err := r.commit(i, result)
 		if err != nil || changed {

@@ -36,6 +36,12 @@ type Settings struct {
 	Memory  int64 // limit in bytes; 0: DefaultMemory
 }
 
+// Check fails for values that make no sense.
+func (s Settings) Check() error {
+	_, err := s.normalize()
+	return err
+}
+
 // normalize fills in the defaults, and fails for values that make no sense.
 func (s Settings) normalize() (Settings, error) {
 	if s.Method == "" {

@@ -1,0 +1,37 @@
+// Package mjpeg writes Motion JPEG over HTTP: an answer that never ends, of which each part is a JPEG picture.
+package mjpeg
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// boundary separates the parts. Clients of the PlanktoScope's first software expect this one.
+const boundary = "FRAME"
+
+// stall is how long a client may take for a picture.
+const stall = 10 * time.Second
+
+// Begin sets the headers of the answer. Pages of any origin may show the stream, and no cache keeps it.
+func Begin(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cache-Control", "no-cache, private")
+	h.Set("Pragma", "no-cache")
+	h.Set("Age", "0")
+}
+
+// Write sends a picture. It fails if the client is gone or does not take the picture within 10 seconds.
+func Write(w http.ResponseWriter, jpeg []byte) error {
+	c := http.NewResponseController(w)
+	_ = c.SetWriteDeadline(time.Now().Add(stall)) // a writer without deadlines blocks
+	if _, err := fmt.Fprintf(w, "--%s\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", boundary, len(jpeg)); err != nil {
+		return err
+	}
+	if _, err := w.Write(append(jpeg[:len(jpeg):len(jpeg)], "\r\n"...)); err != nil {
+		return err
+	}
+	return c.Flush()
+}

@@ -1,0 +1,71 @@
+package service
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/PlanktoScope/pkbuild/services/mjpeg"
+)
+
+// streamPause is the time between two cut-outs of the stream.
+const streamPause = 3 * time.Second
+
+// Stream serves the latest cut-outs as Motion JPEG at /object.mjpg, one in three seconds at most.
+type Stream struct {
+	mu     sync.Mutex
+	latest []byte
+	change chan struct{} // is closed when there is a new cut-out
+}
+
+// NewStream returns a stream without cut-outs.
+func NewStream() *Stream { return &Stream{change: make(chan struct{})} }
+
+// Show makes a cut-out the latest one.
+func (s *Stream) Show(jpeg []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latest = jpeg
+	close(s.change)
+	s.change = make(chan struct{})
+}
+
+func (s *Stream) get() ([]byte, chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latest, s.change
+}
+
+// ServeHTTP answers /object.mjpg, and redirects / to it.
+func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/":
+		http.Redirect(w, r, "/object.mjpg", http.StatusMovedPermanently)
+	case "/object.mjpg":
+		s.serve(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (s *Stream) serve(w http.ResponseWriter, r *http.Request) {
+	mjpeg.Begin(w)
+	for {
+		latest, change := s.get()
+		if latest != nil && mjpeg.Write(w, latest) != nil {
+			return
+		}
+		if latest != nil {
+			select {
+			case <-time.After(streamPause):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		select {
+		case <-change:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}

@@ -20,11 +20,14 @@ const (
 
 // growth are the calls that grow a card, and no others.
 func growth(r *recorder) []string {
-	from := slices.Index(r.calls, "read /var/lib/overlays/reset.json")
+	from := slices.Index(r.calls, "read /var/lib/overlays/next-boot.json")
 	if from < 0 {
 		return r.calls
 	}
-	return r.calls[:from]
+	if strings.HasPrefix(r.calls[from-1], "device ") {
+		from--
+	}
+	return r.calls[:from-3] // without those of read-request
 }
 
 // requireGrown: the table, the kernel and the file system know the whole card.

@@ -27,8 +27,12 @@ func (ReadRequest) Done(*Boot) (bool, error) { return false, nil }
 
 // Do puts the request into the report. It does not fail: what cannot be read is a problem.
 func (ReadRequest) Do(b *Boot) error {
-	if mounted, err := overlaid(b); err != nil || mounted {
-		return errors.Join(err, Skip("the overlays are mounted"))
+	mounted, err := overlaid(b)
+	if err != nil {
+		return err
+	}
+	if mounted {
+		return Skip("the overlays are mounted")
 	}
 	var all report.Request
 	for _, source := range []struct {

@@ -94,7 +94,7 @@ func TestHomeIsSkipped(t *testing.T) {
 			r := device(c.change)
 			b, err := inInitramfs(r)
 			require.NoError(t, err)
-			home := b.Steps[10]
+			home := b.Steps[11]
 			require.Equal(t, "bind-.local-share-forklift-stages@home-pi", home.Name)
 			require.Equal(t, report.Skipped, home.State)
 			require.Equal(t, c.note, home.Note)

@@ -99,7 +99,7 @@ func (r *Result) observe(ctx context.Context, m Machine, v invocation, o Options
 		err = vm.ready()
 	}
 	if err == nil {
-		err = vm.inspect(r, v.ssh, o)
+		err = inspect(vm.ctx, vm, r, dialTCP(v.ssh), o)
 	}
 	if err == nil {
 		err = vm.stop(o.Cut)

@@ -53,7 +53,10 @@ type DeviceOptions struct {
 }
 
 // LAN is a virtual network that connects several emulated devices.
-type LAN struct{ port int }
+type LAN struct {
+	port   int      // of the multicast group of virtual machines
+	bridge *os.File // network namespace with the bridge of containers; nil before the first one
+}
 
 // NewLAN returns a virtual network on a multicast address that no other network on this host uses.
 func NewLAN() (*LAN, error) {
@@ -136,6 +139,9 @@ func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 	return nil
 }
 
+// inspectTime is the limit of reading the state of a booted system.
+const inspectTime = 20 * time.Minute
+
 // forever is the limit of a device's boot: each operation has its own.
 const forever = 1000 * time.Hour
 
@@ -209,12 +215,12 @@ func (d *Device) Run(ctx context.Context, script string, limit time.Duration) (O
 }
 
 // Inspect waits until the system has started, and returns its defects, boot report and times.
-func (d *Device) Inspect(ctx context.Context) (*scenario.State, error) {
+func (d *Device) Inspect(context.Context) (*scenario.State, error) {
 	if d.vm == nil {
 		return nil, errOff
 	}
 	r := *d.result
-	if err := d.vm.inspect(&r, d.ssh, Options{Timeout: 20 * time.Minute}); err != nil {
+	if err := inspect(d.vm.ctx, d.vm, &r, dialTCP(d.ssh), Options{Timeout: inspectTime}); err != nil {
 		return nil, err
 	}
 	return &scenario.State{

@@ -1,9 +1,9 @@
 package qemu
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net"
 	"syscall"
 	"time"
 
@@ -67,22 +67,28 @@ func (vm *VM) ready() error {
 	return err
 }
 
+// guest is a running system that executes scripts as root.
+type guest interface {
+	Run(ctx context.Context, script string, limit time.Duration) (Output, error)
+	Elapsed() time.Duration // since the start, in which the system could run
+}
+
 // inspect waits until the system has started, and fills the result.
-func (vm *VM) inspect(r *Result, ssh *net.TCPAddr, o Options) error {
+func inspect(ctx context.Context, g guest, r *Result, ssh dialer, o Options) error {
 	a := answers{}
 	defer func() { r.fillSystem(a) }()
-	if err := vm.settle(a, o.Timeout/2); err != nil {
+	if err := settle(ctx, g, a, o.Timeout/2); err != nil {
 		return err
 	}
 	for _, q := range questions() {
 		var err error
-		if a[q.name], err = vm.agent.run(vm.ctx, q.script, o.Timeout); err != nil {
+		if a[q.name], err = g.Run(ctx, q.script, o.Timeout); err != nil {
 			return err
 		}
 	}
 	r.Checks = []Attempt{}
 	for _, c := range o.Checks {
-		out, err := vm.agent.run(vm.ctx, c.Script, o.Timeout/2)
+		out, err := g.Run(ctx, c.Script, o.Timeout/2)
 		if err != nil {
 			return fmt.Errorf("check %s: %w", c.Name, err)
 		}
@@ -92,29 +98,37 @@ func (vm *VM) inspect(r *Result, ssh *net.TCPAddr, o Options) error {
 		return err
 	}
 	var err error
-	if r.SSH, err = sshGreeting(vm.ctx, ssh); err != nil {
+	if r.SSH, err = sshGreeting(ctx, ssh); err != nil {
 		r.NoSSH = err.Error()
 	}
 	return nil
 }
 
 // settle waits until the system has started, or the limit is over.
-func (vm *VM) settle(a answers, limit time.Duration) (err error) {
-	if a["started"], err = vm.agent.run(vm.ctx, "cat /proc/uptime", limit); err != nil {
+func settle(ctx context.Context, g guest, a answers, limit time.Duration) (err error) {
+	if a["started"], err = g.Run(ctx, "cat /proc/uptime", limit); err != nil {
 		return err
 	}
 	for {
-		a["system"], err = vm.agent.run(vm.ctx, "systemctl is-system-running --wait", min(limit, settleRound))
+		a["system"], err = g.Run(ctx, "systemctl is-system-running --wait", min(limit, settleRound))
 		if err != nil {
 			return err
 		}
-		if a["system"].Code != timedOut || vm.watch.elapsed() > limit {
+		if a["system"].Code != timedOut || g.Elapsed() > limit {
 			break
 		}
 	}
-	a["settled"], err = vm.agent.run(vm.ctx, "cat /proc/uptime", limit)
+	a["settled"], err = g.Run(ctx, "cat /proc/uptime", limit)
 	return err
 }
+
+// Run implements guest. The guest ends the script after the limit by its own clock.
+func (vm *VM) Run(ctx context.Context, script string, limit time.Duration) (Output, error) {
+	return vm.agent.run(ctx, script, limit)
+}
+
+// Elapsed implements guest.
+func (vm *VM) Elapsed() time.Duration { return vm.watch.elapsed() }
 
 // timedOut is the exit code of timeout(1).
 const timedOut = 124

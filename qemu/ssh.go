@@ -18,12 +18,21 @@ const (
 	sshPause = 500 * time.Millisecond
 )
 
+// dialer connects to a server.
+type dialer func(ctx context.Context) (net.Conn, error)
+
+func dialTCP(addr *net.TCPAddr) dialer {
+	return func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{Timeout: sshOnce}).DialContext(ctx, "tcp", addr.String())
+	}
+}
+
 // sshGreeting returns the first line of an SSH server (RFC 4253, 4.2), which it requests until there is one.
-func sshGreeting(ctx context.Context, addr *net.TCPAddr) (string, error) {
+func sshGreeting(ctx context.Context, dial dialer) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, sshWait)
 	defer cancel()
 	for {
-		greeting, err := sshOnceGreeting(ctx, addr)
+		greeting, err := sshOnceGreeting(ctx, dial)
 		if err == nil {
 			return greeting, nil
 		}
@@ -35,9 +44,8 @@ func sshGreeting(ctx context.Context, addr *net.TCPAddr) (string, error) {
 	}
 }
 
-func sshOnceGreeting(ctx context.Context, addr *net.TCPAddr) (string, error) {
-	dialer := net.Dialer{Timeout: sshOnce}
-	conn, err := dialer.DialContext(ctx, "tcp", addr.String())
+func sshOnceGreeting(ctx context.Context, dial dialer) (string, error) {
+	conn, err := dial(ctx)
 	if err != nil {
 		return "", err
 	}

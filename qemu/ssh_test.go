@@ -29,7 +29,7 @@ func serve(t *testing.T, answers ...string) *net.TCPAddr {
 }
 
 func TestSSHGreeting(t *testing.T) {
-	got, err := sshGreeting(t.Context(), serve(t, "", "not yet\n", "SSH-2.0-OpenSSH_10.0\r\n"))
+	got, err := sshGreeting(t.Context(), dialTCP(serve(t, "", "not yet\n", "SSH-2.0-OpenSSH_10.0\r\n")))
 	require.NoError(t, err)
 	require.Equal(t, "SSH-2.0-OpenSSH_10.0", got)
 }
@@ -43,7 +43,7 @@ func TestSSHOnceGreeting(t *testing.T) {
 		"SSH-2.0-" + string(make([]byte, 300)) + "\n": "read greeting: EOF",
 	}
 	for answer, want := range tests {
-		_, err := sshOnceGreeting(t.Context(), serve(t, answer))
+		_, err := sshOnceGreeting(t.Context(), dialTCP(serve(t, answer)))
 		require.EqualError(t, err, want)
 	}
 }
@@ -61,6 +61,6 @@ func TestSSHGreetingIsCancelled(t *testing.T) {
 		cancel()
 		<-t.Context().Done()
 	}()
-	_, err = sshGreeting(ctx, l.Addr().(*net.TCPAddr))
+	_, err = sshGreeting(ctx, dialTCP(l.Addr().(*net.TCPAddr)))
 	require.Regexp(t, "read greeting: .*use of closed|operation was canceled", err.Error())
 }

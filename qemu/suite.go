@@ -14,6 +14,7 @@ import (
 type Suite struct {
 	Image    string // disk image, which is not changed
 	Dir      string // directory for the files of devices; those of scenarios that fail stay
+	Machine  string // in place of the scenarios' own; "" keeps them
 	Jobs     int    // how many scenarios run at a time; 0 is 1
 	Console  io.Writer
 	Progress func(s *scenario.Scenario, step string) // receives each step before it begins; may be nil
@@ -45,6 +46,7 @@ func (u Suite) Run(ctx context.Context, scenarios []*scenario.Scenario) []*scena
 }
 
 func (u Suite) one(ctx context.Context, s *scenario.Scenario, mu *sync.Mutex) *scenario.Result {
+	s = s.On(u.Machine)
 	r := s.Run(ctx, u.devices(s), true, func(step string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -72,9 +74,13 @@ func (u Suite) devices(s *scenario.Scenario) scenario.NewDevice {
 			}
 		}
 		members++
-		return NewDevice(DeviceOptions{
+		o := DeviceOptions{
 			Image: u.Image, Machine: s.Machine, Card: int64(s.Card), Console: u.Console, LAN: network, Member: members,
 			Dir: filepath.Join(u.Dir, cmp.Or(s.Name, "scenario")+"."+cmp.Or(name, "device")),
-		})
+		}
+		if o.Machine == scenario.ContainerMachine {
+			return NewContainer(o)
+		}
+		return NewDevice(o)
 	}
 }

@@ -74,7 +74,7 @@ func bootCommand() *cobra.Command {
 
 func (b *bootFlags) add(cmd *cobra.Command) {
 	f, o := cmd.Flags(), &b.o
-	f.StringVar(&o.Machine, "machine", "virt", "QEMU's `machine`: "+strings.Join(qemu.MachineNames(), ", "))
+	f.StringVar(&o.Machine, "machine", "virt", "QEMU's `machine`: "+strings.Join(qemu.MachineNames(), ", ")+"; with --expect and --scenario also container")
 	f.StringVar(&o.Board, "board", "", "the `model` whose firmware's choices are booted (default: the machine's)")
 	f.StringArrayVar(&b.checks, "check", nil, "run a shell `script` in the booted system, which must exit with 0 (repeatable)")
 	f.StringVar(&b.expect, "expect", "", "`file` with what must hold in the booted system")
@@ -128,6 +128,9 @@ func (b *bootFlags) runScenario(cmd *cobra.Command, image string) error {
 		return err
 	}
 	o := suiteOptions{image: image, dir: b.o.Dir, console: b.o.Console, json: b.json}
+	if b.o.Machine == scenario.ContainerMachine {
+		o.machine = b.o.Machine
+	}
 	if err := o.makeDir(); err != nil {
 		return err
 	}

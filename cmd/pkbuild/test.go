@@ -54,7 +54,7 @@ func testCommand() *cobra.Command {
 			if err != nil {
 				return errors.Join(err, o.clean())
 			}
-			return runSuite(cmd, o, scenario.Select(all, r.Name, short))
+			return runSuite(cmd, o, o.portable(cmd, scenario.Select(all, r.Name, short)))
 		}),
 	}
 	build.addAll(cmd)
@@ -63,6 +63,7 @@ func testCommand() *cobra.Command {
 	f.StringVar(&o.image, "image", "", "`image` to test instead of building it")
 	f.StringVar(&scenarios, "scenarios", "", "`directory` of the scenarios (default: scenarios beside the recipe)")
 	f.BoolVar(&short, "short", false, "run only the scenarios of the shortest set")
+	f.StringVar(&o.machine, "machine", "", "`machine` in place of the scenarios' own: container leaves out those that need a kernel of their own")
 	f.IntVar(&o.jobs, "jobs", 1, "how many scenarios run at a time")
 	f.StringVar(&o.junit, "junit", "", "`file` for the results as JUnit XML")
 	f.StringVar(&o.page, "page", "", "`file` for the results as a page in Markdown")
@@ -99,10 +100,25 @@ func loadScenarios(dir string, files []string) ([]*scenario.Scenario, error) {
 type suiteOptions struct {
 	image, dir  string
 	jobs        int
+	machine     string // in place of the scenarios' own
 	console     io.Writer
 	junit, page string
 	json        bool
 	temporary   bool // remove the directory at the end
+}
+
+// portable returns the scenarios that the machine can run, and prints the others.
+func (o *suiteOptions) portable(cmd *cobra.Command, all []*scenario.Scenario) []*scenario.Scenario {
+	if o.machine != scenario.ContainerMachine {
+		return all
+	}
+	return slices.DeleteFunc(all, func(s *scenario.Scenario) bool {
+		why := s.NeedsMachine()
+		if why != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: left out, since it needs a kernel of its own: %s\n", s.Name, why)
+		}
+		return why != ""
+	})
 }
 
 // makeDir makes the directory, a temporary one if it has no name.
@@ -130,7 +146,7 @@ func runSuite(cmd *cobra.Command, o suiteOptions, scenarios []*scenario.Scenario
 	}
 	stderr := cmd.ErrOrStderr()
 	suite := qemu.Suite{
-		Image: o.image, Dir: o.dir, Jobs: o.jobs, Console: o.console,
+		Image: o.image, Dir: o.dir, Jobs: o.jobs, Machine: o.machine, Console: o.console,
 		Progress: func(s *scenario.Scenario, step string) {
 			fmt.Fprintf(stderr, "%s: %s\n", cmp.Or(s.Name, s.Title), step)
 		},

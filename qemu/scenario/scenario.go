@@ -21,7 +21,8 @@ type Scenario struct {
 	Name    string   `yaml:"-"` // of the file, without .yml
 	Title   string   `yaml:"title" doc:"What the scenario shows, in one sentence." required:"true"`
 	Recipe  string   `yaml:"recipe" doc:"Name of the recipe whose image it needs; any by default."`
-	Machine string   `yaml:"machine" doc:"Machine of QEMU; virt by default." enum:"virt,raspi3b"`
+	Machine string   `yaml:"machine" doc:"Machine of QEMU, or container; virt by default." enum:"virt,raspi3b,container"`
+	Kernel  bool     `yaml:"kernel" doc:"Whether it needs firmware or a kernel of its own, which machine container does not have."`
 	Short   bool     `yaml:"short" doc:"Whether it belongs to the shortest set, which make test runs."`
 	Card    Size     `yaml:"card" doc:"Size of the card, if it is larger than the image."`
 	Peers   []string `yaml:"peers" doc:"Further devices with the same image, on a private network with the first one: their names." pattern:"^[a-z][a-z0-9-]*$" hint:"lower-case letters, digits and dashes"`
@@ -32,6 +33,7 @@ type Scenario struct {
 
 // Step is one step of a scenario: a boot, an event or a set of expectations.
 type Step struct {
+	Kernel   bool          `yaml:"kernel" doc:"Whether the step needs firmware or a kernel of its own: machine container skips it. For expect and run."`
 	On       string        `yaml:"on" doc:"Name of the peer that the step is about; the device by default."`
 	Boot     *Boot         `yaml:"boot" doc:"Switch the machine on, and wait for a shell." oneof:"step"`
 	Expect   *Expectations `yaml:"expect" doc:"What must hold now." oneof:"step"`

@@ -36,6 +36,9 @@ func (s *Scenario) check(err error) error {
 			continue
 		}
 		next, want := step.transition(state)
+		if step.Kernel && step.Expect == nil && step.Run == nil {
+			err = yamldoc.Add(err, s.places[step], "kernel is for expect and run: without %s the later steps mean something else", step.kind())
+		}
 		if !slices.Contains(want, state) {
 			err = yamldoc.Add(err, s.places[step], "%s needs a machine that is %s; here it is %s", step.kind(), want[0], state)
 			continue

@@ -81,30 +81,3 @@ func stagePage(w io.Writer, s device.Stage) error {
 	fmt.Fprintf(t, "description\t%s\n", dash(s.Manifest.Pallet.Description))
 	return t.Flush()
 }
-
-func verifyCommand(f *flags) *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify STAGE",
-		Short: "Compare a stage with what it was when it was staged",
-		Long: "Compare a stage with what it was when it was staged: contents by digest, modes, links, owners. The exit code is 1\n" +
-			"if anything differs.",
-		Args:              cli.Exactly("STAGE"),
-		ValidArgsFunction: f.completeStages,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			n, differences, err := f.device(cmd).Verify(args[0])
-			if err != nil {
-				return err
-			}
-			err = cli.Print(cmd, map[string]any{"stage": n, "differences": differences}, func(w io.Writer) error {
-				if len(differences) == 0 {
-					return lines(w, fmt.Sprintf("stage %d is as it was staged", n))
-				}
-				return lines(w, differences...)
-			})
-			if err == nil && len(differences) > 0 {
-				return cli.ErrReported
-			}
-			return err
-		},
-	}
-}

@@ -104,7 +104,10 @@ func (d Device) fetch(ctx context.Context, stage int) (pins pkimages.Pins, err e
 		event = func(images.Event) {}
 	}
 	pins, err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: 3 * time.Second}.Fetch(ctx, record, pins, names)
-	if err == nil || ctx.Err() != nil {
+	if err == nil {
+		return pins, d.refuseDamaged(ctx, stage)
+	}
+	if ctx.Err() != nil {
 		return pins, err
 	}
 	first := "once there is a network"

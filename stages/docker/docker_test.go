@@ -27,6 +27,7 @@ func TestErrors(t *testing.T) {
 		"no permission": {"echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1",
 			"cannot reach the Docker daemon: permission denied while trying"},
 		"no image": {"echo 'Error: No such image: x' >&2; exit 1", "image x: no such image in Docker"},
+		"no layer": {"echo 'Error response from daemon: layer does not exist' >&2; exit 1", "image x: no such image in Docker with all its layers"},
 		"another":  {"echo broken >&2; exit 3", "broken: docker image inspect -- x: exit status 3"},
 		"no JSON":  {"echo '['", "parse the output of docker image inspect: unexpected end of JSON input"},
 		"two":      {"echo '[{}, {}]'", "docker image inspect printed 2 images for the name x"},

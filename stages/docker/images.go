@@ -82,6 +82,9 @@ func (c Client) Image(ctx context.Context, name string) (Image, error) {
 	if err != nil && strings.Contains(strings.ToLower(err.Error()), "no such image") {
 		return Image{}, fmt.Errorf("image %s: %w", name, ErrNoImage)
 	}
+	if err != nil && strings.Contains(err.Error(), "layer does not exist") { // its metadata is damaged
+		return Image{}, fmt.Errorf("image %s: %w with all its layers", name, ErrNoImage)
+	}
 	if err != nil {
 		return Image{}, err
 	}

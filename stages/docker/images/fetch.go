@@ -146,7 +146,7 @@ func Pin(ctx context.Context, d Docker, r Record, pins images.Pins, names []stri
 		if err := keep(ctx, d, image); err != nil {
 			return pins, err
 		}
-		pins = pins.With(pinOf(name, image))
+		pins = pins.With(PinOf(name, image))
 	}
 	return pins, nil
 }

@@ -70,8 +70,8 @@ func keep(ctx context.Context, d Docker, image docker.Image) error {
 	return d.Tag(ctx, image.ID, KeepTag(image.ID))
 }
 
-// pinOf returns the pin of a name that means an image at the moment.
-func pinOf(name string, image docker.Image) images.Pin {
+// PinOf returns the pin of a name that means an image now.
+func PinOf(name string, image docker.Image) images.Pin {
 	pin := images.Pin{Name: name, ID: digest.Digest(image.ID)}
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

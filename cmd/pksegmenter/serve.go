@@ -86,20 +86,20 @@ func (s *server) run(ctx context.Context, log *slog.Logger) error {
 
 // connect returns the service and its client of the broker.
 func (s *server) connect(ctx context.Context, version mqtt.Version, stream *service.Stream, log *slog.Logger) (*service.Service, *mqtt.Client, error) {
+	// The client calls the service from its goroutines while it is being opened.
+	ready := make(chan struct{})
 	var client *mqtt.Client
 	work := service.New(service.Config{
 		Data: s.data, Settings: s.settings, Version: programVersion(), Stall: s.stall, Log: log, Show: stream.Show,
-		Publish: func(m mqtt.Message) { client.Publish(m) },
-		Respond: func(m mqtt.Message, payload []byte) { client.Respond(m, payload) },
+		Publish: func(m mqtt.Message) { <-ready; client.Publish(m) },
+		Respond: func(m mqtt.Message, payload []byte) { <-ready; client.Respond(m, payload) },
 	})
-	ready := make(chan struct{})
-	client, err := mqtt.Open(context.WithoutCancel(ctx), mqtt.Options{
+	var err error
+	client, err = mqtt.Open(context.WithoutCancel(ctx), mqtt.Options{
 		Broker: s.broker, ClientID: "pksegmenter", Version: version, Log: log, Wills: []mqtt.Message{service.Will()},
-		Subscribe: []string{service.CommandTopic, service.ImagerTopic},
-		Receive: func(m mqtt.Message) {
-			<-ready // the client is set
-			work.Receive(m)
-		},
+		Subscribe:   []string{service.CommandTopic, service.ImagerTopic},
+		Reconnected: func(int) { work.Reconnected() },
+		Receive:     work.Receive,
 	})
 	close(ready)
 	return work, client, err

@@ -125,7 +125,18 @@ func (s *Service) cancel() bool {
 	return true
 }
 
-// Run works on requests until ctx ends. It announces that the segmenter is ready at the beginning.
+// Reconnected announces again that the segmenter is ready, as the broker announced its end when the connection was lost. A
+// running segmentation announces itself.
+func (s *Service) Reconnected() {
+	s.mu.Lock()
+	idle := s.stop == nil
+	s.mu.Unlock()
+	if idle {
+		s.status("Ready")
+	}
+}
+
+// Run works on requests until ctx ends. It announces that the segmenter is ready at the beginning, and its end.
 func (s *Service) Run(ctx context.Context) {
 	s.status("Ready")
 	for {

@@ -143,7 +143,7 @@ func TestConversation(t *testing.T) {
 	require.Contains(t, string(table), "synthetic_simulated_3\t")
 
 	f.send(`{"action":"segment","path":["20260101"]}`) // nothing is left to do, and a relative path will do
-	f.await(t, "Done")
+	require.Eventually(t, func() bool { return len(f.statuses()) == len(want)+2 }, time.Minute, 5*time.Millisecond)
 	require.Equal(t, append(want, "Started", "Done"), f.statuses())
 	f.send(`{"action":"segment","path":["20260101/simulated/a"],"settings":{"force":true,"recursive":false,"keep":false}}`)
 	require.Eventually(t, func() bool { return len(f.statuses()) == len(want)+8 }, time.Minute, 5*time.Millisecond)
@@ -169,6 +169,8 @@ func TestStop(t *testing.T) {
 	require.NotContains(t, strings.Join(f.statuses()[before:], "\n"), "image 1/3", "segmented again")
 	f.send(`{"action":"stop"}`)
 	f.await(t, "Interrupted")
+	f.Reconnected()
+	f.await(t, "Ready")
 }
 
 func TestBadMessages(t *testing.T) {

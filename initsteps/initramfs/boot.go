@@ -56,6 +56,7 @@ func (b *boot) enterRoot() error {
 	if b.Report.Root.Device, err = b.waitForRoot(); err != nil {
 		return err
 	}
+	b.prepareRoot()
 	problem, err := mountRoot(b.Report.Root.Device, sysroot, b.cmdline)
 	b.report(problem)
 	if err != nil {
@@ -64,6 +65,31 @@ func (b *boot) enterRoot() error {
 	problem, err = switchRoot(sysroot)
 	b.report(problem)
 	return err
+}
+
+// prepareRoot sets the clock by the root file system, if it is an ext4, and checks it where that is due.
+func (b *boot) prepareRoot() {
+	device := b.Report.Root.Device
+	s, ok, err := readSuperblock(device)
+	b.report(err)
+	if !ok {
+		return
+	}
+	set, err := setClock(s.newest, time.Now, settimeofday)
+	b.report(err)
+	if set {
+		b.Report.ClockStarted = s.newest.UTC().Format(time.RFC3339)
+		b.Print("the clock starts at " + b.Report.ClockStarted + ", when the root file system was last written")
+	}
+	reason := s.due()
+	if reason == "" {
+		return
+	}
+	b.Print(fmt.Sprintf("check %s: %s", device, reason))
+	var problem error
+	b.Report.Root.Check, problem = check(checker, device, s, func() { b.report(b.watchdog.keepAlive()) })
+	b.Print("check: " + b.Report.Root.Check.Result)
+	b.report(problem)
 }
 
 func (b *boot) readCmdline() error {

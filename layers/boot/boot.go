@@ -37,7 +37,7 @@ const (
 )
 
 // Kind returns the name and version of the layer kind "boot".
-func (Layer) Kind() layers.Kind { return layers.Kind{Name: "boot", Version: 2, Kept: true} }
+func (Layer) Kind() layers.Kind { return layers.Kind{Name: "boot", Version: 3, Kept: true} }
 
 // Make returns the files of /boot/firmware, pkinit and /etc/fstab as a tree, given the packages' files below.
 func (b Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {

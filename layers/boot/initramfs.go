@@ -44,7 +44,11 @@ func (i initramfs) build(t *tree.Tree) ([]byte, error) {
 		})
 	}
 	records = append(records, cpio.StaticFile("etc/pkinit/modules", list, 0o644))
-	return archive(records)
+	check, err := fsck(t)
+	if err != nil {
+		return nil, err
+	}
+	return archive(append(records, check...))
 }
 
 // archive returns a cpio archive of records and their parent directories, sorted by name.

@@ -27,18 +27,28 @@ type Boot struct {
 	Request   *Request   `json:"request,omitempty"`  // what a person asked of this boot; nil for nothing
 	Answer    []string   `json:"answer,omitempty"`   // first lines of the answer to pkinit.txt; none if there was no such file
 	Unusable  []Unusable `json:"unusable,omitempty"` // stages that could not be mounted, in the order in which they were tried
-	Degraded  bool       `json:"degraded"`           // something is not as it should be: see Problems
-	Problems  []string   `json:"problems"`           // each a sentence for the administrator
-	Steps     []Step     `json:"steps"`              // in the order in which they ran
-	Overlays  []Overlay  `json:"overlays"`           // as found in mountinfo after the last step
-	Handoff   float64    `json:"handoff_seconds"`    // from the start of the kernel to the start of systemd
+	// ClockStarted is the time at which pkinit started a clock that was behind, in RFC 3339; "" for a clock that was not.
+	ClockStarted string    `json:"clock_started,omitempty"`
+	Degraded     bool      `json:"degraded"`        // something is not as it should be: see Problems
+	Problems     []string  `json:"problems"`        // each a sentence for the administrator
+	Steps        []Step    `json:"steps"`           // in the order in which they ran
+	Overlays     []Overlay `json:"overlays"`        // as found in mountinfo after the last step
+	Handoff      float64   `json:"handoff_seconds"` // from the start of the kernel to the start of systemd
 }
 
 // Root is the root file system of the boot: its device, and whether it grew.
 type Root struct {
 	Spec   string  `json:"spec"`            // as on the kernel's command line, such as PARTUUID=…
 	Device string  `json:"device"`          // such as /dev/mmcblk0p2
+	Check  *Check  `json:"check,omitempty"` // of the file system before it was mounted; nil: it was not due
 	Grown  *Growth `json:"grown,omitempty"` // by this boot; nil: it has not grown
+}
+
+// Check is the result of checking a file system before it was mounted.
+type Check struct {
+	Reason  string  `json:"reason"`
+	Result  string  `json:"result"` // no errors, errors corrected, errors left or not checked
+	Seconds float64 `json:"seconds"`
 }
 
 // Growth is the size in bytes of a file system before and after this boot grew it.

@@ -80,7 +80,7 @@ func Decode(r io.Reader) (*image.YCbCr, error) {
 
 // incomplete turns the end of the input into ErrIncomplete.
 func incomplete(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, jpeg.FormatError("short Huffman data")) {
 		return ErrIncomplete
 	}
 	return err

@@ -19,7 +19,7 @@ SCENARIOS = $(OUT)/bin/pkbuild test --scenarios qemu/scenarios --jobs 2
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image containers services build boot test boot-test boot-soak unit lint bench bench-debian bench-containers docs man reference deps clean
+.PHONY: help image containers services build boot test boot-test boot-soak unit lint bench bench-debian bench-containers bench-segmenter docs man reference deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,10 @@ bench-debian: build ## Benchmark against mmdebstrap and debos, as root: takes ha
 bench-containers: ## Benchmark preloaded container images against docker pull, and skopeo copy with docker load
 	$(GO) build -o $(OUT)/bin/bench-containers ./builder/bench/images
 	$(SUDO) $(OUT)/bin/bench-containers
+
+bench-segmenter: ## Benchmark the segmenter against OpenCV and scikit-image: time, memory, objects against the ground truth
+	$(GOBUILD) -o $(OUT)/bin/pksegmenter ./cmd/pksegmenter
+	$(GO) run ./services/segmenter/bench -pksegmenter $(OUT)/bin/pksegmenter
 
 deps: ## Install missing packages with apt
 	@.ci/deps

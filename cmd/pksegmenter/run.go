@@ -1,16 +1,20 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/services/dataset"
 	"github.com/PlanktoScope/pkbuild/services/segmenter"
+	"github.com/PlanktoScope/pkbuild/services/segmenter/report"
 )
 
 // settingsFlags adds the flags of the settings to a command.
@@ -42,35 +46,75 @@ func runCommand() *cobra.Command {
 	}
 	s := settingsFlags(cmd)
 	output := cmd.Flags().StringP("output", "o", "segmented", "`DIR`ectory for cut-outs, tables and archives")
+	quiet := cmd.Flags().BoolP("quiet", "q", false, "print only what was left out")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		limitMemory(s.Memory)
-		dirs, err := dataset.Find(args[0], true)
+		v := newView(cmd.ErrOrStderr(), *quiet)
+		results, err := segmentAll(cmd.Context(), args[0], *output, *s, v.event)
+		v.close()
 		if err != nil {
 			return err
 		}
-		if len(dirs) == 0 {
-			return fmt.Errorf("no data set in %s: want a directory with a %s", args[0], dataset.MetadataFile)
+		to := filepath.Join(*output, "report.html")
+		if err := atomicfile.Replace(cmd.Context(), to, func(f *os.File) error { return report.Write(f, *output, results) }); err != nil {
+			return err
 		}
-		var results []segmenter.Result
-		for _, dir := range dirs {
-			path, err := resultPath(dir)
-			if err != nil {
-				return fmt.Errorf("data set %s: %w", dir, err)
+		return cli.Print(cmd, summaries(results), func(w io.Writer) error {
+			for _, r := range summaries(results) {
+				fmt.Fprintf(w, "%s: %d objects in %d pictures, %d pictures left out: %s\n", r.DataSet, r.Objects, r.Pictures, len(r.Skipped), r.Archive)
 			}
-			result, err := segmenter.Segment(cmd.Context(), dir, *s, segmenter.Options{Output: *output, Path: path, Version: programVersion()})
-			if err != nil {
-				return err
-			}
-			results = append(results, result)
-		}
-		return cli.Print(cmd, results, func(w io.Writer) error {
-			for _, r := range results {
-				fmt.Fprintf(w, "%s: %d objects in %d pictures\n", r.DataSet, len(r.Objects), r.Pictures)
-			}
+			fmt.Fprintf(w, "Report: %s\n", to)
 			return nil
 		})
 	}
 	return cmd
+}
+
+// summary is the printed result for a data set.
+type summary struct {
+	DataSet  string              `json:"data_set"`
+	Pictures int                 `json:"pictures"`
+	Objects  int                 `json:"objects"`
+	Skipped  []segmenter.Skipped `json:"skipped"`
+	Table    string              `json:"table"`
+	Archive  string              `json:"archive"`
+}
+
+func summaries(results []segmenter.Result) []summary {
+	var all []summary
+	for _, r := range results {
+		all = append(all, summary{r.DataSet, r.Pictures, len(r.Objects), r.Skipped, r.Table, r.Archive})
+	}
+	return all
+}
+
+// segmentAll segments the data sets in a directory and below.
+func segmentAll(ctx context.Context, dir, output string, s segmenter.Settings, events func(segmenter.Event)) ([]segmenter.Result, error) {
+	dirs, err := dataset.Find(dir, true)
+	if err != nil {
+		return nil, err
+	}
+	if len(dirs) == 0 {
+		return nil, fmt.Errorf("no data set in %s: want a directory with a %s", dir, dataset.MetadataFile)
+	}
+	var results []segmenter.Result
+	seen := map[string]string{}
+	for _, dir := range dirs {
+		path, err := resultPath(dir)
+		if err != nil {
+			return nil, fmt.Errorf("data set %s: %w", dir, err)
+		}
+		if other, used := seen[path]; used {
+			return nil, fmt.Errorf("data sets %s and %s have the same object_date, sample_id and acq_id: segment one of them with another --output", other, dir)
+		}
+		seen[path] = dir
+		result, err := segmenter.Segment(ctx, dir, s, segmenter.Options{Output: output, Path: path, Version: programVersion(), Events: events})
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result)
+	}
+	return results, nil
 }
 
 // limitMemory makes the garbage collector keep the program below a limit.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
@@ -37,14 +38,31 @@ func (r *run) export(result *Result) error {
 		return err
 	}
 	result.Archive = filepath.Join(dir, "ecotaxa_"+acq+".zip")
+	if other := archiveOf(result.Archive); other != "" && other != r.options.Path {
+		result.Archive = filepath.Join(dir, "ecotaxa_"+strings.ReplaceAll(r.options.Path, "/", "_")+".zip")
+	}
 	return atomicfile.Replace(context.Background(), result.Archive, func(f *os.File) error {
-		return writeArchive(f, filepath.Base(result.Table), data, result)
+		return writeArchive(f, filepath.Base(result.Table), data, r.options.Path, result)
 	})
 }
 
-// writeArchive writes a ZIP archive without compression: all cut-outs and the table.
-func writeArchive(w io.Writer, table string, data []byte, result *Result) error {
+// archiveOf returns the path of the data set that an archive is of, or "". Acquisitions of different samples may have the
+// same name, and the later one does not replace the archive of the first.
+func archiveOf(name string) string {
+	z, err := zip.OpenReader(name)
+	if err != nil {
+		return ""
+	}
+	defer z.Close()
+	return z.Comment
+}
+
+// writeArchive writes a ZIP archive without compression: all cut-outs and the table. Its comment is the data set's path.
+func writeArchive(w io.Writer, table string, data []byte, path string, result *Result) error {
 	z := zip.NewWriter(w)
+	if err := z.SetComment(path); err != nil {
+		return err
+	}
 	add := func(name string, content []byte) error {
 		part, err := z.CreateRaw(&zip.FileHeader{
 			Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(content), Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),

@@ -26,6 +26,9 @@ type Object struct {
 // Cutout returns the file name of the object's cut-out.
 func (o Object) Cutout() string { return o.Name + ".jpg" }
 
+// Runs returns the pixels of an object. Only the objects of events have them.
+func (o Object) Runs() []masks.Run { return o.region.Runs }
+
 // finder finds the objects of single pictures.
 type finder struct {
 	settings Settings

@@ -23,7 +23,6 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/services/dataset"
 	"github.com/PlanktoScope/pkbuild/services/plankton"
-	"github.com/PlanktoScope/pkbuild/services/segmenter/masks"
 	"github.com/PlanktoScope/pkbuild/services/segmenter/pictures"
 )
 
@@ -49,22 +48,13 @@ type referencePicture struct {
 }
 
 type referenceObject struct {
-	Features []float64  `json:"features"`
-	Runs     [][3]int32 `json:"runs,omitempty"`
-	Sum      string     `json:"sum,omitempty"` // instead of the runs of a decoded picture
-}
-
-// mask returns the runs of the object.
-func (o referenceObject) mask() []masks.Run {
-	var runs []masks.Run
-	for _, r := range o.Runs {
-		runs = append(runs, masks.Run{Y: r[0], X0: r[1], X1: r[2]})
-	}
-	return runs
+	Features []float64      `json:"features"`
+	Runs     []plankton.Run `json:"runs,omitempty"`
+	Sum      string         `json:"sum,omitempty"` // instead of the runs of a decoded picture
 }
 
 // sumOf returns a checksum of runs.
-func sumOf(runs []masks.Run) string {
+func sumOf(runs []plankton.Run) string {
 	sum := sha256.Sum256(fmt.Append(nil, runs))
 	return hex.EncodeToString(sum[:6])
 }
@@ -102,7 +92,7 @@ func writeGolden(t *testing.T, dirs []string) {
 		g.Checks[filepath.Base(dir)] = check(t, dir)
 		for _, p := range g.DataSets[filepath.Base(dir)+decodedSuffix] {
 			for i, o := range p.Objects {
-				p.Objects[i].Runs, p.Objects[i].Sum = nil, sumOf(o.mask())
+				p.Objects[i].Runs, p.Objects[i].Sum = nil, sumOf(o.Runs)
 			}
 		}
 	}
@@ -152,7 +142,16 @@ func check(t *testing.T, dir string) string {
 // foundObject is an object with its pixels.
 type foundObject struct {
 	features Features
-	runs     []masks.Run
+	runs     []plankton.Run
+}
+
+// runsOf returns the pixels of an object as those of the ground truth.
+func runsOf(o *Object) []plankton.Run {
+	var runs []plankton.Run
+	for _, r := range o.Runs() {
+		runs = append(runs, plankton.Run{Y: int(r.Y), X0: int(r.X0), X1: int(r.X1)})
+	}
+	return runs
 }
 
 // segmentAll segments a data set and returns the objects of each picture.
@@ -161,43 +160,11 @@ func segmentAll(t *testing.T, dir string, s Settings) map[string][]foundObject {
 	objects := map[string][]foundObject{}
 	_, err := Segment(context.Background(), dir, s, Options{Output: t.TempDir(), Path: "x", Events: func(e Event) {
 		if e.Kind == ObjectFound {
-			objects[e.Picture] = append(objects[e.Picture], foundObject{e.Object.Features, e.Object.region.Runs})
+			objects[e.Picture] = append(objects[e.Picture], foundObject{e.Object.Features, runsOf(e.Object)})
 		}
 	}})
 	require.NoError(t, err)
 	return objects
-}
-
-// overlap returns the intersection over union of two sets of sorted runs.
-func overlap(a, b []masks.Run) float64 {
-	both, i, k := 0, 0, 0
-	for i < len(a) && k < len(b) {
-		switch {
-		case a[i].Y != b[k].Y:
-			if a[i].Y < b[k].Y {
-				i++
-			} else {
-				k++
-			}
-			continue
-		default:
-			both += max(0, int(min(a[i].X1, b[k].X1)-max(a[i].X0, b[k].X0)))
-		}
-		if a[i].X1 < b[k].X1 {
-			i++
-		} else {
-			k++
-		}
-	}
-	return float64(both) / float64(area(a)+area(b)-both)
-}
-
-func area(runs []masks.Run) int {
-	n := 0
-	for _, r := range runs {
-		n += int(r.X1 - r.X0)
-	}
-	return n
 }
 
 // TestReference compares the objects of ten samples with those that OpenCV and scikit-image find.

@@ -34,11 +34,13 @@ type Result struct {
 	Pictures int // segmented pictures
 	Skipped  []Skipped
 	Objects  []Object
-	Dir      string // of the cut-outs
-	Table    string // file name
-	Archive  string // file name, or "" without one
-	Pixel    float64
+	Dir      string  // of the cut-outs
+	Table    string  // file name
+	Archive  string  // file name, or "" without one
+	Pixel    float64 // µm
 	MinESD   float64 // µm
+
+	Simulated bool // the metadata say that the pictures are no measurement
 }
 
 // run is a segmentation of one data set.
@@ -244,7 +246,8 @@ func (r *run) commit(i int, result outcome) (changed bool, err error) {
 
 // finish writes the table and the archive, and removes the journal.
 func (r *run) finish() (Result, error) {
-	result := Result{DataSet: r.dir, Dir: r.objectsDir(), Pixel: r.scale.pixel, MinESD: r.scale.minESD}
+	result := Result{DataSet: r.dir, Dir: r.objectsDir(), Pixel: r.scale.pixel, MinESD: r.scale.minESD,
+		Simulated: r.metadata.Text("acq_hardware") == "simulated" || r.metadata.Text("acq_instrument") == "simulated"}
 	for _, rec := range r.journal.records {
 		if rec.Skipped != "" {
 			result.Skipped = append(result.Skipped, Skipped{rec.Picture, rec.Skipped})

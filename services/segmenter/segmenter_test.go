@@ -191,6 +191,20 @@ func TestTable(t *testing.T) {
 	require.Equal(t, "ecotaxa_small.tsv", z.File[len(z.File)-1].Name)
 }
 
+// TestSameAcquisition: two samples have acquisitions of the same name.
+func TestSameAcquisition(t *testing.T) {
+	dir, output := small(t, 1, 0, nil), t.TempDir()
+	for _, test := range []struct{ path, archive string }{
+		{"20260101/a/small", "ecotaxa_small.zip"},
+		{"20260101/b/small", "ecotaxa_20260101_b_small.zip"},
+		{"20260101/a/small", "ecotaxa_small.zip"},
+	} {
+		r, err := Segment(context.Background(), dir, Settings{EcoTaxa: true}, Options{Output: output, Path: test.path})
+		require.NoError(t, err)
+		require.Equal(t, test.archive, filepath.Base(r.Archive))
+	}
+}
+
 // TestColumnLimits has one column too many for each of EcoTaxa's limits.
 func TestColumnLimits(t *testing.T) {
 	for prefix, test := range map[string]struct {

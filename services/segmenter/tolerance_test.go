@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/services/plankton"
 )
 
 // comparison collects how objects differ from those of the reference.
@@ -77,7 +79,7 @@ func (c *comparison) compare(picture string, want []referenceObject, got []found
 // overlap returns the intersection over union of two objects.
 func (o referenceObject) overlap(found foundObject) float64 {
 	if o.Sum == "" {
-		return overlap(o.mask(), found.runs)
+		return plankton.Overlap(o.Runs, found.runs)
 	}
 	if o.Sum == sumOf(found.runs) {
 		return 1

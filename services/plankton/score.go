@@ -1,0 +1,101 @@
+package plankton
+
+import (
+	"cmp"
+	"slices"
+)
+
+// minOverlap is the intersection over union from which on an object counts as found.
+const minOverlap = 0.5
+
+// Score compares found objects with the ground truth of pictures.
+type Score struct {
+	Objects int     // of the ground truth that are large enough
+	Found   int     // of these
+	Correct int     // found objects that are in the ground truth, however small
+	Wrong   int     // found objects that are not in the ground truth
+	Overlap float64 // sum of the intersection over union of the correct ones
+}
+
+// Recall returns the share of the objects that were found.
+func (s Score) Recall() float64 { return share(float64(s.Found), s.Objects) }
+
+// Precision returns the share of the found objects that are in the ground truth.
+func (s Score) Precision() float64 { return share(float64(s.Correct), s.Correct+s.Wrong) }
+
+// MeanIoU returns the mean intersection over union of the correct objects.
+func (s Score) MeanIoU() float64 { return share(s.Overlap, s.Correct) }
+
+// CountRatio returns the number of found objects, divided by that of the objects.
+func (s Score) CountRatio() float64 { return share(float64(s.Correct+s.Wrong), s.Objects) }
+
+// share divides; a share of nothing is 1.
+func share(part float64, of int) float64 {
+	if of == 0 {
+		return 1
+	}
+	return part / float64(of)
+}
+
+// Add compares the objects that were found in a picture, as sorted runs, with the truth. Objects of fewer pixels than
+// minArea need not be found.
+func (s *Score) Add(t Truth, found [][]Run, minArea float64) {
+	type pair struct {
+		object, found int
+		iou           float64
+	}
+	var pairs []pair
+	for i, o := range t.Objects {
+		for k, runs := range found {
+			if iou := Overlap(o.Runs, runs); iou >= minOverlap {
+				pairs = append(pairs, pair{i, k, iou})
+			}
+		}
+		if float64(o.Area) >= minArea {
+			s.Objects++
+		}
+	}
+	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(b.iou, a.iou) })
+	objects, used := map[int]bool{}, map[int]bool{}
+	for _, p := range pairs {
+		if objects[p.object] || used[p.found] {
+			continue
+		}
+		objects[p.object], used[p.found] = true, true
+		s.Correct++
+		s.Overlap += p.iou
+		if float64(t.Objects[p.object].Area) >= minArea {
+			s.Found++
+		}
+	}
+	s.Wrong += len(found) - len(used)
+}
+
+// Overlap returns the intersection over union of two sets of pixels, as sorted runs.
+func Overlap(a, b []Run) float64 {
+	both, i, k := 0, 0, 0
+	for i < len(a) && k < len(b) {
+		if a[i].Y == b[k].Y {
+			both += max(0, min(a[i].X1, b[k].X1)-max(a[i].X0, b[k].X0))
+		}
+		if a[i].Y < b[k].Y || a[i].Y == b[k].Y && a[i].X1 < b[k].X1 {
+			i++
+		} else {
+			k++
+		}
+	}
+	union := pixels(a) + pixels(b) - both
+	if union == 0 {
+		return 0
+	}
+	return float64(both) / float64(union)
+}
+
+// pixels returns the number of pixels of runs.
+func pixels(runs []Run) int {
+	n := 0
+	for _, r := range runs {
+		n += r.X1 - r.X0
+	}
+	return n
+}

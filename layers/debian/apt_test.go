@@ -170,6 +170,7 @@ func TestResolveErrors(t *testing.T) {
 		"unknown": {[]string{"opensh-server", "qwertz", "library"}, "resolve the packages: " +
 			"there is no package opensh-server in test (main); did you mean openssh-server?\nthere is no package qwertz in test (main)"},
 		"another architecture": {[]string{"only32"}, "resolve the packages: package only32 is in test (main) for armel and armhf only, not for arm64"},
+		"near one of another":  {[]string{"only3"}, "resolve the packages: there is no package only3 in test (main)"},
 		"virtual":              {[]string{"mail-agent"}, "resolve the packages: package mail-agent is virtual; write one that provides it: agent, tool"},
 		"known by name only":   {[]string{"ghost"}, "resolve the packages: there is no package ghost in test (main)"},
 		"too old": {[]string{"tool"}, "resolve the packages: unmet dependencies:\n" +
@@ -181,6 +182,7 @@ func TestResolveErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := r.resolve(t.Context(), test.names)
 			require.ErrorContains(t, err, test.err)
+			require.NotContains(t, err.Error(), "did you mean only32")
 		})
 	}
 }

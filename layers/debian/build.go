@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +30,6 @@ type build struct {
 	below *tree.Tree // for packages over a tree; else nil
 	lock  *Lock
 	debs  []*deb
-	early []*deb // those of debs that the preinst scripts of the others rely on
 	tools []*deb
 	// emulator is for the sandboxes to register; see emulation.
 	emulator string
@@ -55,21 +55,31 @@ func (b *build) make(ctx context.Context) (t *tree.Tree, err error) {
 	}
 	u := newUnpacked()
 	u.slim = b.layer.Slim
-	b.early = early(b.debs)
-	if err := u.add(b.early...); err != nil {
-		return nil, err
-	}
-	if err := b.preinst(ctx, u); err != nil {
-		return nil, err
-	}
-	rest := slices.DeleteFunc(slices.Clone(b.debs), func(d *deb) bool { return slices.Contains(b.early, d) })
-	if err := u.add(rest...); err != nil {
-		return nil, err
-	}
-	if err := b.configure(ctx, u); err != nil {
-		return nil, err
+	for _, debs := range stages(b.debs) {
+		if err := b.stage(ctx, u, debs); err != nil {
+			return nil, err
+		}
 	}
 	return u.tree, errors.Join(b.clean(u.tree), sandbox.CheckResidue(u.tree, began))
+}
+
+// stage installs packages in addition to those that are configured already.
+func (b *build) stage(ctx context.Context, u *unpacked, debs []*deb) error {
+	if err := u.begin(); err != nil {
+		return err
+	}
+	first := early(debs)
+	rest := without(debs, first)
+	if err := u.add(first...); err != nil {
+		return err
+	}
+	if err := b.preinst(ctx, u, slices.Concat(first, rest)); err != nil {
+		return err
+	}
+	if err := u.add(rest...); err != nil {
+		return err
+	}
+	return b.configure(ctx, u, first)
 }
 
 // fetch resolves the packages unless they are locked, downloads those that the pool lacks, and opens all.
@@ -206,18 +216,18 @@ const scripts = "usr/lib/pkbuild"
 //go:embed preinst.sh
 var preinstScript string
 
-// preinst runs the preinst scripts of all packages in a tree with only the packages that they need: they may divert files
-// of packages that are unpacked later.
-func (b *build) preinst(ctx context.Context, u *unpacked) error {
+// preinst runs the preinst scripts of packages in a tree with only the packages that they need: they may divert files of
+// packages that are unpacked later.
+func (b *build) preinst(ctx context.Context, u *unpacked, debs []*deb) error {
 	if err := u.record(b.layer.Architecture, b.layer.Date); err != nil {
 		return err
 	}
-	s, err := b.sandbox("preinst", u.tree)
+	s, err := b.sandbox(u.scratch("preinst"), u.tree)
 	if err != nil {
 		return err
 	}
 	w := recorder{tree: s.Tools, at: b.layer.Date}
-	for i, d := range b.debs {
+	for i, d := range debs {
 		if d.script("preinst") == nil {
 			continue
 		}
@@ -231,7 +241,7 @@ func (b *build) preinst(ctx context.Context, u *unpacked) error {
 		return w.err
 	}
 	b.report("running preinst scripts", 0)
-	changes, err := s.Run(ctx, b.log, "/bin/sh", "/"+scripts+"/preinst.sh")
+	changes, err := s.Run(ctx, b.log, "/bin/sh", "/"+scripts+"/preinst.sh", b.dpkgVersion())
 	if err != nil {
 		return fmt.Errorf("run the preinst scripts: %w", err)
 	}
@@ -243,20 +253,32 @@ func (b *build) preinst(ctx context.Context, u *unpacked) error {
 		if err != nil {
 			return err
 		}
-		u.diversions = parseDiversions(string(text))
+		u.divert(parseDiversions(string(text)))
 	}
 	return nil
+}
+
+// dpkgVersion returns the upstream version of the tree's dpkg, which scripts see as DPKG_RUNNING_VERSION.
+func (b *build) dpkgVersion() string {
+	for _, d := range b.debs {
+		if d.Name == "dpkg" {
+			version, _, _ := strings.Cut(d.Version, "+")
+			return version
+		}
+	}
+	return ""
 }
 
 //go:embed configure.sh
 var configureScript string
 
-// configure runs the postinst scripts of all packages and processes triggers.
-func (b *build) configure(ctx context.Context, u *unpacked) error {
+// configure runs the postinst scripts of all unpacked packages and processes triggers. Some packages are configured first:
+// others count on them, in part without saying so.
+func (b *build) configure(ctx context.Context, u *unpacked, first []*deb) error {
 	if err := u.record(b.layer.Architecture, b.layer.Date); err != nil {
 		return err
 	}
-	s, err := b.sandbox("configure", u.tree)
+	s, err := b.sandbox(u.scratch("configure"), u.tree)
 	if err != nil {
 		return err
 	}
@@ -266,7 +288,7 @@ func (b *build) configure(ctx context.Context, u *unpacked) error {
 		return w.err
 	}
 	args := []string{"/bin/sh", "/" + scripts + "/configure.sh"}
-	for _, d := range b.early {
+	for _, d := range first {
 		args = append(args, d.id())
 	}
 	changes, err := s.Run(ctx, b.log, args...)

@@ -1,7 +1,11 @@
 package debian
 
 import (
+	"crypto/md5"
+	"fmt"
+	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +28,11 @@ func (u *unpacked) record(architecture string, at time.Time) error {
 	}
 	var status, files strings.Builder
 	named := map[string]*strings.Builder{}
-	for _, d := range u.debs {
-		status.WriteString(d.status() + "\n")
+	status.WriteString(u.status)
+	for i, d := range u.debs {
+		if i >= u.before {
+			status.WriteString(d.status() + "\n")
+		}
 		w.info(d)
 		for _, i := range d.interests() {
 			if strings.HasPrefix(i.trigger, "/") {
@@ -45,7 +52,34 @@ func (u *unpacked) record(architecture string, at time.Time) error {
 	for trigger, packages := range named {
 		w.file(dpkgDir+"/triggers/"+trigger, packages.String())
 	}
+	if activated := u.activated(); activated != "" {
+		w.file(dpkgDir+"/triggers/Unincorp", activated)
+	}
 	return w.err
+}
+
+// activated returns the file triggers of earlier stages that the files of this stage activate, as in dpkg's list of triggers
+// that it has yet to assign to packages.
+func (u *unpacked) activated() string {
+	var out strings.Builder
+	seen := map[string]bool{}
+	for _, d := range u.debs[:u.before] {
+		for _, i := range d.interests() {
+			if seen[i.trigger] || !strings.HasPrefix(i.trigger, "/") {
+				continue
+			}
+			seen[i.trigger] = true
+			if slices.ContainsFunc(u.debs[u.before:], func(d *deb) bool { return d.ships(i.trigger) }) {
+				out.WriteString(i.trigger + " -\n")
+			}
+		}
+	}
+	return out.String()
+}
+
+// ships reports whether a package has a path or anything below it.
+func (d *deb) ships(name string) bool {
+	return slices.ContainsFunc(d.list, func(file string) bool { return file == name || strings.HasPrefix(file, name+"/") })
 }
 
 // status returns the package's paragraph in dpkg's status file.
@@ -59,6 +93,9 @@ func (d *deb) status() string {
 				continue
 			}
 			list.WriteString(" " + name + " newconffile")
+			if slices.Contains(d.lost, name) {
+				list.WriteString(" obsolete")
+			}
 			if gone {
 				list.WriteString(" remove-on-upgrade")
 			}
@@ -137,8 +174,33 @@ func (w *recorder) info(d *deb) {
 		}
 		bare := *f.node
 		bare.UID, bare.GID = 0, 0
+		if bare.ModTime.IsZero() {
+			bare.ModTime = w.at
+		}
 		w.put(base+f.name, &bare)
 	}
+}
+
+// addSums adds the MD5 sums of a package's files to its control files, as dpkg does for a package that comes without.
+func (d *deb) addSums() error {
+	if d.script("md5sums") != nil {
+		return nil
+	}
+	var out strings.Builder
+	for _, name := range d.list {
+		n := d.files.Get(name[1:])
+		if n == nil || n.Type != tree.Regular {
+			continue
+		}
+		h := md5.New()
+		if _, err := io.Copy(h, n.Content.Reader()); err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		fmt.Fprintf(&out, "%x  %s\n", h.Sum(nil), name[1:])
+	}
+	node := &tree.Node{Type: tree.Regular, Mode: 0o644, Content: tree.Inline(out.String())}
+	d.control = append(d.control, &controlFile{name: "md5sums", node: node, text: out.String()})
+	return nil
 }
 
 // automatic returns apt's list of automatically installed packages, for `apt-get autoremove`.

@@ -26,6 +26,7 @@ type deb struct {
 	files     *tree.Tree      // below no root of its own: a package that ships /lib/x has a directory lib
 	list      []string        // of the files in the order of their archive: "/." first, without slashes at the end
 	conffiles map[string]bool // by path as in list; false: the package ships the name no longer
+	lost      []string        // paths that belong to a package that replaces this one
 }
 
 // controlFile is a file of the control archive: a maintainer script, md5sums, triggers and so on.

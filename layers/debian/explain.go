@@ -90,13 +90,13 @@ func removed(output string) []string {
 }
 
 func (a apt) unknown(ctx context.Context, names []string) error {
-	known, err := a.run(ctx, "apt-cache", "pkgnames")
+	known, err := a.listed()
 	if err != nil {
 		return fmt.Errorf("list the known packages: %w", err)
 	}
 	var errs []error
 	for _, name := range names {
-		reason, err := a.unavailable(ctx, name, strings.Fields(known))
+		reason, err := a.unavailable(ctx, name, known)
 		if err != nil {
 			return err
 		}
@@ -106,13 +106,9 @@ func (a apt) unknown(ctx context.Context, names []string) error {
 }
 
 // unavailable returns why a package cannot be installed: it exists only for another architecture, is virtual, or is
-// unknown; then with the nearest name.
-func (a apt) unavailable(ctx context.Context, name string, known []string) (string, error) {
-	others, err := a.architectures(name)
-	if err != nil {
-		return "", err
-	}
-	if len(others) > 0 {
+// unknown; then with the nearest name of one that can be installed.
+func (a apt) unavailable(ctx context.Context, name string, known map[string][]string) (string, error) {
+	if others := known[name]; len(others) > 0 && !a.installs(others) {
 		return fmt.Sprintf("package %s is in %s for %s only, not for %s", name, a.describe(), strings.Join(others, " and "), a.architecture), nil
 	}
 	providers, err := a.providers(ctx, name)
@@ -122,36 +118,50 @@ func (a apt) unavailable(ctx context.Context, name string, known []string) (stri
 	if len(providers) > 0 {
 		return fmt.Sprintf("package %s is virtual; write one that provides it: %s", name, strings.Join(providers, ", ")), nil
 	}
-	known = slices.DeleteFunc(slices.Clone(known), func(other string) bool { return other == name })
+	var installable []string
+	for other, architectures := range known {
+		if a.installs(architectures) && other != name {
+			installable = append(installable, other)
+		}
+	}
+	slices.Sort(installable)
 	hint := ""
-	if near := spelling.Nearest(name, known); near != "" {
+	if near := spelling.Nearest(name, installable); near != "" {
 		hint = fmt.Sprintf("; did you mean %s?", near)
 	}
 	return fmt.Sprintf("there is no package %s in %s%s", name, a.describe(), hint), nil
 }
 
-// architectures returns the architectures for which the package lists have a package.
-func (a apt) architectures(name string) ([]string, error) {
+// installs reports whether packages of one of some architectures can be installed.
+func (a apt) installs(architectures []string) bool {
+	return slices.Contains(architectures, a.architecture) || slices.Contains(architectures, "all")
+}
+
+// listed returns the packages in the package lists, with the architectures that each is for in alphabetical order.
+func (a apt) listed() (map[string][]string, error) {
 	lists, err := filepath.Glob(filepath.Join(a.dir, "var/lib/apt/lists/*_Packages"))
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	out := map[string][]string{}
 	for _, list := range lists {
 		data, err := os.ReadFile(list)
 		if err != nil {
 			return nil, err
 		}
-		for text := range strings.SplitSeq(string(data), "\n\n") {
-			if !strings.HasPrefix(strings.TrimLeft(text, "\n"), "Package: "+name+"\n") {
-				continue
+		name := ""
+		for line := range strings.Lines(string(data)) {
+			if value, ok := strings.CutPrefix(line, "Package: "); ok {
+				name = strings.TrimSpace(value)
 			}
-			if of := parseStanza(text)["architecture"]; !slices.Contains(out, of) {
-				out = append(out, of)
+			if value, ok := strings.CutPrefix(line, "Architecture: "); ok && !slices.Contains(out[name], strings.TrimSpace(value)) {
+				out[name] = append(out[name], strings.TrimSpace(value))
 			}
 		}
 	}
-	slices.Sort(out)
+	for _, architectures := range out {
+		slices.Sort(architectures)
+	}
 	return out, nil
 }
 

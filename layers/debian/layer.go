@@ -45,11 +45,7 @@ const DefaultMirror = "http://ftp.debian.org/debian"
 
 // Kind implements layers.Layer.
 func (l Layer) Kind() layers.Kind {
-	version := 3
-	if l.Over != "" {
-		version = 4 // since ldconfig saw the building machine's libraries
-	}
-	return layers.Kind{Name: "debian", Version: version, Code: code()}
+	return layers.Kind{Name: "debian", Version: 4, Code: code()}
 }
 
 // code is a digest of the scripts and tables that affect the result besides the Go code.

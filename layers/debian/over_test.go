@@ -17,7 +17,7 @@ func filesTree(t *testing.T, files map[string]string) *tree.Tree {
 	t.Helper()
 	rootfs := tree.New()
 	for name, text := range files {
-		require.NoError(t, rootfs.Put(name, &tree.Node{Type: tree.Regular, Mode: 0o644, Content: tree.Inline(text)}))
+		require.NoError(t, rootfs.Put(name, &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: date, Content: tree.Inline(text)}))
 	}
 	return rootfs
 }

@@ -1,7 +1,8 @@
-# Runs preinst scripts in their order, in the surroundings that dpkg gives them.
+# Runs preinst scripts in their order, in the environment that dpkg gives them. Its argument is the version of dpkg.
 set -eu
 cd /
 export DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1
+export DPKG_MAINTSCRIPT_DEBUG=0 DPKG_FORCE=security-mac,downgrade,unsafe-io,confold DPKG_RUNNING_VERSION="$1"
 for dir in /usr/lib/pkbuild/preinst/*; do
 	base=${dir##*/}
 	base=${base#*_}

@@ -18,17 +18,41 @@ type unpacked struct {
 	debs       []*deb
 	owners     map[string]*deb // of files, by their real path in the tree
 	diversions diversions
-	slim       *Slim // may be nil
+	overrides  statOverrides // of earlier stages: dpkg reads them when it starts
+	slim       *Slim         // may be nil
+
+	stage  int    // its number, from 1
+	before int    // number of debs of earlier stages
+	status string // dpkg's status file after the earlier stages
 }
 
 func newUnpacked() *unpacked {
 	return &unpacked{tree: tree.New(), owners: map[string]*deb{}}
 }
 
-// add unpacks packages by dpkg's rules: existing directories keep owner and mode, diverted files are renamed, configuration
-// files get newSuffix, and a file of two packages belongs to the one that replaces the other.
+// begin starts a stage: packages that are added from now on are installed over those that are configured.
+func (u *unpacked) begin() (err error) {
+	u.stage++
+	u.before = len(u.debs)
+	if u.tree.Get(statusFile) == nil {
+		return nil
+	}
+	text, err := u.tree.ReadFile(statusFile)
+	if err != nil {
+		return err
+	}
+	u.status = strings.TrimRight(string(text), "\n") + "\n\n"
+	u.overrides, err = readStatOverrides(u.tree)
+	return err
+}
+
+// add unpacks packages by dpkg's rules: existing directories keep owner and mode, statoverrides apply, diverted files are renamed,
+// configuration files get newSuffix, and a file of two packages belongs to the one that replaces the other.
 func (u *unpacked) add(debs ...*deb) error {
 	for _, d := range debs {
+		if err := d.addSums(); err != nil {
+			return fmt.Errorf("unpack %s: %w", d.Package, err)
+		}
 		for name, n := range d.files.Walk() {
 			if err := u.put(d, name, n); err != nil {
 				return fmt.Errorf("unpack %s: %w", d.Package, err)
@@ -37,6 +61,35 @@ func (u *unpacked) add(debs ...*deb) error {
 		u.debs = append(u.debs, d)
 	}
 	return nil
+}
+
+// scratch returns the name of a scratch directory of this stage.
+func (u *unpacked) scratch(name string) string {
+	if u.stage == 1 {
+		return name
+	}
+	return fmt.Sprintf("%s-%d", name, u.stage)
+}
+
+// divert sets the diversions, and gives the diverted files of unpacked packages their new paths.
+func (u *unpacked) divert(all diversions) {
+	u.diversions = all
+	for from, to := range all {
+		for _, suffix := range []string{"", newSuffix} {
+			old := u.real(from + suffix)
+			if d := u.owners[old]; d != nil && d.Name != to.except {
+				delete(u.owners, old)
+				u.owners[u.real(to.to+suffix)] = d
+			}
+		}
+	}
+}
+
+// real returns the path of a file in the tree, with the symlinks of its directory resolved.
+func (u *unpacked) real(name string) string {
+	dir, base := path.Split(name)
+	real, _ := u.tree.Resolve(dir)
+	return path.Join(real, base)
 }
 
 func (u *unpacked) put(d *deb, name string, n *tree.Node) error {
@@ -48,6 +101,7 @@ func (u *unpacked) put(d *deb, name string, n *tree.Node) error {
 			return nil
 		}
 		bare := tree.Node{Mode: n.Mode, UID: n.UID, GID: n.GID, ModTime: n.ModTime, Xattrs: n.Xattrs}
+		u.overrides.apply(name, &bare)
 		return u.tree.Put(name, &bare)
 	}
 	if old := u.tree.Get(name); old != nil && old.Type == tree.Directory && n.Type == tree.Symlink {
@@ -57,9 +111,7 @@ func (u *unpacked) put(d *deb, name string, n *tree.Node) error {
 	if d.conffiles["/"+name] {
 		target += newSuffix
 	}
-	dir, base := path.Split(target)
-	real, _ := u.tree.Resolve(dir)
-	at := path.Join(real, base)
+	at := u.real(target)
 	if other := u.owners[at]; other != nil && other != d {
 		switch {
 		case d.replaces(other):
@@ -72,6 +124,7 @@ func (u *unpacked) put(d *deb, name string, n *tree.Node) error {
 		}
 	}
 	u.owners[at] = d
+	u.overrides.apply(name, n)
 	return u.tree.Put(target, n)
 }
 
@@ -83,6 +136,7 @@ func (d *deb) replaces(other *deb) bool {
 }
 
 func (d *deb) disown(name string) {
+	d.lost = append(d.lost, name)
 	d.list = slices.DeleteFunc(slices.Clone(d.list), func(n string) bool { return n == name })
 }
 

@@ -145,8 +145,10 @@ func TestRecord(t *testing.T) {
 		"var/lib/dpkg/info/format":            "1\n",
 		"var/lib/dpkg/info/a:arm64.list":      "/.\n/etc\n/etc/a.conf\n",
 		"var/lib/dpkg/info/a:arm64.conffiles": "/etc/a.conf\nremove-on-upgrade /etc/gone\n\n",
+		"var/lib/dpkg/info/a:arm64.md5sums":   "0cc175b9c0f1b6a831c399e269772661  etc/a.conf\n",
 		"var/lib/dpkg/info/a:arm64.postinst":  "#!/bin/sh\n",
 		"var/lib/dpkg/info/b.list":            "/.\n",
+		"var/lib/dpkg/info/b.md5sums":         "",
 		"var/lib/dpkg/info/b.triggers": "# comment\ninterest name\ninterest-await /usr/lib/x\n" +
 			"interest-noawait /usr/lib/x\nactivate other\n",
 		"var/lib/dpkg/triggers/File": "/usr/lib/x b\n/usr/lib/x b/noawait\n",
@@ -179,4 +181,50 @@ func TestEarly(t *testing.T) {
 		names = append(names, d.Name)
 	}
 	require.Equal(t, []string{"bash", "libc6", "libtinfo6", "linux-base"}, names)
+}
+
+func TestStages(t *testing.T) {
+	debs := []*deb{
+		fakeDeb(t, "base", stanza{"essential": "yes", "pre-depends": "libc"}).with("preinst", "#!/bin/sh\n"),
+		fakeDeb(t, "libc", nil).with("postinst", "#!/bin/sh\n"),
+		fakeDeb(t, "app", stanza{"pre-depends": "base, service"}).with("preinst", "#!/bin/sh\n"),
+		fakeDeb(t, "service", stanza{"pre-depends": "tool", "depends": "data"}).with("preinst", "#!/bin/sh\n"),
+		fakeDeb(t, "tool", nil).with("postinst", "#!/bin/sh\n"),
+		fakeDeb(t, "data", nil),
+		fakeDeb(t, "linked", stanza{"pre-depends": "data"}).with("preinst", "#!/bin/sh\n"), // which needs no configuring
+		fakeDeb(t, "quiet", stanza{"pre-depends": "tool"}),
+	}
+	names := func(sets [][]*deb) (out [][]string) {
+		for _, set := range sets {
+			var of []string
+			for _, d := range set {
+				of = append(of, d.Name)
+			}
+			out = append(out, of)
+		}
+		return out
+	}
+	require.Equal(t, [][]string{{"base", "libc", "tool", "data"}, {"service"}, {"app", "linked", "quiet"}}, names(stages(debs)))
+	chicken := fakeDeb(t, "chicken", stanza{"pre-depends": "egg"}).with("preinst", "#!/bin/sh\n")
+	egg := fakeDeb(t, "egg", stanza{"pre-depends": "chicken"}).with("preinst", "#!/bin/sh\n").with("postinst", "#!/bin/sh\n")
+	require.Equal(t, [][]string{{"chicken", "egg"}}, names(stages([]*deb{chicken, egg})))
+}
+
+func TestStatOverrides(t *testing.T) {
+	files := filesTree(t, map[string]string{"etc/passwd": "root:x:0:0::/:/bin/sh\nme:x:101:102::/:/bin/sh\n", "etc/group": "root:x:0:\nus:x:102:\n",
+		overridesDB: "me us 4750 /usr/bin/x\n#7 #8 600 /etc/a b\n"})
+	got, err := readStatOverrides(files)
+	require.NoError(t, err)
+	require.Equal(t, statOverrides{"/usr/bin/x": {101, 102, 0o4750}, "/etc/a b": {7, 8, 0o600}}, got)
+	for line, text := range map[string]string{
+		"me us 4750":         `read /var/lib/dpkg/statoverride: line "me us 4750" is not USER GROUP MODE PATH`,
+		"they us 4750 /x":    "statoverride of /x: /etc/passwd has no account they",
+		"me us 4790 /x":      `statoverride of /x: mode "4790" is not an octal number`,
+		"#many us 4750 /x":   `statoverride of /x: strconv.ParseUint: parsing "many": invalid syntax`,
+		"me staff 4750 /x y": "statoverride of /x y: /etc/group has no account staff",
+	} {
+		require.NoError(t, files.Put(overridesDB, &tree.Node{Type: tree.Regular, Content: tree.Inline(line)}))
+		_, err := readStatOverrides(files)
+		require.EqualError(t, err, text)
+	}
 }

@@ -10,11 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/pallets"
 	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 	"github.com/PlanktoScope/pkbuild/stages/device"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
+	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
 
 // applyFlags are the flags of the command that applies the stage of this boot.
@@ -78,6 +80,7 @@ func (a *applyFlags) run(cmd *cobra.Command) error {
 		if err := dev.RecordGood(cmd.Context()); err != nil {
 			log(fmt.Sprintf("problem: the overrides of this boot were not recorded as good: %v", err))
 		}
+		a.tidy(cmd.Context(), dev, log)
 	}
 	err = cli.Print(cmd, r, func(io.Writer) error { return nil })
 	if err == nil && r.Result == stages.Failed {
@@ -96,4 +99,15 @@ func (a *applyFlags) prepareImages(ctx context.Context, dev device.Device, stage
 		return nil // a reason of the verdict
 	}
 	return err
+}
+
+// tidy deletes what the device needs no more after a good verdict. What fails is only logged.
+func (a *applyFlags) tidy(ctx context.Context, dev device.Device, log func(line string)) {
+	tidied, err := dev.Tidy(ctx, transfer.Statfs, pallets.Caches())
+	if err != nil {
+		log(fmt.Sprintf("problem: keep space free: %v", err))
+	}
+	if text := tidied.String(); text != "" {
+		log(text)
+	}
 }

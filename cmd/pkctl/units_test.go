@@ -73,3 +73,35 @@ func TestUnitsVerify(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	require.NotRegexp(t, `pkctl|boot-complete`, string(out))
 }
+
+// Nothing that takes long on a first boot may hold up multi-user.target, which the verdict waits for. A target is ordered
+// after the units that it wants unless they have no default dependencies: systemd.target(5).
+func TestUnitsInTheBackground(t *testing.T) {
+	for _, name := range []string{
+		filepath.Join(unitFiles, unitDir, "pkctl-override-scan.service"),
+		filepath.Join("../../recipes/files/base", unitDir, "ssh.service.d/10-background.conf"),
+	} {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, line := range []string{
+			"DefaultDependencies=no", "Requires=sysinit.target", "After=sysinit.target basic.target", "Conflicts=shutdown.target",
+			"Before=shutdown.target",
+		} {
+			require.Contains(t, strings.Split(string(text), "\n"), line, name)
+		}
+	}
+}
+
+// The logs of containers and of services have limits.
+func TestLogLimits(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(unitFiles, "etc/docker/daemon.json"))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"log-driver": "local", "log-opts": {"max-size": "10m", "max-file": "3"}}`, string(text))
+	text, err = os.ReadFile(filepath.Join(unitFiles, "usr/lib/systemd/journald.conf.d/10-pkctl-limits.conf"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^SystemMaxUse=200M$`, string(text))
+	text, err = os.ReadFile("../../recipes/include/planktoscope.yml")
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^ +log_dest stderr$`, string(text))
+	require.NotRegexp(t, `log_dest +file`, string(text))
+}

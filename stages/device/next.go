@@ -103,6 +103,11 @@ func (d Device) fetch(ctx context.Context, stage int) (pins pkimages.Pins, err e
 	if event == nil {
 		event = func(images.Event) {}
 	}
+	unlock, err := d.lockImages(ctx)
+	if err != nil {
+		return pins, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	pins, err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: 3 * time.Second}.Fetch(ctx, record, pins, names)
 	if err == nil {
 		return pins, d.refuseDamaged(ctx, stage)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/docker/images"
@@ -105,64 +107,95 @@ func (d Device) Prune(ctx context.Context, dryRun bool) (p Pruned, err error) {
 }
 
 func (p *Pruned) prune(ctx context.Context, d Device, s *store.Store, except []int) error {
-	all, err := s.Bundles()
-	if err != nil {
-		return err
-	}
 	drop, err := s.Prunable(except...)
 	if err != nil {
 		return err
 	}
-	keep := slices.DeleteFunc(all, func(n int) bool { return slices.Contains(drop, n) })
-	needed, unread := images.Needs(ctx, d.Store, keep)
-	record, err := p.stages(ctx, d, s, drop, except)
-	if err != nil || len(record.Unneeded(needed)) == 0 {
-		return err
-	}
-	if unread != nil {
-		p.Kept = append(p.Kept, fmt.Sprintf("images stay: %v", unread))
-		return nil
-	}
-	err = p.images(ctx, d, record, needed)
-	if errors.Is(err, docker.ErrUnavailable) {
-		p.Kept = append(p.Kept, fmt.Sprintf("images stay until the next prune: %v", err))
-		return nil
-	}
-	return err
-}
-
-// stages deletes stages after noting their images, and returns the record of images.
-func (p *Pruned) stages(ctx context.Context, d Device, s *store.Store, drop, except []int) (images.Record, error) {
 	if p.DryRun {
-		p.Removed = append(p.Removed, drop...)
-		unneeded, err := images.Needs(ctx, d.Store, drop)
-		d.warn(err)
-		record, err := d.record()
-		return record.With(unneeded.Entries()...), err
+		return p.plan(ctx, d, s, drop)
 	}
-	record, err := d.note(ctx, drop)
-	if err != nil {
-		return record, err
+	if _, err := d.note(ctx, drop); err != nil {
+		return err
 	}
 	removed, err := s.Prune(except...)
 	p.Removed = append(p.Removed, removed...)
-	return record, err
-}
-
-// images deletes the images of the record that are not needed.
-func (p *Pruned) images(ctx context.Context, d Device, record images.Record, needed images.Needed) error {
-	if _, err := d.Docker.Host(ctx); err != nil {
+	if err != nil {
 		return err
 	}
-	if p.DryRun {
+	return p.unneededImages(ctx, d, s)
+}
+
+// plan lists what a prune would delete.
+func (p *Pruned) plan(ctx context.Context, d Device, s *store.Store, drop []int) error {
+	p.Removed = append(p.Removed, drop...)
+	all, err := s.Bundles()
+	if err != nil {
+		return err
+	}
+	needed, unread := images.Needs(ctx, d.Store, slices.DeleteFunc(all, func(n int) bool { return slices.Contains(drop, n) }))
+	unneeded, err := images.Needs(ctx, d.Store, drop)
+	d.warn(err)
+	record, err := d.record()
+	if err != nil {
+		return err
+	}
+	record = record.With(unneeded.Entries()...)
+	return p.removeImages(record, needed, unread, func() error {
+		if _, err := d.Docker.Host(ctx); err != nil {
+			return err
+		}
 		for _, k := range record.Unneeded(needed) {
 			if _, err := images.Find(ctx, d.Docker, record, k.Pins(), k.Name); err == nil {
 				p.Images = append(p.Images, k.Name)
 			}
 		}
 		return nil
+	})
+}
+
+// unneededImages removes the images that no stage of the store needs.
+func (p *Pruned) unneededImages(ctx context.Context, d Device, s *store.Store) error {
+	all, err := s.Bundles()
+	if err != nil {
+		return err
 	}
-	done, err := images.Prune(ctx, d.Docker, record, needed)
-	p.Images, p.Kept = append(p.Images, done.Removed...), append(p.Kept, done.Kept...)
-	return errors.Join(err, done.Record.Write(d.Store))
+	needed, unread := images.Needs(ctx, d.Store, all)
+	record, err := d.record()
+	if err != nil {
+		return err
+	}
+	return p.removeImages(record, needed, unread, func() error {
+		unlock, err := atomicfile.TryLock(filepath.Join(d.Store, imagesLock))
+		if err != nil {
+			return err
+		}
+		if _, err := d.Docker.Host(ctx); err != nil {
+			return errors.Join(err, unlock())
+		}
+		done, err := images.Prune(ctx, d.Docker, record, needed)
+		p.Images, p.Kept = append(p.Images, done.Removed...), append(p.Kept, done.Kept...)
+		return errors.Join(err, done.Record.Write(d.Store), unlock())
+	})
+}
+
+// removeImages calls remove if images of a record are not needed. Where that is not known or not possible now, they stay
+// until a later prune.
+func (p *Pruned) removeImages(record images.Record, needed images.Needed, unread error, remove func() error) error {
+	if len(record.Unneeded(needed)) == 0 {
+		return nil
+	}
+	if unread != nil {
+		p.Kept = append(p.Kept, fmt.Sprintf("images stay: %v", unread))
+		return nil
+	}
+	err := remove()
+	switch {
+	case errors.Is(err, docker.ErrUnavailable):
+		p.Kept = append(p.Kept, fmt.Sprintf("images stay until the next prune: %v", err))
+	case errors.Is(err, atomicfile.ErrLocked):
+		p.Kept = append(p.Kept, "images stay until the next prune: another command adds images")
+	default:
+		return err
+	}
+	return nil
 }

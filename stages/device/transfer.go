@@ -55,8 +55,13 @@ func (d Device) transferEvent(e transfer.Event) {
 
 // perform executes a plan. The images come before the stage, and their record before the images, so that whenever it
 // ends, no stage lacks its images, and prune finds them. The store is not locked while images are loaded.
-func (d Device) perform(ctx context.Context, m transfer.Importer, plan *transfer.Plan, next bool) (Imported, error) {
-	out := Imported{Stage: plan.Stage, There: plan.Stage != 0, Images: []string{}, Next: next}
+func (d Device) perform(ctx context.Context, m transfer.Importer, plan *transfer.Plan, next bool) (out Imported, err error) {
+	out = Imported{Stage: plan.Stage, There: plan.Stage != 0, Images: []string{}, Next: next}
+	unlock, err := d.lockImages(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	if len(plan.Record.Images) > 0 {
 		if err := d.changeStore(ctx, func(*store.Store) error { return plan.WriteRecord(d.Store) }); err != nil {
 			return out, err
@@ -68,7 +73,7 @@ func (d Device) perform(ctx context.Context, m transfer.Importer, plan *transfer
 	for _, i := range plan.Load {
 		out.Images = append(out.Images, i.Names...)
 	}
-	err := d.changeStore(ctx, func(s *store.Store) (err error) {
+	err = d.changeStore(ctx, func(s *store.Store) (err error) {
 		if !out.There {
 			out.Stage, err = s.Add(ctx, plan.Manifest(), plan.Fill)
 		}

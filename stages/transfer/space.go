@@ -9,9 +9,10 @@ import (
 
 // Space is the free space in bytes of a file system, its ID, and whether it is FAT.
 type Space struct {
-	ID   uint64 // of the file system
-	Free int64  // in bytes
-	FAT  bool   // files are smaller than 4 GiB
+	ID    uint64 // of the file system
+	Free  int64  // in bytes
+	Total int64  // in bytes
+	FAT   bool   // files are smaller than 4 GiB
 }
 
 // maxFAT is the largest size of a file on FAT, in bytes.
@@ -27,7 +28,7 @@ func Statfs(path string) (Space, error) {
 	if err := unix.Stat(path, &st); err != nil {
 		return Space{}, fmt.Errorf("get the free space of %s: %w", path, err)
 	}
-	return Space{ID: uint64(st.Dev), Free: int64(fs.Bavail) * fs.Bsize, FAT: fs.Type == unix.MSDOS_SUPER_MAGIC}, nil
+	return Space{ID: uint64(st.Dev), Free: int64(fs.Bavail) * fs.Bsize, Total: int64(fs.Blocks) * fs.Bsize, FAT: fs.Type == unix.MSDOS_SUPER_MAGIC}, nil
 }
 
 // need is how many bytes will be written to a path.

@@ -72,7 +72,20 @@ func (w *Flags) cacheDir() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the cache directory: %w; name one with --cache", err)
 	}
-	return filepath.Join(dir, "pkbuild", "pallets"), nil
+	return filepath.Join(dir, cacheName), nil
+}
+
+// cacheName is the directory of downloads in a user's cache directory.
+const cacheName = "pkbuild/pallets"
+
+// Caches returns the default directories of downloads of root and of the users of a device, by home directory.
+func Caches() map[string]string {
+	caches := map[string]string{"/root": filepath.Join(".cache", cacheName)}
+	homes, _ := filepath.Glob("/home/*") // fails for a malformed pattern only
+	for _, home := range homes {
+		caches[home] = caches["/root"]
+	}
+	return caches
 }
 
 // Source returns the client that fetches required pallets from Git, with the cache and mirrors that the flags name.

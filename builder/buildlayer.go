@@ -155,7 +155,7 @@ func (b *build) mirror(ctx context.Context, l Layer) string {
 func (b *build) secret(name string) ([]byte, error) {
 	s, ok := b.plan.Secrets[name]
 	if !ok {
-		return nil, fmt.Errorf("secret %s is not in the plan", name)
+		return nil, fmt.Errorf("secret %s, which a layer needs, is not in the plan", name)
 	}
 	if s.Env != "" {
 		return []byte(os.Getenv(s.Env)), nil

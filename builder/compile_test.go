@@ -97,7 +97,7 @@ func TestPlanReadsBack(t *testing.T) {
 	var got Plan
 	require.NoError(t, json.Unmarshal(data, &got))
 	require.Equal(t, want, &got)
-	require.EqualError(t, json.Unmarshal([]byte(`{"layers":[{"name":"x","kind":"y"}]}`), &got), `layer x: unknown layer kind "y"`)
+	require.EqualError(t, json.Unmarshal([]byte(`{"layers":[{"name":"x","kind":"y"}]}`), &got), `layer x: plan has a layer of the unknown kind "y"`)
 }
 
 // write writes files to a new directory and returns it.

@@ -28,21 +28,21 @@ const (
 func diskLayout(r *recipes.Recipe, signature string) (l disk.Layout, err error) {
 	id, err := strconv.ParseUint(signature, 16, 32)
 	if err != nil {
-		return l, fmt.Errorf("disk signature: %w", err)
+		return l, fmt.Errorf("disk.signature: %w", err)
 	}
 	l.Signature = uint32(id)
 	if r.Disk.Size != "" {
 		if l.Size, err = recipes.ParseSize(r.Disk.Size); err != nil {
-			return l, fmt.Errorf("disk size: %w", err)
+			return l, fmt.Errorf("disk.size: %w", err)
 		}
 	}
 	boot := disk.Partition{Mount: disk.Firmware, Format: disk.FAT32, Label: "bootfs", Serial: serial(r.Name, "boot file system")}
 	if boot.Size, err = recipes.ParseSize(r.Disk.BootSize); err != nil {
-		return l, fmt.Errorf("disk boot-size: %w", err)
+		return l, fmt.Errorf("disk.boot-size: %w", err)
 	}
 	root := disk.Partition{Mount: "/", Format: disk.Ext4, Label: "rootfs", UUID: fileSystemID(r.Name, "root file system")}
 	if root.Free, err = recipes.ParseSize(r.Disk.Free); err != nil {
-		return l, fmt.Errorf("disk free: %w", err)
+		return l, fmt.Errorf("disk.free: %w", err)
 	}
 	l.Partitions = []disk.Partition{boot, root}
 	for _, p := range r.Disk.Partitions {

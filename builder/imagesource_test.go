@@ -90,7 +90,7 @@ func TestLockPinsContainerImages(t *testing.T) {
 func TestImageLineErrors(t *testing.T) {
 	valid := string(lockOf(t, loaded(t)).Format("buoy.yml"))
 	for line, says := range map[string]string{
-		"image caddy": "image line is incomplete; want image DIGEST NAME",
+		"image caddy": "image line of the lock file is incomplete; want image DIGEST NAME",
 		"image sha256:1 docker.io/library/caddy:1":    `"sha256:1" is not a SHA-256 digest`,
 		"image sha256:" + sha1 + " caddy":             "image name caddy is abbreviated; write docker.io/library/caddy:latest",
 		"image sha256:" + sha1 + " example.org/Caddy": "repository name must be lowercase",

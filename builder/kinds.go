@@ -59,5 +59,5 @@ func newLayer(kind string) (reflect.Value, error) {
 			return reflect.New(reflect.TypeOf(k.prototype)), nil
 		}
 	}
-	return reflect.Value{}, fmt.Errorf("unknown layer kind %q", kind)
+	return reflect.Value{}, fmt.Errorf("plan has a layer of the unknown kind %q", kind)
 }

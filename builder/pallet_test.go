@@ -205,7 +205,7 @@ func TestLockPinsDownloads(t *testing.T) {
 	require.Equal(t, []string{"hello\n", "one\n", "#!/bin/sh\n"}, contents, "what is locked is what is built")
 	require.Equal(t, plan, same)
 	_, err = compile(t, u.recipe, GatherOptions{Lock: l, Cache: t.TempDir()})
-	require.ErrorContains(t, err, "SHA-256 is "+sum("two\n")+", want "+sum("one\n"))
+	require.ErrorContains(t, err, "downloaded file has SHA-256 "+sum("two\n")+", want "+sum("one\n"))
 	require.ErrorContains(t, err, ": manifest has the digest sha256:")
 
 	var changes []string

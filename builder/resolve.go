@@ -34,7 +34,7 @@ func Resolve(ctx context.Context, s *Sources, o ResolveOptions) (l *lock.Lock, e
 		return nil, err
 	}
 	if len(stack) == 0 {
-		return nil, fmt.Errorf("%s has no packages to lock", s.Recipe.Name)
+		return nil, fmt.Errorf("recipe %s has no packages to lock", s.Recipe.Name)
 	}
 	env := &layers.Env{Dir: s.Recipe.Dir, Cache: o.Cache, Mirror: o.Mirror}
 	var below *tree.Tree

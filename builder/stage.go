@@ -88,7 +88,7 @@ func (p *palletReader) bundleFile(f pallet.File) (to layers.File, err error) {
 		}
 		to.SHA256, err = p.digests.of(f.Source)
 	default:
-		err = fmt.Errorf("bundle file %s is a %s", f.Path, f.Mode.Type())
+		err = fmt.Errorf("bundle entry %s has type %s, want a file, directory or symlink", f.Path, f.Mode.Type())
 	}
 	return to, err
 }

@@ -148,7 +148,7 @@ func identity(name string) (string, error) {
 	}
 	s, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return "", fmt.Errorf("%s has no inode", name)
+		return "", fmt.Errorf("file system of %s does not report inode numbers", name)
 	}
 	return fmt.Sprintf("%d %d %d %d.%09d", s.Dev, s.Ino, s.Size, s.Ctim.Sec, s.Ctim.Nsec), nil
 }

@@ -61,7 +61,7 @@ func (b Blobs) Diff(ctx context.Context, l Layer) (*os.File, error) {
 }
 
 // errRemoved is a blob that another process removed.
-var errRemoved = errors.New("blob was removed: fetch the image again")
+var errRemoved = errors.New("image layer was removed from the blob store: fetch the image again")
 
 // decompress writes the archive of a layer whose blob is stored.
 func (b Blobs) decompress(ctx context.Context, l Layer, to io.Writer) (err error) {

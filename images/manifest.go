@@ -27,10 +27,10 @@ const maxValues = 100_000
 // server says about it.
 func mediaType(data []byte) (string, error) {
 	if len(data) > MaxMetadata {
-		return "", fmt.Errorf("manifest has %d bytes: at most %d are allowed", len(data), MaxMetadata)
+		return "", fmt.Errorf("image manifest has %d bytes: at most %d are allowed", len(data), MaxMetadata)
 	}
 	if bytes.Count(data, []byte(",")) > maxValues {
-		return "", fmt.Errorf("manifest has more than %d values", maxValues)
+		return "", fmt.Errorf("image manifest has more than %d values", maxValues)
 	}
 	switch kind := manifest.GuessMIMEType(data); kind {
 	case manifest.DockerV2Schema1MediaType, manifest.DockerV2Schema1SignedMediaType:
@@ -57,7 +57,7 @@ func Choose(index []byte, p Platform) (digest.Digest, error) {
 	}
 	list, err := manifest.ListFromBlob(index, kind)
 	if err != nil {
-		return "", fmt.Errorf("read index: %w", err)
+		return "", fmt.Errorf("parse image index: %w", err)
 	}
 	chosen, err := list.ChooseInstance(&types.SystemContext{
 		OSChoice: p.OS, ArchitectureChoice: p.Architecture, VariantChoice: p.Variant,
@@ -100,7 +100,7 @@ func ConfigOf(data []byte) (types.BlobInfo, error) {
 	case config.MediaType != imagespec.MediaTypeImageConfig && config.MediaType != manifest.DockerV2Schema2ConfigMediaType:
 		return config, fmt.Errorf("not a container image: configuration has the media type %.100q", config.MediaType)
 	case config.Size > MaxMetadata:
-		return config, fmt.Errorf("configuration has %d bytes: at most %d are allowed", config.Size, MaxMetadata)
+		return config, fmt.Errorf("image configuration has %d bytes: at most %d are allowed", config.Size, MaxMetadata)
 	}
 	return config, Valid(config.Digest)
 }
@@ -111,11 +111,11 @@ func parseManifest(data []byte) (manifest.Manifest, error) {
 		return nil, err
 	}
 	if manifest.MIMETypeIsMultiImage(kind) {
-		return nil, errors.New("index lists another index: want a manifest")
+		return nil, errors.New("image index lists another index, want a manifest")
 	}
 	m, err := manifest.FromBlob(data, kind)
 	if err != nil {
-		return nil, fmt.Errorf("read manifest: %w", err)
+		return nil, fmt.Errorf("parse image manifest: %w", err)
 	}
 	return m, nil
 }
@@ -128,7 +128,7 @@ func Parse(data, config []byte, p Platform) (Image, error) {
 		return Image{}, err
 	}
 	if got := digest.FromBytes(config); got != info.Digest {
-		return Image{}, fmt.Errorf("configuration has the digest %s, want %s", got, info.Digest)
+		return Image{}, fmt.Errorf("image configuration has the digest %s, want %s", got, info.Digest)
 	}
 	m, err := parseManifest(data)
 	if err != nil {
@@ -143,11 +143,11 @@ func Parse(data, config []byte, p Platform) (Image, error) {
 		return Image{}, err
 	}
 	if len(found) != len(diffs) {
-		return Image{}, fmt.Errorf("manifest has %d layers, configuration has %d", len(found), len(diffs))
+		return Image{}, fmt.Errorf("image manifest has %d layers, but the configuration has %d", len(found), len(diffs))
 	}
 	for i, d := range diffs {
 		if found[i].DiffID = d; Valid(d) != nil {
-			return Image{}, fmt.Errorf("layer %d of %d: diff ID %w", i+1, len(diffs), Valid(d))
+			return Image{}, fmt.Errorf("diff ID of layer %d of %d: %w", i+1, len(diffs), Valid(d))
 		}
 	}
 	return Image{Digest: digest.FromBytes(data), Manifest: data, Config: config, Layers: found}, nil
@@ -182,11 +182,11 @@ func layersOf(m manifest.Manifest) ([]Layer, error) {
 func (l Layer) check() error {
 	switch {
 	case l.Size < -1 || l.Size > maxLayer:
-		return fmt.Errorf("size in the manifest is %d bytes", l.Size)
+		return fmt.Errorf("image layer has the size %d bytes in the manifest", l.Size)
 	case strings.Contains(l.MediaType, "encrypted"):
-		return fmt.Errorf("layer is encrypted (%.100s)", l.MediaType)
+		return fmt.Errorf("image layer is encrypted, which is not supported (media type %.100s)", l.MediaType)
 	case strings.Contains(l.MediaType, "foreign"):
-		return fmt.Errorf("layer is not in the registry (%.100s): foreign layers, as Windows images have, are not supported", l.MediaType)
+		return fmt.Errorf("image layer is not in the registry (media type %.100s): foreign layers, as Windows images have, are not supported", l.MediaType)
 	}
 	return Valid(l.Digest)
 }
@@ -195,14 +195,14 @@ func (l Layer) check() error {
 func diffIDs(config []byte, want Platform) ([]digest.Digest, error) {
 	var c imagespec.Image
 	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return nil, fmt.Errorf("parse image configuration: %w", err)
 	}
 	is := Platform{c.OS, c.Architecture, c.Variant}
 	if !want.runs(is) {
 		return nil, fmt.Errorf("image is for platform %.50s, not %s", is, want)
 	}
 	if c.RootFS.Type != "layers" {
-		return nil, fmt.Errorf("configuration has a rootfs of type %.50q, want layers", c.RootFS.Type)
+		return nil, fmt.Errorf("image configuration has a rootfs of type %.50q, want layers", c.RootFS.Type)
 	}
 	return c.RootFS.DiffIDs, nil
 }

@@ -94,20 +94,20 @@ func TestParseRefuses(t *testing.T) {
 		"schema 1":             {`{"schemaVersion":1,"fsLayers":[]}`, "", "manifest has schema version 1, which is obsolete since 2017"},
 		"no manifest":          {`<html>`, "", `not an OCI or Docker manifest: "<html>"`},
 		"empty":                {``, "", `not an OCI or Docker manifest: ""`},
-		"an index":             {string(indexOf("linux/arm64")), "", "index lists another index: want a manifest"},
+		"an index":             {string(indexOf("linux/arm64")), "", "image index lists another index, want a manifest"},
 		"an artifact":          {with(ociConfig, "application/vnd.cncf.helm.config"), "", `not a container image: configuration has the media type "application/vnd.cncf.helm.config"`},
 		"a long manifest":      {good + strings.Repeat(" ", 4<<20), "", "at most 4194304 are allowed"},
-		"many values":          {with(`"layers":[`, `"layers":[`+strings.Repeat("{},", 100_000)), "", "manifest has more than 100000 values"},
-		"a huge configuration": {with(fmt.Sprintf(`"size":%d`, len(c)), `"size":5000000`), "", "configuration has 5000000 bytes: at most 4194304 are allowed"},
+		"many values":          {with(`"layers":[`, `"layers":[`+strings.Repeat("{},", 100_000)), "", "image manifest has more than 100000 values"},
+		"a huge configuration": {with(fmt.Sprintf(`"size":%d`, len(c)), `"size":5000000`), "", "image configuration has 5000000 bytes: at most 4194304 are allowed"},
 		"another config":       {good, "{}", "configuration has the digest " + digest.FromString("{}").String()},
 		"no config":            {`{"schemaVersion":2,"mediaType":"` + ociManifest + `","layers":[]}`, "", `not a container image: configuration has the media type ""`},
-		"a huge layer":         {with(`"size":1,`, `"size":9223372036854775807,`), "", "layer 2 of 2: size in the manifest is 9223372036854775807 bytes"},
-		"a negative size":      {with(`"size":1,`, `"size":-5,`), "", "layer 2 of 2: size in the manifest is -5 bytes"},
-		"a size too large":     {with(`"size":1,`, `"size":1e99,`), "", "read manifest: json: cannot unmarshal number 1e99"},
+		"a huge layer":         {with(`"size":1,`, `"size":9223372036854775807,`), "", "layer 2 of 2: image layer has the size 9223372036854775807 bytes in the manifest"},
+		"a negative size":      {with(`"size":1,`, `"size":-5,`), "", "layer 2 of 2: image layer has the size -5 bytes in the manifest"},
+		"a size too large":     {with(`"size":1,`, `"size":1e99,`), "", "parse image manifest: json: cannot unmarshal number 1e99"},
 		"no digest":            {with(digest.FromString("blob 1").String(), ""), "", `layer 2 of 2: "" is not a SHA-256 digest`},
 		"a path as digest":     {with(digest.FromString("blob 1").String(), "sha256:../x"), "", `layer 2 of 2: "sha256:../x" is not a SHA-256 digest`},
-		"encrypted":            {with(ociLayer, ociLayer+"+encrypted"), "", "layer 1 of 2: layer is encrypted"},
-		"foreign":              {with(ociLayer, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "", "layer 1 of 2: layer is not in the registry"},
+		"encrypted":            {with(ociLayer, ociLayer+"+encrypted"), "", "layer 1 of 2: image layer is encrypted"},
+		"foreign":              {with(ociLayer, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "", "layer 1 of 2: image layer is not in the registry"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conf := test.config
@@ -121,8 +121,8 @@ func TestParseRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ config, wantErr string }{
 		"another platform": {string(config(Platform{"linux", "amd64", ""}, 2)), "image is for platform linux/amd64, not linux/arm64/v8"},
 		"an older variant": {string(config(Platform{"linux", "arm64", "v9"}, 2)), "image is for platform linux/arm64/v9, not linux/arm64/v8"},
-		"fewer layers":     {string(config(arm64, 1)), "manifest has 2 layers, configuration has 1"},
-		"no JSON":          {"x", "read configuration: invalid character"},
+		"fewer layers":     {string(config(arm64, 1)), "image manifest has 2 layers, but the configuration has 1"},
+		"no JSON":          {"x", "parse image configuration: invalid character"},
 		"no rootfs":        {`{"os":"linux","architecture":"arm64"}`, `configuration has a rootfs of type "", want layers`},
 	} {
 		t.Run(name, func(t *testing.T) {

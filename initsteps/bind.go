@@ -52,7 +52,7 @@ func (s BindStage) Done(b *Boot) (bool, error) {
 // Do bind-mounts the chosen stage's bundle at Target, read-only, and skips the step if no stage is chosen.
 func (s BindStage) Do(b *Boot) error {
 	if b.Report.Choice.Stage == 0 {
-		return Skip("no stage is chosen")
+		return Skip("no stage is chosen for this boot")
 	}
 	if err := b.Mkdir(s.Target, mountpoint); err != nil {
 		return err

@@ -37,7 +37,7 @@ func (Linux) Bind(b Bind) (err error) {
 	// A mount on a shared mount becomes shared.
 	private := unix.MountAttr{Propagation: unix.MS_PRIVATE}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &private); err != nil {
-		return errors.Join(fmt.Errorf("make private: %w", err), Linux{}.Unmount(b.Target))
+		return errors.Join(fmt.Errorf("make the propagation of the bind mount private: %w", err), Linux{}.Unmount(b.Target))
 	}
 	return nil
 }

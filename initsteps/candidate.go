@@ -55,7 +55,7 @@ func (MarkUnusable) Do(b *Boot) error {
 		return Skip("no stage failed to mount")
 	}
 	if b.state(Overlay{Dir: "etc"}) != report.Done {
-		return Skip("nothing else could be mounted either")
+		return Skip("no other stage could be mounted either")
 	}
 	snapshot, _ := stages.Load(b.DirFS(stages.Dir)) // SelectStage has reported the error
 	files := stages.Files{State: snapshot.State}

@@ -129,7 +129,7 @@ func (r *recorder) Partition(disk string, number int) (initsteps.BlockDevice, er
 	if r.card.boot && number == 1 {
 		return initsteps.BlockDevice{Name: disk + "p1", Size: 512 << 20, Partition: 1, Disk: disk}, nil
 	}
-	return initsteps.BlockDevice{}, fmt.Errorf("%s has no partition %d", disk, number)
+	return initsteps.BlockDevice{}, fmt.Errorf("disk %s has no partition %d", disk, number)
 }
 
 func (r *recorder) ResizeUnmounted(device string, blocks int64) error {

@@ -46,7 +46,7 @@ func LoadReport(s System, version string) (*report.Boot, error) {
 func (b *Boot) Save() error {
 	data, err := json.MarshalIndent(b.Report, "", "  ")
 	if err != nil {
-		return fmt.Errorf("write report: %w", err)
+		return fmt.Errorf("write the boot report: %w", err)
 	}
 	if err := b.Mkdir(path.Dir(report.Path), mountpoint); err != nil {
 		return err

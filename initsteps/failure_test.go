@@ -158,9 +158,9 @@ func TestFailureOfUndo(t *testing.T) {
 	r := device()
 	r.fail = func(_ int, call string) bool { return call == "overlay /etc" || call == "unmount /usr" }
 	b, err := inInitramfs(r)
-	require.EqualError(t, err, "overlay-etc: overlay /etc: injected\nundo overlay-usr: unmount /usr: injected")
+	require.EqualError(t, err, "overlay-etc: overlay /etc: injected\nundo boot step overlay-usr: unmount /usr: injected")
 	require.Equal(t, []string{"/usr", "/home/pi/.local/share/forklift/stages"}, r.mounted())
-	require.Equal(t, []string{"overlay-etc: overlay /etc: injected", "undo overlay-usr: unmount /usr: injected"}, b.Problems)
+	require.Equal(t, []string{"overlay-etc: overlay /etc: injected", "undo boot step overlay-usr: unmount /usr: injected"}, b.Problems)
 	require.Equal(t, report.Failed, states(b)["overlay-usr"])
 	require.Equal(t, report.Undone, states(b)["overlay-sysroot"])
 	require.Len(t, b.Overlays, 1, "the report has the overlay that is still there")

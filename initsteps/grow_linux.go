@@ -40,7 +40,7 @@ func (Linux) Partition(disk string, number int) (BlockDevice, error) {
 		}
 		return blockDevice(real)
 	}
-	return BlockDevice{}, fmt.Errorf("%s has no partition %d", disk, number)
+	return BlockDevice{}, fmt.Errorf("disk %s has no partition %d", disk, number)
 }
 
 // blockDevice reads the directory of a device in sysfs.

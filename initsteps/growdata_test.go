@@ -43,7 +43,7 @@ func (c *dataCard) write(do func() error) error {
 
 func (c *dataCard) Partition(disk string, number int) (initsteps.BlockDevice, error) {
 	if number != 3 {
-		return initsteps.BlockDevice{}, fmt.Errorf("%s has no partition %d", disk, number)
+		return initsteps.BlockDevice{}, fmt.Errorf("disk %s has no partition %d", disk, number)
 	}
 	return initsteps.BlockDevice{
 		Name: "/dev/mmcblk0p3", Size: c.size, Partition: 3, Start: dataStart, Disk: disk, DiskSize: c.card.disk,
@@ -227,7 +227,7 @@ func TestGrowDataIsSkipped(t *testing.T) {
 		partition, files string
 	}{
 		"no such partition": {func(c *dataCard) { c.files["proc/cmdline"].Data = []byte("pkinit.grow=p4") },
-			"/dev/mmcblk0 has no partition 4", "/dev/mmcblk0 has no partition 4"},
+			"disk /dev/mmcblk0 has no partition 4", "disk /dev/mmcblk0 has no partition 4"},
 		"root on a disk": {func(c *dataCard) { c.card.whole = true }, "/dev/mmcblk0 is not a partition", "/dev/mmcblk0 is not a partition"},
 		"unknown format": {func(c *dataCard) { _ = c.data.Truncate(0); _ = c.data.Truncate(c.size) }, "",
 			"/dev/mmcblk0p3 has no ext4 superblock: its magic number is 0x0"},

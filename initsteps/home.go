@@ -43,7 +43,7 @@ func (s BindHome) ids(b *Boot) (IDs, error) {
 	}
 	gid, err := strconv.Atoi(primary)
 	if err != nil {
-		return IDs{}, fmt.Errorf("/etc/passwd: group of %s: %w", name, err)
+		return IDs{}, fmt.Errorf("/etc/passwd: group of user %s: %w", name, err)
 	}
 	return IDs{UID: home.UID, GID: gid}, nil
 }

@@ -146,7 +146,7 @@ func (Linux) Unmount(target string) error {
 func (Linux) Command(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", cmd, err, out)
+		return fmt.Errorf("run %s: %w: %s", cmd, err, out)
 	}
 	return nil
 }

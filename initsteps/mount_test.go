@@ -207,5 +207,5 @@ func TestMountErrors(t *testing.T) {
 	require.ErrorContains(t, l.MountOverlay(m), "contain one another")
 	require.Equal(t, before, mountTable(t))
 	require.EqualError(t, l.Command("/bin/sh", "-c", "echo out; echo err >&2; exit 3"),
-		"/bin/sh -c echo out; echo err >&2; exit 3: exit status 3: out\nerr\n")
+		"run /bin/sh -c echo out; echo err >&2; exit 3: exit status 3: out\nerr\n")
 }

@@ -30,7 +30,7 @@ func (Reset) Do(b *Boot) error {
 	case err != nil:
 		return err
 	case r.Stage == 0:
-		return Skip("pkctl stage apply resets the containers")
+		return Skip("the reset is done except for the containers, which pkctl stage apply resets")
 	}
 	return reset(b, r)
 }

@@ -55,7 +55,7 @@ func queued(b *Boot, file, nothing string) ([]byte, error) {
 	}
 	mounted, err := overlaid(b)
 	if err == nil && mounted {
-		err = Skip("the overlays are mounted; the next boot does it")
+		err = Skip("the overlays are mounted already; the next boot reverts the queued overrides")
 	}
 	return data, err
 }

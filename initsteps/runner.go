@@ -45,7 +45,7 @@ func upTo(name string) ([]Step, error) {
 			names = append(names, s.String())
 		}
 	}
-	return nil, fmt.Errorf("step %s does not exist; the steps are %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("boot step %s does not exist; the steps are %s", name, strings.Join(names, ", "))
 }
 
 // firstFailed returns the first of the steps that failed or was undone, nil if none was.
@@ -97,7 +97,7 @@ func (b *Boot) rollback(steps []Step) error {
 		}
 		entry.State = report.Undone
 		if err := Guard(func() error { return s.Undo(b) }); err != nil {
-			err = fmt.Errorf("undo %s: %w", s, err)
+			err = fmt.Errorf("undo boot step %s: %w", s, err)
 			entry.State, entry.Error = report.Failed, OneLine(err)
 			errs = append(errs, err)
 		}

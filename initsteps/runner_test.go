@@ -266,7 +266,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 }
 
 func TestOneUnknown(t *testing.T) {
-	require.EqualError(t, newBoot(device()).One("overlay-var"), "step overlay-var does not exist; the steps are "+
+	require.EqualError(t, newBoot(device()).One("overlay-var"), "boot step overlay-var does not exist; the steps are "+
 		"grow-partition, grow-file-system, read-request, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
 		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, make-reserve, answer-request, start-overlaid-units")
 }

@@ -29,7 +29,7 @@ func (SetAside) Done(*Boot) (bool, error) { return false, nil }
 func (SetAside) Do(b *Boot) error {
 	switch b.Report.Choice.Overrides {
 	case report.AllOverrides, "":
-		return Skip("all overrides are in force")
+		return Skip("overrides are not to be set aside in this boot")
 	case report.OffOverrides:
 		return Skip("overrides are left out of this boot, and kept")
 	}
@@ -39,7 +39,7 @@ func (SetAside) Do(b *Boot) error {
 		b.Problem(fmt.Sprintf("set overrides aside: %s", OneLine(err)))
 	}
 	if moved == 0 && err == nil {
-		return Skip("no override is to be set aside")
+		return Skip("no overrides to set aside")
 	}
 	return nil
 }

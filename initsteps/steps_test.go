@@ -52,7 +52,7 @@ func TestBootWithoutStage(t *testing.T) {
 			require.True(t, b.Degraded)
 			require.Equal(t, c.problems, b.Problems)
 			require.Equal(t, report.Choice{Reason: "no stage can be used", Overrides: report.AllOverrides}, b.Choice)
-			require.Equal(t, "no stage is chosen", b.Steps[7].Note)
+			require.Equal(t, "no stage is chosen for this boot", b.Steps[7].Note)
 			require.Equal(t, []string{"/sysroot", "/usr", "/etc", "/home/pi/.local/share/forklift/stages"}, r.mounted())
 			require.Equal(t, []string{"/sysroot/usr"}, b.Overlays[0].Lowerdirs)
 			require.Equal(t, []string{"/sysroot/etc"}, b.Overlays[1].Lowerdirs)
@@ -123,7 +123,7 @@ func TestHomeOfAPrimaryMember(t *testing.T) {
 
 func TestHomeWithABrokenDatabase(t *testing.T) {
 	b, err := inInitramfs(device(map[string]string{"etc/passwd": "pi:x:1000:many::/home/pi:/bin/sh"}))
-	require.EqualError(t, err, `bind-.local-share-forklift-stages@home-pi: /etc/passwd: group of pi: strconv.Atoi: parsing "many": invalid syntax`)
+	require.EqualError(t, err, `bind-.local-share-forklift-stages@home-pi: /etc/passwd: group of user pi: strconv.Atoi: parsing "many": invalid syntax`)
 	require.Len(t, b.Overlays, 2)
 }
 
@@ -137,20 +137,20 @@ func TestVerify(t *testing.T) {
 		"overlay of others": {func(r *recorder) {
 			r.mounts = append(r.mounts, &mountinfo.Info{Mountpoint: "/var/lib/docker/x", FSType: "overlay", Source: "overlay"})
 		}, ""},
-		"sysroot writable": {func(r *recorder) { r.mountAt("/sysroot").Options = "rw,relatime" }, "/sysroot is not read-only (rw,relatime)"},
+		"sysroot writable": {func(r *recorder) { r.mountAt("/sysroot").Options = "rw,relatime" }, "bind mount at /sysroot is not read-only (options rw,relatime)"},
 		"sysroot gone":     {func(r *recorder) { _ = r.Unmount("/sysroot") }, "/sysroot is not a mount point"},
 		"other stage": {func(r *recorder) { r.mountAt("/run/forklift/stages/current").Root = "/var/lib/forklift/stages/1" },
 			"/run/forklift/stages/current is a bind mount of /var/lib/forklift/stages/1, want 2"},
 		"home gone": {func(r *recorder) { _ = r.Unmount("/home/pi/.local/share/forklift/stages") },
 			"/home/pi/.local/share/forklift/stages is not a mount point"},
 		"home without mapping": {func(r *recorder) { r.mountAt("/home/pi/.local/share/forklift/stages").Options = "rw" },
-			"/home/pi/.local/share/forklift/stages is mounted without mapped owners (rw)"},
+			"bind mount at /home/pi/.local/share/forklift/stages does not map owners (idmapped is not among its options rw)"},
 		"overlay gone": {func(r *recorder) { _ = r.Unmount("/etc") }, "/etc is not a mount point"},
 		"other lowerdirs": {func(r *recorder) { r.mountAt("/etc").VFSOptions = "rw,lowerdir=/sysroot/etc,upperdir=/u,workdir=/w" },
 			"/etc is {pkinit:/etc /etc [/sysroot/etc] /u /w}, want {pkinit:/etc /etc " +
 				"[/run/forklift/stages/current/exports/overlays/etc /sysroot/etc] /var/lib/overlays/overrides/etc /var/lib/overlays/workdirs/etc}"},
 		"unreadable options": {func(r *recorder) { r.mountAt("/etc").VFSOptions = `rw,upperdir=/\9` },
-			`mountinfo of /etc: overlay option upperdir=/\9: escape \9 has fewer than three digits`},
+			`mountinfo of /etc: overlay option upperdir=/\9: octal escape \9 has fewer than three digits`},
 	} {
 		t.Run(what, func(t *testing.T) {
 			r := device()
@@ -173,9 +173,9 @@ func TestVerifyUndoesNothing(t *testing.T) {
 	r := device()
 	b := newBoot(r)
 	b.System = forgetful{r}
-	require.EqualError(t, b.All(), "verify: /sysroot is not read-only (rw)")
+	require.EqualError(t, b.All(), "verify: bind mount at /sysroot is not read-only (options rw)")
 	require.Len(t, r.mounts, len(targets))
-	require.Equal(t, []string{"verify: /sysroot is not read-only (rw)"}, b.Report.Problems)
+	require.Equal(t, []string{"verify: bind mount at /sysroot is not read-only (options rw)"}, b.Report.Problems)
 }
 
 // forgetful makes every bind mount writable.

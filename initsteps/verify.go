@@ -94,7 +94,7 @@ func (s BindHome) verify(_ *Boot, infos []*mountinfo.Info) error {
 	case m == nil:
 		return fmt.Errorf("%s is not a mount point", s.target())
 	case !slices.Contains(strings.Split(m.Options, ","), "idmapped"):
-		return fmt.Errorf("%s is mounted without mapped owners (%s)", s.target(), m.Options)
+		return fmt.Errorf("bind mount at %s does not map owners (idmapped is not among its options %s)", s.target(), m.Options)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func readOnly(infos []*mountinfo.Info, target, root string) error {
 	case root != "" && path.Base(m.Root) != root:
 		return fmt.Errorf("%s is a bind mount of %s, want %s", target, m.Root, root)
 	case !slices.Contains(strings.Split(m.Options, ","), "ro"):
-		return fmt.Errorf("%s is not read-only (%s)", target, m.Options)
+		return fmt.Errorf("bind mount at %s is not read-only (options %s)", target, m.Options)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (s Overlay) verify(b *Boot, infos []*mountinfo.Info) error {
 	usual.Upperdir, usual.Workdir = overlays.Upperdir(s.Dir), overlays.Workdir(s.Dir)
 	ways = append(ways, way{mount: usual})
 	if !slices.ContainsFunc(ways, func(w way) bool { return fmt.Sprint(got) == fmt.Sprint(w.mount) }) {
-		return fmt.Errorf("%s is %v, want %v", s.target(), got, ways[0].mount)
+		return fmt.Errorf("overlay at %s is %v, want %v", s.target(), got, ways[0].mount)
 	}
 	return nil
 }

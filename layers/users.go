@@ -180,9 +180,9 @@ func (db accounts) add(u User, hash string, day int64) error {
 	case db.find("etc/passwd", u.Name) != nil:
 		return db.adopt(u, id, hash, day)
 	case db.find("etc/group", u.Name) != nil:
-		return fmt.Errorf("the base has a group of that name")
+		return fmt.Errorf("base has already a group with the user's name")
 	case db.used("etc/passwd", id) || db.used("etc/group", id):
-		return fmt.Errorf("the base uses the number %s", id)
+		return fmt.Errorf("base uses the number %s already, for another user or group", id)
 	}
 	db.append("etc/passwd", u.Name, "x", id, id, u.Comment, "/home/"+u.Name, u.Shell)
 	db.append("etc/shadow", u.Name, hash, strconv.FormatInt(day, 10), "0", "99999", "7", "", "", "")
@@ -200,7 +200,7 @@ func (db accounts) adopt(u User, id, hash string, day int64) error {
 	}
 	shadow := db.find("etc/shadow", u.Name)
 	if len(shadow) < 3 {
-		return fmt.Errorf("the base's /etc/shadow has no line for it")
+		return fmt.Errorf("/etc/shadow of the base has no line for the user")
 	}
 	shadow[1], shadow[2] = hash, strconv.FormatInt(day, 10)
 	return db.joinAll(u)

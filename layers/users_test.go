@@ -111,8 +111,8 @@ func TestUsersErrors(t *testing.T) {
 	}{
 		"the name of a user": {User{Name: "root", UID: 1000}, "user root: the base has a user of that name, whose number is not 1000 or " +
 			"whose home is not /home/root: give it the number that it has there, or another name"},
-		"the name of a group": {User{Name: "sudo", UID: 1000}, "user sudo: the base has a group of that name"},
-		"a number in use":     {User{Name: "pi", UID: 27}, "user pi: the base uses the number 27"},
+		"the name of a group": {User{Name: "sudo", UID: 1000}, "user sudo: base has already a group with the user's name"},
+		"a number in use":     {User{Name: "pi", UID: 27}, "user pi: base uses the number 27 already, for another user or group"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var warnings []string

@@ -37,21 +37,21 @@ func (m Mount) Validate() error {
 		errs = append(errs, checkPath("lowerdir", l))
 	}
 	if m.Source == "" {
-		errs = append(errs, errors.New("source is empty"))
+		errs = append(errs, errors.New("source of the overlay is empty"))
 	}
 	least := 1
 	if m.ReadOnly() {
 		least = 2 // of the kernel: with one layer there is nothing to lay over it
 	}
 	if n := len(m.Lowerdirs); n < least || n > MaxLowerdirs {
-		errs = append(errs, fmt.Errorf("%d lowerdirs, want %d to %d", n, least, MaxLowerdirs))
+		errs = append(errs, fmt.Errorf("overlay has %d lowerdirs, want %d to %d", n, least, MaxLowerdirs))
 	}
 	errs = append(errs, m.checkOverlap())
 	if n := len(m.Options()); n > MaxOptions {
-		errs = append(errs, fmt.Errorf("options have %d bytes, mount(2) takes %d", n, MaxOptions))
+		errs = append(errs, fmt.Errorf("overlay options have %d bytes, mount(2) takes %d", n, MaxOptions))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("overlay at %s: %w", m.Target, err)
+		return fmt.Errorf("mount overlay at %s: %w", m.Target, err)
 	}
 	return nil
 }
@@ -79,13 +79,13 @@ func (m Mount) checkOverlap() error {
 func checkPath(what, p string) error {
 	switch {
 	case p == "":
-		return fmt.Errorf("%s is empty", what)
+		return fmt.Errorf("%s of the overlay is empty", what)
 	case !path.IsAbs(p):
-		return fmt.Errorf("%s %s is not absolute", what, p)
+		return fmt.Errorf("%s %s of the overlay is not absolute", what, p)
 	case path.Clean(p) != p:
-		return fmt.Errorf("%s %s is not clean, want %s", what, p, path.Clean(p))
+		return fmt.Errorf("%s %s of the overlay is not clean, want %s", what, p, path.Clean(p))
 	case strings.ContainsRune(p, 0):
-		return fmt.Errorf("%s %q contains a NUL byte", what, p)
+		return fmt.Errorf("%s %q of the overlay contains a NUL byte", what, p)
 	}
 	return nil
 }

@@ -26,14 +26,14 @@ func TestValidate(t *testing.T) {
 		change  func(m *overlays.Mount)
 		message string
 	}{
-		"no source":              {func(m *overlays.Mount) { m.Source = "" }, "source is empty"},
-		"no target":              {func(m *overlays.Mount) { m.Target = "" }, "target is empty"},
-		"no upperdir":            {func(m *overlays.Mount) { m.Upperdir = "" }, "upperdir is empty"},
-		"no lowerdirs":           {func(m *overlays.Mount) { m.Lowerdirs = nil }, "0 lowerdirs, want 1 to 500"},
-		"empty lowerdir":         {func(m *overlays.Mount) { m.Lowerdirs[0] = "" }, "lowerdir is empty"},
-		"relative":               {func(m *overlays.Mount) { m.Lowerdirs[0] = "etc" }, "lowerdir etc is not absolute"},
-		"not clean":              {func(m *overlays.Mount) { m.Workdir = "/a/../b" }, "workdir /a/../b is not clean, want /b"},
-		"NUL byte":               {func(m *overlays.Mount) { m.Upperdir = "/a\x00b" }, `upperdir "/a\x00b" contains a NUL byte`},
+		"no source":              {func(m *overlays.Mount) { m.Source = "" }, "source of the overlay is empty"},
+		"no target":              {func(m *overlays.Mount) { m.Target = "" }, "target of the overlay is empty"},
+		"no upperdir":            {func(m *overlays.Mount) { m.Upperdir = "" }, "upperdir of the overlay is empty"},
+		"no lowerdirs":           {func(m *overlays.Mount) { m.Lowerdirs = nil }, "overlay has 0 lowerdirs, want 1 to 500"},
+		"empty lowerdir":         {func(m *overlays.Mount) { m.Lowerdirs[0] = "" }, "lowerdir of the overlay is empty"},
+		"relative":               {func(m *overlays.Mount) { m.Lowerdirs[0] = "etc" }, "lowerdir etc of the overlay is not absolute"},
+		"not clean":              {func(m *overlays.Mount) { m.Workdir = "/a/../b" }, "workdir /a/../b of the overlay is not clean, want /b"},
+		"NUL byte":               {func(m *overlays.Mount) { m.Upperdir = "/a\x00b" }, `upperdir "/a\x00b" of the overlay contains a NUL byte`},
 		"lowerdir twice":         {func(m *overlays.Mount) { m.Lowerdirs[0] = "/sysroot/etc" }, "lowerdir /sysroot/etc is named twice"},
 		"workdir in upperdir":    {func(m *overlays.Mount) { m.Workdir = m.Upperdir + "/w" }, "upperdir /var/lib/overlays/overrides/etc and workdir /var/lib/overlays/overrides/etc/w contain one another"},
 		"workdir is upperdir":    {func(m *overlays.Mount) { m.Workdir = m.Upperdir }, "upperdir /var/lib/overlays/overrides/etc and workdir /var/lib/overlays/overrides/etc contain one another"},
@@ -52,8 +52,8 @@ func TestValidate(t *testing.T) {
 
 func TestValidateReportsAllErrors(t *testing.T) {
 	err := overlays.Mount{Target: "etc", Upperdir: "u"}.Validate()
-	require.EqualError(t, err, "overlay at etc: target etc is not absolute\nupperdir u is not absolute\nworkdir is empty\n"+
-		"source is empty\n0 lowerdirs, want 1 to 500")
+	require.EqualError(t, err, "mount overlay at etc: target etc of the overlay is not absolute\nupperdir u of the overlay is not absolute\nworkdir of the overlay is empty\n"+
+		"source of the overlay is empty\noverlay has 0 lowerdirs, want 1 to 500")
 }
 
 func TestValidateLimits(t *testing.T) {
@@ -64,14 +64,14 @@ func TestValidateLimits(t *testing.T) {
 	}
 	require.NoError(t, m.Validate())
 	m.Lowerdirs = append(m.Lowerdirs, "/x")
-	require.EqualError(t, m.Validate(), "overlay at /etc: 501 lowerdirs, want 1 to 500")
+	require.EqualError(t, m.Validate(), "mount overlay at /etc: overlay has 501 lowerdirs, want 1 to 500")
 
 	m = etc()
 	m.Upperdir = "/"
 	m.Upperdir += strings.Repeat("x", overlays.MaxOptions-len(m.Options()))
 	require.NoError(t, m.Validate())
 	m.Upperdir += "x"
-	require.EqualError(t, m.Validate(), "overlay at /etc: options have 4096 bytes, mount(2) takes 4095")
+	require.EqualError(t, m.Validate(), "mount overlay at /etc: overlay options have 4096 bytes, mount(2) takes 4095")
 }
 
 // A path that only shares a prefix with another one is not below it.

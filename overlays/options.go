@@ -63,7 +63,7 @@ func unescapeOctal(s string) (string, error) {
 			return b.String(), nil
 		}
 		if len(after) < 3 {
-			return "", fmt.Errorf("escape \\%s has fewer than three digits", after)
+			return "", fmt.Errorf("octal escape \\%s has fewer than three digits", after)
 		}
 		c, err := strconv.ParseUint(after[:3], 8, 8)
 		if err != nil {

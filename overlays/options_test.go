@@ -26,9 +26,9 @@ func TestReadOnlyOptions(t *testing.T) {
 	require.True(t, m.ReadOnly())
 	require.NoError(t, m.Validate())
 	m.Lowerdirs = m.Lowerdirs[:1]
-	require.EqualError(t, m.Validate(), "overlay at /etc: 1 lowerdirs, want 2 to 500")
+	require.EqualError(t, m.Validate(), "mount overlay at /etc: overlay has 1 lowerdirs, want 2 to 500")
 	m.Upperdir = "/u"
-	require.ErrorContains(t, m.Validate(), "workdir is empty")
+	require.ErrorContains(t, m.Validate(), "workdir of the overlay is empty")
 }
 
 func TestParseOptions(t *testing.T) {
@@ -55,7 +55,7 @@ func TestParseOptions(t *testing.T) {
 
 func TestParseOptionsErrors(t *testing.T) {
 	for options, message := range map[string]string{
-		`upperdir=/a\04`:    `overlay option upperdir=/a\04: escape \04 has fewer than three digits`,
+		`upperdir=/a\04`:    `overlay option upperdir=/a\04: octal escape \04 has fewer than three digits`,
 		`lowerdir=/a\:/b`:   `overlay option lowerdir=/a\:/b: escape \:/b is not octal`,
 		`workdir=/a\777b,x`: `overlay option workdir=/a\777b: escape \777 is not octal`,
 	} {

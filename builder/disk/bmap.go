@@ -31,7 +31,7 @@ type mapped struct {
 // WriteAt implements io.WriterAt.
 func (m *blockMap) WriteAt(b []byte, offset int64) (int, error) {
 	if offset%blockSize != 0 || len(b)%blockSize != 0 {
-		return 0, fmt.Errorf("block map: %d bytes at %d are not whole blocks", len(b), offset)
+		return 0, fmt.Errorf("block map: a write of %d bytes at offset %d is not in whole blocks", len(b), offset)
 	}
 	if n := len(m.ranges); n == 0 || m.ranges[n-1].end != offset {
 		m.seal()

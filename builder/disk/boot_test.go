@@ -21,7 +21,7 @@ func TestBootFilesThatFATCannotHold(t *testing.T) {
 	max := &tree.Node{Type: tree.Regular, Content: tree.Content{ReaderAt: zeroes{}, Size: 4 << 30}}
 	require.NoError(t, large.Put("boot/firmware/x/max", max))
 	_, err := Prepare(large, layout)
-	require.EqualError(t, err, "boot partition: /x/max: size of 4294967296 bytes exceeds the limit of FAT32, 4294967295 bytes")
+	require.EqualError(t, err, "boot partition: /x/max: file size of 4294967296 bytes exceeds the limit of FAT32, 4294967295 bytes")
 
 	same := newTree(t)
 	for name, content := range map[string]string{"Readme.txt": "1", "README.txt": "2"} {

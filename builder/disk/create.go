@@ -60,7 +60,7 @@ func (d *Disk) createFiles(ctx context.Context, name string, o Options) (r Resul
 	s := newSinks(o, image, func() sink { return &sparseFile{newDirect(image)} })
 	if err := d.writeTo(ctx, s, o); err != nil {
 		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-			err = fmt.Errorf("%w: the image needs up to %s, and %s were free at the start", err, size(d.Mapped()), size(free))
+			err = fmt.Errorf("%w: the image needs up to %s, and the output's file system had %s free at the start", err, size(d.Mapped()), size(free))
 		}
 		return r, err
 	}
@@ -100,7 +100,7 @@ func size(n int64) string { return humanize.IBytes(uint64(n)) }
 func (d *Disk) checkSpace(dir string, o Options) (free int64, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
-		return 0, fmt.Errorf("free space of %s: %w", dir, err)
+		return 0, fmt.Errorf("get the free space of %s: %w", dir, err)
 	}
 	free = int64(fs.Bavail) * fs.Bsize
 	if os.Geteuid() == 0 {

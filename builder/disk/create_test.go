@@ -244,7 +244,7 @@ func TestFullDiskInTheMiddle(t *testing.T) {
 			}
 		}})
 		require.ErrorIs(t, err, syscall.ENOSPC)
-		require.ErrorContains(t, err, "no space left on device: the image needs up to "+size(d.Mapped())+", and 64 MiB were free at the start")
+		require.ErrorContains(t, err, "no space left on device: the image needs up to "+size(d.Mapped())+", and the output's file system had 64 MiB free at the start")
 		requireOnly(t, dir, "other")
 	}
 }

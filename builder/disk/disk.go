@@ -134,7 +134,7 @@ func (p *partition) prepare(t *tree.Tree, l Layout, size int64) (err error) {
 		}
 		p.fs, err = ext4.Prepare(t, o, free)
 	default:
-		err = fmt.Errorf("unknown format %q", p.Format)
+		err = fmt.Errorf("partition has the unknown file system format %q", p.Format)
 	}
 	if err != nil {
 		return fmt.Errorf("%s partition: %w", p.Name(), err)

@@ -71,7 +71,7 @@ func (x *xzFormat) add(w io.Writer, _, stream []byte) error {
 	indexSize := 4 * (int(binary.LittleEndian.Uint32(stream[len(stream)-8:])) + 1)
 	index := stream[len(stream)-xzHeader-indexSize:][:indexSize]
 	if index[0] != 0 || index[1] != 1 {
-		return errors.New("xz: stream of a part has several blocks")
+		return errors.New("compress with xz: stream of a part has several blocks")
 	}
 	_, first := binary.Uvarint(index[2:])
 	_, second := binary.Uvarint(index[2+first:])

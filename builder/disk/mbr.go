@@ -24,13 +24,13 @@ const (
 // encodeMBR returns the first block of a disk: the partition table, and zeroes.
 func encodeMBR(signature uint32, parts []*partition) ([]byte, error) {
 	if len(parts) > maxPartitions {
-		return nil, fmt.Errorf("%d partitions do not fit an MBR, which has %d", len(parts), maxPartitions)
+		return nil, fmt.Errorf("disk has %d partitions, and an MBR has room for %d", len(parts), maxPartitions)
 	}
 	b := make([]byte, blockSize)
 	binary.LittleEndian.PutUint32(b[signatureOffset:], signature)
 	for i, p := range parts {
 		if p.start%sector != 0 || p.size%sector != 0 || p.end()/sector > 1<<32-1 {
-			return nil, fmt.Errorf("partition %d of %d bytes at %d does not fit an MBR, which ends at 2 TiB", i+1, p.size, p.start)
+			return nil, fmt.Errorf("partition %d of %d bytes at byte %d ends beyond 2 TiB, the limit of an MBR", i+1, p.size, p.start)
 		}
 		e := b[entriesOffset+i*entrySize:]
 		// Both ends are out of reach of cylinders, heads and sectors, as every tool writes them today.

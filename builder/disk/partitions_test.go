@@ -144,9 +144,9 @@ func TestPartitionErrors(t *testing.T) {
 		want   string
 	}{
 		{link, with(0, config), "srv/config partition: /link: FAT32 cannot hold a symlink"},
-		{dataTree(t), with(0, unknown), `srv partition: unknown format "ntfs"`},
-		{dataTree(t), with(0, config, config, config), "partition table: 5 partitions do not fit an MBR, which has 4"},
-		{dataTree(t), with(0, beyond), "partition table: partition 2 of 16777216 bytes at 2199295885312 does not fit an MBR, which ends at 2 TiB"},
+		{dataTree(t), with(0, unknown), `srv partition: partition has the unknown file system format "ntfs"`},
+		{dataTree(t), with(0, config, config, config), "partition table: disk has 5 partitions, and an MBR has room for 4"},
+		{dataTree(t), with(0, beyond), "partition table: partition 2 of 16777216 bytes at byte 2199295885312 ends beyond 2 TiB, the limit of an MBR"},
 		{dataTree(t), with(300<<20, data, config), "disk of 300 MiB is too small for its partitions, which need 364 MiB (boot 256 MiB, " +
 			"srv/config 64 MiB, root 16 MiB with 8.0 MiB free, srv 24 MiB with 16 MiB free): increase disk.size, or decrease what is in it"},
 	} {

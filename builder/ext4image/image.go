@@ -114,7 +114,7 @@ func (o Options) layout(tree *tree.Tree) (ext4.Options, error) {
 	}
 	need, err := ext4.MinSize(tree, out, 0)
 	if err == nil && need > o.Size {
-		err = fmt.Errorf("size is %d bytes, the tree needs %d (%.1f MiB)", o.Size, need, float64(need)/sizeUnit)
+		err = fmt.Errorf("size of the file system is %d bytes, but its files need %d (%.1f MiB)", o.Size, need, float64(need)/sizeUnit)
 	}
 	return out, err
 }

@@ -59,7 +59,7 @@ func TestWriteWithGivenValues(t *testing.T) {
 	require.Equal(t, "2033-05-18T03:33:20Z", i.Made)
 	o.Size = 100_000
 	_, err = Write(t.Context(), o)
-	require.ErrorContains(t, err, "size is 100000 bytes, the tree needs ")
+	require.ErrorContains(t, err, "size of the file system is 100000 bytes, but its files need ")
 }
 
 func TestWriteFromTar(t *testing.T) {

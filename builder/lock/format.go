@@ -122,7 +122,7 @@ func Parse(name string, data []byte) (*Lock, error) {
 		case kind == "version":
 			version = rest
 			if version != formatVersion {
-				err = fmt.Errorf("format version is %s, want %s", rest, formatVersion)
+				err = fmt.Errorf("lock file has format version %s, want %s", rest, formatVersion)
 			}
 		case version == "":
 			err = errors.New("version line is missing; is this a lock file?")
@@ -168,13 +168,13 @@ func (l *Lock) parse(kind, rest string) (err error) {
 	case "pallet":
 		words := strings.SplitN(rest, " ", 3)
 		if len(words) != 3 || !hexDigest.MatchString(words[0]) {
-			return errors.New("pallet line is invalid; want pallet SHA256 COMMIT PATH")
+			return errors.New("pallet line of the lock file is invalid; want pallet SHA256 COMMIT PATH")
 		}
 		l.Pallets = append(l.Pallets, Pallet{words[2], words[0], strings.TrimPrefix(words[1], "-")})
 	case "download":
 		words := strings.SplitN(rest, " ", 3)
 		if len(words) != 3 || !hexDigest.MatchString(words[0]) {
-			return errors.New("download line is invalid; want download SHA256 TYPE URL")
+			return errors.New("download line of the lock file is invalid; want download SHA256 TYPE URL")
 		}
 		l.Downloads = append(l.Downloads, Download{Type: words[1], URL: words[2], SHA256: words[0]})
 	case "image":
@@ -184,7 +184,7 @@ func (l *Lock) parse(kind, rest string) (err error) {
 		}
 		l.Images = append(l.Images, image)
 	default:
-		return fmt.Errorf("unknown kind of line %q", kind)
+		return fmt.Errorf("lock file line begins with the unknown word %q", kind)
 	}
 	return err
 }
@@ -197,23 +197,23 @@ var (
 func parsePackage(text string) (p debian.Package, err error) {
 	words := strings.Split(text, " ")
 	if len(words) != 6 {
-		return p, fmt.Errorf("package has %d words, want NAME VERSION ARCHITECTURE SIZE SHA256 URL", len(words))
+		return p, fmt.Errorf("package line has %d words, want NAME VERSION ARCHITECTURE SIZE SHA256 URL", len(words))
 	}
 	p = debian.Package{Name: words[0], Version: words[1], Architecture: words[2], SHA256: words[4], URL: words[5]}
 	if p.Size, err = strconv.ParseInt(words[3], 10, 64); err != nil || p.Size <= 0 {
-		return p, fmt.Errorf("size %q is not a positive number of bytes", words[3])
+		return p, fmt.Errorf("package size %q is not a positive number of bytes", words[3])
 	}
 	switch {
 	case !packageName.MatchString(p.Name):
 		return p, fmt.Errorf("package name %q is invalid", p.Name)
 	case p.Version == "" || strings.Contains(p.Version, "/"):
-		return p, fmt.Errorf("version %q is invalid", p.Version)
+		return p, fmt.Errorf("package version %q is invalid", p.Version)
 	case !packageName.MatchString(p.Architecture):
-		return p, fmt.Errorf("architecture %q is invalid", p.Architecture)
+		return p, fmt.Errorf("package architecture %q is invalid", p.Architecture)
 	case !hexDigest.MatchString(p.SHA256):
-		return p, fmt.Errorf("SHA-256 %q is invalid", p.SHA256)
+		return p, fmt.Errorf("SHA-256 %q of the package is not 64 hexadecimal digits", p.SHA256)
 	case p.URL == "":
-		return p, errors.New("URL is missing")
+		return p, errors.New("package line has no URL")
 	}
 	return p, nil
 }

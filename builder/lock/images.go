@@ -47,7 +47,7 @@ func FullImageName(image string) (string, error) {
 func parseImage(text string) (i Image, err error) {
 	d, name, _ := strings.Cut(text, " ")
 	if name == "" {
-		return i, errors.New("image line is incomplete; want image DIGEST NAME")
+		return i, errors.New("image line of the lock file is incomplete; want image DIGEST NAME")
 	}
 	i = Image{name, godigest.Digest(d)}
 	if err := images.Valid(i.Digest); err != nil {

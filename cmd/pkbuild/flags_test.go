@@ -146,7 +146,7 @@ func TestMkext4Options(t *testing.T) {
 	}{
 		"no output": {mkext4{free: "1MiB"}, "", "usage: -o FILE is missing"},
 		"free":      {mkext4{output: "x", free: "much"}, "", `usage: --free: "much" is not a size; write one in B, KiB, MiB, GiB or TiB, such as 512MiB`},
-		"size":      {mkext4{output: "x", free: "1MiB", size: "0"}, "", "usage: --size is 0"},
+		"size":      {mkext4{output: "x", free: "1MiB", size: "0"}, "", "usage: --size is 0, want a positive size such as 512MiB"},
 		"label":     {mkext4{output: "x", free: "1MiB", label: "a label of 17 by."}, "", `usage: --label "a label of 17 by." is longer than 16 bytes`},
 		"uuid":      {mkext4{output: "x", free: "1MiB", uuid: "7"}, "", `usage: --uuid "7" is not a UUID such as 6ba7b811-9dad-11d1-80b4-00c04fd430c8`},
 		"epoch":     {mkext4{output: "x", free: "1MiB"}, "now", `usage: SOURCE_DATE_EPOCH "now" is not a number of seconds`},

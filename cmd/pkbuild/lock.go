@@ -15,7 +15,7 @@ import (
 
 // errNoLock returns the error for a recipe without a lock.
 func errNoLock(recipe string) error {
-	return fmt.Errorf("%s is missing: run pkbuild lock %s", lock.FileName(recipe), recipe)
+	return fmt.Errorf("lock file %s is missing: run pkbuild lock %s", lock.FileName(recipe), recipe)
 }
 
 func lockCommand() *cobra.Command {
@@ -131,7 +131,7 @@ func checkRequest(s *builder.Sources, l *lock.Lock) error {
 // stale adds to a lock.StaleError how to update the lock.
 func stale(recipe string, err error) error {
 	if m := (*lock.StaleError)(nil); errors.As(err, &m) {
-		return fmt.Errorf("%s is out of date; run pkbuild lock %s:\n  %s",
+		return fmt.Errorf("lock file %s is out of date; run pkbuild lock %s:\n  %s",
 			lock.FileName(recipe), recipe, strings.Join(m.Changes, "\n  "))
 	}
 	return err

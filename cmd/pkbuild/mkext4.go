@@ -80,7 +80,7 @@ func (m mkext4) options(source, epoch string) (o ext4image.Options, err error) {
 			return o, fmt.Errorf("%w: --size: %w", cli.ErrUsage, err)
 		}
 		if o.Size == 0 {
-			return o, fmt.Errorf("%w: --size is 0", cli.ErrUsage)
+			return o, fmt.Errorf("%w: --size is 0, want a positive size such as 512MiB", cli.ErrUsage)
 		}
 	}
 	if len(m.label) > 16 {

@@ -46,5 +46,5 @@ func exitError(err error) error {
 	case exit.ExitCode() == cli.Failed:
 		return cli.ErrReported
 	}
-	return fmt.Errorf("in the user namespace: %w", err)
+	return fmt.Errorf("run pkbuild in a user namespace: %w", err)
 }

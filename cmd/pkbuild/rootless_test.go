@@ -26,10 +26,10 @@ func TestRootless(t *testing.T) {
 		"root":                            {ran: true},
 		"in a namespace":                  {uid: 1000},
 		"no namespace, all cached":        {uid: 1000, again: unavailable, ran: true},
-		"no namespace, a script to run":   {uid: 1000, again: unavailable, own: sandbox.ErrRoot, ran: true, err: sandbox.ErrRoot.Error() + ": no user namespace: AppArmor"},
+		"no namespace, a script to run":   {uid: 1000, again: unavailable, own: sandbox.ErrRoot, ran: true, err: sandbox.ErrRoot.Error() + ": cannot create a user namespace: AppArmor"},
 		"no namespace, another error":     {uid: 1000, again: unavailable, own: errors.New("x"), ran: true, err: "x"},
 		"failed in the namespace":         {uid: 1000, again: exitCode(t, 1), err: cli.ErrReported.Error()},
-		"killed in the namespace":         {uid: 1000, again: exitCode(t, 3), err: "in the user namespace: exit status 3"},
+		"killed in the namespace":         {uid: 1000, again: exitCode(t, 3), err: "run pkbuild in a user namespace: exit status 3"},
 		"could not start for another one": {uid: 1000, again: errors.New("pipe"), err: "pipe"},
 	} {
 		t.Run(name, func(t *testing.T) {

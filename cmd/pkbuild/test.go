@@ -142,7 +142,7 @@ func (o *suiteOptions) clean() error {
 // runSuite runs scenarios and writes their results.
 func runSuite(cmd *cobra.Command, o suiteOptions, scenarios []*scenario.Scenario) error {
 	if len(scenarios) == 0 {
-		return errors.Join(errors.New("no scenario is for this recipe"), o.clean())
+		return errors.Join(errors.New("no scenario applies to this recipe"), o.clean())
 	}
 	stderr := cmd.ErrOrStderr()
 	suite := qemu.Suite{

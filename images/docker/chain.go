@@ -99,7 +99,7 @@ func diffIDs(image images.Image) ([]digest.Digest, error) {
 	}
 	same := func(l images.Layer, id digest.Digest) bool { return l.DiffID == id }
 	if !slices.EqualFunc(image.Layers, ids, same) {
-		return nil, errors.New("layers differ from the diff IDs in the configuration")
+		return nil, errors.New("image layers differ from the diff IDs in the image's configuration")
 	}
 	return ids, nil
 }

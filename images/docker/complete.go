@@ -33,7 +33,7 @@ type completeContainer struct {
 func (d Defaults) complete(c Container, imageConfig json.RawMessage) (completeContainer, error) {
 	config, err := parse(c.Request)
 	if err != nil {
-		return completeContainer{}, fmt.Errorf("parse the request: %w", err)
+		return completeContainer{}, fmt.Errorf("parse the request to create the container: %w", err)
 	}
 	var image struct{ Config object }
 	if err := json.Unmarshal(imageConfig, &image); err != nil {

@@ -115,7 +115,7 @@ func applyWhiteout(t *tree.Tree, name string, n *tree.Node) error {
 	}
 	target := strings.TrimPrefix(base, whiteoutPrefix)
 	if target == "" || target == "." || target == ".." {
-		return fmt.Errorf("tar entry %q is a whiteout of no file in its directory", name)
+		return fmt.Errorf("tar entry %q is a whiteout without a file name", name)
 	}
 	existing := t.Get(dir + target)
 	switch {

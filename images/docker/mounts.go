@@ -102,7 +102,7 @@ func parseMount(id string, spec object) (mount, error) {
 		VolumeOptions struct{ NoCopy bool }
 	}
 	if err := decodeOptions(spec, &options); err != nil {
-		return mount{}, fmt.Errorf("volumes: %s at %s: %w", kind, at, err)
+		return mount{}, fmt.Errorf("volumes: options of the %s mount at %s: %w", kind, at, err)
 	}
 	var m mount
 	switch kind {

@@ -33,7 +33,7 @@ func split(ctx context.Context, archive io.ReaderAt, w io.Writer) error {
 		return errors.New("archive has a path twice, which Docker rejects")
 	}
 	if err != nil {
-		return fmt.Errorf("read the archive: %w", err)
+		return fmt.Errorf("read the archive of an image layer: %w", err)
 	}
 	return zipped.Close()
 }

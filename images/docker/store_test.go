@@ -92,7 +92,7 @@ func TestTreeErrors(t *testing.T) {
 	out := archiveOf(t, tartest.File("../a", ""))
 	for want, all := range map[string][]images.Image{
 		"image deep: image has 128 layers: Docker mounts at most 127":                                    {deep},
-		"image foreign: layers differ from the diff IDs in the configuration":                            {foreign},
+		"image foreign: image layers differ from the diff IDs in the image's configuration":              {foreign},
 		"image broken: configuration: unexpected end of JSON input":                                      {broken},
 		`image md5: "sha512:1" is not a SHA-256 digest`:                                                  {md5},
 		`image name "Up": invalid reference format: repository name must be lowercase`:                   {s.image("Up", base)},

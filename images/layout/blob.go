@@ -58,7 +58,7 @@ func (b blob) copy(ctx context.Context, w io.Writer, copied func(n int64)) (err 
 	case n != b.size:
 		return fmt.Errorf("blob %s has %d bytes, want %d", b.digest, n, b.size)
 	case !verifier.Verified():
-		return fmt.Errorf("blob %s is damaged: content has another digest", b.digest)
+		return fmt.Errorf("image blob %s is damaged: content has another digest", b.digest)
 	}
 	return nil
 }

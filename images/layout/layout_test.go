@@ -36,9 +36,9 @@ func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
 		"out":          `"out" is not a target for an image; write oci:DIR[:TAG] or oci-archive:FILE[:TAG]`,
 		"docker://out": `"docker://out" is not a target for an image; write oci:DIR[:TAG] or oci-archive:FILE[:TAG]`,
-		"oci:":         `"oci:" lacks a path; write oci:PATH[:TAG]`,
-		"oci:x:":       `"" is not a tag; write one such as 2.0 or example.org/name:2.0`,
-		"oci:x:../y":   `"../y" is not a tag; write one such as 2.0 or example.org/name:2.0`,
+		"oci:":         `image target "oci:" lacks a path; write oci:PATH[:TAG]`,
+		"oci:x:":       `image tag "" is invalid; write one such as 2.0 or example.org/name:2.0`,
+		"oci:x:../y":   `image tag "../y" is invalid; write one such as 2.0 or example.org/name:2.0`,
 	} {
 		_, err := Parse(text)
 		require.EqualError(t, err, want)

@@ -36,9 +36,9 @@ func Parse(text string) (t Target, err error) {
 	t.Path, t.Tag, tagged = strings.Cut(rest, ":")
 	switch {
 	case t.Path == "":
-		return t, fmt.Errorf("%q lacks a path; write %s:PATH[:TAG]", text, transport)
+		return t, fmt.Errorf("image target %q lacks a path; write %s:PATH[:TAG]", text, transport)
 	case tagged && !tagPattern.MatchString(t.Tag):
-		return t, fmt.Errorf("%q is not a tag; write one such as 2.0 or example.org/name:2.0", t.Tag)
+		return t, fmt.Errorf("image tag %q is invalid; write one such as 2.0 or example.org/name:2.0", t.Tag)
 	}
 	return t, nil
 }

@@ -31,7 +31,7 @@ func downloadBlob(ctx context.Context, c *connection, info types.BlobInfo, to *i
 }
 
 // errTruncated is a response that ended early without an error.
-var errTruncated = fmt.Errorf("the connection ended: %w", io.ErrUnexpectedEOF)
+var errTruncated = fmt.Errorf("connection to the registry ended: %w", io.ErrUnexpectedEOF)
 
 func appendBlob(ctx context.Context, c *connection, info types.BlobInfo, to *images.Partial, received func(int)) (err error) {
 	body, err := c.openBlob(ctx, info, to)

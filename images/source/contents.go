@@ -35,7 +35,7 @@ func (c Client) FetchContents(ctx context.Context, ref Pinned, maxSize int64) (o
 		size := int64(0)
 		for _, l := range found.Layers {
 			if size += l.Size; size > maxSize {
-				return fmt.Errorf("layers of the image have more than %d bytes", maxSize)
+				return fmt.Errorf("layers of the image have more than the allowed %d bytes", maxSize)
 			}
 		}
 		return s.layers(ctx, found.Layers, func(ctx context.Context, l images.Layer) error {

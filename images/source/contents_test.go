@@ -25,7 +25,7 @@ func TestContents(t *testing.T) {
 	require.Empty(t, r.requests("/blobs/"))
 
 	_, err = c.FetchContents(t.Context(), ref, 2000)
-	require.EqualError(t, err, "layers of the image have more than 2000 bytes")
+	require.EqualError(t, err, "layers of the image have more than the allowed 2000 bytes")
 	require.Empty(t, r.requests("/blobs/"))
 	got, err = c.FetchContents(t.Context(), ref, 1<<20)
 	require.NoError(t, err)

@@ -177,7 +177,7 @@ func TestFaults(t *testing.T) {
 		"always ended early": {func(r *registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, last, ending(r, 50_000))
 		},
-			[]string{"layer sha256:", "the connection ended: unexpected EOF after", "(3 attempts)"}, ""},
+			[]string{"layer sha256:", "connection to the registry ended: unexpected EOF after", "(3 attempts)"}, ""},
 		"other content once": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(1, last, sending("no layer"))
 		},
@@ -192,7 +192,7 @@ func TestFaults(t *testing.T) {
 			return some(always, last, func(w http.ResponseWriter, _ *http.Request) {
 				refuse(w, 404, "BLOB_UNKNOWN", "blob unknown to registry")
 			})
-		}, []string{"layer sha256:", "/caddy: fetching blob: blob unknown"}, ""},
+		}, []string{"layer sha256:", "/caddy: fetch blob: blob unknown"}, ""},
 		"overloaded once": {func(*registry) func(http.ResponseWriter, *http.Request) bool { return some(1, last, status(503)) }, nil, ""},
 		"manifest 500 once": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(1, "/manifests/", status(500))
@@ -221,7 +221,7 @@ func TestFaults(t *testing.T) {
 		}, []string{"manifest has the digest sha256:", ", want " + digest.FromBytes(m.manifest).String()}, ""},
 		"another configuration": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(always, "/blobs/"+digest.FromBytes(m.config).String(), sending(`{}`))
-		}, []string{"configuration " + digest.FromBytes(m.config).String() + ": content (2 bytes) has the digest"}, ""},
+		}, []string{"image configuration " + digest.FromBytes(m.config).String() + ": content (2 bytes) has the digest"}, ""},
 		"an endless configuration": {func(*registry) func(http.ResponseWriter, *http.Request) bool {
 			return some(1, "/blobs/"+digest.FromBytes(m.config).String(), sending(strings.Repeat("x", 10<<20)))
 		}, nil, ""},
@@ -260,7 +260,7 @@ func TestStalls(t *testing.T) {
 	m := newTestImage(t, arm64, 1000)
 	for name, test := range map[string]struct{ word, sends, want string }{
 		"no answer":         {"/manifests/", "", "the registry sent nothing for 500ms (2 attempts)"},
-		"a part of a layer": {"/blobs/" + digest.FromBytes(m.blobs[2]).String(), "x", "the registry sent "},
+		"a part of a layer": {"/blobs/" + digest.FromBytes(m.blobs[2]).String(), "x", "registry is too slow: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

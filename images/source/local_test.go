@@ -116,7 +116,7 @@ func TestLocalFaults(t *testing.T) {
 		"no colon":        {"layout", nil, `"layout" is not the source of an image`},
 		"a layer is gone": {"oci:layout", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, file))) }, "layer " + layer.String() + ": oci:layout: "},
 		"another layer": {"oci:layout", func(t *testing.T, dir string) { write(t, filepath.Join(dir, file), "x") },
-			"layer " + layer.String() + ": oci:layout: the connection ended"},
+			"layer " + layer.String() + ": oci:layout: connection to the registry ended"},
 		"cut off archive": {"oci-archive:cut.tar", func(t *testing.T, dir string) {
 			whole := archive(t, m.layout("2.8"))
 			write(t, filepath.Join(dir, "cut.tar"), whole[:len(whole)/2])

@@ -65,7 +65,7 @@ func (s *session) readMetadata(ctx context.Context, c *connection) (m metadata, 
 	}
 	config, err := readConfig(ctx, c, info)
 	if err != nil {
-		return m, fmt.Errorf("configuration %s: %w", info.Digest, err)
+		return m, fmt.Errorf("image configuration %s: %w", info.Digest, err)
 	}
 	m = metadata{index: manifest.index}
 	if m.image, err = images.Parse(manifest.manifest, config, s.Platform); err != nil {

@@ -87,7 +87,7 @@ func (r *repository) open(ctx context.Context, d digest.Digest, offset int64) (b
 		}
 		return resp.Body, offset, nil
 	}
-	return nil, 0, errors.Join(fmt.Errorf("fetching blob: %w", responseError(resp)), resp.Body.Close())
+	return nil, 0, errors.Join(fmt.Errorf("fetch blob: %w", responseError(resp)), resp.Body.Close())
 }
 
 // get requests a blob. While the registry answers that there are too many requests it waits as long as it says.

@@ -48,7 +48,7 @@ func watchStalls(ctx context.Context, cancel context.CancelCauseFunc, stall time
 		case e.last && total == 0:
 			cancel(fmt.Errorf("the registry sent nothing for %s", stall*firstByteFactor))
 		default:
-			cancel(fmt.Errorf("the registry sent %s in %s", humanize.IBytes(uint64(received)), stall))
+			cancel(fmt.Errorf("registry is too slow: %s arrived in %s", humanize.IBytes(uint64(received)), stall))
 		}
 	}
 }

@@ -52,7 +52,7 @@ func loadModule(name, params string) error {
 	case errors.Is(err, unix.EEXIST):
 		err = nil
 	case errors.Is(err, unix.EOPNOTSUPP) && flags != 0:
-		err = fmt.Errorf("%w: the kernel cannot decompress modules", err)
+		err = fmt.Errorf("%w: this kernel cannot load compressed modules", err)
 	}
 	return errors.Join(err, f.Close())
 }

@@ -55,7 +55,7 @@ func mountRoot(device, target string, c Cmdline) (problem, err error) {
 			errs = append(errs, fmt.Errorf("mount %s at %s (type %s, options %q): %w", device, target, t, c.Flags, err))
 		}
 		err = errors.Join(errs...)
-		problem = fmt.Errorf("the root file system is read-only: %w", err)
+		problem = fmt.Errorf("root file system could only be mounted read-only: %w", err)
 	}
 	return nil, err
 }

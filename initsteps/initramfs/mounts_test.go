@@ -53,7 +53,7 @@ func TestMountRootReadOnly(t *testing.T) {
 
 	problem, err := mountRoot(device, target, Cmdline{Type: "ext4"})
 	require.NoError(t, err)
-	require.EqualError(t, problem, "the root file system is read-only: mount "+device+" at "+target+
+	require.EqualError(t, problem, "root file system could only be mounted read-only: mount "+device+" at "+target+
 		` (type ext4, options ""): permission denied`)
 	require.DirExists(t, filepath.Join(target, "lost+found"))
 	require.NoError(t, unix.Unmount(target, 0))
@@ -106,8 +106,8 @@ func TestSwitchRootWithoutEarlyMounts(t *testing.T) {
 	require.NoError(t, unix.Mount("tmpfs", "/sysroot", "tmpfs", 0, ""))
 	problem, err := switchRoot("/sysroot")
 	require.NoError(t, err)
-	require.EqualError(t, problem, "move /sys to /sysroot/sys: no such file or directory\n"+
-		"move /dev to /sysroot/dev: no such file or directory")
+	require.EqualError(t, problem, "move mount /sys to /sysroot/sys: no such file or directory\n"+
+		"move mount /dev to /sysroot/dev: no such file or directory")
 }
 
 // Only an initramfs is emptied, never a disk.

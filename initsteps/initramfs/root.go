@@ -33,9 +33,9 @@ func (d Devices) Find(spec string) (string, error) {
 		names = append(names, e.Name())
 	}
 	if len(names) == 0 {
-		return "", fmt.Errorf("no block device is %s: there are none", spec)
+		return "", fmt.Errorf("no block device matches root=%s: the machine has none", spec)
 	}
-	return "", fmt.Errorf("no block device is %s: there are %s", spec, strings.Join(names, ", "))
+	return "", fmt.Errorf("no block device matches root=%s: the machine has %s", spec, strings.Join(names, ", "))
 }
 
 func (d Devices) matches(name, spec string) bool {

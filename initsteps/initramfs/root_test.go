@@ -54,18 +54,18 @@ func TestFindErrors(t *testing.T) {
 	d := devices(t)
 	for _, spec := range []string{"PARTUUID=0a2b3c4d-03", "PARTUUID=", "UUID=", "LABEL=other", "PARTLABEL=rootfs", "/dev/sda1"} {
 		_, err := d.Find(spec)
-		require.EqualError(t, err, "no block device is "+spec+": there are mmcblk0, mmcblk0p1, mmcblk0p2")
+		require.EqualError(t, err, "no block device matches root="+spec+": the machine has mmcblk0, mmcblk0p1, mmcblk0p2")
 	}
 	_, err := d.Find("")
 	require.EqualError(t, err, "the kernel's command line has no root=")
 
 	require.NoError(t, os.Remove(d.Dev+"/mmcblk0p2"))
 	_, err = d.Find("PARTUUID=0a2b3c4d-02")
-	require.ErrorContains(t, err, "no block device is PARTUUID=0a2b3c4d-02", "its node is not there yet")
+	require.ErrorContains(t, err, "no block device matches root=PARTUUID=0a2b3c4d-02", "its node is not there yet")
 
 	d.Sys = t.TempDir()
 	_, err = d.Find("LABEL=rootfs")
-	require.EqualError(t, err, "no block device is LABEL=rootfs: there are none")
+	require.EqualError(t, err, "no block device matches root=LABEL=rootfs: the machine has none")
 	d.Sys += "/gone"
 	_, err = d.Find("LABEL=rootfs")
 	require.EqualError(t, err, "open "+d.Sys+": no such file or directory")

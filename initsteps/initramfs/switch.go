@@ -20,7 +20,7 @@ func switchRoot(root string) (problem, err error) {
 		return problem, errors.Join(err, old.Close())
 	}
 	if err := unix.Mount(root, "/", "", unix.MS_MOVE, ""); err != nil {
-		return problem, errors.Join(fmt.Errorf("move %s to /: %w", root, err), old.Close())
+		return problem, errors.Join(fmt.Errorf("move mount %s to /: %w", root, err), old.Close())
 	}
 	if err := unix.Chroot("."); err != nil {
 		return problem, errors.Join(fmt.Errorf("chroot to %s: %w", root, err), old.Close())
@@ -35,7 +35,7 @@ func moveEarly(root string) error {
 		to := root + m.Target
 		errs = append(errs, os.MkdirAll(to, 0o755))
 		if err := unix.Mount(m.Target, to, "", unix.MS_MOVE, ""); err != nil {
-			errs = append(errs, fmt.Errorf("move %s to %s: %w", m.Target, to, err))
+			errs = append(errs, fmt.Errorf("move mount %s to %s: %w", m.Target, to, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -35,7 +35,7 @@ func openWatchdog(name string, timeout int) (watchdog, error) {
 	}
 	w := watchdog{f}
 	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.WDIOC_SETTIMEOUT, timeout); err != nil {
-		return w, errors.Join(fmt.Errorf("set timeout of %s to %d s: %w", name, timeout, err), w.keepAlive())
+		return w, errors.Join(fmt.Errorf("set timeout of watchdog %s to %d s: %w", name, timeout, err), w.keepAlive())
 	}
 	return w, w.keepAlive()
 }

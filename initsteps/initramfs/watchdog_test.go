@@ -23,7 +23,7 @@ func TestWatchdogKeepsItsOwnTimeout(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "watchdog0")
 	require.NoError(t, os.WriteFile(name, nil, 0o644))
 	w, err := openWatchdog(name, 60)
-	require.EqualError(t, err, "set timeout of "+name+" to 60 s: inappropriate ioctl for device")
+	require.EqualError(t, err, "set timeout of watchdog "+name+" to 60 s: inappropriate ioctl for device")
 	require.NoError(t, w.keepAlive())
 	require.NoError(t, w.f.Close())
 	data, err := os.ReadFile(name)

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrLocked is returned by TryLock if another process holds the lock.
-var ErrLocked = errors.New("locked by another process")
+var ErrLocked = errors.New("file is locked by another process")
 
 // lockPoll is the interval between attempts to take a lock that is held.
 const lockPoll = 50 * time.Millisecond

@@ -32,7 +32,7 @@ func TestLockAfterHolderDeletedFile(t *testing.T) {
 	unlock := <-second
 	require.FileExists(t, name)
 	_, err = TryLock(name)
-	require.EqualError(t, err, "lock "+name+": locked by another process")
+	require.EqualError(t, err, "lock "+name+": file is locked by another process")
 	require.NoError(t, unlock())
 	free, err := TryLock(name)
 	require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestLockWithin(t *testing.T) {
 	_, err = LockWithin(ctx, name, 50*time.Millisecond)
 	require.ErrorIs(t, err, ErrLocked)
 	by := fmt.Sprintf("lock %s, held by process %d (atomicfile.test)", name, os.Getpid())
-	require.EqualError(t, err, "locked by another process: waited 50ms for "+by)
+	require.EqualError(t, err, "file is locked by another process: waited 50ms for "+by)
 	require.Contains(t, <-messages, "waiting for "+by+", for ")
 	require.NoError(t, unlock())
 	unlock, err = LockWithin(ctx, name, 50*time.Millisecond)

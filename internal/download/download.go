@@ -35,7 +35,7 @@ type Options struct {
 }
 
 // ErrTooLarge is returned for a file with more than Options.MaxSize bytes.
-var ErrTooLarge = errors.New("file is too large")
+var ErrTooLarge = errors.New("file to download is too large")
 
 // Fetch downloads a file into to and syncs it. If the digest is known, to may hold the beginning of the file, from an
 // earlier Fetch, and the download resumes there; otherwise it resumes only within this call, if the server identifies
@@ -219,7 +219,7 @@ func (t *transfer) verify(ctx context.Context) error {
 	}
 	if t.file.SHA256 != "" && sum != t.file.SHA256 {
 		t.etag = ""
-		return errors.Join(fmt.Errorf("SHA-256 is %s, want %s", sum, t.file.SHA256), t.to.Truncate(0))
+		return errors.Join(fmt.Errorf("downloaded file has SHA-256 %s, want %s", sum, t.file.SHA256), t.to.Truncate(0))
 	}
 	return nil
 }

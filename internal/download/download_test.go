@@ -180,7 +180,7 @@ func TestMaxSize(t *testing.T) {
 	require.NoError(t, Fetch(t.Context(), File{URL: s.URL}, destination(t, ""), o))
 	o.MaxSize--
 	err := Fetch(t.Context(), File{URL: s.URL}, destination(t, ""), o)
-	require.EqualError(t, err, "file is too large: more than 9999 bytes")
+	require.EqualError(t, err, "file to download is too large: more than 9999 bytes")
 	require.ErrorIs(t, err, ErrTooLarge)
 	require.Len(t, s.requests, 2)
 }
@@ -194,12 +194,12 @@ func TestFileURL(t *testing.T) {
 	o := quick()
 	o.Retry.Backoff = time.Hour
 	err := Fetch(t.Context(), File{URL: "file:" + dir + "/a%20b", SHA256: "00"}, f, o)
-	require.EqualError(t, err, "SHA-256 is "+digest(content)+", want 00", "another attempt would read the same file")
+	require.EqualError(t, err, "downloaded file has SHA-256 "+digest(content)+", want 00", "another attempt would read the same file")
 	err = Fetch(t.Context(), File{URL: "file:" + dir + "/missing"}, f, o)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.True(t, IsGone(err))
 	err = Fetch(t.Context(), File{URL: "file://" + dir + "/a%20b", SHA256: digest("other")}, f, o)
-	require.EqualError(t, err, "SHA-256 is "+digest(content)+", want "+digest("other"), "a local file is not retried")
+	require.EqualError(t, err, "downloaded file has SHA-256 "+digest(content)+", want "+digest("other"), "a local file is not retried")
 }
 
 func TestFetchStopsWithContext(t *testing.T) {

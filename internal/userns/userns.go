@@ -20,7 +20,7 @@ import (
 const idCount = 65536
 
 // ErrUnavailable is why an ordinary user cannot have a user namespace.
-var ErrUnavailable = errors.New("no user namespace")
+var ErrUnavailable = errors.New("cannot create a user namespace")
 
 // Run runs this program again, with the same arguments, as root of a new user namespace, and waits for it. It returns
 // ErrUnavailable if namespaces cannot be created here, and an *exec.ExitError if the program failed.
@@ -52,7 +52,7 @@ func Run(ctx context.Context) error {
 		out, err := exec.Command(m[0], append([]string{strconv.Itoa(cmd.Process.Pid)}, m[1:]...)...).CombinedOutput()
 		if err != nil {
 			_ = start.Close() // ends the shell
-			return errors.Join(fmt.Errorf("%w: %s: %w: %s", ErrUnavailable, strings.Join(m, " "), err, out), ignoreExit(cmd.Wait()))
+			return errors.Join(fmt.Errorf("%w: run %s: %w: %s", ErrUnavailable, strings.Join(m, " "), err, out), ignoreExit(cmd.Wait()))
 		}
 	}
 	_, err = start.WriteString("\n")
@@ -117,7 +117,7 @@ func (s system) idMaps(u *user.User) ([][]string, error) {
 		}
 		first, ok := subordinate(string(text), u)
 		if !ok {
-			return nil, fmt.Errorf("/%s gives %s fewer than %d IDs: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
+			return nil, fmt.Errorf("/%s gives user %s fewer than %d IDs: run sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
 				m.file, u.Username, idCount, u.Username)
 		}
 		maps = append(maps, []string{program, "0", m.own, "1", "1", first, strconv.Itoa(idCount - 1)})

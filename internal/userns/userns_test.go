@@ -55,10 +55,10 @@ func TestIDMaps(t *testing.T) {
 			"user namespaces are disabled; allow them with: sudo sysctl --write user.max_user_namespaces=10000"},
 		"none for ordinary users": {map[string]string{"proc/sys/kernel/unprivileged_userns_clone": "0\n"},
 			"user namespaces are disabled for ordinary users; allow them with: sudo sysctl --write kernel.unprivileged_userns_clone=1"},
-		"no subordinate IDs": {nil, "/etc/subuid gives ann fewer than 65536 IDs: " +
-			"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ann"},
-		"no subordinate groups": {map[string]string{"etc/subuid": subuid}, "/etc/subgid gives ann fewer than 65536 IDs: " +
-			"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ann"},
+		"no subordinate IDs": {nil, "/etc/subuid gives user ann fewer than 65536 IDs: " +
+			"run sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ann"},
+		"no subordinate groups": {map[string]string{"etc/subuid": subuid}, "/etc/subgid gives user ann fewer than 65536 IDs: " +
+			"run sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ann"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir() + "/"
@@ -103,8 +103,8 @@ func TestRun(t *testing.T) {
 	needs.Program(t, "newuidmap")
 	for name, test := range map[string]struct{ subuid, path, err string }{
 		"with subordinate IDs": {subuid: "ann:100000:65536\n"},
-		"without":              {err: "no user namespace: /etc/subuid gives ann fewer than 65536 IDs"},
-		"without newuidmap":    {subuid: "ann:100000:65536\n", path: "/nowhere", err: "no user namespace: newuidmap is missing: install the package uidmap"},
+		"without":              {err: "cannot create a user namespace: /etc/subuid gives user ann fewer than 65536 IDs"},
+		"without newuidmap":    {subuid: "ann:100000:65536\n", path: "/nowhere", err: "cannot create a user namespace: newuidmap is missing: install the package uidmap"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, err := os.MkdirTemp("/var/tmp", "pkbuild-test-")

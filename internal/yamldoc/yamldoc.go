@@ -120,7 +120,7 @@ func parse(src []byte) (body ast.Node, err error) {
 	// The parser has panicked on broken input before (goccy/go-yaml#274, #479).
 	defer func() {
 		if r := recover(); r != nil {
-			body, err = nil, errors.New("not valid YAML")
+			body, err = nil, errors.New("file is not valid YAML")
 		}
 	}()
 	if len(src) > maxBytes {
@@ -159,5 +159,5 @@ func (d *decoder) syntax(err error) {
 		position := syntax.GetToken().Position
 		at.Line, at.Column, message = position.Line, position.Column, syntax.GetMessage()
 	}
-	d.add(at, "not valid YAML: %s", message)
+	d.add(at, "file is not valid YAML: %s", message)
 }

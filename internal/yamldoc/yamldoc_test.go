@@ -86,9 +86,9 @@ func TestDecodeProblems(t *testing.T) {
 		"comment":          {"# x\n", "f.yml:1:1: file is empty"},
 		"anchor":           {"name: &x a\none: up", "f.yml:1:1: name: value is anchor, want a string"},
 		"merge key":        {"<<: {}\nname: a\none: up", "f.yml:1:1: key is not a plain string"},
-		"second document":  {"name: a\none: up\n---\nname: b\n", "f.yml:4:5: not valid YAML: second document; a file has one"},
-		"syntax":           {"name: [", "f.yml:1:7: not valid YAML: sequence end token ']' not found"},
-		"deep":             {strings.Repeat("[", 100), "f.yml:1:65: not valid YAML: brackets are nested too deeply"},
+		"second document":  {"name: a\none: up\n---\nname: b\n", "f.yml:4:5: file is not valid YAML: second document; a file has one"},
+		"syntax":           {"name: [", "f.yml:1:7: file is not valid YAML: sequence end token ']' not found"},
+		"deep":             {strings.Repeat("[", 100), "f.yml:1:65: file is not valid YAML: brackets are nested too deeply"},
 		"long":             {strings.Repeat("#", maxBytes+1), "f.yml:1:1: file has 262145 bytes, want at most 262144"},
 		"scalar document":  {"x", "f.yml:1:1: value is a string, want a mapping with the keys name, on, count, units, list, items, one, other"},
 	}

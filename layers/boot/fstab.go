@@ -45,9 +45,9 @@ func mountPoint(target string, t, below *tree.Tree, now time.Time) (*tree.Node, 
 	}
 	switch {
 	case n.Type != tree.Directory:
-		return nil, fmt.Errorf("%s is a %s, want a directory", dir, n.Type)
+		return nil, fmt.Errorf("path %s is a %s in the image, want a directory", dir, n.Type)
 	case path.Join("/", resolved) != dir:
-		return nil, fmt.Errorf("%s is a symlink to /%s: use that in the mount point", dir, resolved)
+		return nil, fmt.Errorf("path %s is a symlink to /%s in the image: use that in the mount point", dir, resolved)
 	case dir == target:
 		return n, nil
 	}

@@ -25,9 +25,9 @@ PARTUUID=0123abcd-04 /srv/data ext4 defaults,noatime,nofail 0 2
 	require.Equal(t, []string{"d srv", "d srv/data"}, treetest.List(t, out), "mount points that are missing")
 
 	for target, want := range map[string]string{
-		"/file":     "mount point /file: /file is a regular file, want a directory",
-		"/file/x":   "mount point /file/x: /file is a regular file, want a directory",
-		"/mnt/data": "mount point /mnt/data: /mnt is a symlink to /srv: use that in the mount point",
+		"/file":     "mount point /file: path /file is a regular file in the image, want a directory",
+		"/file/x":   "mount point /file/x: path /file is a regular file in the image, want a directory",
+		"/mnt/data": "mount point /mnt/data: path /mnt is a symlink to /srv in the image: use that in the mount point",
 	} {
 		b.Mounts = []Mount{{Partition: 3, Target: target}}
 		_, err := b.fstab(out, below, imageTime)

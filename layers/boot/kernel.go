@@ -37,7 +37,7 @@ func findKernel(t *tree.Tree) (kernel, error) {
 	}
 	version, err := bannerVersion(image)
 	if err != nil {
-		return kernel{}, fmt.Errorf("version of /%s: %w", name, err)
+		return kernel{}, fmt.Errorf("find the version of kernel /%s: %w", name, err)
 	}
 	return kernel{version: version, file: vendorKernel, vendor: true}, nil
 }

@@ -67,10 +67,10 @@ func TestBootOfAVendorErrors(t *testing.T) {
 	noFirmware := vendorTree(t, testBanner)
 	noFirmware.Remove("boot/firmware/start4.elf")
 	for want, tree := range map[string]*tree.Tree{
-		"version of /boot/firmware/kernel8.img: kernel image has no \"Linux version\" banner": vendorTree(t, "Linux version %s"),
-		"version of /boot/firmware/kernel8.img: unexpected EOF":                               vendorTree(t, compressed(t, testBanner)[:30]),
-		"no start4.elf in /boot/firmware of the base: it has no firmware to start from":       noFirmware,
-		"initramfs: /usr/lib/modules/6.2/modules.dep is not in the tree":                      vendorTree(t, "Linux version 6.2 ("),
+		"find the version of kernel /boot/firmware/kernel8.img: kernel image has no \"Linux version\" banner": vendorTree(t, "Linux version %s"),
+		"find the version of kernel /boot/firmware/kernel8.img: unexpected EOF":                               vendorTree(t, compressed(t, testBanner)[:30]),
+		"no start4.elf in /boot/firmware of the base: it has no firmware to start from":                       noFirmware,
+		"initramfs: /usr/lib/modules/6.2/modules.dep is not in the tree":                                      vendorTree(t, "Linux version 6.2 ("),
 	} {
 		_, err := Layer{Pkinit: digest}.Make(t.Context(), &layers.Env{Helpers: dir, Latest: imageTime}, tree)
 		require.EqualError(t, err, want)

@@ -153,9 +153,9 @@ func TestFetchErrors(t *testing.T) {
 		"missing":        {[]http.HandlerFunc{answer(404)}, "server answered 404 Not Found"},
 		"always busy":    {[]http.HandlerFunc{answer(503), answer(503), answer(503)}, "server answered 503 Service Unavailable (3 attempts)"},
 		"always slow":    {[]http.HandlerFunc{hang, hang, hang}, "server sent nothing for 1s (3 attempts)"},
-		"always another": {[]http.HandlerFunc{wrong, wrong, wrong}, "SHA-256 is " + sum(bytes.ToUpper(content)) + ", want " + m.pkg().SHA256 + " (3 attempts)"},
+		"always another": {[]http.HandlerFunc{wrong, wrong, wrong}, "downloaded file has SHA-256 " + sum(bytes.ToUpper(content)) + ", want " + m.pkg().SHA256 + " (3 attempts)"},
 		"longer": {[]http.HandlerFunc{longer, longer, longer},
-			"SHA-256 is " + sum(append(bytes.Clone(content), 'x')) + ", want " + m.pkg().SHA256 + " (3 attempts)"},
+			"downloaded file has SHA-256 " + sum(append(bytes.Clone(content), 'x')) + ", want " + m.pkg().SHA256 + " (3 attempts)"},
 		"always truncated": {[]http.HandlerFunc{truncate, truncate, truncate}, "unexpected EOF (3 attempts)"},
 		"shorter":          {[]http.HandlerFunc{empty, empty, empty}, "server sent 0 of 32768 bytes (3 attempts)"},
 	}

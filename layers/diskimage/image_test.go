@@ -204,7 +204,7 @@ func TestErrors(t *testing.T) {
 		"no such file":   {source: "/nonexistent.img", err: "open /nonexistent.img: no such file or directory"},
 		"another digest": {sha256: "00", err: "SOURCE has SHA-256 " + digest(t, image) + ", want 00"},
 		"not found":      {source: server.URL + "/x.img", err: "download " + server.URL + "/x.img: server answered 404 Not Found"},
-		"no table":       {image: change(510, 0, 0), err: "read SOURCE: no partition table found, want a raw disk image with an MBR"},
+		"no table":       {image: change(510, 0, 0), err: "read SOURCE: image file has no partition table, want a raw disk image with an MBR"},
 		"zip":            {image: change(0, []byte("PK\x03\x04")...), err: "disk image SOURCE is a zip archive: unzip it, or compress it with xz"},
 		"broken xz":      {image: change(0, []byte("\xfd7zXZ\x00")...), err: "unpack SOURCE: exit status 1\nxz: (stdin): Compressed data is corrupt"},
 		"no FAT":         {image: change(entry+4, 0x07), err: "read SOURCE: partition 1 (type 0x07 NTFS or exFAT, 40.0 MiB, holds FAT32): want type 0x0c"},

@@ -115,7 +115,7 @@ func noTable(image io.ReaderAt) error {
 	const want = "want a raw disk image with an MBR"
 	for _, c := range containers {
 		if found, err := c.matches(image, 0); err != nil || found {
-			return errors.Join(err, fmt.Errorf("file is %s, %s: %s", c.name, want, c.hint))
+			return errors.Join(err, fmt.Errorf("image file is %s, %s: %s", c.name, want, c.hint))
 		}
 	}
 	name, err := identify(image, 0)
@@ -123,9 +123,9 @@ func noTable(image io.ReaderAt) error {
 		return err
 	}
 	if name != "" {
-		return fmt.Errorf("file is %s without a partition table, %s", name, want)
+		return fmt.Errorf("image file is %s without a partition table, %s", name, want)
 	}
-	return fmt.Errorf("no partition table found, %s", want)
+	return fmt.Errorf("image file has no partition table, %s", want)
 }
 
 // checkTable fails on GPT, on sectors of 4096 bytes, and on partitions that overlap or are not in the image.

@@ -76,9 +76,9 @@ func TestBootable(t *testing.T) {
 			err: "partition table is GPT, want MBR: convert a copy of the image with sgdisk --gpttombr=1:2"},
 		"hybrid MBR": {table: pi + "start=1, size=2047, type=ee\n", contents: own,
 			err: "partition table is GPT with a hybrid MBR, want MBR: convert a copy of the image with sgdisk --gpttombr=1:2"},
-		"no table": {err: "no partition table found, want a raw disk image with an MBR"},
+		"no table": {err: "image file has no partition table, want a raw disk image with an MBR"},
 		"empty table": {table: "label: dos\n",
-			err: "no partition table found, want a raw disk image with an MBR"},
+			err: "image file has no partition table, want a raw disk image with an MBR"},
 		"cut in partition 2": {table: pi, size: 63, contents: own,
 			err: "image ends at byte 66060288, within or before partition 2, which ends at 67108864: download the image again"},
 		"cut in partition 3": {table: pi + "size=20480, type=83\n", size: 65, contents: own, drop: []uint32{3},
@@ -133,14 +133,14 @@ func TestRemainsInFrontOfTheRoot(t *testing.T) {
 func TestFilesThatAreNoDiskImage(t *testing.T) {
 	for name, what := range fileFormats {
 		err := noTable(bytes.NewReader(head(t, name)))
-		require.ErrorContains(t, err, "file is "+what+", want a raw disk image with an MBR: ")
+		require.ErrorContains(t, err, "image file is "+what+", want a raw disk image with an MBR: ")
 	}
 	for _, name := range []string{"ext4", "FAT32", "ISO-9660", "squashfs"} {
 		_, err := readPartitions(partitioned(t, 64, "", map[int64]string{0: name}))
 		require.ErrorContains(t, err, " without a partition table, want a raw disk image with an MBR", name)
 	}
 	require.EqualError(t, noTable(bytes.NewReader([]byte("<!DOCTYPE html><html>"))),
-		"file is HTML, want a raw disk image with an MBR: download the file again")
+		"image file is HTML, want a raw disk image with an MBR: download the file again")
 }
 
 // putEntry writes an entry of a partition table.

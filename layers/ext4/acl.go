@@ -24,13 +24,13 @@ func isACL(prefix string) bool { return !strings.HasSuffix(prefix, ".") }
 func diskACL(value string) (string, error) {
 	v := []byte(value)
 	if len(v) < 4 || len(v)%8 != 4 || le.Uint32(v) != aclXattrVersion {
-		return "", errors.New("not an access control list of version 2")
+		return "", errors.New("access control list is damaged or not of version 2")
 	}
 	b := le.AppendUint32(nil, aclDiskVersion)
 	for e := v[4:]; len(e) > 0; e = e[8:] {
 		tag := le.Uint16(e)
 		if tag > aclTags || bits.OnesCount16(tag) != 1 {
-			return "", fmt.Errorf("access control list with an entry of type %#x", tag)
+			return "", fmt.Errorf("access control list has an entry of the unknown type %#x", tag)
 		}
 		b = append(b, e[:4]...)
 		if tag == aclUser || tag == aclGroup {
@@ -44,7 +44,7 @@ func diskACL(value string) (string, error) {
 func systemACL(disk string) (string, error) {
 	b := []byte(disk)
 	if len(b) < 4 || le.Uint32(b) != aclDiskVersion {
-		return "", errors.New("not an access control list of version 1 on the disk")
+		return "", errors.New("access control list on the disk is damaged or not of version 1")
 	}
 	out := le.AppendUint32(nil, aclXattrVersion)
 	for b = b[4:]; len(b) >= 4; {

@@ -23,12 +23,12 @@ func check(n *tree.Node) error {
 		return fmt.Errorf("mode %#o has more than permission bits", n.Mode)
 	}
 	if (n.Immutable || n.AppendOnly) && n.Type != tree.Regular && n.Type != tree.Directory {
-		return fmt.Errorf("%s cannot be immutable or append-only", n.Type)
+		return fmt.Errorf("ext4 cannot mark a %s as immutable or append-only", n.Type)
 	}
 	switch n.Type {
 	case tree.Regular:
 		if n.Content.Size < 0 || n.Content.Size > maxFileSize {
-			return fmt.Errorf("size %d is not between 0 and %d", n.Content.Size, int64(maxFileSize))
+			return fmt.Errorf("file size of %d bytes is not between 0 and %d", n.Content.Size, int64(maxFileSize))
 		}
 	case tree.Symlink:
 		if n.Target == "" || len(n.Target) > maxTarget || strings.ContainsRune(n.Target, 0) {
@@ -36,7 +36,7 @@ func check(n *tree.Node) error {
 		}
 	case tree.Char, tree.Block:
 		if n.Major > maxMajor || n.Minor > maxMinor {
-			return fmt.Errorf("device %d:%d is not within %d:%d", n.Major, n.Minor, maxMajor, maxMinor)
+			return fmt.Errorf("device number %d:%d exceeds the limit of ext4, %d:%d", n.Major, n.Minor, maxMajor, maxMinor)
 		}
 	}
 	return nil
@@ -45,7 +45,7 @@ func check(n *tree.Node) error {
 func checkName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("%q is not a file name", name)
+		return fmt.Errorf("file name %q is invalid", name)
 	case len(name) > maxName:
 		return fmt.Errorf("name %.40q… is longer than %d bytes", name, maxName)
 	case strings.ContainsAny(name, "/\x00"):
@@ -57,13 +57,13 @@ func checkName(name string) error {
 func (o *Options) check() error {
 	switch {
 	case len(o.Label) > 16:
-		return fmt.Errorf("label %q is longer than 16 bytes", o.Label)
+		return fmt.Errorf("ext4 label %q is longer than 16 bytes", o.Label)
 	case o.ReservedPercent < 0 || o.ReservedPercent > 50:
 		return fmt.Errorf("%d%% reserved for root is not between 0 and 50", o.ReservedPercent)
 	case o.UUID == [16]byte{}:
-		return errors.New("UUID is missing")
+		return errors.New("ext4 file system needs a UUID")
 	case o.Size > maxSize:
-		return fmt.Errorf("size %d is above 16 TiB", o.Size)
+		return fmt.Errorf("file system size of %d bytes exceeds 16 TiB", o.Size)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type FileSystem struct {
 func Prepare(t *tree.Tree, o Options, free int64) (*FileSystem, error) {
 	p, err := lay(t, o, free)
 	if err != nil {
-		return nil, fmt.Errorf("size ext4: %w", err)
+		return nil, fmt.Errorf("compute the size of an ext4 file system: %w", err)
 	}
 	if o.Size == 0 {
 		o.Size = p.size(o)
@@ -90,7 +90,7 @@ func (s *survey) fit(o Options) (*plan, error) {
 	o.Align = 0
 	p = s.smallest(o, 0)
 	if need := p.size(o); need > o.Size {
-		return nil, fmt.Errorf("tree needs %d bytes, and the file system has %d", need, o.Size)
+		return nil, fmt.Errorf("files need %d bytes, and the ext4 file system has %d", need, o.Size)
 	}
 	return p, nil
 }

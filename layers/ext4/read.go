@@ -34,7 +34,7 @@ type treeReader struct {
 func (r *treeReader) entry(name string, number uint32) error {
 	if n := r.nodes[number]; n != nil {
 		if n.Type == tree.Directory {
-			return fmt.Errorf("/%s: directory with two names", name)
+			return fmt.Errorf("/%s: directory has two names, as if hard-linked", name)
 		}
 		return r.tree.Put(name, n)
 	}
@@ -115,7 +115,7 @@ func openVolume(image io.ReaderAt, offset, size int64) (*volume, error) {
 // together is smaller than the file system; a damaged one that refers to the same blocks many times over gets an error.
 func (v *volume) claim(bytes int64) error {
 	if v.unread -= bytes; v.unread < 0 {
-		return errors.New("metadata blocks are used many times over")
+		return errors.New("ext4 file system is damaged: several inodes use the same metadata blocks")
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (v *volume) claim(bytes int64) error {
 func (v *volume) read(b []byte, block uint64, offset int64) error {
 	last := block + uint64(offset+int64(len(b))-1)/uint64(v.blockSize())
 	if block >= v.blocks() || last >= v.blocks() {
-		return fmt.Errorf("block %d of %d", max(block, last), v.blocks())
+		return fmt.Errorf("block number %d is beyond the %d blocks of the file system", max(block, last), v.blocks())
 	}
 	if _, err := v.image.ReadAt(b, v.position(block)+offset); err != nil {
 		return fmt.Errorf("read block %d: %w", block, err)
@@ -146,7 +146,7 @@ func (v *volume) inodeTable(group uint32) (uint64, error) {
 	b := make([]byte, max(v.DescSize, descriptorSize))
 	err := v.read(b[:v.DescSize], uint64(v.FirstDataBlock)+1, int64(group)*int64(v.DescSize))
 	if err != nil {
-		return 0, fmt.Errorf("descriptor of group %d: %w", group, err)
+		return 0, fmt.Errorf("descriptor of block group %d: %w", group, err)
 	}
 	d := decode[groupDescriptor](b)
 	return join(d.InodeTableLo, d.InodeTableHi), nil

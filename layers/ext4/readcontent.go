@@ -17,7 +17,7 @@ type content struct {
 	end     uint64   // logical block behind the last extent
 }
 
-var errExtents = errors.New("extents are damaged")
+var errExtents = errors.New("extent tree is damaged")
 
 // addNode adds a node of the extent tree and everything below it, which must be less than so many levels.
 func (c *content) addNode(node []byte, levels uint16) error {
@@ -66,7 +66,7 @@ func (c *content) addExtent(d diskExtent) error {
 		return nil
 	}
 	if e.start+uint64(e.length) > c.blocks() {
-		return fmt.Errorf("extents: blocks %d to %d are beyond the %d blocks of the file system", e.start, e.start+uint64(e.length)-1, c.blocks())
+		return fmt.Errorf("extent tree: blocks %d to %d are beyond the %d blocks of the file system", e.start, e.start+uint64(e.length)-1, c.blocks())
 	}
 	if n := len(c.extents); n > 0 {
 		last := &c.extents[n-1]

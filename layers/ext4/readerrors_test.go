@@ -115,8 +115,8 @@ func TestReadErrors(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	for want, flag := range map[string]uint32{
-		"encrypted content is not supported": flagEncrypted, "inline data is not supported": flagInlineData,
-		"fs-verity is not supported: the copy would not be protected": flagVerity,
+		"file content is encrypted, which is not supported": flagEncrypted, "file content is inline data, which is not supported": flagInlineData,
+		"file has fs-verity, which is not supported: a copy would not be protected": flagVerity,
 	} {
 		d := newDamaged(t, good)
 		d.inode(d.find("d", "file"), func(head *inodeHead, _ *inodeTail, _ []byte) { head.Flags |= flag })

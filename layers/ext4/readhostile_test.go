@@ -89,7 +89,7 @@ func hostileImages(tb testing.TB) []hostileImage {
 	}
 	super := func(name, err string, change func(*superblock)) { add(name, err, func(d *damaged) { d.super(change) }) }
 	super("many groups", "inodes of 256 bytes per group", func(sb *superblock) { sb.InodesPerGroup, sb.InodesCount = 0, 1<<32-1 })
-	super("descriptors beyond the end", "descriptor of group 1: block 4294967295 of 128", func(sb *superblock) {
+	super("descriptors beyond the end", "descriptor of block group 1: block number 4294967295 is beyond the 128 blocks", func(sb *superblock) {
 		sb.InodesPerGroup, sb.InodesCount, sb.FirstDataBlock = 1, 1<<32-1, 1<<32-2
 	})
 	super("huge inodes", "inodes of 65535 bytes", func(sb *superblock) { sb.InodeSize = 1<<16 - 1 })
@@ -99,16 +99,16 @@ func hostileImages(tb testing.TB) []hostileImage {
 	super("2^64 blocks", "is larger than its partition of 131072 bytes", func(sb *superblock) {
 		sb.BlocksCountLo, sb.BlocksCountHi = 1<<32-1, 1<<32-1
 	})
-	add("directory in itself", "/d/e: directory with two names", func(d *damaged) {
+	add("directory in itself", "/d/e: directory has two names, as if hard-linked", func(d *damaged) {
 		d.setBlock(17, appendEntry(appendEntry(nil, entry{"e", d.find("d"), 2}, 12), entry{}, 1012))
 	})
-	add("directory of the same blocks over and over", "/d: inode 12: metadata blocks are used many times over",
+	add("directory of the same blocks over and over", "/d: inode 12: ext4 file system is damaged: several inodes use the same metadata blocks",
 		(*damaged).repeatDirectory)
 	add("directory of a hole", "/d: inode 12: directory entry has 0 bytes", func(d *damaged) {
 		d.setExtents(d.find("d"), 100<<10, extentNode(nil, 4, 0))
 	})
-	add("many extents in many files", "metadata blocks are used many times over", (*damaged).shareExtents)
-	add("extent tree that fans out", "/pieces: inode 48: extents are damaged", func(d *damaged) {
+	add("many extents in many files", "ext4 file system is damaged: several inodes use the same metadata blocks", (*damaged).shareExtents)
+	add("extent tree that fans out", "/pieces: inode 48: extent tree is damaged", func(d *damaged) {
 		d.setBlock(freeBlock, extentNode(nil, 84, 0))
 		for depth := range uint16(4) {
 			var index []byte
@@ -119,30 +119,30 @@ func hostileImages(tb testing.TB) []hostileImage {
 		}
 		d.setExtents(d.find("pieces"), 10<<10, extentNode(encode(nil, &diskExtentIndex{LeafLo: freeBlock + 3}), 4, 4))
 	})
-	add("extent tree in a circle", "/pieces: inode 48: extents are damaged", func(d *damaged) {
+	add("extent tree in a circle", "/pieces: inode 48: extent tree is damaged", func(d *damaged) {
 		node := extentNode(encode(nil, &diskExtentIndex{LeafLo: freeBlock}), 4, 4)
 		d.setBlock(freeBlock, node)
 		d.setExtents(d.find("pieces"), 10<<10, node)
 	})
-	add("extents overlap", "extents are damaged", func(d *damaged) {
+	add("extents overlap", "extent tree is damaged", func(d *damaged) {
 		d.setExtents(d.find("pieces"), 10<<10, extentNode(encodeExtents([]extent{{0, 2, 30}, {1, 1, 40}}), 4, 0))
 	})
-	add("extent beyond the end", "extents: blocks 127 to 128 are beyond the 128 blocks of the file system", func(d *damaged) {
+	add("extent beyond the end", "extent tree: blocks 127 to 128 are beyond the 128 blocks of the file system", func(d *damaged) {
 		d.setExtents(d.find("pieces"), 10<<10, extentNode(encodeExtents([]extent{{0, 2, 127}}), 4, 0))
 	})
-	add("file of 2^63 bytes", "size 9223372036854775807 is more than 2^32 blocks", func(d *damaged) {
+	add("file of 2^63 bytes", "file size of 9223372036854775807 bytes exceeds 2^32 blocks", func(d *damaged) {
 		d.setExtents(d.find("pieces"), 1<<63-1, extentNode(nil, 4, 0))
 	})
-	add("symlink of 1 MiB", "/long: inode 47: symlink target of 1048576 bytes, more than 4096", func(d *damaged) {
+	add("symlink of 1 MiB", "/long: inode 47: symlink target has 1048576 bytes, at most 4096 are allowed", func(d *damaged) {
 		d.setExtents(d.find("long"), 1<<20, extentNode(nil, 4, 0))
 	})
-	add("attributes that share a value", "metadata blocks are used many times over", func(d *damaged) {
+	add("attributes that share a value", "ext4 file system is damaged: several inodes use the same metadata blocks", func(d *damaged) {
 		d.setBlock(freeBlock, xattrBlock(40, xattrEntry{ValueSize: 1000}))
 		for i := range 30 {
 			d.setXattrBlock(d.find("d", "e", "name-"+strconv.Itoa(i)))
 		}
 	})
-	add("value of 4 GiB", "value of 4294967295 bytes, more than 65536", func(d *damaged) {
+	add("value of 4 GiB", "value has 4294967295 bytes, at most 65536 are allowed", func(d *damaged) {
 		d.setBlock(freeBlock, xattrBlock(1, xattrEntry{ValueSize: 1<<32 - 1}))
 		d.setXattrBlock(d.find("pieces"))
 	})

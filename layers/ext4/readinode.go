@@ -19,7 +19,7 @@ type volumeInode struct {
 
 func (v *volume) inode(number uint32) (*volumeInode, error) {
 	if number == 0 || number > v.InodesCount {
-		return nil, fmt.Errorf("inode %d of %d", number, v.InodesCount)
+		return nil, fmt.Errorf("inode number %d is not among the %d inodes of the file system", number, v.InodesCount)
 	}
 	table, err := v.inodeTable((number - 1) / v.InodesPerGroup)
 	if err != nil {
@@ -43,7 +43,7 @@ func (in *volumeInode) blockField() []byte { return in.raw[blockOffset:tailOffse
 func (in *volumeInode) node() (*tree.Node, error) {
 	kind, known := nodeType(in.Mode)
 	if !known || in.LinksCount == 0 {
-		return nil, fmt.Errorf("not in use: mode %#o, %d links", in.Mode, in.LinksCount)
+		return nil, fmt.Errorf("inode is not in use: mode %#o, %d links", in.Mode, in.LinksCount)
 	}
 	n := &tree.Node{
 		Type:    kind,
@@ -73,7 +73,7 @@ func (in *volumeInode) node() (*tree.Node, error) {
 // target returns that of a symlink. A short one lies in the inode, in the place of the extents.
 func (in *volumeInode) target() (string, error) {
 	if in.size() > maxPath {
-		return "", fmt.Errorf("symlink target of %d bytes, more than %d", in.size(), maxPath)
+		return "", fmt.Errorf("symlink target has %d bytes, at most %d are allowed", in.size(), maxPath)
 	}
 	if in.Flags&flagExtents == 0 && in.size() < uint64(len(in.blockField())) {
 		return string(in.blockField()[:in.size()]), nil
@@ -102,13 +102,13 @@ func (in *volumeInode) readAll() ([]byte, error) {
 func (in *volumeInode) content() (tree.Content, error) {
 	switch {
 	case in.size() > uint64(in.blockSize())<<32:
-		return tree.Content{}, fmt.Errorf("size %d is more than 2^32 blocks", in.size())
+		return tree.Content{}, fmt.Errorf("file size of %d bytes exceeds 2^32 blocks", in.size())
 	case in.Flags&flagEncrypted != 0:
-		return tree.Content{}, errors.New("encrypted content is not supported")
+		return tree.Content{}, errors.New("file content is encrypted, which is not supported")
 	case in.Flags&flagInlineData != 0:
-		return tree.Content{}, errors.New("inline data is not supported")
+		return tree.Content{}, errors.New("file content is inline data, which is not supported")
 	case in.Flags&flagVerity != 0:
-		return tree.Content{}, errors.New("fs-verity is not supported: the copy would not be protected")
+		return tree.Content{}, errors.New("file has fs-verity, which is not supported: a copy would not be protected")
 	case in.size() == 0:
 		return tree.Content{}, nil
 	case in.Flags&flagExtents == 0:

@@ -64,7 +64,7 @@ func (in *volumeInode) addXattrs(to map[string]string, list, values []byte) erro
 // xattrValue returns a value that lies among others or in an inode of its own, which several attributes may share.
 func (in *volumeInode) xattrValue(e xattrEntry, values []byte) (string, error) {
 	if e.ValueSize > maxValue {
-		return "", fmt.Errorf("value of %d bytes, more than %d", e.ValueSize, maxValue)
+		return "", fmt.Errorf("value has %d bytes, at most %d are allowed", e.ValueSize, maxValue)
 	}
 	if value, known := in.values[e.ValueInum]; known {
 		return value, nil

@@ -106,7 +106,7 @@ func (s *survey) add(name string, n *tree.Node, parent uint32) (uint32, error) {
 
 func (s *survey) link(name string, n *tree.Node, number uint32) error {
 	if n.Type == tree.Directory {
-		return fmt.Errorf("/%s: directory with two names", name)
+		return fmt.Errorf("/%s: directory has two names, as if hard-linked", name)
 	}
 	if s.inodes[number].links == maxLinks {
 		return fmt.Errorf("/%s: more than %d hard links", name, maxLinks)

@@ -84,7 +84,7 @@ func newAttributes(xattrs map[string]string) (*attributes, error) {
 
 func newAttribute(name, value string) (attribute, error) {
 	if len(value) > maxValue {
-		return attribute{}, fmt.Errorf("extended attribute %s: value of %d bytes, more than %d", name, len(value), maxValue)
+		return attribute{}, fmt.Errorf("extended attribute %s: value has %d bytes, at most %d are allowed", name, len(value), maxValue)
 	}
 	for _, space := range namespaces {
 		rest, found := strings.CutPrefix(name, space.prefix)

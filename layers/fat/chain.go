@@ -75,15 +75,15 @@ func (v *volume) chain(first uint32, limit int64) (runs []run, err error) {
 	for n := int64(0); n < limit; n++ {
 		if cluster >= fatBad {
 			if cluster == fatBad {
-				return nil, fmt.Errorf("cluster %d of its chain is marked as bad", n)
+				return nil, fmt.Errorf("cluster %d of the file is marked as bad", n)
 			}
 			return runs, nil
 		}
 		if cluster < firstData || cluster-firstData >= v.clusters {
-			return nil, fmt.Errorf("cluster %d of its chain has number %d, which is not within 2 and %d", n, cluster, v.clusters+1)
+			return nil, fmt.Errorf("cluster %d of the file has the number %d, want 2 to %d", n, cluster, v.clusters+1)
 		}
 		if v.used.set(cluster) {
-			return nil, fmt.Errorf("cluster %d is in use twice", cluster)
+			return nil, fmt.Errorf("cluster %d belongs to two files", cluster)
 		}
 		if last := len(runs) - 1; last >= 0 && runs[last].first+runs[last].clusters == cluster {
 			runs[last].clusters++
@@ -113,7 +113,7 @@ func (v *volume) content(first uint32, size int64) (tree.Content, error) {
 	}
 	switch {
 	case have < need:
-		return tree.Content{}, fmt.Errorf("chain has %d clusters, and %d bytes need %d", have, size, need)
+		return tree.Content{}, fmt.Errorf("cluster chain has %d clusters, but the %d bytes of the file need %d", have, size, need)
 	case len(runs) == 1:
 		return tree.Content{ReaderAt: v.r, Offset: v.start + v.offset(runs[0].first), Size: size}, nil
 	}
@@ -129,7 +129,7 @@ type fragments struct {
 // ReadAt implements io.ReaderAt.
 func (f *fragments) ReadAt(b []byte, at int64) (done int, err error) {
 	if at < 0 {
-		return 0, errors.New("read at a negative offset")
+		return 0, errors.New("read file at a negative offset")
 	}
 	for _, r := range f.runs {
 		size := int64(r.clusters) * f.cluster

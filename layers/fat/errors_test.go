@@ -31,17 +31,17 @@ func TestPrepareErrors(t *testing.T) {
 	}{
 		{node("dir/link", &tree.Node{Type: tree.Symlink, Target: "x"}), "/dir/link: FAT32 cannot hold a symlink"},
 		{node("dir/null", &tree.Node{Type: tree.Char, Major: 1, Minor: 3}), "/dir/null: FAT32 cannot hold a character device"},
-		{node("x/max", sized(1<<32)), "/x/max: size of 4294967296 bytes exceeds the limit of FAT32, 4294967295 bytes"},
-		{node("x", sized(-1)), "/x: size of -1 bytes is negative"},
+		{node("x/max", sized(1<<32)), "/x/max: file size of 4294967296 bytes exceeds the limit of FAT32, 4294967295 bytes"},
+		{node("x", sized(-1)), "/x: file size of -1 bytes is negative"},
 		{files(t, "x/Readme.txt", "x/README.txt"), "/x/README.txt and /x/Readme.txt: FAT32 does not distinguish upper and lower case in names"},
 		{files(t, "Äpfel", "äpfel"), "/Äpfel and /äpfel: FAT32 does not distinguish upper and lower case in names"},
-		{files(t, "a:b"), "/a:b: names on FAT32 cannot contain ':'"},
-		{files(t, `a\b`), `/a\b: names on FAT32 cannot contain '\\'`},
-		{files(t, "tab\there"), "/tab\there: names on FAT32 cannot contain '\\t'"},
-		{files(t, "end."), "/end.: names on FAT32 cannot end with a dot or a space"},
-		{files(t, "end "), "/end : names on FAT32 cannot end with a dot or a space"},
-		{files(t, "..."), "/...: names on FAT32 cannot end with a dot or a space"},
-		{files(t, "bad\xff"), "/bad\xff: name is not UTF-8"},
+		{files(t, "a:b"), "/a:b: file name contains ':', which FAT32 does not allow"},
+		{files(t, `a\b`), `/a\b: file name contains '\\', which FAT32 does not allow`},
+		{files(t, "tab\there"), "/tab\there: file name contains '\\t', which FAT32 does not allow"},
+		{files(t, "end."), "/end.: file name ends with a dot or a space, which FAT32 does not allow"},
+		{files(t, "end "), "/end : file name ends with a dot or a space, which FAT32 does not allow"},
+		{files(t, "..."), "/...: file name ends with a dot or a space, which FAT32 does not allow"},
+		{files(t, "bad\xff"), "/bad\xff: file name is not UTF-8"},
 		{files(t, "aux.h"), "/aux.h: aux.h names a device on Windows, which cannot open such a file"},
 		{files(t, "dir/Com1"), "/dir/Com1: Com1 names a device on Windows, which cannot open such a file"},
 		{crowd, "/dir: directory needs 66002 entries, the limit of FAT32 is 65536; long names take several each"},
@@ -51,11 +51,11 @@ func TestPrepareErrors(t *testing.T) {
 		require.EqualError(t, err, c.want)
 	}
 	for want, change := range map[string]func(*Options){
-		"size of 20.0 MiB is too small for FAT32, which needs 32.5 MiB": func(o *Options) { o.Size = 20 << 20 },
-		"size of 2097152.0 MiB exceeds the 2 TiB of FAT32":              func(o *Options) { o.Size = 2 << 40 },
-		`label "much too long" is longer than 11 bytes`:                 func(o *Options) { o.Label = "much too long" },
-		`label "bööt" contains 'ö'`:                                     func(o *Options) { o.Label = "bööt" },
-		`label "a.b" contains '.'`:                                      func(o *Options) { o.Label = "a.b" },
+		"file system size of 20.0 MiB is too small for FAT32, which needs 32.5 MiB": func(o *Options) { o.Size = 20 << 20 },
+		"file system size of 2097152.0 MiB exceeds the limit of FAT32, 2 TiB":       func(o *Options) { o.Size = 2 << 40 },
+		`FAT32 label "much too long" is longer than 11 bytes`:                       func(o *Options) { o.Label = "much too long" },
+		`FAT32 label "bööt" contains 'ö', which is not allowed`:                     func(o *Options) { o.Label = "bööt" },
+		`FAT32 label "a.b" contains '.', which is not allowed`:                      func(o *Options) { o.Label = "a.b" },
 	} {
 		o := testOptions
 		change(&o)
@@ -72,7 +72,7 @@ func TestWriteErrors(t *testing.T) {
 	in.Get("dir/short").Content = tree.Content{ReaderAt: strings.NewReader("abc"), Size: 10}
 	fs, err := Prepare(in, testOptions)
 	require.NoError(t, err)
-	require.EqualError(t, fs.Write(t.Context(), &counting{}, 0), "/dir/short: read content: it ends at 3 of 10 bytes")
+	require.EqualError(t, fs.Write(t.Context(), &counting{}, 0), "/dir/short: read content: file ends at 3 of 10 bytes")
 
 	in.Get("dir/short").Content = tree.Content{ReaderAt: broken{}, Size: 10}
 	fs, err = Prepare(in, testOptions)

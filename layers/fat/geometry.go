@@ -51,7 +51,7 @@ func (g geometry) usedFAT() int64 { return roundUp(4*(int64(g.clusters)+firstDat
 func fit(size, growTo int64) (geometry, error) {
 	size = size / blockSize * blockSize
 	if size > maxSize {
-		return geometry{}, fmt.Errorf("size of %s exceeds the 2 TiB of FAT32", mib(size))
+		return geometry{}, fmt.Errorf("file system size of %s exceeds the limit of FAT32, 2 TiB", mib(size))
 	}
 	cluster := clusterSize(size)
 	if growTo > 0 {
@@ -62,7 +62,7 @@ func fit(size, growTo int64) (geometry, error) {
 			return g, nil
 		}
 	}
-	return geometry{}, fmt.Errorf("size of %s is too small for FAT32, which needs %s", mib(size), mib(smallest(minClusters, sectorSize, 0).size))
+	return geometry{}, fmt.Errorf("file system size of %s is too small for FAT32, which needs %s", mib(size), mib(smallest(minClusters, sectorSize, 0).size))
 }
 
 func clusterSize(size int64) int64 {

@@ -21,22 +21,22 @@ const (
 func encodeName(name string) ([]uint16, error) {
 	switch {
 	case name == "" || name == "." || name == "..":
-		return nil, fmt.Errorf("%q is not the name of a file", name)
+		return nil, fmt.Errorf("file name %q is invalid", name)
 	case !utf8.ValidString(name):
-		return nil, errors.New("name is not UTF-8")
+		return nil, errors.New("file name is not UTF-8")
 	case strings.HasSuffix(name, ".") || strings.HasSuffix(name, " "):
-		return nil, errors.New("names on FAT32 cannot end with a dot or a space")
+		return nil, errors.New("file name ends with a dot or a space, which FAT32 does not allow")
 	case isDevice(name):
 		return nil, fmt.Errorf("%s names a device on Windows, which cannot open such a file", name)
 	}
 	for _, r := range name {
 		if r < ' ' || strings.ContainsRune(illegal, r) || r == 0xffff {
-			return nil, fmt.Errorf("names on FAT32 cannot contain %q", r)
+			return nil, fmt.Errorf("file name contains %q, which FAT32 does not allow", r)
 		}
 	}
 	units := utf16.Encode([]rune(name))
 	if len(units) > maxUnits {
-		return nil, fmt.Errorf("name has %d UTF-16 units, the limit of FAT32 is %d", len(units), maxUnits)
+		return nil, fmt.Errorf("file name has %d UTF-16 units, the limit of FAT32 is %d", len(units), maxUnits)
 	}
 	return units, nil
 }
@@ -65,11 +65,11 @@ func foldCase(name string) string {
 // encodeLabel returns a volume label as boot sector and root directory hold it.
 func encodeLabel(label string) (b [11]byte, err error) {
 	if len(label) > len(b) {
-		return b, fmt.Errorf("label %q is longer than %d bytes", label, len(b))
+		return b, fmt.Errorf("FAT32 label %q is longer than %d bytes", label, len(b))
 	}
 	for _, r := range label {
 		if r < ' ' || r > '~' || strings.ContainsRune(illegal+"+,;=[].", r) {
-			return b, fmt.Errorf("label %q contains %q", label, r)
+			return b, fmt.Errorf("FAT32 label %q contains %q, which is not allowed", label, r)
 		}
 	}
 	if label == "" {

@@ -91,7 +91,7 @@ func (o *output) copy(ctx context.Context, c tree.Content) error {
 			continue
 		}
 		if err == nil || errors.Is(err, io.EOF) {
-			return fmt.Errorf("read content: it ends at %d of %d bytes", done, c.Size)
+			return fmt.Errorf("read content: file ends at %d of %d bytes", done, c.Size)
 		}
 		return fmt.Errorf("read content: %w", err)
 	}

@@ -57,7 +57,7 @@ func openVolume(r io.ReaderAt, start, size int64) (*volume, error) {
 		v.table += active * v.fat
 	}
 	if v.size > size {
-		return nil, fmt.Errorf("file system of %d bytes is larger than its partition of %d", v.size, size)
+		return nil, fmt.Errorf("file system of %d bytes is larger than its partition of %d bytes", v.size, size)
 	}
 	clusters := (v.size - v.data()) / v.cluster
 	if entries := v.fat/4 - firstData; clusters <= 0 || clusters > entries {
@@ -86,7 +86,7 @@ func (s *bootSector) check(signature uint16) error {
 	case s.FATSectors16 != 0 || s.RootEntries16 != 0:
 		return fmt.Errorf("file system is %s, want FAT32", s.oldType())
 	case s.Sectors == 0 || s.FATSectors == 0:
-		return fmt.Errorf("boot sector has %d sectors and FATs of %d", s.Sectors, s.FATSectors)
+		return fmt.Errorf("boot sector is damaged: %d sectors in the file system, %d in a FAT", s.Sectors, s.FATSectors)
 	}
 	return nil
 }

@@ -175,27 +175,27 @@ func TestReadErrors(t *testing.T) {
 		}
 	}
 	for want, change := range map[string]func([]byte){
-		"boot sector has signature 0x0000, want 0xaa55 of a FAT file system":               func(b []byte) { clear(b[510:512]) },
-		"file system is exFAT, want FAT32":                                                 func(b []byte) { copy(b[3:], "EXFAT   ") },
-		"file system is NTFS, want FAT32":                                                  func(b []byte) { copy(b[3:], "NTFS    ") },
-		"boot sector is not that of a FAT file system":                                     func(b []byte) { b[13] = 3 },
-		"boot sector has 0 sectors and FATs of 640":                                        func(b []byte) { clear(b[32:36]) },
-		"file system of 83886080 bytes is larger than its partition of 41943040":           func(b []byte) { b[34] *= 2; b[33] *= 2 },
-		"FAT of 512 bytes has no room for 81886 clusters":                                  func(b []byte) { copy(b[36:], "\x01\x00\x00\x00") },
-		"/: cluster 0 of its chain has number 0, which is not within 2 and 80609":          func(b []byte) { clear(b[44:48]) },
-		"/dir/file: cluster 2 is in use twice":                                             entry("dir/file", func(e []byte) { e[26] = 2 }),
-		"/dir: cluster 2 is in use twice":                                                  entry("dir", func(e []byte) { e[26] = 2 }),
-		"/large: cluster 6 is in use twice":                                                fat("large", place["large"].first),
-		"/large: cluster 1 of its chain has number 0, which is not within 2 and 80609":     fat("large", 0),
-		"/large: cluster 1 of its chain has number 99999, which is not within 2 and 80609": fat("large", 99999),
-		"/large: cluster 1 of its chain is marked as bad":                                  fat("large", fatBad),
-		"/large: chain has 1 clusters, and 2560 bytes need 5":                              fat("large", fatEnd),
+		"boot sector has signature 0x0000, want 0xaa55 of a FAT file system":           func(b []byte) { clear(b[510:512]) },
+		"file system is exFAT, want FAT32":                                             func(b []byte) { copy(b[3:], "EXFAT   ") },
+		"file system is NTFS, want FAT32":                                              func(b []byte) { copy(b[3:], "NTFS    ") },
+		"boot sector is not that of a FAT file system":                                 func(b []byte) { b[13] = 3 },
+		"boot sector is damaged: 0 sectors in the file system, 640 in a FAT":           func(b []byte) { clear(b[32:36]) },
+		"file system of 83886080 bytes is larger than its partition of 41943040 bytes": func(b []byte) { b[34] *= 2; b[33] *= 2 },
+		"FAT of 512 bytes has no room for 81886 clusters":                              func(b []byte) { copy(b[36:], "\x01\x00\x00\x00") },
+		"/: cluster 0 of the file has the number 0, want 2 to 80609":                   func(b []byte) { clear(b[44:48]) },
+		"/dir/file: cluster 2 belongs to two files":                                    entry("dir/file", func(e []byte) { e[26] = 2 }),
+		"/dir: cluster 2 belongs to two files":                                         entry("dir", func(e []byte) { e[26] = 2 }),
+		"/large: cluster 6 belongs to two files":                                       fat("large", place["large"].first),
+		"/large: cluster 1 of the file has the number 0, want 2 to 80609":              fat("large", 0),
+		"/large: cluster 1 of the file has the number 99999, want 2 to 80609":          fat("large", 99999),
+		"/large: cluster 1 of the file is marked as bad":                               fat("large", fatBad),
+		"/large: cluster chain has 1 clusters, but the 2560 bytes of the file need 5":  fat("large", fatEnd),
 		"/second: name appears twice in its directory": func(b []byte) {
 			dir := b[fs.offset(firstData):]
 			end := fs.files[0].entries * entrySize
 			copy(dir[end:], dir[end-2*entrySize:end])
 		},
-		`/: name "A/B" is not the name of a file`: entry("second", func(e []byte) { copy(e, "A/B    ") }),
+		`/: directory entry has the invalid name "A/B"`: entry("second", func(e []byte) { copy(e, "A/B    ") }),
 	} {
 		t.Run(want, func(t *testing.T) {
 			b := bytes.Clone(good)

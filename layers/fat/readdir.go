@@ -57,7 +57,7 @@ func parseDirectory(data []byte) (out []namedEntry, err error) {
 			e.name = e.shortName()
 		}
 		if strings.ContainsAny(e.name, "/\x00") || e.name == "" || e.name == "." || e.name == ".." {
-			return nil, fmt.Errorf("name %q is not the name of a file", e.name)
+			return nil, fmt.Errorf("directory entry has the invalid name %q", e.name)
 		}
 		out = append(out, e)
 	}

@@ -123,9 +123,9 @@ func check(n *tree.Node) error {
 	case n.Type != tree.Regular && n.Type != tree.Directory:
 		return fmt.Errorf("FAT32 cannot hold a %s", n.Type)
 	case n.Content.Size > maxFile:
-		return fmt.Errorf("size of %d bytes exceeds the limit of FAT32, %d bytes", n.Content.Size, int64(maxFile))
+		return fmt.Errorf("file size of %d bytes exceeds the limit of FAT32, %d bytes", n.Content.Size, int64(maxFile))
 	case n.Content.Size < 0:
-		return fmt.Errorf("size of %d bytes is negative", n.Content.Size)
+		return fmt.Errorf("file size of %d bytes is negative", n.Content.Size)
 	}
 	return nil
 }

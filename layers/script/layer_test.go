@@ -161,7 +161,7 @@ func TestErrors(t *testing.T) {
 		"secret left": {"cat /run/pkbuild/secrets/word >/opt/word", Layer{Secrets: []string{"word"}},
 			"the script left the secret word in /opt/word: layers are kept in a cache, and hold none"},
 		"secret without a value": {"", Layer{Secrets: []string{"other"}},
-			"the secret other has no value, and the script needs it: give it one where the recipe's secrets say"},
+			"secret other, which the script needs, has no value: set the variable or write the file that the recipe's secrets name"},
 		"an ID left":     {"echo 0123456789abcdef >/etc/machine-id", Layer{}, "the build left /etc/machine-id: an ID that all devices would share"},
 		"no interpreter": {"#!/bin/nonexistent\n", Layer{}, "run the script: start /run/pkbuild/script: no such file or directory (is the interpreter in its first line there?)"},
 	} {

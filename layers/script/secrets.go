@@ -25,7 +25,7 @@ func (l Layer) secrets(env *layers.Env) (secrets, error) {
 			return nil, err
 		}
 		if len(value) == 0 {
-			return nil, fmt.Errorf("the secret %s has no value, and the script needs it: give it one where the recipe's secrets say", name)
+			return nil, fmt.Errorf("secret %s, which the script needs, has no value: set the variable or write the file that the recipe's secrets name", name)
 		}
 		out[name] = value
 	}

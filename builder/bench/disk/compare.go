@@ -76,7 +76,7 @@ func compare(ctx context.Context, dir string, rounds int) error {
 	unpack := exec.CommandContext(ctx, "tar", "--extract", "--preserve-permissions", "--same-owner", "--numeric-owner",
 		"--xattrs", "--xattrs-include=*", "--file", tar, "--directory", tree)
 	if out, err := unpack.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", unpack, err, out)
+		return fmt.Errorf("run %s: %w: %s", unpack, err, out)
 	}
 	self, err := os.Executable()
 	if err != nil {

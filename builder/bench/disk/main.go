@@ -70,7 +70,7 @@ func (o options) run(ctx context.Context) (err error) {
 		// In a process of its own: what this one takes at most, the kernel counts as the peak of those that it starts.
 		args := append(os.Args[1:len(os.Args):len(os.Args)], s.tree, filepath.Join(dir, "tree.tar"))
 		if out, err := exec.CommandContext(ctx, "/proc/self/exe", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", s.name, err, out)
+			return fmt.Errorf("run %s: %w: %s", s.name, err, out)
 		}
 		if err := compare(ctx, dir, o.rounds); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)

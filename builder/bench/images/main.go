@@ -53,7 +53,7 @@ func (o options) main(ctx context.Context, args []string) error {
 	case args[0] == "unpack":
 		return unpack(ctx, args[1], args[2])
 	}
-	return fmt.Errorf("unknown child process %q", args[0])
+	return fmt.Errorf("child process of the benchmark has unknown role %q", args[0])
 }
 
 func (o options) run(ctx context.Context) (err error) {
@@ -62,7 +62,7 @@ func (o options) run(ctx context.Context) (err error) {
 			break
 		}
 		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%w: apt-get install docker.io skopeo", err)
+			return fmt.Errorf("find the programs of the benchmark: %w; run: apt-get install docker.io skopeo", err)
 		}
 	}
 	if o.dir, err = os.MkdirTemp(o.dir, "pkbuild-bench-"); err != nil {

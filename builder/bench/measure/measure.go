@@ -33,7 +33,7 @@ func Command(ctx context.Context, args ...string) (Run, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return Run{}, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, out)
+		return Run{}, fmt.Errorf("run %s: %w: %s", strings.Join(args, " "), err, out)
 	}
 	r := Used(cmd)
 	r.Wall = time.Since(start)

@@ -117,7 +117,7 @@ func Exactly(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(names):
-			return fmt.Errorf("%w: %s is missing", ErrUsage, names[len(args)])
+			return fmt.Errorf("%w: argument %s is missing", ErrUsage, names[len(args)])
 		case len(args) > len(names):
 			return fmt.Errorf("%w: %q is one argument too many", ErrUsage, args[len(names)])
 		}

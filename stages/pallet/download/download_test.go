@@ -165,7 +165,7 @@ func TestFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "one\n", got, "a file with a checksum is cached")
 	_, err = fetch(newCache(t), "/x", checksum([]byte("one\n")))
-	require.EqualError(t, err, "download "+url+"/x: SHA-256 is "+checksum([]byte("two\n"))[7:]+
+	require.EqualError(t, err, "download "+url+"/x: downloaded file has SHA-256 "+checksum([]byte("two\n"))[7:]+
 		", want "+checksum([]byte("one\n"))[7:]+" (3 attempts)")
 	_, err = fetch(c, "/missing", "")
 	require.EqualError(t, err, "download "+url+"/missing: server answered 404 Not Found")

@@ -34,7 +34,7 @@ func TestBootWithoutStage(t *testing.T) {
 	}{
 		"no store": {
 			map[string]string{dir + "forklift-stage-store.yml": absent},
-			[]string{"stage store: open var/lib/forklift/stages/forklift-stage-store.yml: file does not exist", "no stage is next"},
+			[]string{"read the stage store: open var/lib/forklift/stages/forklift-stage-store.yml: file does not exist", "no stage is next"},
 		},
 		"broken store": {
 			map[string]string{dir + "forklift-stage-store.yml": "staged: {next: 2"},
@@ -52,7 +52,7 @@ func TestBootWithoutStage(t *testing.T) {
 			require.True(t, b.Degraded)
 			require.Equal(t, c.problems, b.Problems)
 			require.Equal(t, report.Choice{Reason: "no stage can be used", Overrides: report.AllOverrides}, b.Choice)
-			require.Equal(t, "no stage is chosen for this boot", b.Steps[7].Note)
+			require.Equal(t, "no stage is chosen for this boot", b.Steps[8].Note)
 			require.Equal(t, []string{"/sysroot", "/usr", "/etc", "/home/pi/.local/share/forklift/stages"}, r.mounted())
 			require.Equal(t, []string{"/sysroot/usr"}, b.Overlays[0].Lowerdirs)
 			require.Equal(t, []string{"/sysroot/etc"}, b.Overlays[1].Lowerdirs)

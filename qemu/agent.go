@@ -237,7 +237,7 @@ func (a *agent) request(ctx context.Context, line string, retry time.Duration, m
 			return r, err
 		}
 	}
-	return nil, fmt.Errorf("agent: %d replies were lost or damaged", maxAttempts)
+	return nil, fmt.Errorf("agent in the guest: %d replies were lost or damaged", maxAttempts)
 }
 
 // intact reports whether a reply arrived as it was sent.

@@ -105,7 +105,7 @@ func (r *Result) fillUnits(units, files Output) error {
 	for _, line := range lines(files) {
 		verdict, file, _ := strings.Cut(line, " ")
 		if verdict != "same" && verdict != "other" {
-			return fmt.Errorf("unit files of the stage: unexpected line %q", line)
+			return fmt.Errorf("list the stage's unit files: unexpected line %q", line)
 		}
 		i := slices.IndexFunc(shown, func(u Unit) bool { return slices.Contains(u.names, path.Base(file)) })
 		if i < 0 {

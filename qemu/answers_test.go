@@ -94,7 +94,7 @@ func TestFillErrors(t *testing.T) {
 			"files", out(0, "same /etc/systemd/system/x.service"), "systemctl show in the guest: x.service is missing",
 		},
 		"files": {
-			"files", out(0, "sh: cmp: not found"), `unit files of the stage: unexpected line "sh: cmp: not found"`,
+			"files", out(0, "sh: cmp: not found"), `list the stage's unit files: unexpected line "sh: cmp: not found"`,
 		},
 	}
 	for name, tt := range tests {

@@ -37,7 +37,7 @@ func (c cardEditor) partitions() ([]extent, error) {
 	defer d.Close()
 	table, ok := d.Table.(*mbr.Table)
 	if !ok {
-		return nil, errors.New("card: no MBR partition table")
+		return nil, errors.New("SD card has no MBR partition table")
 	}
 	var all []extent
 	for _, p := range table.Partitions {
@@ -51,7 +51,7 @@ type extent struct{ start, size int64 }
 func (c cardEditor) partition(number int) (extent, error) {
 	all, err := c.partitions()
 	if err == nil && (number < 1 || number > len(all) || all[number-1].size == 0) {
-		err = fmt.Errorf("card: no partition %d", number)
+		err = fmt.Errorf("SD card has no partition %d", number)
 	}
 	if err != nil {
 		return extent{}, err
@@ -317,7 +317,7 @@ func tool(name string, codes []int, args ...string) (string, error) {
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w: %s", Shell(cmd.Args), err, strings.TrimSpace(out.String()))
+		err = fmt.Errorf("run %s: %w: %s", Shell(cmd.Args), err, strings.TrimSpace(out.String()))
 	}
 	return out.String(), err
 }

@@ -160,7 +160,7 @@ func (d *Device) fatalLine() error {
 }
 
 // errOff is the error of an operation on a device that is off.
-var errOff = errors.New("device is off")
+var errOff = errors.New("emulated device is switched off")
 
 // limit returns a context of the running machine that ends when the machine could run for a time.
 func (d *Device) limit(ctx context.Context, limit time.Duration, what string) (context.Context, context.CancelFunc) {

@@ -87,7 +87,7 @@ func TestDeviceEnds(t *testing.T) {
 func TestDevicePanics(t *testing.T) {
 	d := fakeDevice(t, "panics")
 	require.NoError(t, d.Start(t.Context(), scenario.Start{}))
-	require.ErrorContains(t, d.Ready(t.Context(), time.Minute), "the guest printed: [    5.9] Kernel panic")
+	require.ErrorContains(t, d.Ready(t.Context(), time.Minute), "kernel of the guest failed: [    5.9] Kernel panic")
 }
 
 func TestDeviceLimits(t *testing.T) {
@@ -167,7 +167,7 @@ printf '1M,34M,c\n35M,,83\n' | sfdisk -q "$1" && mke2fs -q -F -t ext4 -E offset=
 	require.NoError(t, err)
 	require.Equal(t, int64(29<<20), size)
 	_, err = c.Size(3)
-	require.EqualError(t, err, "card: no partition 3")
+	require.EqualError(t, err, "SD card has no partition 3")
 
 	require.NoError(t, c.Debugfs([]string{"mkdir /etc"}))
 	for _, content := range []string{"one\n", "two\n"} {

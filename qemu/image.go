@@ -49,7 +49,7 @@ func (img *Image) Boot() fs.FS { return img.boot }
 func (img *Image) load() error {
 	table, ok := img.disk.Table.(*mbr.Table)
 	if !ok {
-		return fmt.Errorf("no MBR partition table%s", img.hint())
+		return fmt.Errorf("image has no MBR partition table%s", img.hint())
 	}
 	boot, err := partition(table, 1, img.disk.Size, mbr.Fat32CHS, mbr.Fat32LBA)
 	if err != nil {
@@ -83,7 +83,7 @@ func partition(table *mbr.Table, number int, size int64, types ...mbr.Type) (*mb
 		}
 		return nil, fmt.Errorf("partition %d has type 0x%02x, want 0x%02x", number, byte(p.Type), byte(types[len(types)-1]))
 	}
-	return nil, fmt.Errorf("no partition %d", number)
+	return nil, fmt.Errorf("image has no partition %d", number)
 }
 
 // ext4Magic looks for the magic number in the superblock (struct ext4_super_block, s_magic).

@@ -117,20 +117,20 @@ func TestOpenErrors(t *testing.T) {
 		want   string
 	}{
 		"no partition table": {
-			noTable(""), "no MBR partition table",
+			noTable(""), "image has no MBR partition table",
 		},
 		"xz": {
-			noTable("\xfd7zXZ\x00"), "no MBR partition table (compressed; run: unxz)",
+			noTable("\xfd7zXZ\x00"), "image has no MBR partition table (compressed; run: unxz)",
 		},
 		"gzip": {
-			noTable("\x1f\x8b"), "no MBR partition table (compressed; run: gunzip)",
+			noTable("\x1f\x8b"), "image has no MBR partition table (compressed; run: gunzip)",
 		},
 		"zstd": {func(t *testing.T, name string) {
 			patch(t, name, 0, "\x28\xb5\x2f\xfd")
 			patch(t, name, 510, "\x00\x00")
-		}, "no MBR partition table (compressed; run: unzstd)"},
+		}, "image has no MBR partition table (compressed; run: unzstd)"},
 		"qcow2": {
-			noTable("QFI\xfb"), "no MBR partition table (qcow2 image; run: qemu-img convert -O raw)",
+			noTable("QFI\xfb"), "image has no MBR partition table (qcow2 image; run: qemu-img convert -O raw)",
 		},
 		"truncated boot partition": {
 			truncates(30 << 20), "image is truncated: it has 31457280 bytes, and partition 1 ends at 36700160",
@@ -142,7 +142,7 @@ func TestOpenErrors(t *testing.T) {
 			patches(entry1+4, "\x83"), "partition 1 has type 0x83, want 0x0c",
 		},
 		"no root partition": {
-			patches(entry2, string(make([]byte, 16))), "no partition 2",
+			patches(entry2, string(make([]byte, 16))), "image has no partition 2",
 		},
 		"no FAT32": {
 			patches(fatStart*512, string(make([]byte, 512))), "partition 1: no FAT32 file system: ",

@@ -90,7 +90,7 @@ func inspect(ctx context.Context, g guest, r *Result, ssh dialer, o Options) err
 	for _, c := range o.Checks {
 		out, err := g.Run(ctx, c.Script, o.Timeout/2)
 		if err != nil {
-			return fmt.Errorf("check %s: %w", c.Name, err)
+			return fmt.Errorf("run check %s: %w", c.Name, err)
 		}
 		r.Checks = append(r.Checks, Attempt{Name: c.Name, Output: out})
 	}

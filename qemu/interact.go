@@ -61,7 +61,7 @@ func session(ctx context.Context, m Machine, r *Result, o Options, t *Terminal, 
 	defer stop()
 	late := time.AfterFunc(limit, func() {
 		if !vm.isReady.Load() {
-			vm.fail(fmt.Errorf("no shell after %s", limit))
+			vm.fail(fmt.Errorf("guest has no shell after %s", limit))
 		}
 	})
 	defer late.Stop()

@@ -100,7 +100,7 @@ func (vm *VM) onLine(m Machine) func(string) {
 	return func(line string) {
 		switch {
 		case fatal(line):
-			vm.fatal(fmt.Errorf("the guest printed: %s", line))
+			vm.fatal(fmt.Errorf("kernel of the guest failed: %s", line))
 		case halted(line) && !m.PowersOff:
 			vm.halted.Store(true)
 			_ = vm.cmd.Process.Signal(syscall.SIGTERM)
@@ -123,7 +123,7 @@ func (vm *VM) enforce(o Options) {
 		}
 		switch {
 		case elapsed > o.Timeout:
-			vm.fail(fmt.Errorf("the boot is not done after %s", o.Timeout))
+			vm.fail(fmt.Errorf("guest has not booted after %s", o.Timeout))
 		case elapsed-since > o.Silence:
 			vm.fail(fmt.Errorf("the guest printed nothing for %s", o.Silence))
 		}
@@ -172,7 +172,7 @@ func (vm *VM) dial(socket string) (net.Conn, error) {
 }
 
 // errEnded is the error of an operation on a machine that has ended.
-var errEnded = errors.New("the machine ended by itself")
+var errEnded = errors.New("virtual machine ended by itself")
 
 // wait waits for the end of QEMU and returns what went wrong, with all that helps to find out why.
 func (vm *VM) wait(cause error) error {

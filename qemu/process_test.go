@@ -228,15 +228,15 @@ func TestObserveErrors(t *testing.T) {
 		want []string
 	}{
 		"refuses": {Options{}, []string{
-			"the machine ended by itself: run: apt install ipxe-qemu\n", "ended: exit status 1", "stderr: qemu: failed to find romfile",
+			"virtual machine ended by itself: run: apt install ipxe-qemu\n", "ended: exit status 1", "stderr: qemu: failed to find romfile",
 		}},
 		"panics": {
-			Options{}, []string{"the guest printed: [    5.9] Kernel panic - not syncing: no init\n", "[    5.9] Call trace:"},
+			Options{}, []string{"kernel of the guest failed: [    5.9] Kernel panic - not syncing: no init\n", "[    5.9] Call trace:"},
 		},
 		"is silent": {Options{Silence: short}, []string{"the guest printed nothing for 300ms\n"}},
-		"hangs":     {Options{Silence: short, Timeout: 4 * short}, []string{"the boot is not done after 1.2s\n"}},
-		"reboots":   {Options{}, []string{"the machine ended by itself\n", "ended: exit status 0"}},
-		"stays on":  {Options{Timeout: 2 * time.Second}, []string{"the boot is not done after 2s\n"}},
+		"hangs":     {Options{Silence: short, Timeout: 4 * short}, []string{"guest has not booted after 1.2s\n"}},
+		"reboots":   {Options{}, []string{"virtual machine ended by itself\n", "ended: exit status 0"}},
+		"stays on":  {Options{Timeout: 2 * time.Second}, []string{"guest has not booted after 2s\n"}},
 	}
 	for mode, tt := range tests {
 		t.Run(mode, func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestBootKeepsLog(t *testing.T) {
 	fakeProgram(t, "refuses")
 
 	r, err := Boot(t.Context(), image, Options{})
-	require.ErrorContains(t, err, "boot "+image+": the machine ended by itself: run: apt install ipxe-qemu\n")
+	require.ErrorContains(t, err, "boot "+image+": virtual machine ended by itself: run: apt install ipxe-qemu\n")
 	requireFiles(t, temp, filepath.Base(r.Dir))
 	requireFiles(t, r.Dir, "console.log")
 

@@ -62,19 +62,19 @@ func (q *qmp) execute(ctx context.Context, command string, arguments map[string]
 		request["arguments"] = arguments
 	}
 	if err := json.NewEncoder(q.conn).Encode(request); err != nil {
-		return fmt.Errorf("QMP %s: %w", command, err)
+		return fmt.Errorf("send the QMP command %s to QEMU: %w", command, err)
 	}
 	select {
 	case m, ok := <-q.replies:
 		switch {
 		case !ok:
-			return fmt.Errorf("QMP %s: %w", command, errEnded)
+			return fmt.Errorf("send the QMP command %s to QEMU: %w", command, errEnded)
 		case m.Error != nil:
-			return fmt.Errorf("QMP %s: %s", command, m.Error.Desc)
+			return fmt.Errorf("QEMU refuses the QMP command %s: %s", command, m.Error.Desc)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("QMP %s: %w", command, context.Cause(ctx))
+		return fmt.Errorf("send the QMP command %s to QEMU: %w", command, context.Cause(ctx))
 	}
 }
 

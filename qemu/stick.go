@@ -31,7 +31,7 @@ func (d *Device) Plug(ctx context.Context, s *scenario.Stick) error {
 	file := filepath.Join(d.dir, s.Name+".stick")
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		if err := writeStick(file, s); err != nil {
-			return fmt.Errorf("stick %s: %w", s.Name, err)
+			return fmt.Errorf("USB stick %s: %w", s.Name, err)
 		}
 	}
 	d.sticks[s.Name] = file

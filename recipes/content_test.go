@@ -63,7 +63,7 @@ func TestContent(t *testing.T) {
 		"Wi-Fi, no quotes":    {"/etc/wpa_supplicant/wlan0.conf", "ssid=field station\n", `Wi-Fi name "field station" has no quotes; write ssid="field station"`},
 		"Wi-Fi, short":        {"/etc/wpa_supplicant/wlan0.conf", "psk=\"1234567\"\n", "Wi-Fi passphrase has 7 characters; a passphrase has 8 to 63, in quotes for wpa_supplicant, a key 64 hexadecimal digits"},
 		"authorized_keys":     {"/home/pi/.ssh/authorized_keys", "# mine\n\n" + ed25519Key + "\n", ""},
-		"authorized_keys, no": {"/root/.ssh/authorized_keys", ed25519Key + "\nhello\n", `line 2: "hello" is not an SSH public key; write one line, as in id_ed25519.pub`},
+		"authorized_keys, no": {"/root/.ssh/authorized_keys", ed25519Key + "\nhello\n", `line 2 of the authorized keys: "hello" is not an SSH public key; write one line, as in id_ed25519.pub`},
 		"SSH port":            {"/etc/ssh/sshd_config.d/10-port.conf", "Port 2222\n", ""},
 		"SSH port, no":        {"/etc/ssh/sshd_config.d/10-port.conf", "Port 70000\n", `"70000" is not a port; write a number from 1 to 65535`},
 		"private key":         {"/etc/ssl/private/x.key", "-----BEGIN RSA PRIVATE KEY-----\nx\n", "private key would be readable in the image's file; write it in a run layer, from a secret"},

@@ -18,7 +18,7 @@ func checkKeyFile(s string) error {
 			continue
 		}
 		if err := checkAuthorizedKey(line); err != nil {
-			return fmt.Errorf("line %d: %w", number, err)
+			return fmt.Errorf("line %d of the authorized keys: %w", number, err)
 		}
 	}
 	return nil

@@ -44,7 +44,7 @@ func parseYAML(src []byte) (parsed *ast.File, err error) {
 	// The parser has a history of panics on broken input (goccy/go-yaml#274, #479): the recipe's mistake, not a crash.
 	defer func() {
 		if r := recover(); r != nil {
-			err = errors.New("syntax is too broken to locate the mistake")
+			err = errors.New("YAML syntax is too broken to locate the mistake")
 		}
 	}()
 	tokens := lexer.Tokenize(string(src))
@@ -106,7 +106,7 @@ func (c converter) syntax(src string, err error) {
 	if strings.Contains(line, "${") {
 		message += "; a string with ${…} needs quotes inside { } and [ ]"
 	}
-	c.problems.add(at, "not valid YAML: %s", message)
+	c.problems.add(at, "file is not valid YAML: %s", message)
 }
 
 // lineOf returns a line of a text, counted from 1.

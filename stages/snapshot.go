@@ -87,7 +87,7 @@ func (s Snapshot) checkBundle(dir fs.FS, stage int) error {
 func readStore(dir fs.FS) (Store, error) {
 	data, err := fs.ReadFile(dir, StoreFile)
 	if err != nil {
-		return Store{}, fmt.Errorf("stage store: %w", err)
+		return Store{}, fmt.Errorf("read the stage store: %w", err)
 	}
 	return ParseStore(data)
 }
@@ -99,7 +99,7 @@ func readBootState(dir fs.FS) (BootState, error) {
 		return BootState{}, nil
 	}
 	if err != nil {
-		return BootState{}, fmt.Errorf("stage store: %w", err)
+		return BootState{}, fmt.Errorf("read the stage store: %w", err)
 	}
 	return ParseBootState(data)
 }
@@ -127,7 +127,7 @@ func CheckBundle(dir fs.FS, stage int) error {
 		return err
 	}
 	if manifest.ForkliftVersion == "" {
-		return fmt.Errorf("%s has no forklift-version", ManifestFile)
+		return fmt.Errorf("bundle's %s has no forklift-version", ManifestFile)
 	}
 	return CheckExports(dir, stage)
 }

@@ -35,7 +35,7 @@ func TestLoad(t *testing.T) {
 	require.Len(t, s.Bundles, 6)
 	require.NotContains(t, s.Bundles, 9, "nobody needs to know")
 	require.NoError(t, s.Bundles[1])
-	require.EqualError(t, s.Bundles[2], "forklift-bundle.yml has no forklift-version")
+	require.EqualError(t, s.Bundles[2], "bundle's forklift-bundle.yml has no forklift-version")
 	require.EqualError(t, s.Bundles[3], "directory 3 does not exist")
 	require.EqualError(t, s.Bundles[4], "parse forklift-bundle.yml: [1:1] string was used where mapping is expected")
 	require.EqualError(t, s.Bundles[-1], "-1 is not the number of a stage")
@@ -49,12 +49,12 @@ func TestLoadOfADamagedStoreIsUsable(t *testing.T) {
 	}{
 		"no files": {
 			fstest.MapFS{},
-			"stage store: open forklift-stage-store.yml: file does not exist",
+			"read the stage store: open forklift-stage-store.yml: file does not exist",
 			stages.Choice{Reason: "no stage can be used", Problem: "no stage is next"},
 		},
 		"store is a directory": {
 			fstest.MapFS{"forklift-stage-store.yml/x": file("")},
-			"stage store: read forklift-stage-store.yml: invalid argument",
+			"read the stage store: read forklift-stage-store.yml: invalid argument",
 			stages.Choice{Reason: "no stage can be used", Problem: "no stage is next"},
 		},
 		"state is broken": {
@@ -82,6 +82,6 @@ func (brokenFS) Open(string) (fs.File, error) { return nil, errors.New("input/ou
 
 func TestLoadReportsAllErrors(t *testing.T) {
 	s, err := stages.Load(brokenFS{})
-	require.EqualError(t, err, "stage store: input/output error\nstage store: input/output error")
+	require.EqualError(t, err, "read the stage store: input/output error\nread the stage store: input/output error")
 	require.Zero(t, stages.Select(s).Stage)
 }

@@ -206,7 +206,7 @@ func (c *checker) run(script string, limit time.Duration) Output {
 func (c *checker) inspect() {
 	c.state, c.err = c.machine.Inspect(c.ctx)
 	if c.err == nil && c.state == nil {
-		c.err = errors.New("machine has no state")
+		c.err = errors.New("device returned no state of the system")
 	}
 }
 

@@ -53,7 +53,7 @@ func (c *checker) open(ctx context.Context, n int) error {
 		select {
 		case err := <-closed:
 			if err != nil {
-				err = fmt.Errorf("connection is closed: %w", err)
+				err = fmt.Errorf("guest closed the connection: %w", err)
 			}
 			return err
 		default:
@@ -76,10 +76,10 @@ func (c *checker) answer(ctx context.Context, n int, want *Port) error {
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, 1<<12)).ReadString('\n')
 	if err != nil && line == "" {
-		return fmt.Errorf("sent no line: %w", err)
+		return fmt.Errorf("port sent no line: %w", err)
 	}
 	if line = strings.TrimRight(line, "\r\n"); !want.Answer.matches(line) {
-		return fmt.Errorf("answer is %q, want a match of %q", line, want.Answer)
+		return fmt.Errorf("port answers with %q, want a match of %q", line, want.Answer)
 	}
 	return nil
 }

@@ -208,7 +208,7 @@ func ends(ctx context.Context, m Device, e *Ends, places yamldoc.Places) ([]Fail
 func succeed(ctx context.Context, m Device, script string, limit time.Duration) error {
 	out, err := m.Run(ctx, script, limit)
 	if err == nil && out.Code != 0 {
-		err = fmt.Errorf("exit code %d: %s", out.Code, strings.TrimSpace(out.Text))
+		err = fmt.Errorf("script ended with exit code %d: %s", out.Code, strings.TrimSpace(out.Text))
 	}
 	return err
 }

@@ -132,7 +132,7 @@ func TestEventScripts(t *testing.T) {
 		m.now = 0
 		m.outputs = map[string]Output{"": {Code: 3, Text: "No space left on device\n"}}
 		r := runOn(t, parse(t, "  - boot:\n  - "+step+"\n"), m)
-		require.ErrorContains(t, r.Err, "steps[1]: exit code 3: No space left on device", step)
+		require.ErrorContains(t, r.Err, "steps[1]: script ended with exit code 3: No space left on device", step)
 	}
 }
 

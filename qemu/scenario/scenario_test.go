@@ -20,7 +20,7 @@ func TestParseProblems(t *testing.T) {
 		"pattern":             {head + "  - expect: {console: {lacks: ['(']}}", "s.yml:3:32: steps[0].expect.console.lacks[0]: \"(\" is not a regular expression: error parsing regexp: missing closing ): `(?m)(`"},
 		"duration":            {head + "  - boot: {timeout: 5}", `s.yml:3:12: steps[0].boot.timeout: "5" is not a duration; write one such as 90s or 5m`},
 		"size":                {head + "  - fill: {path: /, leave: 1GB}", `s.yml:3:21: steps[0].fill.leave: "1GB" is not a size; write one in B, KiB, MiB or GiB`},
-		"large size":          {head + "  - fill: {path: /, leave: 99999999999GiB}", `s.yml:3:21: steps[0].fill.leave: "99999999999GiB" is too large`},
+		"large size":          {head + "  - fill: {path: /, leave: 99999999999GiB}", `s.yml:3:21: steps[0].fill.leave: size "99999999999GiB" is too large`},
 		"time":                {head + "  - clock: tomorrow", `s.yml:3:5: steps[0].clock: "tomorrow" is not a time; write one such as 2031-05-01T12:00:00Z`},
 		"mode":                {head + "  - write: {path: /x, mode: rw}", `s.yml:3:23: steps[0].write.mode: "rw" does not match; write octal digits such as 0755`},
 		"relative path":       {head + "  - delete: x", `s.yml:3:5: steps[0].delete: "x" does not match; write an absolute path`},

@@ -68,7 +68,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	shift := map[string]int{"KiB": 10, "MiB": 20, "GiB": 30}[parts[2]]
 	n, err := strconv.ParseInt(parts[1], 10, 64)
 	if err != nil || n > math.MaxInt64>>shift {
-		return fmt.Errorf("%q is too large", text)
+		return fmt.Errorf("size %q is too large", text)
 	}
 	*s = Size(n << shift)
 	return nil

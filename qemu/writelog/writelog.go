@@ -56,7 +56,7 @@ func Read(log io.ReaderAt) ([]Entry, error) {
 	err := binary.Read(io.NewSectionReader(log, 0, sector), binary.LittleEndian, &super)
 	written := super.Magic != 0 // QEMU writes it with the first flush
 	if err != nil || written && (super.Magic != magic || super.SectorSize != sector) {
-		return nil, errors.Join(errors.New("write log: no superblock of blklogwrites"), err)
+		return nil, errors.Join(errors.New("read QEMU's log of writes: it has no superblock of the driver blklogwrites"), err)
 	}
 	var all []Entry
 	for at := int64(sector); ; {
@@ -66,7 +66,7 @@ func Read(log io.ReaderAt) ([]Entry, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("write log: %w", err)
+			return nil, fmt.Errorf("read QEMU's log of writes: %w", err)
 		}
 		all = append(all, e)
 		at = e.offset

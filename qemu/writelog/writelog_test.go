@@ -80,7 +80,7 @@ func TestReplay(t *testing.T) {
 
 func TestReadLogErrors(t *testing.T) {
 	_, err := Read(strings.NewReader(strings.Repeat("x", sector)))
-	require.ErrorContains(t, err, "write log: no superblock of blklogwrites")
+	require.ErrorContains(t, err, "read QEMU's log of writes: it has no superblock of the driver blklogwrites")
 	log := logOf("a")
 	entries, err := Read(io.NewSectionReader(log, 0, sector+10))
 	require.NoError(t, err)

@@ -41,7 +41,7 @@ func Checks(dirs ...string) ([]string, error) {
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("find checks: %w", err)
+			return nil, fmt.Errorf("find health checks: %w", err)
 		}
 		for _, e := range entries {
 			if checkName.MatchString(e.Name()) && !backupName.MatchString(e.Name()) {
@@ -53,7 +53,7 @@ func Checks(dirs ...string) ([]string, error) {
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		info, err := os.Stat(found[name])
 		if err != nil {
-			return nil, fmt.Errorf("find checks: %w", err)
+			return nil, fmt.Errorf("find health checks: %w", err)
 		}
 		if info.Mode().IsRegular() && info.Size() > 0 {
 			out = append(out, found[name])

@@ -30,9 +30,9 @@ func TestChecks(t *testing.T) {
 
 	require.NoError(t, os.Symlink("gone", filepath.Join(etc, "50-x")))
 	_, err = apply.Checks(usr, etc)
-	require.EqualError(t, err, "find checks: stat "+etc+"/50-x: no such file or directory")
+	require.EqualError(t, err, "find health checks: stat "+etc+"/50-x: no such file or directory")
 	_, err = apply.Checks(usr + "/20-pump")
-	require.ErrorContains(t, err, "find checks: ")
+	require.ErrorContains(t, err, "find health checks: ")
 }
 
 func TestSystemdCheck(t *testing.T) {

@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 }
 
 // ErrInterrupted is returned by Apply if it was canceled, or the system is shutting down: there is no verdict.
-var ErrInterrupted = errors.New("interrupted before a verdict")
+var ErrInterrupted = errors.New("apply was interrupted before a verdict")
 
 // Apply starts the apps of the stage of this boot, checks the health of the device, and records a verdict on the stage:
 // good or failed. A failed verdict is not an error; it is in the report. If the boot has no stage, it removes apps of
@@ -151,7 +151,7 @@ func (d Device) recordVerdict(ctx context.Context, boot report.Boot, r *Report, 
 		return nil
 	}
 	if err := d.Store.Judge(ctx, r.Stage, r.Result, d.Now(), r.Reasons); err != nil {
-		return fmt.Errorf("stage %d: %s, which could not be recorded: %w", r.Stage, r.Result, err)
+		return fmt.Errorf("record the verdict on stage %d (%s): %w", r.Stage, r.Result, err)
 	}
 	d.Log(fmt.Sprintf("stage %d: %s", r.Stage, r.Result))
 	for _, reason := range r.Reasons {

@@ -231,7 +231,7 @@ func TestApplyInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s.docker.up = func(ctx context.Context, _ string) error { cancel(); <-ctx.Done(); return ctx.Err() }
 	r, err := s.apply(ctx)
-	require.EqualError(t, err, "interrupted before a verdict")
+	require.EqualError(t, err, "apply was interrupted before a verdict")
 	require.Equal(t, stages.Pending, r.Result)
 	require.Equal(t, stages.Pending, s.store.snapshot.State.Stages[3].Result)
 	require.Empty(t, s.system.calls)
@@ -243,7 +243,7 @@ func TestApplyDuringShutdown(t *testing.T) {
 	s.system.stopping = true
 	s.system.complete = func(context.Context) error { return errors.New("job canceled") }
 	_, err := s.apply(t.Context())
-	require.EqualError(t, err, "interrupted before a verdict")
+	require.EqualError(t, err, "apply was interrupted before a verdict")
 	require.Equal(t, stages.Pending, s.store.snapshot.State.Stages[3].Result)
 	require.Equal(t, []string{"complete"}, s.system.calls)
 }
@@ -254,7 +254,7 @@ func TestApplyUnrecordedVerdict(t *testing.T) {
 	s.store.err = errors.New("no space left on device")
 	s.docker.errs["up net"] = errors.New("it burns")
 	_, err := s.apply(t.Context())
-	require.EqualError(t, err, "stage 3: failed, which could not be recorded: no space left on device")
+	require.EqualError(t, err, "record the verdict on stage 3 (failed): no space left on device")
 	require.Empty(t, s.system.calls)
 }
 

@@ -96,9 +96,9 @@ func locate(boot report.Boot, p string) (string, report.Overlay, error) {
 		targets = append(targets, o.Target)
 	}
 	if len(targets) == 0 {
-		return "", report.Overlay{}, fmt.Errorf("%s has no layers: this boot has no overlays", p)
+		return "", report.Overlay{}, fmt.Errorf("%s is not in an overlay: this boot has none", p)
 	}
-	return "", report.Overlay{}, fmt.Errorf("%s has no layers: only %s have", p, strings.Join(targets, " and "))
+	return "", report.Overlay{}, fmt.Errorf("%s is not in an overlay: only files below %s are", p, strings.Join(targets, " and "))
 }
 
 // String describes the origin of the path in a line, and each override in one more.

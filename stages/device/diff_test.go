@@ -103,15 +103,15 @@ func TestWhy(t *testing.T) {
 	require.Equal(t, []string{"deleted", "a character device 1:3"}, []string{found[0].What, found[1].What})
 	for path, message := range map[string]string{
 		"/etc/nowhere": "/etc/nowhere does not exist: neither the user nor a layer of /etc has it",
-		"/srv/x":       "/srv/x has no layers: only /etc have",
-		"/etcetera":    "/etcetera has no layers: only /etc have",
+		"/srv/x":       "/srv/x is not in an overlay: only files below /etc are",
+		"/etcetera":    "/etcetera is not in an overlay: only files below /etc are",
 	} {
 		_, err := d.Why([]string{path})
 		require.EqualError(t, err, message)
 	}
 	setBoot(t, d, report.Boot{Version: 1})
 	_, err = d.Why([]string{"/etc/motd"})
-	require.EqualError(t, err, "/etc/motd has no layers: this boot has no overlays")
+	require.EqualError(t, err, "/etc/motd is not in an overlay: this boot has none")
 }
 
 // A path through a symlink of the root file system is found where it lies.

@@ -33,12 +33,12 @@ func (d Device) SetNext(ctx context.Context, name string, noFetch bool) (int, er
 	var pins pkimages.Pins
 	if !noFetch {
 		if pins, err = d.fetch(ctx, n); err != nil {
-			return 0, fmt.Errorf("stage %d is not next: %w", n, err)
+			return 0, fmt.Errorf("stage %d was not made next: %w", n, err)
 		}
 	}
 	return n, d.changeStore(ctx, func(s *store.Store) error {
 		if err := images.WritePins(d.bundle(n), pins); err != nil {
-			return fmt.Errorf("stage %d is not next: %w", n, err)
+			return fmt.Errorf("stage %d was not made next: %w", n, err)
 		}
 		return s.SetNext(n)
 	})

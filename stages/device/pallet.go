@@ -26,12 +26,12 @@ func (d Device) Stage(ctx context.Context, b *pallet.Bundle, follow Followed, no
 	var pins pkimages.Pins
 	if !noFetch {
 		if pins, err = d.fetch(ctx, n); err != nil {
-			return n, fmt.Errorf("stage %d is staged, but not next: %w", n, err)
+			return n, fmt.Errorf("pallet was staged as stage %d, but not made next: %w", n, err)
 		}
 	}
 	return n, d.changeStore(ctx, func(s *store.Store) error {
 		if err := images.WritePins(d.bundle(n), pins); err != nil {
-			return fmt.Errorf("stage %d is staged, but not next: %w", n, err)
+			return fmt.Errorf("pallet was staged as stage %d, but not made next: %w", n, err)
 		}
 		if err := s.SetNext(n); err != nil || follow == (Followed{}) {
 			return err

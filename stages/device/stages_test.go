@@ -104,7 +104,7 @@ func TestSetNext(t *testing.T) {
 	var events []images.Event
 	d.OnFetch = func(e images.Event) { events = append(events, e) }
 	_, err = d.SetNext(t.Context(), "4", false)
-	require.EqualError(t, err, "stage 4 is not next: image docker.io/library/caddy:2: manifest unknown\n"+
+	require.EqualError(t, err, "stage 4 was not made next: image docker.io/library/caddy:2: manifest unknown\n"+
 		"(once there is a network: pkctl stage set-next 4; without a network: pkctl stage import; "+
 		"to make it next nevertheless: pkctl stage set-next 4 --no-fetch)")
 	require.NotEmpty(t, events)

@@ -99,7 +99,7 @@ func (d Device) setNextComplete(ctx context.Context, s *store.Store, stage int) 
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("stage %d was imported, but is not next: %w", stage, err)
+		return fmt.Errorf("stage %d was imported, but not made next: %w", stage, err)
 	}
 	return s.SetNext(stage)
 }

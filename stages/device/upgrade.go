@@ -88,10 +88,10 @@ type Permission struct {
 // administrator; nil if it may.
 func (o Offer) Allow(p Permission) error {
 	if o.Local != nil && !p.Force {
-		return fmt.Errorf("%s: --force stages %s %s in its place", o.Local, o.Pallet, o.Version)
+		return fmt.Errorf("%s: --force stages pallet %s %s in its place", o.Local, o.Pallet, o.Version)
 	}
 	if o.Relation == Older && !p.Downgrade {
-		return fmt.Errorf("%s %s is older than %s, which is next: --allow-downgrade stages it", o.Pallet, o.Version, o.Replaced)
+		return fmt.Errorf("pallet %s %s is older than %s, which is next: --allow-downgrade stages it", o.Pallet, o.Version, o.Replaced)
 	}
 	return nil
 }

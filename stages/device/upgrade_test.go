@@ -85,11 +85,11 @@ func TestOffer(t *testing.T) {
 	}{
 		"newer":                 {clean, files, "v1.2.0", []string{commit}, device.New, "example.org/pallet v1.2.0 can be staged", ""},
 		"same":                  {clean, files, "v1.1.0", []string{commit}, device.Same, "example.org/pallet v1.1.0 is staged already", ""},
-		"older":                 {clean, files, "v1.0.0", []string{commit}, device.Older, "example.org/pallet v1.0.0 is older than v1.1.0, which is next", "example.org/pallet v1.0.0 is older than v1.1.0, which is next: --allow-downgrade stages it"},
-		"changed":               {dirty, changed, "v1.2.0", []string{commit}, device.New, "example.org/pallet v1.2.0 can be staged; stage 5, which is next, has changes of its own over example.org/pallet v1.1.0 (added more, changed motd, added new and 1 more)", "stage 5, which is next, has changes of its own over example.org/pallet v1.1.0 (added more, changed motd, added new and 1 more): --force stages example.org/pallet v1.2.0 in its place"},
-		"changed, same version": {dirty, changed, "v1.1.0", []string{commit}, device.Same, "example.org/pallet v1.1.0 is staged already; stage 5, which is next, has changes of its own over example.org/pallet v1.1.0 (added more, changed motd, added new and 1 more)", "stage 5, which is next, has changes of its own over example.org/pallet v1.1.0 (added more, changed motd, added new and 1 more): --force stages example.org/pallet v1.1.0 in its place"},
-		"own commit":            {clean, files, "v1.2.0", []string{other}, device.New, "example.org/pallet v1.2.0 can be staged; stage 5, which is next, was made from a commit of example.org/pallet that upstream lacks (v1.1.0)", "stage 5, which is next, was made from a commit of example.org/pallet that upstream lacks (v1.1.0): --force stages example.org/pallet v1.2.0 in its place"},
-		"never committed":       {pallet.Options{}, files, "v1.2.0", nil, device.New, "example.org/pallet v1.2.0 can be staged; stage 5, which is next, was made from files of example.org/pallet that were never committed", "stage 5, which is next, was made from files of example.org/pallet that were never committed: --force stages example.org/pallet v1.2.0 in its place"},
+		"older":                 {clean, files, "v1.0.0", []string{commit}, device.Older, "example.org/pallet v1.0.0 is older than v1.1.0, which is next", "pallet example.org/pallet v1.0.0 is older than v1.1.0, which is next: --allow-downgrade stages it"},
+		"changed":               {dirty, changed, "v1.2.0", []string{commit}, device.New, "example.org/pallet v1.2.0 can be staged; stage 5, which is next, has changes of its own over example.org/pallet v1.1.0 (added more, changed motd, added new and 1 more)", "stage 5, which is next, has changes of its own over example.org/pallet v1.1.0 (added more, changed motd, added new and 1 more): --force stages pallet example.org/pallet v1.2.0 in its place"},
+		"changed, same version": {dirty, changed, "v1.1.0", []string{commit}, device.Same, "example.org/pallet v1.1.0 is staged already; stage 5, which is next, has changes of its own over example.org/pallet v1.1.0 (added more, changed motd, added new and 1 more)", "stage 5, which is next, has changes of its own over example.org/pallet v1.1.0 (added more, changed motd, added new and 1 more): --force stages pallet example.org/pallet v1.1.0 in its place"},
+		"own commit":            {clean, files, "v1.2.0", []string{other}, device.New, "example.org/pallet v1.2.0 can be staged; stage 5, which is next, was made from a commit of example.org/pallet that upstream lacks (v1.1.0)", "stage 5, which is next, was made from a commit of example.org/pallet that upstream lacks (v1.1.0): --force stages pallet example.org/pallet v1.2.0 in its place"},
+		"never committed":       {pallet.Options{}, files, "v1.2.0", nil, device.New, "example.org/pallet v1.2.0 can be staged; stage 5, which is next, was made from files of example.org/pallet that were never committed", "stage 5, which is next, was made from files of example.org/pallet that were never committed: --force stages pallet example.org/pallet v1.2.0 in its place"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			d, _ := newDevice(t)
@@ -179,7 +179,7 @@ func TestStageAndFollow(t *testing.T) {
 		"packages/a/compose.yml": "services: {main: {image: \"caddy:2\"}}\n",
 	})
 	n, err = d.Stage(t.Context(), b, device.Followed{Path: "example.org/other", Query: "x"}, false)
-	require.ErrorContains(t, err, "stage 6 is staged, but not next: image docker.io/library/caddy:2: manifest unknown")
+	require.ErrorContains(t, err, "pallet was staged as stage 6, but not made next: image docker.io/library/caddy:2: manifest unknown")
 	require.Equal(t, 6, n)
 	require.Equal(t, 5, d.NextBoot().Stage)
 	got, err = d.Followed()

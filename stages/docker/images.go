@@ -74,7 +74,7 @@ type Image struct {
 func (i Image) Platform() string { return i.Os + "/" + i.Architecture }
 
 // ErrNoImage is returned for an image that is not in Docker's store.
-var ErrNoImage = errors.New("no such image in Docker")
+var ErrNoImage = errors.New("image is not in Docker's store")
 
 // Image returns the image that Docker has under a name or ID, or ErrNoImage.
 func (c Client) Image(ctx context.Context, name string) (Image, error) {

@@ -38,7 +38,7 @@ func (e Edit) AddDeployment(ctx context.Context, name, of string, features []str
 		return err
 	}
 	if _, err := os.Lstat(filepath.Join(e.Dir, file)); err == nil {
-		return fmt.Errorf("add deployment %s: %s exists", name, filepath.Join(e.Dir, file))
+		return fmt.Errorf("add deployment %s: file %s exists", name, filepath.Join(e.Dir, file))
 	}
 	if found, err := e.imported(ctx, file); err == nil && len(found.origin) > 0 {
 		return fmt.Errorf("add deployment %s: the pallet imports it from %s; change or delete that one", name, found.origin[0])

@@ -91,10 +91,10 @@ func TestEditMissingDeployment(t *testing.T) {
 	require.EqualError(t, e.DeleteDeployment(t.Context(), "x"), "delete deployment x: pallet has no deployments")
 	require.NoError(t, e.AddDeployment(t.Context(), "infra/b", "/b", nil, false))
 	require.NoError(t, e.AddDeployment(t.Context(), "a", "/a", nil, false))
-	require.EqualError(t, e.DeleteDeployment(t.Context(), "x"), "delete deployment x: pallet has no such deployment; it has a, infra/b")
+	require.EqualError(t, e.DeleteDeployment(t.Context(), "x"), "delete deployment x: pallet has no such deployment; its deployments are a, infra/b")
 	for _, err := range []error{
 		e.SetDisabled(t.Context(), "x", true), e.SetPackage(t.Context(), "x", "/y"), e.EnableFeatures(t.Context(), "x", "y"), e.DisableFeatures(t.Context(), "x", "y"),
 	} {
-		require.EqualError(t, err, "change deployment x: pallet has no such deployment; it has a, infra/b")
+		require.EqualError(t, err, "change deployment x: pallet has no such deployment; its deployments are a, infra/b")
 	}
 }

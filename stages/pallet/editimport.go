@@ -27,7 +27,7 @@ func (i imported) missing() error {
 	if len(i.names) == 0 {
 		return errors.New("pallet has no deployments")
 	}
-	return fmt.Errorf("pallet has no such deployment; it has %s", strings.Join(i.names, ", "))
+	return fmt.Errorf("pallet has no such deployment; its deployments are %s", strings.Join(i.names, ", "))
 }
 
 // imported returns an imported file, also if an own file hides it.
@@ -113,7 +113,7 @@ func withModifier(data []byte, m modifierNode) ([]byte, error) {
 			}
 		}
 	}
-	return nil, errors.New("file has no list of modifiers")
+	return nil, errors.New("import file has no list of modifiers")
 }
 
 // encodeGroup encodes an import group and checks that it is read with the modifier at its end: the libraries that write and
@@ -128,7 +128,7 @@ func encodeGroup(doc *yaml.Node, last modifierNode) ([]byte, error) {
 		return nil, err
 	}
 	if n := len(declared.Modifiers); n == 0 || declared.Modifiers[n-1].Type != last.Type || declared.Modifiers[n-1].Target != last.Target {
-		return nil, errors.New("file is too unusual to be changed; add a modifier by hand")
+		return nil, errors.New("import file has a form that cannot be edited here; add a modifier by hand")
 	}
 	return text, nil
 }

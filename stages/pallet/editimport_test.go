@@ -134,7 +134,7 @@ func TestDeleteImportedDeployment(t *testing.T) {
 	require.Equal(t, "modifiers: [{type: add-feature, source: x}, {type: remove, target: /deployments/x.deploy.yml}] # pumps\n", (*reviewed)[1].Content)
 	require.Equal(t, []string{"more/y"}, e.read(t).DeploymentNames())
 
-	require.EqualError(t, e.DeleteDeployment(t.Context(), "x"), "delete deployment x: pallet has no such deployment; it has more/y")
+	require.EqualError(t, e.DeleteDeployment(t.Context(), "x"), "delete deployment x: pallet has no such deployment; its deployments are more/y")
 	require.EqualError(t, e.AddDeployment(t.Context(), "more/y", "/packages/x", nil, false),
 		"add deployment more/y: the pallet imports it from example.org/base@v1.2.3/deployments/more/y.deploy.yml; change or delete that one")
 	require.NoError(t, e.AddDeployment(t.Context(), "x", "/packages/y", nil, false), "its name is free")

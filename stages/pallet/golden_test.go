@@ -165,7 +165,7 @@ func TestRealPalletsThatNeedMore(t *testing.T) {
 	_, err = Read(pallettest.Shared(t, "pallets/pallet-segmenter"))
 	require.ErrorContains(t, err, "requirements/repositories/github.com/PlanktoScope/device-pkgs/"+
 		"forklift-version-lock.yml:4:9: requirement github.com/PlanktoScope/device-pkgs: "+
-		"requirements cannot be downloaded here")
+		"required pallets cannot be downloaded here")
 }
 
 // goldenText returns the content of a file in ../shared.

@@ -141,7 +141,7 @@ func (r *required) enabled() []group {
 }
 
 // errNoResolver is the error of a Reader without a Resolver.
-var errNoResolver = errors.New("requirements cannot be downloaded here")
+var errNoResolver = errors.New("required pallets cannot be downloaded here")
 
 // resolved is the cached result of a Resolver.
 type resolved struct {

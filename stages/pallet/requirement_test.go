@@ -41,7 +41,7 @@ func TestUnavailableRequirements(t *testing.T) {
 			require.Equal(t, unavailable{"example.org/repo": 1}, asked)
 			_, err = Read(dir)
 			require.Error(t, err)
-			require.Equal(t, at+"requirement example.org/repo: requirements cannot be downloaded here",
+			require.Equal(t, at+"requirement example.org/repo: required pallets cannot be downloaded here",
 				strings.ReplaceAll(err.Error(), dir, "P"))
 		})
 	}

@@ -73,12 +73,12 @@ func checkSumFile(content, path, version, sum string) error {
 	fields := strings.Fields(content)
 	switch {
 	case len(fields) != 3:
-		return errors.New("sum file is malformed, want: path version hash")
+		return errors.New("sum file is malformed; want one line: path version hash")
 	case fields[0] != path || fields[1] != version:
 		return fmt.Errorf("sum file is of %s %s, want %s %s; rewrite it with the command pallet sum",
 			fields[0], fields[1], path, version)
 	case !strings.HasPrefix(fields[2], sumPrefix):
-		return fmt.Errorf("hash %q does not begin with %s", fields[2], sumPrefix)
+		return fmt.Errorf("hash %q in the sum file does not begin with %s", fields[2], sumPrefix)
 	case fields[2] != sum:
 		return fmt.Errorf("hash of %s %s is %s, want %s: the files are not those that were locked",
 			path, version, sum, fields[2])

@@ -135,7 +135,7 @@ func readBundle(from io.Reader, to bundleWriter) (manifest, digests []byte, err 
 		}
 	}
 	if manifest == nil || digests == nil {
-		return nil, nil, fmt.Errorf("bundle lacks %s or %s", stages.ManifestFile, store.DigestFile)
+		return nil, nil, fmt.Errorf("bundle lacks its metadata files %s or %s", stages.ManifestFile, store.DigestFile)
 	}
 	return manifest, digests, nil
 }
@@ -145,23 +145,23 @@ func checkEntry(h *tar.Header, name string, dirs, seen map[string]bool) error {
 	case len(h.Name) > maxPath || len(h.Linkname) > maxPath:
 		return fmt.Errorf("bundle has a path of more than %d bytes", maxPath)
 	case !fs.ValidPath(name) || name == ".":
-		return fmt.Errorf("bundle has the path %q", h.Name)
+		return fmt.Errorf("bundle has the invalid path %q", h.Name)
 	case seen[name]:
-		return fmt.Errorf("bundle has %s twice", name)
+		return fmt.Errorf("bundle has the path %s twice", name)
 	case !dirs[path.Dir(name)]:
-		return fmt.Errorf("bundle has %s, but %s is not a directory in it", name, path.Dir(name))
+		return fmt.Errorf("bundle entry %s is below %s, which is not a directory", name, path.Dir(name))
 	case name == images.PinFile:
 		return fmt.Errorf("bundle has a file %s, which export.json replaces", name)
 	case len(seen) > maxEntries:
-		return fmt.Errorf("bundle has more than %d entries", maxEntries)
+		return fmt.Errorf("bundle has more than the allowed %d entries", maxEntries)
 	case stages.IsLayer(name) && h.Typeflag != tar.TypeDir:
 		return fmt.Errorf("bundle has %s, which must be a directory and is not", name)
 	case h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir && h.Typeflag != tar.TypeSymlink:
-		return fmt.Errorf("bundle has %s, which is neither a file nor a directory nor a symlink", name)
+		return fmt.Errorf("bundle entry %s is neither a file nor a directory nor a symlink", name)
 	}
 	for key := range h.PAXRecords {
 		if key != "path" && key != "linkpath" && key != "size" {
-			return fmt.Errorf("bundle has %s with the PAX record %q", name, key)
+			return fmt.Errorf("bundle entry %s has the PAX record %q, which is not supported", name, key)
 		}
 	}
 	return nil
@@ -170,7 +170,7 @@ func checkEntry(h *tar.Header, name string, dirs, seen map[string]bool) error {
 // readSmall reads a regular file of at most limit bytes.
 func readSmall(r io.Reader, h *tar.Header, limit int64) ([]byte, error) {
 	if h.Typeflag != tar.TypeReg || h.Size > limit {
-		return nil, fmt.Errorf("not a regular file of at most %d bytes", limit)
+		return nil, fmt.Errorf("bundle entry is not a regular file of at most %d bytes", limit)
 	}
 	data, err := io.ReadAll(io.LimitReader(r, limit))
 	if data == nil {

@@ -22,7 +22,7 @@ func TestDestination(t *testing.T) {
 	for name, want := range map[string]string{
 		dir:             "output " + dir + " is a directory: name a file in it",
 		pipe:            "output " + pipe + " is a stream, and an exported stage is not written front to back: write to a regular file",
-		file:            file + " exists: remove it, or choose another name",
+		file:            "file " + file + " exists: remove it, or choose another name",
 		dir + "/new.gz": "output " + dir + "/new.gz: its ending promises gzip, and the file is not compressed: choose another ending, and compress the file afterwards",
 	} {
 		_, err := destination(name)

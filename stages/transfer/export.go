@@ -91,7 +91,7 @@ func destination(name string) (output.Destination, error) {
 		return to, err
 	}
 	if _, err := os.Stat(to.File); err == nil {
-		return to, fmt.Errorf("%s exists: remove it, or choose another name", name)
+		return to, fmt.Errorf("file %s exists: remove it, or choose another name", name)
 	}
 	return to, nil
 }

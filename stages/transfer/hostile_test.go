@@ -85,18 +85,18 @@ func TestHostileFiles(t *testing.T) {
 	}{
 		"a link": {func(all []part) []byte {
 			return packed(t, append([]part{{tar.Header{Name: "layers/x.tar", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, nil}}, all...))
-		}, `member "layers/x.tar" is not a plain file`},
+		}, `member "layers/x.tar" is not a regular file without PAX records`},
 		"PAX records": {func(all []part) []byte {
 			all[0].header.PAXRecords, all[0].header.Format = map[string]string{"VENDOR.x": "y"}, tar.FormatPAX
 			return packed(t, all)
-		}, `member "bundle.tar" is not a plain file`},
+		}, `member "bundle.tar" is not a regular file without PAX records`},
 		"duplicate member":       {func(all []part) []byte { return packed(t, append(all[:1:1], all...)) }, `member "bundle.tar" exists twice`},
-		"unlisted member":        {func(all []part) []byte { return packed(t, append([]part{{tar.Header{Name: "../x"}, nil}}, all...)) }, "file has other members than listed in its export.json"},
+		"unlisted member":        {func(all []part) []byte { return packed(t, append([]part{{tar.Header{Name: "../x"}, nil}}, all...)) }, "file has other members than its export.json lists"},
 		"member after the index": {func(all []part) []byte { return packed(t, append(all, part{tar.Header{Name: "x"}, nil})) }, "not an exported stage, or incomplete"},
 		"listed path out": {func(all []part) []byte {
 			return indexed(t, append([]part{{tar.Header{Name: "../x"}, nil}}, all...), same)
 		}, `member "../x" is listed twice, or not used`},
-		"no bundle":       {func(all []part) []byte { return indexed(t, all[1:], same) }, "member bundle.tar is missing"},
+		"no bundle":       {func(all []part) []byte { return indexed(t, all[1:], same) }, "file lacks the member bundle.tar"},
 		"another version": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Version = 2 }) }, "version is 2, want 1: a newer pkctl may read it"},
 		"invalid digest":  {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Bundle = "md5:1" }) }, `bundle: "md5:1" is not a SHA-256 digest`},
 		"no name":         {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Images[0].Names = nil }) }, "has no name"},
@@ -106,11 +106,11 @@ func TestHostileFiles(t *testing.T) {
 		"too many layers": {func(all []part) []byte {
 			return indexed(t, all, func(x *Index) { x.Images[0].Layers = make([]digest.Digest, 129) })
 		}, "has 129 layers: at most 128 are allowed"},
-		"huge size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size = 1 << 50 }) }, "has the size 1125899906842624 bytes"},
+		"huge size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size = 1 << 50 }) }, "has the invalid size of 1125899906842624 bytes"},
 		"a size beyond the disk": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size = 1 << 39 }) },
 			"too little space in /docker"},
-		"a layer of a smaller size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size-- }) }, "bytes in export.json"},
-		"a layer elsewhere":         {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Member = "bundle.tar" }) }, `has the member "bundle.tar"`},
+		"a layer of a smaller size": {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Size-- }) }, "bytes that export.json lists"},
+		"a layer elsewhere":         {func(all []part) []byte { return indexed(t, all, func(x *Index) { x.Layers[0].Member = "bundle.tar" }) }, `is in the member "bundle.tar"`},
 		"a layer of no image": {func(all []part) []byte {
 			return indexed(t, all, func(x *Index) { x.Layers = append(x.Layers, x.Layers[0]) })
 		}, "is listed twice, or belongs to no image"},
@@ -118,7 +118,7 @@ func TestHostileFiles(t *testing.T) {
 			return indexed(t, all, func(x *Index) {
 				x.Images[0].Layers[0], x.Images[0].Layers[1] = x.Images[0].Layers[1], x.Images[0].Layers[0]
 			})
-		}, "image has other layers than listed in export.json"},
+		}, "image has other layers than the file's export.json lists"},
 		"a damaged layer": {func(all []part) []byte {
 			p := find(all, layerPrefix)
 			p.data[len(p.data)/2] ^= 1
@@ -139,7 +139,7 @@ func TestHostileFiles(t *testing.T) {
 		"a bundle that leads out": {func(all []part) []byte {
 			all[0].data = bundle.Bytes()
 			return indexed(t, all, same)
-		}, `bundle has the path "../1/forklift-bundle.yml"`},
+		}, `bundle has the invalid path "../1/forklift-bundle.yml"`},
 		"an index without an end": {func(all []part) []byte {
 			all[len(all)-1].data = []byte(`{"version": 1`)
 			return packed(t, all)
@@ -170,18 +170,18 @@ func TestHostileBundles(t *testing.T) {
 		entries []tar.Header
 		wantErr string
 	}{
-		"absolute":       {[]tar.Header{{Name: "/etc/passwd"}}, `bundle has the path "/etc/passwd"`},
-		"out":            {[]tar.Header{{Name: "a/../../x"}}, `bundle has the path "a/../../x"`},
-		"itself":         {[]tar.Header{{Name: "./", Typeflag: tar.TypeDir}}, `bundle has the path "./"`},
-		"through a link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "../../1"}, {Name: "a/x"}}, "bundle has a/x, but a is not a directory in it"},
-		"through a file": {[]tar.Header{{Name: "a"}, {Name: "a/x"}}, "bundle has a/x, but a is not a directory in it"},
-		"no directory":   {[]tar.Header{{Name: "a/x"}}, "bundle has a/x, but a is not a directory in it"},
-		"twice":          {[]tar.Header{{Name: "a", Typeflag: tar.TypeDir}, {Name: "a/"}}, "bundle has a twice"},
+		"absolute":       {[]tar.Header{{Name: "/etc/passwd"}}, `bundle has the invalid path "/etc/passwd"`},
+		"out":            {[]tar.Header{{Name: "a/../../x"}}, `bundle has the invalid path "a/../../x"`},
+		"itself":         {[]tar.Header{{Name: "./", Typeflag: tar.TypeDir}}, `bundle has the invalid path "./"`},
+		"through a link": {[]tar.Header{{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "../../1"}, {Name: "a/x"}}, "bundle entry a/x is below a, which is not a directory"},
+		"through a file": {[]tar.Header{{Name: "a"}, {Name: "a/x"}}, "bundle entry a/x is below a, which is not a directory"},
+		"no directory":   {[]tar.Header{{Name: "a/x"}}, "bundle entry a/x is below a, which is not a directory"},
+		"twice":          {[]tar.Header{{Name: "a", Typeflag: tar.TypeDir}, {Name: "a/"}}, "bundle has the path a twice"},
 		"a hard link":    {[]tar.Header{{Name: "a", Typeflag: tar.TypeLink, Linkname: "/etc/shadow"}}, "neither a file nor a directory nor a symlink"},
 		"a device":       {[]tar.Header{{Name: "a", Typeflag: tar.TypeBlock}}, "neither a file nor a directory nor a symlink"},
-		"attributes":     {[]tar.Header{{Name: "a", PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "x"}}}, "bundle has a with the PAX record"},
+		"attributes":     {[]tar.Header{{Name: "a", PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "x"}}}, "bundle entry a has the PAX record"},
 		"a long path":    {[]tar.Header{{Name: strings.Repeat("a", 5000)}}, "more than 4096 bytes"},
-		"no manifest":    {[]tar.Header{{Name: "digests.json"}}, "bundle lacks forklift-bundle.yml or digests.json"},
+		"no manifest":    {[]tar.Header{{Name: "digests.json"}}, "bundle lacks its metadata files forklift-bundle.yml or digests.json"},
 		"a manifest that is a link": {[]tar.Header{{Name: "forklift-bundle.yml", Typeflag: tar.TypeSymlink, Linkname: "x"}},
 			"not a regular file of at most"},
 		"a layer that is a link": {[]tar.Header{{Name: "exports", Typeflag: tar.TypeDir}, {Name: "exports/overlays", Typeflag: tar.TypeDir},

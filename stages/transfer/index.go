@@ -131,7 +131,7 @@ func (x Index) checkMembers(known map[string]bool) error {
 	}
 	for name := range known { // the configuration of an image that the other device has may be left out
 		if !strings.HasPrefix(name, configPrefix) {
-			return fmt.Errorf("member %s is missing", name)
+			return fmt.Errorf("file lacks the member %s", name)
 		}
 	}
 	return nil
@@ -142,10 +142,10 @@ func (l Layer) check() error {
 		return err
 	}
 	if l.Size < 0 || l.Size > maxLayer {
-		return fmt.Errorf("layer %s has the size %d bytes", l.DiffID, l.Size)
+		return fmt.Errorf("layer %s has the invalid size of %d bytes", l.DiffID, l.Size)
 	}
 	if l.Member != layerMember(l.DiffID, tarSuffix) && l.Member != layerMember(l.DiffID, zstdSuffix) {
-		return fmt.Errorf("layer %s has the member %q", l.DiffID, l.Member)
+		return fmt.Errorf("layer %s is in the member %q, which has another name than it should", l.DiffID, l.Member)
 	}
 	return nil
 }

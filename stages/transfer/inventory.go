@@ -122,7 +122,7 @@ func bundles(dir string) ([]Bundled, error) {
 // ParseInventory parses the JSON inventory of a device. It fails for another format version.
 func ParseInventory(data []byte) (v Inventory, err error) {
 	if len(data) > maxInventory {
-		return v, fmt.Errorf("inventory has more than %d bytes", maxInventory)
+		return v, fmt.Errorf("inventory has more than the allowed %d bytes", maxInventory)
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&v); err != nil {

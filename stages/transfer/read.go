@@ -32,14 +32,14 @@ func Read(from source) (*File, error) {
 	f := &File{from: from, members: map[string]section{}}
 	order, err := f.scan()
 	if err != nil {
-		return nil, fmt.Errorf("read the file: %w", err)
+		return nil, fmt.Errorf("read the exported file: %w", err)
 	}
 	index, known := f.members[indexMember]
 	if !known || order[len(order)-1] != indexMember {
 		return nil, errors.New("not an exported stage, or incomplete: export it again")
 	}
 	if index.size > maxIndex {
-		return nil, fmt.Errorf("%s has %d bytes: at most %d are allowed", indexMember, index.size, maxIndex)
+		return nil, fmt.Errorf("member %s has %d bytes: at most %d are allowed", indexMember, index.size, maxIndex)
 	}
 	data, err := io.ReadAll(f.open(indexMember))
 	if err != nil {
@@ -76,9 +76,9 @@ func (f *File) scan() (order []string, err error) {
 		_, twice := f.members[h.Name]
 		switch {
 		case len(order) == maxMembers:
-			return nil, fmt.Errorf("more than %d members", maxMembers)
+			return nil, fmt.Errorf("file has more than the allowed %d members", maxMembers)
 		case h.Typeflag != tar.TypeReg || len(h.PAXRecords) > 0:
-			return nil, fmt.Errorf("member %.100q is not a plain file", h.Name)
+			return nil, fmt.Errorf("member %.100q is not a regular file without PAX records", h.Name)
 		case twice:
 			return nil, fmt.Errorf("member %.100q exists twice", h.Name)
 		case h.Size > end-at:
@@ -99,7 +99,7 @@ func (f *File) compareMembers(order []string) error {
 		}
 	}
 	if !slices.Equal(listed, order) {
-		return fmt.Errorf("file has other members than listed in its %s", indexMember)
+		return fmt.Errorf("file has other members than its %s lists", indexMember)
 	}
 	return nil
 }
@@ -113,10 +113,10 @@ func (f *File) open(name string) *io.SectionReader {
 func (f *File) small(name string, limit int64) ([]byte, error) {
 	m, known := f.Index.member(name)
 	if !known {
-		return nil, fmt.Errorf("%s is not in the file", name)
+		return nil, fmt.Errorf("file has no member %s", name)
 	}
 	if m.Size > limit {
-		return nil, fmt.Errorf("%s has %d bytes: at most %d are allowed", name, m.Size, limit)
+		return nil, fmt.Errorf("member %s has %d bytes: at most %d are allowed", name, m.Size, limit)
 	}
 	data, err := io.ReadAll(f.open(name))
 	if err != nil {

@@ -339,5 +339,5 @@ func TestParseInventory(t *testing.T) {
 		require.EqualError(t, err, message)
 	}
 	_, err := ParseInventory(make([]byte, maxInventory+1))
-	require.EqualError(t, err, "inventory has more than 4194304 bytes")
+	require.EqualError(t, err, "inventory has more than the allowed 4194304 bytes")
 }

@@ -79,7 +79,7 @@ func (f *File) verifyLayer(ctx context.Context, l Layer, m Member) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", m.Name, err)
 	case n != l.Size:
-		return fmt.Errorf("%s does not have the %d bytes in %s", m.Name, l.Size, indexMember)
+		return fmt.Errorf("member %s does not have the %d bytes that %s lists", m.Name, l.Size, indexMember)
 	}
 	return checkDigest("decompressed "+m.Name, digest.NewDigest(digest.SHA256, diff), l.DiffID)
 }
@@ -127,7 +127,7 @@ func (f *File) verifyConfig(i Needed) error {
 		return fmt.Errorf("image is for platform %.60q, but %s has %q", got, indexMember, f.Index.Platform)
 	}
 	if !slices.Equal(c.RootFS.DiffIDs, i.Layers) {
-		return fmt.Errorf("image has other layers than listed in %s", indexMember)
+		return fmt.Errorf("image has other layers than the file's %s lists", indexMember)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ var compiledSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 func validateDuration(value any) error {
 	text, ok := value.(string)
 	if !ok {
-		return errors.New("want a string")
+		return errors.New("duration is not a string")
 	}
 	_, err := time.ParseDuration(text)
 	return err

@@ -103,4 +103,4 @@ func (c Cache) unpacked(d pallet.Download, key string, open func() (unpacker, er
 }
 
 // errOffline is returned for what would have to be downloaded.
-var errOffline = errors.New("not in the cache, and --offline forbids the download")
+var errOffline = errors.New("download is not in the cache, and --offline forbids to fetch it")

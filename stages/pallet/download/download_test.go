@@ -170,9 +170,9 @@ func TestFile(t *testing.T) {
 	_, err = fetch(c, "/missing", "")
 	require.EqualError(t, err, "download "+url+"/missing: server answered 404 Not Found")
 	_, err = fetch(Cache{Dir: t.TempDir(), Retry: quick, Offline: true}, "/x", "")
-	require.EqualError(t, err, "download "+url+"/x: not in the cache, and --offline forbids the download")
+	require.EqualError(t, err, "download "+url+"/x: download is not in the cache, and --offline forbids to fetch it")
 	_, _, err = c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceHTTP, URL: "file:///etc/shadow"})
-	require.EqualError(t, err, "download file:///etc/shadow: not an http or https URL")
+	require.EqualError(t, err, "download file:///etc/shadow: URL is not an http or https URL")
 
 	left, err := filepath.Glob(filepath.Join(c.Dir, "files/.new-*"))
 	require.NoError(t, err)
@@ -241,13 +241,13 @@ func TestHostileArchives(t *testing.T) {
 		archive []byte
 		message string
 	}{
-		"parent":          {tarOf(t, file("../x", "x")), `entry "../x" leads out of the archive's directory`},
-		"parent inside":   {tarOf(t, file("a/../../x", "x")), `entry "a/../../x" leads out of the archive's directory`},
-		"absolute":        {tarOf(t, file("/etc/x", "x")), `entry "/etc/x" leads out of the archive's directory`},
-		"through a link":  {tarOf(t, link("d", outside), file("d/x", "x")), `entry "d/x" is below "d", which is not a directory`},
-		"in a file":       {tarOf(t, file("d", ""), file("d/x", "x")), `entry "d/x" is below "d", which is not a directory`},
-		"hard link out":   {tarOf(t, hard("d", "../../etc/shadow")), `entry "../../etc/shadow" leads out of the archive's directory`},
-		"hard link ahead": {tarOf(t, hard("d", "x"), file("x", "")), `entry "d" is a hard link to "x", which is not an earlier file`},
+		"parent":          {tarOf(t, file("../x", "x")), `archive entry "../x" leads out of the archive's directory`},
+		"parent inside":   {tarOf(t, file("a/../../x", "x")), `archive entry "a/../../x" leads out of the archive's directory`},
+		"absolute":        {tarOf(t, file("/etc/x", "x")), `archive entry "/etc/x" leads out of the archive's directory`},
+		"through a link":  {tarOf(t, link("d", outside), file("d/x", "x")), `archive entry "d/x" is below "d", which is not a directory`},
+		"in a file":       {tarOf(t, file("d", ""), file("d/x", "x")), `archive entry "d/x" is below "d", which is not a directory`},
+		"hard link out":   {tarOf(t, hard("d", "../../etc/shadow")), `archive entry "../../etc/shadow" leads out of the archive's directory`},
+		"hard link ahead": {tarOf(t, hard("d", "x"), file("x", "")), `archive entry "d" is a hard link to "x", which is not an earlier file`},
 		"device": {tarOf(t, tar.Header{Name: "d/null", Typeflag: tar.TypeChar}),
 			"d/null is a device, a pipe or a socket: only files, directories and links are unpacked"},
 		"no archive":   {[]byte("<html>"), "not an archive: want tar, tar.gz, tar.zst or zip"},
@@ -255,7 +255,7 @@ func TestHostileArchives(t *testing.T) {
 		"cut":          {tarOf(t, file("d", "xxx"))[:513], "read archive: unexpected EOF"},
 		"cut gzip":     {gzipOf(t, tarOf(t, file("d", "xxx")))[:20], "read archive: unexpected EOF"},
 		"cut zip":      {zipOf(t)[:40], "read archive: zip: not a valid zip file"},
-		"endless name": {tarOf(t, file(strings.Repeat("a/", 3000)+"x", "x")), `entry "a/a/a/a/a/a/a/a/a/a/"… has a name of 6001 bytes`},
+		"endless name": {tarOf(t, file(strings.Repeat("a/", 3000)+"x", "x")), `archive entry "a/a/a/a/a/a/a/a/a/a/"… has a name of 6001 bytes, which is too long`},
 	} {
 		t.Run(what, func(t *testing.T) {
 			cache := newCache(t)
@@ -337,7 +337,7 @@ func TestImage(t *testing.T) {
 	_, err = fetch("ghcr.io/x/y:1@"+checksum(nil), "bin")
 	require.EqualError(t, err, "pull ghcr.io/x/y:1@"+checksum(nil)+": oci:"+layout+": manifest has the digest "+digest+", want "+checksum(nil))
 	_, err = fetch("alpine", "bin")
-	require.EqualError(t, err, "pull alpine: not in the cache, and --offline forbids the download")
+	require.EqualError(t, err, "pull alpine: download is not in the cache, and --offline forbids to fetch it")
 	_, err = fetch("UPPER", "bin")
 	require.ErrorContains(t, err, "pull UPPER: image name \"UPPER\": invalid reference format")
 	require.NoError(t, os.RemoveAll(layout))
@@ -358,7 +358,7 @@ func TestDamagedImage(t *testing.T) {
 	c := Cache{Dir: t.TempDir(), Retry: quick, Offline: true, Mirrors: mirror.Mirrors{"ghcr.io/x": "oci:" + layout}}
 	c.Mirrors["ghcr.io/x:latest"] = "oci:" + layout
 	_, _, err := c.Fetch(t.Context(), pallet.Download{Type: pallet.SourceOCIImage, URL: "ghcr.io/x:latest", Source: "x"})
-	require.ErrorContains(t, err, "layer "+checksum(layer)+": oci:"+layout+": the connection ended: unexpected EOF after 0 of")
+	require.ErrorContains(t, err, "layer "+checksum(layer)+": oci:"+layout+": connection to the registry ended: unexpected EOF after 0 of")
 }
 
 // FuzzUnpack unpacks arbitrary archives: nothing is written outside the directory.

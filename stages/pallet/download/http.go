@@ -35,7 +35,7 @@ func (c Cache) file(ctx context.Context, address, checksum string) (digest strin
 func (c Cache) place(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return "", errors.New("not an http or https URL")
+		return "", errors.New("URL is not an http or https URL")
 	}
 	if mirror, ok := c.Mirrors.Find(strings.TrimPrefix(address, u.Scheme+"://")); ok {
 		if u, err = url.Parse(mirror); err != nil {

@@ -40,7 +40,7 @@ func (c Cache) image(ctx context.Context, d pallet.Download) (dir, name string, 
 
 func (c Cache) imageKey(d digest.Digest) string { return d.String() + "\n" + c.platform() }
 
-func notCached() (unpacker, error) { return unpacker{}, errors.New("not in the cache") }
+func notCached() (unpacker, error) { return unpacker{}, errors.New("image is not in the cache") }
 
 // pinnedDigest returns the digest that an image's manifest must have; empty: any.
 func pinnedDigest(d pallet.Download) (digest.Digest, error) {

@@ -109,7 +109,7 @@ type bounded struct {
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fmt.Errorf("archive has more than %d bytes uncompressed", int64(maxStream))
+		return 0, fmt.Errorf("archive has more than the allowed %d bytes uncompressed", int64(maxStream))
 	}
 	return n, err
 }

@@ -69,7 +69,7 @@ const maxName = 4096
 // clean returns the path of a member, "." for the top. It fails if the name leads out of the archive's directory.
 func clean(name string, slash bool) (string, error) {
 	if len(name) > maxName {
-		return "", fmt.Errorf("entry %.20q… has a name of %d bytes", name, len(name))
+		return "", fmt.Errorf("archive entry %.20q… has a name of %d bytes, which is too long", name, len(name))
 	}
 	trimmed := name
 	if slash {
@@ -78,7 +78,7 @@ func clean(name string, slash bool) (string, error) {
 	cleaned := path.Clean(strings.TrimSuffix(trimmed, "/"))
 	if path.IsAbs(trimmed) || cleaned == ".." || strings.HasPrefix(cleaned, "../") || strings.Contains("/"+trimmed+"/", "/../") ||
 		strings.ContainsRune(trimmed, 0) {
-		return "", fmt.Errorf("entry %q leads out of the archive's directory", name)
+		return "", fmt.Errorf("archive entry %q leads out of the archive's directory", name)
 	}
 	return cleaned, nil
 }
@@ -118,7 +118,7 @@ func (u *unpacker) members(l layer, visit func(name string, m member, number int
 	return l.each(func(m member, _ io.Reader) error {
 		number++
 		if number == maxMembers {
-			return fmt.Errorf("archive has more than %d entries", maxMembers)
+			return fmt.Errorf("archive has more than the allowed %d entries", maxMembers)
 		}
 		name, err := clean(m.name, u.whiteouts)
 		if err != nil || name == "." {
@@ -140,7 +140,7 @@ func (u *unpacker) hardlink(top *node, m member) (*node, error) {
 	}
 	target := top.find(name)
 	if target == nil || target.mode.IsDir() {
-		return nil, fmt.Errorf("entry %q is a hard link to %q, which is not an earlier file", m.name, m.hard)
+		return nil, fmt.Errorf("archive entry %q is a hard link to %q, which is not an earlier file", m.name, m.hard)
 	}
 	linked := *target
 	return &linked, nil
@@ -166,7 +166,7 @@ func (n *node) put(name string, child *node, at int) error {
 	for _, part := range parts[:len(parts)-1] {
 		next := n.children[part]
 		if next != nil && !next.mode.IsDir() && next.layer == at {
-			return fmt.Errorf("entry %q is below %q, which is not a directory", name, part)
+			return fmt.Errorf("archive entry %q is below %q, which is not a directory", name, part)
 		}
 		if next == nil || !next.mode.IsDir() {
 			next = &node{mode: fs.ModeDir | 0o755, layer: at, children: map[string]*node{}}
@@ -257,7 +257,7 @@ func (u *unpacker) file(root *os.Root, p placed, content io.Reader) error {
 	n, err := io.Copy(f, io.LimitReader(content, MaxBytes+1-u.written))
 	u.written += n
 	if u.written > MaxBytes {
-		err = fmt.Errorf("content has more than %d bytes unpacked", int64(MaxBytes))
+		err = fmt.Errorf("archive has more than the allowed %d bytes unpacked", int64(MaxBytes))
 	}
 	return errors.Join(err, f.Chmod(p.mode|0o400), f.Close())
 }

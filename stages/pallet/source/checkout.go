@@ -65,10 +65,10 @@ func (w *writer) commit(commit *object.Commit) error {
 
 func (w *writer) entry(tree *object.Tree, name string, mode filemode.FileMode) error {
 	if !isValidName(name) {
-		return errors.New("not a valid file name")
+		return errors.New("file name in the commit is not valid")
 	}
 	if w.files++; w.files > maxFiles {
-		return fmt.Errorf("commit has more than %d files", maxFiles)
+		return fmt.Errorf("commit has more than the allowed %d files", maxFiles)
 	}
 	switch mode {
 	case filemode.Dir:
@@ -100,7 +100,7 @@ func (w *writer) symlink(tree *object.Tree, name string) error {
 		return err
 	}
 	if f.Size > maxTarget {
-		return fmt.Errorf("symlink has a target of %d bytes", f.Size)
+		return fmt.Errorf("symlink in the commit has a target of %d bytes, which is too long", f.Size)
 	}
 	target, err := f.Contents()
 	if err != nil {
@@ -115,7 +115,7 @@ func (w *writer) file(tree *object.Tree, name string, mode os.FileMode) error {
 		return err
 	}
 	if w.bytes += f.Size; w.bytes > maxBytes {
-		return fmt.Errorf("commit has more than %d bytes of files", maxBytes)
+		return fmt.Errorf("commit has more than the allowed %d bytes of files", maxBytes)
 	}
 	in, err := f.Reader()
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 const DefaultStallTimeout = time.Minute
 
 // errOffline is returned for what would have to be fetched.
-var errOffline = errors.New("not in the cache, and --offline forbids to fetch it")
+var errOffline = errors.New("repository is not in the cache, and --offline forbids to fetch it")
 
 // fetch updates the repository in a directory. The repository does not store the URL, which may contain a password.
 func (s Source) fetch(ctx context.Context, repo *git.Repository, dir, path string) error {

@@ -27,7 +27,7 @@ func find(repo *git.Repository, query string) (plumbing.Hash, error) {
 	if regexp.MustCompile(`^[0-9a-f]{4,40}$`).MatchString(query) {
 		return findCommit(repo, query)
 	}
-	return plumbing.ZeroHash, errors.New("no such tag or branch")
+	return plumbing.ZeroHash, errors.New("repository has no such tag or branch")
 }
 
 // findCommit returns the only commit whose hash begins with a prefix.
@@ -47,9 +47,9 @@ func findCommit(repo *git.Repository, prefix string) (plumbing.Hash, error) {
 	case err != nil:
 		return plumbing.ZeroHash, err
 	case len(found) == 0:
-		return plumbing.ZeroHash, errors.New("no such tag, branch or commit")
+		return plumbing.ZeroHash, errors.New("repository has no such tag, branch or commit")
 	case len(found) > 1:
-		return plumbing.ZeroHash, fmt.Errorf("%d commits begin with it: give more digits", len(found))
+		return plumbing.ZeroHash, fmt.Errorf("%d commits begin with these digits: give more", len(found))
 	}
 	return found[0], nil
 }

@@ -101,7 +101,7 @@ func TestHTTPS(t *testing.T) {
 	u.tag("v1.1.0", u.commit("-- c --\nc\n"))
 	src := from(t, s.URL)
 	_, err := src.Find(t.Context(), base+"@v9")
-	require.EqualError(t, err, `find "v9" in example.org/base: no such tag or branch`)
+	require.EqualError(t, err, `find "v9" in example.org/base: repository has no such tag or branch`)
 	second := u.commit("-- c --\nd\n")
 	r, err := src.Find(t.Context(), base+"@"+second[:10])
 	require.NoError(t, err, "later commits are fetched")

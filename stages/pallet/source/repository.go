@@ -46,7 +46,7 @@ func (s Source) open(ctx context.Context, path string) (repo *git.Repository, fr
 	if dir, ok := localDir(place); ok {
 		repo, err := openLocal(dir)
 		if err != nil {
-			return nil, false, fmt.Errorf("open %s: %s: %w", path, redacted(place), err)
+			return nil, false, fmt.Errorf("open repository %s at %s: %w", path, redacted(place), err)
 		}
 		return repo, true, nil
 	}
@@ -56,7 +56,7 @@ func (s Source) open(ctx context.Context, path string) (repo *git.Repository, fr
 		return repo, false, nil
 	}
 	if !errors.Is(err, git.ErrRepositoryNotExists) {
-		return nil, false, fmt.Errorf("open %s: %s: %w", path, dir, err)
+		return nil, false, fmt.Errorf("open repository %s at %s: %w", path, dir, err)
 	}
 	repo, err = s.clone(ctx, path, dir)
 	return repo, true, err

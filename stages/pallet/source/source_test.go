@@ -100,10 +100,10 @@ func TestFind(t *testing.T) {
 	require.Equal(t, fourth, found("master").Commit)
 
 	for query, message := range map[string]string{
-		"main":      `find "main" in example.org/base: no such tag or branch`,
-		"0123456":   `find "0123456" in example.org/base: no such tag, branch or commit`,
+		"main":      `find "main" in example.org/base: repository has no such tag or branch`,
+		"0123456":   `find "0123456" in example.org/base: repository has no such tag, branch or commit`,
 		"":          `"example.org/base@" is not of the form PATH@QUERY, such as github.com/PlanktoScope/pallet-standard@v2024.0.0, where the query is a branch, a tag or the beginning of a commit`,
-		"../../etc": `find "../../etc" in example.org/base: no such tag or branch`,
+		"../../etc": `find "../../etc" in example.org/base: repository has no such tag or branch`,
 	} {
 		_, err := s.Find(t.Context(), base+"@"+query)
 		require.EqualError(t, err, message)
@@ -111,7 +111,7 @@ func TestFind(t *testing.T) {
 	_, err := s.Find(t.Context(), "example.com/../etc@x")
 	require.ErrorContains(t, err, "is not of the form PATH@QUERY")
 	_, err = s.Find(t.Context(), "example.com/other@x")
-	require.EqualError(t, err, "fetch example.com/other: not in the cache, and --offline forbids to fetch it")
+	require.EqualError(t, err, "fetch example.com/other: repository is not in the cache, and --offline forbids to fetch it")
 }
 
 func TestResolve(t *testing.T) {

@@ -115,7 +115,7 @@ func TestDamagedLayerIsFetchedAgain(t *testing.T) {
 	name := r.name
 	require.Equal(t, []string{fmt.Sprintf("image %s is damaged: layer %s: data/file has 0 bytes, want 4000", name, r.layers[1])}, problems)
 	_, err = d.SetNext(t.Context(), "1", false)
-	require.ErrorContains(t, err, "stage 1 is not next: "+problems[0]+"\n(to fetch it again: pkctl stage verify 1 --repair")
+	require.ErrorContains(t, err, "stage 1 was not made next: "+problems[0]+"\n(to fetch it again: pkctl stage verify 1 --repair")
 
 	s := &service{Daemon: d.Daemon}
 	repaired, err := d.RepairImages(t.Context(), 1, s)

@@ -65,7 +65,7 @@ func (c *compiler) diskImage() error {
 	c.plan.add("boot", boot.Layer{
 		Signature: signature,
 		Config:    r.Boot.Config,
-		Cmdline:   cmdline(r),
+		Cmdline:   cmdline(r, signature),
 		Mounts:    mounts(r.Disk.Partitions),
 		Modules:   r.Boot.Modules,
 		Pkinit:    c.programs["pkinit"],

@@ -72,8 +72,11 @@ func extraPartition(name string, p recipes.Partition) (out disk.Partition, err e
 }
 
 // cmdline returns the kernel arguments of a recipe.
-func cmdline(r *recipes.Recipe) []string {
+func cmdline(r *recipes.Recipe, signature string) []string {
 	args := r.Boot.Cmdline
+	if !r.Disk.Shared {
+		args = append([]string{report.IdentityArgument + "=" + signature}, args...)
+	}
 	if r.Boot.RescuePin != "" {
 		args = append([]string{report.PinArgument + "=" + r.Boot.RescuePin}, args...)
 	}

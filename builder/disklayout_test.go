@@ -13,16 +13,19 @@ import (
 
 func TestGrowArgument(t *testing.T) {
 	r := &recipes.Recipe{Boot: recipes.Boot{Cmdline: []string{"quiet"}}}
-	require.Equal(t, []string{"quiet"}, cmdline(r))
+	require.Equal(t, []string{"pkinit.identity=5d8f1a2b", "quiet"}, cmdline(r, "5d8f1a2b"))
 	r.Disk.Grow = true
-	require.Equal(t, []string{"pkinit.grow", "quiet"}, cmdline(r))
+	require.Equal(t, []string{"pkinit.grow", "pkinit.identity=5d8f1a2b", "quiet"}, cmdline(r, "5d8f1a2b"))
 	r.Boot.RescuePin = "17"
-	require.Equal(t, []string{"pkinit.grow", "pkinit.gpio=17", "quiet"}, cmdline(r))
+	require.Equal(t, []string{"pkinit.grow", "pkinit.gpio=17", "pkinit.identity=5d8f1a2b", "quiet"}, cmdline(r, "5d8f1a2b"))
 	r.Boot.RescuePin = ""
+	r.Disk.Shared = true
+	require.Equal(t, []string{"pkinit.grow", "quiet"}, cmdline(r, "5d8f1a2b"))
+	r.Disk.Shared = false
 	r.Disk.Partitions = []recipes.Partition{{Size: "1GiB"}}
-	require.Equal(t, []string{"pkinit.grow", "quiet"}, cmdline(r))
+	require.Equal(t, []string{"pkinit.grow", "pkinit.identity=5d8f1a2b", "quiet"}, cmdline(r, "5d8f1a2b"))
 	r.Disk.Partitions = append(r.Disk.Partitions, recipes.Partition{Size: "rest"})
-	require.Equal(t, []string{"pkinit.grow=p4", "quiet"}, cmdline(r))
+	require.Equal(t, []string{"pkinit.grow=p4", "pkinit.identity=5d8f1a2b", "quiet"}, cmdline(r, "5d8f1a2b"))
 }
 
 func TestDiskLayout(t *testing.T) {

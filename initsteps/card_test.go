@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/moby/sys/mountinfo"
 
@@ -12,10 +13,11 @@ import (
 
 // card is a disk of a recorder: a partition table, a boot partition, and a root partition with a file system.
 type card struct {
-	disk  int64 // size in bytes
-	table []byte
-	boot  bool // the boot partition has a FAT32
-	whole bool // the file system lies on the disk, which has no partitions
+	disk   int64 // size in bytes
+	table  []byte
+	serial []byte // what was written as the serial number of the boot partition
+	boot   bool   // the boot partition has a FAT32
+	whole  bool   // the file system lies on the disk, which has no partitions
 
 	partition int64 // the size of the root partition that the kernel knows, in bytes
 	blocks    int64 // of the file system
@@ -94,6 +96,14 @@ func (r *recorder) ReadDevice(name string, offset int64, size int) ([]byte, erro
 func (r *recorder) WriteDevice(name string, offset int64, data []byte) error {
 	if err := r.call("write %d bytes at %d of %s", len(data), offset, name); err != nil {
 		return err
+	}
+	if name == "/dev/mmcblk0p1" {
+		r.card.serial = append(r.card.serial, data...)
+		return nil
+	}
+	if f := r.files[strings.TrimPrefix(name, "/")]; f != nil {
+		copy(f.Data[offset:], data)
+		return nil
 	}
 	r.card.table = slices.Clone(data)
 	return nil

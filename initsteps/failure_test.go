@@ -137,6 +137,7 @@ func TestFailureOfTheLastOverlayUndoesAll(t *testing.T) {
 		"verify":               report.Done,
 		"make-reserve":         report.Done,
 		"read-request":         report.Skipped,
+		"make-identity":        report.Skipped,
 		"answer-request":       report.Done,
 		"start-overlaid-units": report.Skipped,
 	}, states(b))

@@ -127,6 +127,28 @@ func (Linux) ResizeFileSystem(target string, blocks int64) error {
 	return nil
 }
 
+// setFSUUID is EXT4_IOC_SETFSUUID of the kernel's fs/ext4/ext4.h: _IOW('f', 44, struct fsuuid).
+const setFSUUID = 0x4008662c
+
+// SetUUID changes the UUID of the mounted ext4 file system at a directory.
+func (Linux) SetUUID(target string, uuid [16]byte) error {
+	arg := struct {
+		length, flags uint32
+		uuid          [16]byte
+	}{length: 16, uuid: uuid}
+	if err := ioctl(target, setFSUUID, unsafe.Pointer(&arg)); err != nil {
+		return fmt.Errorf("set the UUID of the ext4 at %s: %w", target, err)
+	}
+	return nil
+}
+
+// Random returns bytes of the kernel's random number generator.
+func (Linux) Random(n int) ([]byte, error) {
+	b := make([]byte, n)
+	_, err := unix.Getrandom(b, 0)
+	return b, err
+}
+
 // ResizeUnmounted grows the ext4 of a device to a number of blocks. It mounts the device meanwhile.
 func (l Linux) ResizeUnmounted(device string, blocks int64) (err error) {
 	dir, err := os.MkdirTemp("/run", "pkinit-grow-")

@@ -27,7 +27,7 @@ func growth(r *recorder) []string {
 	if strings.HasPrefix(r.calls[from-1], "device ") {
 		from--
 	}
-	return r.calls[:from-3] // without those of read-request
+	return r.calls[:from-4] // without those of make-identity and read-request
 }
 
 // requireGrown: the table, the kernel and the file system know the whole card.

@@ -1,6 +1,7 @@
 package initsteps_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -161,6 +162,12 @@ func (r *recorder) MountFAT(device, target string, readOnly bool) error {
 	}
 	r.mounts = append(r.mounts, &mountinfo.Info{Mountpoint: target, Root: target, FSType: "vfat", Source: device})
 	return nil
+}
+
+func (r *recorder) SetUUID(target string, _ [16]byte) error { return r.call("uuid %s", target) }
+
+func (r *recorder) Random(n int) ([]byte, error) {
+	return bytes.Repeat([]byte{0x5a}, n), r.call("random %d", n)
 }
 
 func (r *recorder) PinHeld(pin int) (bool, error) { return r.held, r.call("pin %d", pin) }

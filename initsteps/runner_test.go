@@ -90,6 +90,7 @@ func TestAll(t *testing.T) {
 	require.Equal(t, []string{
 		"read /proc/cmdline",
 		"read /proc/cmdline",
+		"read /proc/cmdline",
 		"mountinfo",
 		"read /proc/cmdline",
 		"mountinfo",
@@ -175,7 +176,7 @@ func TestAll(t *testing.T) {
 	want := map[string]report.State{
 		"grow-partition": report.Skipped, "grow-file-system": report.Skipped, "reset": report.Skipped, "revert-overrides": report.Skipped, "start-overlaid-units": report.Skipped,
 		"mark-unusable": report.Skipped, "set-aside-overrides": report.Skipped,
-		"select-stage": report.Done, "verify": report.Done, "make-reserve": report.Done, "read-request": report.Skipped, "answer-request": report.Done,
+		"select-stage": report.Done, "verify": report.Done, "make-reserve": report.Done, "read-request": report.Skipped, "make-identity": report.Skipped, "answer-request": report.Done,
 	}
 	for name := range targets {
 		want[name] = report.Done
@@ -267,7 +268,7 @@ func TestUnderSystemdAfterInitramfs(t *testing.T) {
 
 func TestOneUnknown(t *testing.T) {
 	require.EqualError(t, newBoot(device()).One("overlay-var"), "boot step overlay-var does not exist; the steps are "+
-		"grow-partition, grow-file-system, read-request, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
+		"grow-partition, grow-file-system, make-identity, read-request, reset, revert-overrides, select-stage, set-aside-overrides, overlay-sysroot, bindro-run-forklift-stages-current, "+
 		"overlay-usr, overlay-etc, bind-.local-share-forklift-stages@home-pi, mark-unusable, verify, make-reserve, answer-request, start-overlaid-units")
 }
 

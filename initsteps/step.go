@@ -29,6 +29,7 @@ func Transactions() [][]Step {
 	return [][]Step{
 		{GrowPartition{Target: "/"}},
 		{GrowFileSystem{Target: "/"}},
+		{MakeIdentity{Target: "/"}},
 		{ReadRequest{}},
 		{Reset{}},
 		{RevertOverrides{}},

@@ -16,9 +16,9 @@ import (
 // The table is made of values that can be compared, under names that are those of the services.
 func TestTransactions(t *testing.T) {
 	require.Equal(t, initsteps.Transactions(), initsteps.Transactions())
-	require.True(t, initsteps.Transactions()[5][2] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
+	require.True(t, initsteps.Transactions()[6][2] == initsteps.Step(initsteps.BindRoot{Target: "/sysroot"}))
 	require.Equal(t, []string{
-		"grow-partition", "grow-file-system", "read-request", "reset", "revert-overrides",
+		"grow-partition", "grow-file-system", "make-identity", "read-request", "reset", "revert-overrides",
 		"select-stage", "set-aside-overrides", "overlay-sysroot", "bindro-run-forklift-stages-current", "overlay-usr", "overlay-etc",
 		"bind-.local-share-forklift-stages@home-pi", "mark-unusable", "verify", "make-reserve", "answer-request", "start-overlaid-units",
 	}, names())
@@ -94,7 +94,7 @@ func TestHomeIsSkipped(t *testing.T) {
 			r := device(c.change)
 			b, err := inInitramfs(r)
 			require.NoError(t, err)
-			home := b.Steps[11]
+			home := b.Steps[12]
 			require.Equal(t, "bind-.local-share-forklift-stages@home-pi", home.Name)
 			require.Equal(t, report.Skipped, home.State)
 			require.Equal(t, c.note, home.Note)

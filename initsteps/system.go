@@ -58,6 +58,11 @@ type System interface {
 	// ResizeUnmounted grows the ext4 file system of a device, which it mounts for that time.
 	ResizeUnmounted(device string, blocks int64) error
 
+	// SetUUID changes the UUID of the mounted ext4 file system at a directory. It fails with EOPNOTSUPP or ENOTTY where the
+	// kernel or the file system does not support that.
+	SetUUID(target string, uuid [16]byte) error
+	// Random returns random bytes.
+	Random(n int) ([]byte, error)
 	// PinHeld reports whether a person keeps a GPIO pin connected to ground.
 	PinHeld(pin int) (bool, error)
 

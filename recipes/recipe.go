@@ -186,6 +186,7 @@ type Disk struct {
 	Grow      bool   `yaml:"grow" doc:"Whether the last partition grows to the size of the card in the first boot, the root file system or the one with size: rest. See docs/boot.md." default:"true"`
 	Size      string `yaml:"size" doc:"Size of the whole image, rounded down to 4MiB, such as 14GiB for cards sold as 16 GB. Default: the smallest size that holds the files and free." format:"size" pattern:"^[0-9]+(B|[KMGT]iB)?$" hint:"a size in B, KiB, MiB, GiB or TiB, such as 14GiB"`
 	Signature string `yaml:"signature" doc:"Disk signature. Default: derived from the name." pattern:"^[0-9a-f]{8}$" hint:"eight hexadecimal digits in lower case and in quotes, such as \"5e2a91c4\""`
+	Shared    bool   `yaml:"shared-identity" doc:"Whether all cards keep the identity of the image. By default the first boot gives each a disk identifier, UUID and serial number of its own. See docs/boot.md."`
 
 	Partitions []Partition `yaml:"partitions" doc:"Up to two partitions besides boot and root. See docs/image.md." merge:"append"`
 }

@@ -124,7 +124,7 @@ func (p *partition) prepare(t *tree.Tree, l Layout, size int64) (err error) {
 		}
 		p.fs, err = fat.Prepare(t, o)
 	case Ext4:
-		o := ext4.Options{UUID: p.UUID, Label: p.Label, Size: size, Now: l.Time, Align: align}
+		o := ext4.Options{UUID: p.UUID, Label: p.Label, Size: size, Now: l.Time, Align: align, ChecksumSeed: true}
 		if p.Mount == "/" {
 			o.ReservedPercent = reservedPercent
 		}

@@ -111,11 +111,11 @@ func (b *boot) report(err error) {
 
 // waitForRoot returns the device of the root file system when it appears, or an error after rootTimeout.
 func (b *boot) waitForRoot() (string, error) {
-	devices := Devices{Sys: "/sys/class/block", Dev: "/dev"}
+	devices := Devices{Sys: "/sys/class/block", Dev: "/dev", Prefer: firmwareDevice(bootMode)}
 	start, wait := time.Now(), newRootWait()
 	for {
 		device, err := devices.Find(b.cmdline.Root)
-		if err == nil {
+		if err == nil && (devices.Preferred(device) || time.Since(start) > preferredWait) {
 			b.Print(fmt.Sprintf("root %s is %s", b.cmdline.Root, device))
 			return device, nil
 		}
@@ -123,7 +123,7 @@ func (b *boot) waitForRoot() (string, error) {
 		if stop {
 			return "", err
 		}
-		if report {
+		if report && err != nil {
 			b.Print(fmt.Sprintf("waiting for the root file system: %v", err))
 		}
 		b.report(b.watchdog.keepAlive())

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/initsteps"
 )
 
 const sector = 512
@@ -21,6 +23,19 @@ func PartUUID(disk io.ReaderAt, partition int) string {
 		return gptPartUUID(disk, partition)
 	}
 	return fmt.Sprintf("%08x-%02x", binary.LittleEndian.Uint32(mbr[440:]), partition)
+}
+
+// previousPartUUID is PartUUID with the identity that the disk had before, while that is being changed; "" at other times.
+func previousPartUUID(disk io.ReaderAt, partition int) string {
+	mbr := make([]byte, sector)
+	if _, err := disk.ReadAt(mbr, 0); err != nil {
+		return ""
+	}
+	id, ok := initsteps.PreviousID(mbr)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%08x-%02x", id, partition)
 }
 
 // gptPartUUID: the header in sector 1 says where the entries are and how long each is.

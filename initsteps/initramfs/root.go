@@ -1,6 +1,7 @@
 package initramfs
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,8 @@ import (
 type Devices struct {
 	Sys string // its directory of block devices, /sys/class/block
 	Dev string // its directory of device nodes, /dev
+	// Prefer begins the names of devices of the kind that the firmware started from, such as mmcblk; "" if that is unknown.
+	Prefer string
 }
 
 // Find returns the path of the block device that the kernel argument root= names, such as PARTUUID=…. If there is none,
@@ -25,12 +28,20 @@ func (d Devices) Find(spec string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var names []string
+	var names, found []string
 	for _, e := range entries {
 		if d.matches(e.Name(), spec) {
-			return filepath.Join(d.Dev, e.Name()), nil
+			found = append(found, e.Name())
 		}
 		names = append(names, e.Name())
+	}
+	for _, name := range found {
+		if strings.HasPrefix(name, d.Prefer) {
+			return filepath.Join(d.Dev, name), nil
+		}
+	}
+	if len(found) > 0 {
+		return filepath.Join(d.Dev, found[0]), nil
 	}
 	if len(names) == 0 {
 		return "", fmt.Errorf("no block device matches root=%s: the machine has none", spec)
@@ -49,7 +60,11 @@ func (d Devices) matches(name, spec string) bool {
 	var is string
 	switch tag {
 	case "PARTUUID":
-		is = d.partUUID(name)
+		var previous string
+		is, previous = d.partUUID(name)
+		if previous != "" && strings.EqualFold(previous, value) {
+			return true
+		}
 	case "UUID", "LABEL":
 		uuid, label := d.ext4(name)
 		is = map[string]string{"UUID": uuid, "LABEL": label}[tag]
@@ -58,25 +73,25 @@ func (d Devices) matches(name, spec string) bool {
 }
 
 // partUUID reads the partition table of the disk on which a partition lies: its directory in sysfs is in the disk's.
-func (d Devices) partUUID(name string) string {
+func (d Devices) partUUID(name string) (uuid, previous string) {
 	number, err := os.ReadFile(filepath.Join(d.Sys, name, "partition"))
 	if err != nil {
-		return "" // a whole disk
+		return "", "" // a whole disk
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(number)))
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Join(d.Sys, name))
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	disk, err := os.Open(filepath.Join(d.Dev, filepath.Base(filepath.Dir(dir))))
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	defer disk.Close()
-	return PartUUID(disk, n)
+	return PartUUID(disk, n), previousPartUUID(disk, n)
 }
 
 func (d Devices) ext4(name string) (uuid, label string) {
@@ -86,4 +101,26 @@ func (d Devices) ext4(name string) (uuid, label string) {
 	}
 	defer f.Close()
 	return Ext4(f)
+}
+
+// Preferred reports whether a device is of the kind that the firmware started from, or that kind is unknown.
+func (d Devices) Preferred(device string) bool {
+	return strings.HasPrefix(filepath.Base(device), d.Prefer)
+}
+
+// bootModes are the kinds of devices that the firmware of a Raspberry Pi starts from, by its BOOT_ORDER digit: SD card, USB
+// mass storage of two controllers, and NVMe.
+var bootModes = map[uint32]string{1: "mmcblk", 4: "sd", 5: "sd", 6: "nvme"}
+
+// bootMode is the file with the kind of the device that the firmware started from.
+const bootMode = "/proc/device-tree/chosen/bootloader/boot-mode"
+
+// firmwareDevice returns the beginning of the names of devices of the kind that the firmware started from; "" if the file
+// does not exist, as on older models, or has another kind, such as the network.
+func firmwareDevice(file string) string {
+	data, err := os.ReadFile(file)
+	if err != nil || len(data) != 4 {
+		return ""
+	}
+	return bootModes[binary.BigEndian.Uint32(data)]
 }

@@ -4,10 +4,11 @@ import "time"
 
 // Times of waiting for the root file system.
 const (
-	pollInterval = 50 * time.Millisecond
-	firstReport  = 30 * time.Second  // until the console says what is missing
-	reportAgain  = 10 * time.Second  // until it says so again
-	rootTimeout  = 120 * time.Second // until the device reboots
+	pollInterval  = 50 * time.Millisecond
+	firstReport   = 30 * time.Second  // until the console says what is missing
+	reportAgain   = 10 * time.Second  // until it says so again
+	preferredWait = 10 * time.Second  // until a disk is taken that is not of the kind that the firmware started from
+	rootTimeout   = 120 * time.Second // until the device reboots
 )
 
 // rootWait decides when a wait for the root file system is reported, and when it ends.

@@ -166,6 +166,10 @@ func (p *plan) setFeatures(sb *superblock) {
 	if p.valueInodes {
 		sb.FeatureIncompat |= incompatEAInode
 	}
+	if p.ChecksumSeed {
+		sb.FeatureIncompat |= incompatChecksumSeed
+		sb.ChecksumSeed = p.seed
+	}
 	if p.orphanInode != 0 {
 		sb.FeatureCompat |= compatOrphanFile
 		sb.OrphanFileInum = p.orphanInode

@@ -19,6 +19,7 @@ type Options struct {
 	Align           int64     // MinSize returns a multiple of it, in bytes
 	Now             time.Time // of the file system's creation, and of entries without a time
 	ReservedPercent int       // of the blocks that only root may use
+	ChecksumSeed    bool      // the UUID of the mounted file system can be changed, since checksums do not depend on it
 	OrphanFile      bool      // adds an orphan file; needs Linux 5.15
 }
 

@@ -7,6 +7,10 @@ package report
 // its file system; followed by =p3, partition 3 of that disk. With =0, later on the line, nothing grows.
 const GrowArgument = "pkinit.grow"
 
+// IdentityArgument on the kernel's command line, followed by = and the disk identifier of the image in hexadecimal, lets a
+// disk that still has this identifier get an identity of its own.
+const IdentityArgument = "pkinit.identity"
+
 // PinArgument on the kernel's command line, followed by = and a number, is the GPIO pin that a person connects to ground
 // during the start to get the factory stage without overrides.
 const PinArgument = "pkinit.gpio"

@@ -79,8 +79,11 @@ func (c *compiler) containers() error {
 		}
 		store.Images = append(store.Images, create.Image{Name: i.name, Source: i.source, Digest: d})
 	}
+	var err error
+	if store.Bundle, err = c.pinnedBundle(); err != nil {
+		return err
+	}
 	if created {
-		var err error
 		if store.Create, err = c.createdContainers(); err != nil {
 			return err
 		}
@@ -97,11 +100,40 @@ func (c *compiler) createdContainers() (*create.Create, error) {
 	}
 	for _, p := range c.sources.pallets {
 		for _, a := range p.apps {
-			out.Apps = append(out.Apps, create.App{Name: a.Project, Compose: a.Compose()})
+			services := map[string]string{}
+			for service, image := range a.Services {
+				var err error
+				if services[service], err = lock.FullImageName(image); err != nil {
+					return nil, err
+				}
+			}
+			out.Apps = append(out.Apps, create.App{Name: a.Project, Compose: a.Compose(), Services: services})
 		}
 	}
 	if len(out.Apps) == 0 {
 		return nil, errors.New("containers.create: no staged pallet has an enabled Compose app; stage one, or remove create")
 	}
+	return out, nil
+}
+
+// pinnedBundle returns the staged bundle whose container images the build pins; nil if no app of a pallet has images.
+func (c *compiler) pinnedBundle() (*create.Bundle, error) {
+	out := &create.Bundle{Dir: factoryBundle()}
+	for _, p := range c.sources.pallets {
+		for _, a := range p.apps {
+			for _, image := range a.Images {
+				name, err := lock.FullImageName(image)
+				if err != nil {
+					return nil, err
+				}
+				out.Images = append(out.Images, name)
+			}
+		}
+	}
+	if len(out.Images) == 0 {
+		return nil, nil
+	}
+	slices.Sort(out.Images)
+	out.Images = slices.Compact(out.Images)
 	return out, nil
 }

@@ -3,6 +3,7 @@ package builder
 import (
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,13 +113,17 @@ func TestCompileCreatedContainers(t *testing.T) {
 	c.sources = gather(t, r)
 	require.NoError(t, c.containers())
 	const app = "/run/forklift/stages/current/packages/packages/web"
+	const caddy, mosquitto = "docker.io/library/caddy:2.8", "docker.io/library/eclipse-mosquitto:latest"
+	node := "ghcr.io/prometheus/node@sha256:" + strings.Repeat("0", 64)
 	require.Equal(t, &create.Create{
 		Date: c.plan.Date, Link: create.Link{Path: "/run/forklift/stages/current", Target: "/var/lib/forklift/stages/1"},
 		Apps: []create.App{{Name: "web", Compose: []string{
 			"compose", "--progress", "quiet", "--project-name", "web", "--project-directory", app, "--env-file", "/dev/null",
 			"--file", app + "/compose.yml", "--file", app + "/metrics.yml",
-		}}},
+		}, Services: map[string]string{"broker": mosquitto, "metrics": node, "web": caddy}}},
 	}, c.plan.Layers[0].Layer.(create.Layer).Create)
+	require.Equal(t, &create.Bundle{Dir: "/var/lib/forklift/stages/1", Images: []string{caddy, mosquitto, node}},
+		c.plan.Layers[0].Layer.(create.Layer).Bundle, "the build pins the images of the factory stage")
 }
 
 func TestStartOrder(t *testing.T) {

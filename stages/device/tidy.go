@@ -11,6 +11,8 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages"
+	"github.com/PlanktoScope/pkbuild/stages/docker"
+	"github.com/PlanktoScope/pkbuild/stages/docker/images"
 	"github.com/PlanktoScope/pkbuild/stages/store"
 	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
@@ -54,6 +56,9 @@ func (d Device) Tidy(ctx context.Context, space func(path string) (transfer.Spac
 			free, e := space(d.Store)
 			err = errors.Join(err, e)
 			return e == nil && free.Free < wanted(free)
+		}
+		if e := d.keepImages(ctx, s); !errors.Is(e, docker.ErrUnavailable) {
+			err = errors.Join(err, e)
 		}
 		if low() {
 			err = errors.Join(err, t.removeCaches(caches))
@@ -124,6 +129,20 @@ func (t *Tidied) delete(ctx context.Context, d Device, s *store.Store, all ...in
 		d.warn(errors.New(text))
 	}
 	return err
+}
+
+// keepImages keeps `docker image prune` from removing the images of stages.
+func (d Device) keepImages(ctx context.Context, s *store.Store) error {
+	all, err := s.Bundles()
+	if err != nil {
+		return err
+	}
+	needed, err := images.Needs(ctx, d.Store, all)
+	d.warn(err) // what cannot be read has no images to keep
+	if len(needed.Pins) == 0 {
+		return nil
+	}
+	return images.Keep(ctx, d.Docker, needed)
 }
 
 // removeCaches removes directories below home directories. It follows no symlink out of a home directory, whose owner may

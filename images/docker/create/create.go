@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/images/docker"
 	"github.com/PlanktoScope/pkbuild/layers"
@@ -27,6 +29,8 @@ type Create struct {
 	Date         time.Time `json:"date"`         // of the containers
 	Link         Link      `json:"link"`         // through which the device finds the apps
 	Apps         []App     `json:"apps"`         // in start order
+
+	pins images.Pins // of the images that start by ID on the device
 }
 
 // Link is a bind mount on the device through which the paths of Compose apps resolve at build time.
@@ -40,6 +44,23 @@ type Link struct {
 type App struct {
 	Name    string   `json:"name"`
 	Compose []string `json:"compose"` // docker arguments that select the app, as on the device
+	// Services are the image names of its services, in full. Those with a pin start by image ID, as on the device.
+	Services map[string]string `json:"services,omitempty"`
+}
+
+// pinned returns the arguments and the input of Compose that start services by image ID; none without pins.
+func (a App) pinned(pins images.Pins) (arguments []string, override []byte, err error) {
+	if len(pins.Images) == 0 {
+		return nil, nil, nil
+	}
+	ids := map[string]digest.Digest{}
+	for service, name := range a.Services {
+		if pin, found := pins.Find(name); found {
+			ids[service] = pin.ID
+		}
+	}
+	override, err = images.ComposeOverride(ids)
+	return []string{"--file", "-"}, override, err
 }
 
 // fill runs the Compose of the tree below for each app, as on the device, but against a recorder of Docker's API. It adds the
@@ -123,9 +144,14 @@ func (c Create) script() (*tree.Tree, error) {
 		quote(path.Dir(c.Link.Path)), quote(c.Link.Target), quote(c.Link.Path))
 	for _, app := range c.Apps {
 		fmt.Fprintf(&text, "echo %s\n", quote(creating+app.Name))
+		pinned, override, err := app.pinned(c.pins)
+		if err != nil {
+			return nil, err
+		}
 		// The environment is that of pkctl.
-		fmt.Fprintf(&text, "env -i PATH=\"$PATH\" HOME=/root COMPOSE_ANSI=never DOCKER_HOST=%s docker", quote("unix://"+sandbox.SocketFile))
-		for _, argument := range append(app.Compose, "up", "--no-start", "--no-build", "--pull", "never") {
+		fmt.Fprintf(&text, "printf %%s %s | env -i PATH=\"$PATH\" HOME=/root COMPOSE_ANSI=never DOCKER_HOST=%s docker",
+			quote(string(override)), quote("unix://"+sandbox.SocketFile))
+		for _, argument := range slices.Concat(app.Compose, pinned, []string{"up", "--no-start", "--no-build", "--pull", "never"}) {
 			text.WriteString(" " + quote(argument))
 		}
 		text.WriteString("\n")

@@ -6,7 +6,10 @@ package create
 import (
 	"context"
 	"errors"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -23,6 +26,14 @@ type Layer struct {
 	Platform string  `json:"platform"` // such as linux/arm64/v8
 	Images   []Image `json:"images"`
 	Create   *Create `json:"create,omitempty"`
+	Bundle   *Bundle `json:"bundle,omitempty"`
+}
+
+// Bundle is the bundle of the stage in the disk image. It gets the pins of its container images, so that the first boot
+// starts them by ID.
+type Bundle struct {
+	Dir    string   `json:"dir"`    // on the device
+	Images []string `json:"images"` // names in its compose files, in full
 }
 
 // Image is a container image to put into Docker's store, by name, source and digest.
@@ -52,8 +63,11 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 	if err != nil {
 		return nil, err
 	}
+	pins := l.pins(all)
 	if l.Create != nil {
-		if err := l.Create.fill(ctx, env, below, &store, all); err != nil {
+		created := *l.Create
+		created.pins = pins
+		if err := created.fill(ctx, env, below, &store, all); err != nil {
 			return nil, withHint(err)
 		}
 	}
@@ -65,7 +79,31 @@ func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tr
 		return nil, err
 	}
 	t := tree.New()
-	return t, t.Put(docker.Dir, data.Root)
+	if err := t.Put(docker.Dir, data.Root); err != nil || len(pins.Images) == 0 {
+		return t, err
+	}
+	text, err := pins.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return t, t.Put(path.Join(strings.TrimPrefix(l.Bundle.Dir, "/"), images.PinFile), &tree.Node{
+		Type: tree.Regular, Mode: 0o644, ModTime: env.Latest, Content: tree.Inline(string(text)),
+	})
+}
+
+// pins returns the pins of the bundle's images.
+func (l Layer) pins(all []images.Image) (pins images.Pins) {
+	for n, i := range l.Images {
+		if l.Bundle == nil || !slices.Contains(l.Bundle.Images, i.Name) {
+			continue
+		}
+		pin := images.Pin{Name: i.Name, ID: all[n].ID()}
+		if i.Source == "" {
+			pin.Digest = i.Digest
+		}
+		pins = pins.With(pin)
+	}
+	return pins
 }
 
 func (l Layer) pinned() []source.Pinned {

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/images/docker"
 	"github.com/PlanktoScope/pkbuild/internal/dockertest"
 	"github.com/PlanktoScope/pkbuild/internal/needs"
@@ -88,10 +89,10 @@ func newFixture(t *testing.T, text string) *fixture {
 	require.NoError(t, os.MkdirAll(filepath.Join(home, "current/app"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(home, "current/app/compose.yml"), []byte(text), 0o644))
 	dir := filepath.Join(home, "current/app")
-	w.app = App{"a", []string{ // as stages/apply has them
+	w.app = App{Name: "a", Compose: []string{ // as stages/apply has them
 		"compose", "--progress", "quiet", "--project-name", "a", "--project-directory", dir, "--env-file", os.DevNull,
 		"--file", filepath.Join(dir, "compose.yml"),
-	}}
+	}, Services: map[string]string{"main": "example.org/main:1", "second": "example.org/main:1", "alone": "example.org/main:1"}}
 	w.layer = Layer{
 		Platform: "linux/" + runtime.GOARCH,
 		Images:   []Image{{Name: "example.org/main:1", Source: "oci:image", Digest: writeImage(t, filepath.Join(w.env.Dir, "image"))}},
@@ -99,8 +100,26 @@ func newFixture(t *testing.T, text string) *fixture {
 			Architecture: sandbox.Host(), Date: date, Link: Link{filepath.Join(home, "current"), "/" + stage},
 			Apps: []App{w.app},
 		},
+		Bundle: &Bundle{Dir: "/" + stage, Images: []string{"example.org/main:1"}},
 	}
 	return w
+}
+
+// compose runs Compose with the app as pkctl does on the device: with the pins of the bundle.
+func (w *fixture) compose(t *testing.T, d *dockertest.Daemon, args ...string) {
+	t.Helper()
+	w.env.Scratch = t.TempDir()
+	plain := w.layer
+	plain.Create = nil
+	made, err := plain.Make(t.Context(), w.env, nil)
+	require.NoError(t, err)
+	data, err := made.ReadFile(strings.TrimPrefix(w.layer.Bundle.Dir, "/") + "/pins.json")
+	require.NoError(t, err)
+	pins, err := images.ParsePins(data)
+	require.NoError(t, err)
+	pinned, override, err := w.app.pinned(pins)
+	require.NoError(t, err)
+	d.Run(override, slices.Concat(w.app.Compose, pinned, args)...)
 }
 
 // make returns the store that the layer makes.
@@ -241,7 +260,7 @@ func TestRealDocker(t *testing.T) {
 	require.ElementsMatch(t, []string{"a-main-1 created", "another-name created", "a-alone-1 created"}, list("{{.Names}} {{.State}}"))
 	requireSame(t, w, ours)
 
-	ours.Run(nil, slices.Concat(w.app.Compose, []string{"up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", "--wait"})...)
+	w.compose(t, ours, "up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", "--wait")
 	require.Equal(t, before, list("{{.ID}} {{.Names}}"), "Compose starts the containers instead of creating others")
 	require.ElementsMatch(t, []string{"a-main-1 running", "another-name running", "a-alone-1 running"}, list("{{.Names}} {{.State}}"))
 	require.Equal(t, "healthy\n", ours.Run(nil, "inspect", "--format", "{{.State.Health.Status}}", "a-main-1"))
@@ -287,7 +306,7 @@ func requireSame(t *testing.T, w *fixture, ours *dockertest.Daemon) {
 	tree, err := plain.Make(t.Context(), w.env, nil)
 	require.NoError(t, err)
 	reference := dockertest.Start(t, dockertest.Mount(t, docker.Dir, tree.Sub(docker.Dir)))
-	reference.Run(nil, slices.Concat(w.app.Compose, []string{"create", "--no-build", "--pull", "never"})...)
+	w.compose(t, reference, "create", "--no-build", "--pull", "never")
 	for _, name := range []string{"a-main-1", "another-name", "a-alone-1"} {
 		require.Equal(t, described(t, reference, name), described(t, ours, name), name)
 	}

@@ -281,6 +281,14 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+func TestKeep(t *testing.T) {
+	d := &recorder{images: map[string]docker.Image{
+		"a:1": arm("sha256:1", "a:1"), "b:1": arm("sha256:2", "b:1", "localhost/pkctl:2"), "c:1": arm("sha256:3", "c:1"),
+	}}
+	require.NoError(t, Keep(t.Context(), d, Needed{Pins: []pkimages.Pin{{ID: "sha256:1"}, {ID: "sha256:2"}}, Names: []string{"c:1"}}))
+	require.Equal(t, []string{"tag sha256:1 localhost/pkctl:1"}, d.calls)
+}
+
 func TestRecord(t *testing.T) {
 	dir := t.TempDir()
 	r, err := ReadRecord(dir)

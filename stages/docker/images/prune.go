@@ -136,6 +136,18 @@ func (p pruner) removeKeepTags(ctx context.Context) error {
 	return err
 }
 
+// Keep gives needed images their KeepTags where they lost them, or came with the disk image.
+func Keep(ctx context.Context, d Docker, n Needed) error {
+	ids := n.ids(Record{})
+	all, err := d.Images(ctx)
+	for _, image := range all {
+		if ids[image.ID] {
+			err = errors.Join(err, keep(ctx, d, image))
+		}
+	}
+	return err
+}
+
 // inUse reports whether Docker refused a removal because of a container.
 func inUse(err error) bool {
 	return strings.Contains(err.Error(), "conflict") && strings.Contains(err.Error(), "container")

@@ -49,6 +49,7 @@ func (s Sandbox) run(ctx context.Context, out *os.File, each func(line string), 
 	var serving errgroup.Group
 	err = execute(ctx, cmd, each, func(pid int) {
 		_ = theirs.Close() // so that reading ends with the supervisor
+		giveOutput(pid, int(first))
 		p.dir = filepath.Join("/proc", strconv.Itoa(pid), "cwd")
 		serving.Go(func() error {
 			defer ours.Close() // so that the supervisor does not wait for an answer that will not come
@@ -65,6 +66,14 @@ func (s Sandbox) run(ctx context.Context, out *os.File, each func(line string), 
 		return fmt.Errorf("%s did not start as a supervisor: its main function has to call sandbox.Main", os.Args[0])
 	}
 	return err
+}
+
+// giveOutput makes the standard output and error of a process belong to a user, who can then open /dev/stdout and /dev/stderr.
+// Where that fails, scripts can still write to them as they are.
+func giveOutput(pid, user int) {
+	for fd := 1; fd <= 2; fd++ {
+		_ = os.Chown(fmt.Sprintf("/proc/%d/fd/%d", pid, fd), user, user)
+	}
 }
 
 // namespaceHint tells what to do if namespaces cannot be created.

@@ -27,7 +27,7 @@ var date = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // hostTree is a small tree of the building machine's programs, so that nothing has to be emulated.
 func hostTree(t *testing.T) *tree.Tree {
 	t.Helper()
-	files := treetest.Host(t, date, "sh", "cat", "ls", "rm", "touch", "env", "id", "mkdir", "sleep", "cp", "tty")
+	files := treetest.Host(t, date, "sh", "cat", "ls", "rm", "touch", "env", "id", "mkdir", "sleep", "cp", "tty", "script")
 	old := &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: date, Content: tree.Inline("old\n")}
 	require.NoError(t, files.Put("etc/old", old))
 	return files
@@ -49,6 +49,26 @@ func input(t *testing.T, env *layers.Env, name, content string) layers.File {
 	require.NoError(t, os.WriteFile(filepath.Join(env.Dir, name), []byte(content), 0o600))
 	sum := sha256.Sum256([]byte(content))
 	return layers.File{Path: "/" + name, Type: "file", Mode: 0o644, Source: name, SHA256: hex.EncodeToString(sum[:])}
+}
+
+// TestStandardFiles: scripts open their standard files by name, and terminals of their own.
+func TestStandardFiles(t *testing.T) {
+	env := testEnv(t)
+	var said []string
+	env.Progress = func(p layers.Progress) { said = append(said, p.Message) }
+	l := run(t, `
+echo by name >/dev/stderr
+echo appended >>/dev/stdout
+echo by number >/proc/self/fd/2
+cat </dev/stdin
+script --quiet --return --command 'tty; test -t 0 && echo a terminal >/opt/seen' /opt/typescript </dev/null
+`)
+	tree, err := l.Make(t.Context(), env, hostTree(t))
+	require.NoError(t, err)
+	require.Subset(t, said, []string{"by name", "appended", "by number", "/dev/pts/0"})
+	text, err := tree.ReadFile("opt/seen")
+	require.NoError(t, err)
+	require.Equal(t, "a terminal\n", string(text))
 }
 
 func TestRun(t *testing.T) {

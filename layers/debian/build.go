@@ -155,11 +155,11 @@ func (b *build) advise(err error) error {
 	unreachable := (*url.Error)(nil)
 	switch {
 	case errors.As(err, &unreachable):
-		return fmt.Errorf("%w: it is not in the cache, so it has to be downloaded: is the network up, and the mirror? "+
+		return fmt.Errorf("%w: the file is not in the cache, so it has to be downloaded: is the network up, and the mirror? "+
 			"PKBUILD_MIRROR or the recipe's mirror names another one", err)
 	case b.layer.Lock != nil && download.IsGone(err):
-		return fmt.Errorf("%w: it keeps newer versions only than those of the lock; lock the recipe anew, "+
-			"or use a mirror that keeps all, such as snapshot.debian.org", err)
+		return fmt.Errorf("%w: the archive no longer has the package that the lock names; lock the recipe anew, "+
+			"or use a mirror that keeps all versions, such as snapshot.debian.org", err)
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func TestMirrorWithoutWhatTheLockNames(t *testing.T) {
 	} {
 		b := &build{layer: l, env: &layers.Env{Mirror: mirror + "/debian"}, pool: testPool(t)}
 		require.EqualError(t, b.fetch(t.Context()), "download vim 2:9 (all) from "+mirror+"/debian/pool/vim.deb: "+reason+
-			": it keeps newer versions only than those of the lock; lock the recipe anew, or use a mirror that keeps all, such as snapshot.debian.org")
+			": the archive no longer has the package that the lock names; lock the recipe anew, or use a mirror that keeps all versions, such as snapshot.debian.org")
 	}
 }
 
@@ -64,7 +64,7 @@ func TestLockWithoutNetwork(t *testing.T) {
 	b := &build{layer: l, env: &layers.Env{Mirror: mirror.URL}, pool: p}
 	err := b.fetch(t.Context())
 	require.ErrorContains(t, err, "download vim 1 (all) from "+missing.URL+": Get ")
-	require.ErrorContains(t, err, "connection refused (3 attempts): it is not in the cache, so it has to be downloaded: "+
+	require.ErrorContains(t, err, "connection refused (3 attempts): the file is not in the cache, so it has to be downloaded: "+
 		"is the network up, and the mirror? PKBUILD_MIRROR or the recipe's mirror names another one")
 }
 

@@ -46,11 +46,16 @@ func reset(b *Boot, r override.Reset) error {
 			}
 		}
 	}
+	if r.HandOver {
+		if err := handOver(b); err != nil {
+			return fmt.Errorf("hand over: %w", err)
+		}
+	}
 	b.Print(fmt.Sprintf("reset to stage %d", r.Stage))
 	if !r.Containers {
 		return b.RemoveAll(overlays.StateDir, override.ResetFile)
 	}
-	data, err := override.Reset{Containers: true}.Marshal()
+	data, err := override.Reset{Containers: true, HandOver: r.HandOver}.Marshal()
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,14 @@ package initsteps_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/initsteps/internal/nstest"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
@@ -133,4 +135,41 @@ func TestResetThatWaits(t *testing.T) {
 	r.files[resetFile] = toReset(`{"version": 1, "stage": 1, "overrides": true}`).files[resetFile]
 	require.NoError(t, one(r, "reset"))
 	require.Contains(t, r.files, resetFile, "the layers of an overlay that is mounted do not change")
+}
+
+// Nothing of the owner is left, what services and users need is there, and a second owner can start.
+func TestHandOver(t *testing.T) {
+	dir := nstest.Run(t, nstest.OwnUsers)
+	if dir == "" {
+		return
+	}
+	files := owned()
+	files["var/lib/forklift/stages/forklift-stage-store.yml"] = "staged: {next: 2, history: [1, 2], names: {factory-reset: 1}}\n"
+	files["var/lib/overlays/reset.json"] = `{"version": 1, "stage": 1, "overrides": true, "containers": true, "hand_over": true}`
+	files["etc/passwd"] = "root:x:0:0::/root:/bin/sh\npi:x:0:0::/home/pi:/bin/sh\n"
+	owners := []string{
+		"home/pi/.ssh/id_ed25519", "home/pi/data/plankton.jpg", "home/ana/x", "root/.bash_history", "srv/x",
+		"var/log/journal/0123/system.journal", "var/log/mosquitto/mosquitto.log", "var/lib/mosquitto/mosquitto.db",
+		"var/lib/iwd/Lab.psk", "var/lib/systemd/random-seed", "var/lib/overlays/set-aside/1/overrides/etc/shadow",
+		"var/lib/overlays/last-boot.json", "var/lib/overlays/good.json",
+	}
+	for _, name := range owners {
+		files[name] = "the owner's"
+	}
+	write(t, dir, files)
+	nstest.Enter(t, dir)
+	b := linux(t)
+	require.NoError(t, b.One("reset"))
+	for _, name := range owners {
+		require.NoFileExists(t, "/"+name)
+	}
+	require.NoDirExists(t, "/var/lib/overlays/overrides")
+	require.DirExists(t, "/var/log/mosquitto", "its service needs the directory")
+	require.DirExists(t, "/var/lib/mosquitto")
+	i, err := os.Stat("/home/pi")
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), i.Mode().Perm())
+	require.Equal(t, "image", read(t, "/etc/shadow"))
+	require.JSONEq(t, `{"version": 1, "containers": true, "hand_over": true}`, read(t, "/var/lib/overlays/reset.json"), "Docker's part is left")
+	require.FileExists(t, "/var/lib/forklift/stages/1/forklift-bundle.yml")
 }

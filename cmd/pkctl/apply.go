@@ -57,12 +57,18 @@ func (a *applyFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	log := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
+	docker := apply.CLI{}
 	d := apply.Device{
-		Docker: apply.CLI{}, System: apply.Systemd{Stage: boot.Choice.Stage}, Store: apply.Dir(dev.Store),
+		Docker: docker, System: apply.Systemd{Stage: boot.Choice.Stage}, Store: apply.Dir(dev.Store),
 		StageDirs: []string{a.bundle, dev.Store, stages.Dir}, Bundle: a.bundle, Checks: a.checks, Suspect: dev.SuspectOverrides, Now: time.Now, Log: log,
 	}
 	limited, cancel := context.WithTimeout(cmd.Context(), a.options.Timeout)
-	err = dev.Purge(limited, func(apps []string) error { return d.Purge(limited, apps) })
+	err = dev.Purge(limited, func(apps []string, all bool) error {
+		if err := d.Purge(limited, apps); err != nil || !all {
+			return err
+		}
+		return docker.RemoveAll(limited)
+	})
 	if err != nil {
 		log(fmt.Sprintf("problem: the containers of the reset were not removed: %v", err))
 	}

@@ -17,8 +17,25 @@ const resetVersion = 1
 type Reset struct {
 	Stage      int  `json:"stage,omitempty"`      // the next stage; 0 once pkinit has done its part
 	Overrides  bool `json:"overrides,omitempty"`  // remove all overrides
+	HandOver   bool `json:"hand_over,omitempty"`  // remove all that belongs to the owner: see HandOverDirs
 	Containers bool `json:"containers,omitempty"` // remove containers, networks and volumes of stages
 }
+
+// What a hand-over removes besides overrides and containers, relative to the root file system.
+var (
+	// HandOverDirs are directories of which nothing is kept.
+	HandOverDirs = []string{"home", "root", "srv", "mnt", "media", "tmp", "var/tmp"}
+	// HandOverFiles are directories below which all files are removed: services need the directories.
+	HandOverFiles = []string{
+		"var/log", "var/spool", "var/mail", "var/backups", "var/lib/mosquitto", "var/lib/iwd", "var/lib/bluetooth",
+		"var/lib/NetworkManager", "var/lib/dhcpcd", "var/lib/sudo", "var/lib/systemd/coredump", "var/lib/systemd/timers",
+	}
+	// HandOverPaths are single files and directories.
+	HandOverPaths = []string{
+		"var/lib/systemd/random-seed", "var/lib/overlays/set-aside", "var/lib/overlays/good.json", "var/lib/overlays/ledger.json",
+		"var/lib/overlays/last-boot.json", "var/lib/overlays/next-boot.json",
+	}
+)
 
 // ParseReset parses a queued factory reset. It fails for another format version.
 func ParseReset(data []byte) (Reset, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -85,6 +86,30 @@ func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
 	}
 	_, err = c.Client.Run(ctx, append([]string{"volume", "rm", "--"}, strings.Fields(out)...)...)
 	return err
+}
+
+// RemoveAll removes all containers and volumes, also those that are no stage's. Without Docker there are none.
+func (c CLI) RemoveAll(ctx context.Context) error {
+	for _, kind := range []struct{ list, remove []string }{
+		{[]string{"ps", "--all", "--quiet", "--no-trunc"}, []string{"rm", "--force", "--volumes", "--"}},
+		{[]string{"volume", "ls", "--quiet"}, []string{"volume", "rm", "--force", "--"}},
+	} {
+		out, err := c.Client.Run(ctx, kind.list...)
+		if errors.Is(err, exec.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		names := strings.Fields(out)
+		if len(names) == 0 {
+			continue
+		}
+		if _, err := c.Client.Run(ctx, append(kind.remove, names...)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // last returns the end of a text.

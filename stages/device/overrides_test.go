@@ -168,7 +168,7 @@ func TestQueuesSurvivePowerCut(t *testing.T) {
 		"cancel reset": {queued, func(d device.Device) error { _, err := d.CancelReset(t.Context()); return err }, func(d device.Device) {
 			require.NoFileExists(t, filepath.Join(d.State, override.ResetFile))
 		}},
-		"purge": {queued, func(d device.Device) error { return d.Purge(t.Context(), func([]string) error { return nil }) }, func(d device.Device) {
+		"purge": {queued, func(d device.Device) error { return d.Purge(t.Context(), func([]string, bool) error { return nil }) }, func(d device.Device) {
 			require.NoFileExists(t, filepath.Join(d.State, override.ResetFile))
 		}},
 	} {

@@ -46,12 +46,12 @@ func (d Device) CancelReset(ctx context.Context) (queued bool, err error) {
 // Purge completes a queued factory reset with the part that needs Docker: it calls purge with the names of the Compose
 // apps of all stages, then removes the queued reset, unless another one was queued meanwhile. After an interruption it
 // is repeated.
-func (d Device) Purge(ctx context.Context, purge func(apps []string) error) error {
+func (d Device) Purge(ctx context.Context, purge func(apps []string, all bool) error) error {
 	reset, err := d.QueuedReset()
 	if err != nil || !pending(reset) {
 		return err
 	}
-	if err := purge(d.apps(ctx)); err != nil {
+	if err := purge(d.apps(ctx), reset.HandOver); err != nil {
 		return err
 	}
 	return d.changeState(context.WithoutCancel(ctx), func() error {

@@ -63,7 +63,7 @@ func TestPurge(t *testing.T) {
 		"../state/" + override.ResetFile:     `{"version": 1, "stage": 1, "containers": true}`,
 	})
 	calls := 0
-	purge := func(apps []string) error {
+	purge := func(apps []string, _ bool) error {
 		calls++
 		require.Equal(t, []string{"a"}, apps)
 		if calls == 1 {
@@ -81,7 +81,7 @@ func TestPurge(t *testing.T) {
 
 	// A reset that is queued meanwhile stays.
 	put(t, d.State, map[string]string{override.ResetFile: `{"version": 1, "containers": true}`})
-	require.NoError(t, d.Purge(t.Context(), func([]string) error {
+	require.NoError(t, d.Purge(t.Context(), func([]string, bool) error {
 		_, err := d.Reset(t.Context(), "2", override.Reset{Containers: true})
 		return err
 	}))

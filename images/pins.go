@@ -24,14 +24,14 @@ type Pins struct {
 	Images  []Pin `json:"images"` // sorted by name, each once
 }
 
-// Pin is the image that a name means.
+// Pin is the image ID that the name of a container image means for one stage.
 type Pin struct {
 	Name   string        `json:"name"`             // normalized, with a tag or a digest
 	ID     digest.Digest `json:"id"`               // of the image: the digest of its configuration
 	Digest digest.Digest `json:"digest,omitempty"` // of the manifest or index in the registry; empty if the image came in a file
 }
 
-// ParsePins parses a PinFile.
+// ParsePins parses a PinFile, which records which images a stage uses.
 func ParsePins(data []byte) (p Pins, err error) {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return Pins{}, fmt.Errorf("parse %s: %w", PinFile, err)
@@ -51,7 +51,7 @@ func ParsePins(data []byte) (p Pins, err error) {
 	return p, nil
 }
 
-// Marshal returns the content of a PinFile.
+// Marshal encodes the pins as the content of a PinFile.
 func (p Pins) Marshal() ([]byte, error) {
 	p.Version = pinVersion
 	if p.Images == nil {
@@ -61,7 +61,7 @@ func (p Pins) Marshal() ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-// Find returns the pin of a normalized name, and whether there is one.
+// Find returns the pin of an image name, which must be normalized; ok is false if there is none.
 func (p Pins) Find(name string) (Pin, bool) {
 	i := slices.IndexFunc(p.Images, func(pin Pin) bool { return pin.Name == name })
 	if i < 0 {
@@ -70,7 +70,7 @@ func (p Pins) Find(name string) (Pin, bool) {
 	return p.Images[i], true
 }
 
-// With returns the pins and further ones. A name that is pinned keeps its pin.
+// With returns the pins together with more. An image name that is pinned already keeps its pin.
 func (p Pins) With(more ...Pin) Pins {
 	all := slices.Clone(p.Images)
 	for _, pin := range more {
@@ -83,7 +83,8 @@ func (p Pins) With(more ...Pin) Pins {
 	return p
 }
 
-// ComposeOverride returns a compose file that replaces the images of services by image IDs.
+// ComposeOverride returns a compose file that makes services start by image ID instead of by image name. ids has the ID
+// for each service.
 func ComposeOverride(ids map[string]digest.Digest) ([]byte, error) {
 	type service struct {
 		Image digest.Digest `json:"image"`

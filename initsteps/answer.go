@@ -15,16 +15,17 @@ import (
 // lastBoot is the file in overlays.StateDir with the report of the latest boot.
 const lastBoot = "last-boot.json"
 
-// Answer answers pkinit.txt by pkinit-result.txt beside it: what was read, what this boot is, and what the one before was. It
-// keeps the report of this boot for the next answer.
+// Answer is the boot step that answers a request in pkinit.txt with pkinit-result.txt beside it: what was read, which
+// stage this boot uses, and what the previous boot did.
 type Answer struct{}
 
 func (Answer) String() string { return "answer-request" }
 
-// Done returns false: Do sees whether there is something to answer.
+// Done always returns false: Do itself finds out whether there is a request to answer.
 func (Answer) Done(*Boot) (bool, error) { return false, nil }
 
-// Do writes the answer, and then the report of this boot.
+// Do writes pkinit-result.txt on the boot partition, if pkinit.txt had a request, and saves the report of this boot for
+// the answer of the next one.
 func (Answer) Do(b *Boot) error {
 	var err error
 	if b.Report.Answer != nil {
@@ -46,7 +47,7 @@ func (Answer) Do(b *Boot) error {
 	return b.WriteFile(b.stateFile(lastBoot), append(data, '\n'), 0o644)
 }
 
-// Undo does nothing: the answer is true whatever happens later.
+// Undo does nothing: the answer stays true.
 func (Answer) Undo(*Boot) error { return nil }
 
 // result returns the lines of the answer.

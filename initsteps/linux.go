@@ -122,7 +122,7 @@ func (Linux) MountOverlay(m overlays.Mount) error {
 	return nil
 }
 
-// MountFAT mounts a FAT file system, on which nothing can be run.
+// MountFAT mounts a FAT file system with the options nosuid, nodev and noexec.
 func (Linux) MountFAT(device, target string, readOnly bool) error {
 	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME)
 	if readOnly {

@@ -15,17 +15,18 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/request"
 )
 
-// ReadRequest reads what a person asks of this boot: by a GPIO pin, by pkinit.txt on the boot partition, by pkctl boot
-// --next, or on the kernel's command line. If several ask for the same, the first of these counts. The two files are
-// deleted before the request has an effect, so that it holds for one boot, whatever becomes of that.
+// ReadRequest is the boot step that reads what a person requests for this boot: by a GPIO pin, by pkinit.txt on the
+// boot partition, by pkctl boot --next, or on the kernel's command line. If several contradict each other, the first of
+// these counts. It deletes the files before the request takes effect, so that it holds for one boot only.
 type ReadRequest struct{}
 
 func (ReadRequest) String() string { return "read-request" }
 
-// Done returns false: Do sees whether there is a request.
+// Done always returns false: Do itself finds out whether there is a request.
 func (ReadRequest) Done(*Boot) (bool, error) { return false, nil }
 
-// Do puts the request into the report. It does not fail: what cannot be read is a problem.
+// Do reads the request and writes it to the boot report. It does not fail: what cannot be read is reported as a
+// problem.
 func (ReadRequest) Do(b *Boot) error {
 	mounted, err := overlaid(b)
 	if err != nil {
@@ -62,7 +63,7 @@ func (ReadRequest) Do(b *Boot) error {
 	return nil
 }
 
-// Undo does nothing: a request that was read is gone.
+// Undo does nothing: the file with the request is deleted already.
 func (ReadRequest) Undo(*Boot) error { return nil }
 
 func readArguments(b *Boot) (report.Request, []string, error) {

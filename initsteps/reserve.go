@@ -12,16 +12,16 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// MakeReserve makes the reserve: directories and a file that pkinit deletes when the disk is full, so that it can record an
-// attempt and the kernel can make its work directories. An image comes with a reserve.
+// MakeReserve is the boot step that creates the reserve: directories and a file that pkinit deletes when the disk is
+// full, so that it can still record an attempt and mount overlays. An image comes with a reserve.
 type MakeReserve struct{}
 
 func (MakeReserve) String() string { return "make-reserve" }
 
-// Done returns false: Do sees whether the reserve exists.
+// Done always returns false: Do itself finds out whether the reserve is complete.
 func (MakeReserve) Done(*Boot) (bool, error) { return false, nil }
 
-// Do makes what is missing of the reserve. A full disk is a problem, not a failure, and is not made fuller.
+// Do creates the missing parts of the reserve. On a full disk it reports a problem instead and does not fail.
 func (MakeReserve) Do(b *Boot) error {
 	_, err := b.Stat(overlays.ReserveFile())
 	switch {
@@ -49,7 +49,7 @@ func (MakeReserve) Do(b *Boot) error {
 	return b.RemoveAll(overlays.StateDir, path.Base(overlays.ReserveDir()))
 }
 
-// Undo does nothing: the reserve serves the next boots, too.
+// Undo does nothing: the next boots use the reserve.
 func (MakeReserve) Undo(*Boot) error { return nil }
 
 // volatile reports whether an overlay of this boot keeps no changes.
@@ -79,22 +79,26 @@ func (b *Boot) withReserve(f func() error) error {
 	return f()
 }
 
-// Mkdir is System.Mkdir with the reserve.
+// Mkdir creates a directory as System.Mkdir does. If the disk is full, it frees pkinit's reserve (space kept for this)
+// and tries again.
 func (b *Boot) Mkdir(name string, as Info) error {
 	return b.withReserve(func() error { return b.System.Mkdir(name, as) })
 }
 
-// WriteFile is System.WriteFile with the reserve.
+// WriteFile replaces a file as System.WriteFile does. If the disk is full, it frees pkinit's reserve (space kept for
+// this) and tries again.
 func (b *Boot) WriteFile(name string, data []byte, mode fs.FileMode) error {
 	return b.withReserve(func() error { return b.System.WriteFile(name, data, mode) })
 }
 
-// Rename is System.Rename with the reserve.
+// Rename moves a file as System.Rename does. If the disk is full, it frees pkinit's reserve (space kept for this) and
+// tries again.
 func (b *Boot) Rename(from, to string) error {
 	return b.withReserve(func() error { return b.System.Rename(from, to) })
 }
 
-// MountOverlay is System.MountOverlay with the reserve: the kernel makes a directory in the workdir at each mount.
+// MountOverlay mounts an overlay as System.MountOverlay does. If the disk is full, it frees pkinit's reserve (space
+// kept for this) and tries again, since the kernel creates a directory in the workdir.
 func (b *Boot) MountOverlay(m overlays.Mount) error {
 	return b.withReserve(func() error { return b.System.MountOverlay(m) })
 }

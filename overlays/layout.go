@@ -30,10 +30,10 @@ const (
 	ReserveSize = 512 << 10 // of ReserveFile, in bytes
 )
 
-// ReserveDir returns the directory of the reserve, with directories that have numbers as names.
+// ReserveDir returns the directory of pkinit's reserve: directories and a file that it deletes when the disk is full.
 func ReserveDir() string { return path.Join(StateDir, "reserve") }
 
-// ReserveFile returns the file that keeps blocks for the reserve. It is written last.
+// ReserveFile returns the path of the file whose blocks pkinit frees when the disk is full. It is written last.
 func ReserveFile() string { return path.Join(ReserveDir(), "blocks") }
 
 // Source returns the source, such as pkinit:/usr, that mountinfo shows for pkinit's overlay on a directory such as usr.

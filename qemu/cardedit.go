@@ -19,7 +19,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
-// OpenCard returns the editor of a card in a file.
+// OpenCard returns the means to change the files of an SD card in an image file.
 func OpenCard(file string) scenario.Card { return cardEditor{file} }
 
 // cardEditor changes a card with e2fsprogs, mtools and dosfstools: a scenario.Card.
@@ -227,8 +227,8 @@ func RecoverCard(file string) error {
 	return errors.Join(root, c.withPartition(1, false, checkFAT))
 }
 
-// CopyDir copies a directory of a card's root file system, with its name, into a directory of the host. As root it also
-// copies owners.
+// CopyDir copies a directory from the root file system of a card, a disk image, into a directory of the host. Owners
+// are kept if this process is root.
 func CopyDir(file, dir, into string) error {
 	return cardEditor{file}.withPartition(2, false, func(root string) error {
 		out, err := tool("debugfs", []int{0}, "-R", fmt.Sprintf("rdump \"%s\" \"%s\"", dir, into), root)

@@ -25,8 +25,8 @@ import (
 //go:embed container.sh
 var containerScript string
 
-// Container is a card, and a container that systemd-nspawn boots from its root file system: a scenario.Device. It has no
-// firmware, kernel, clock, watchdog or USB of its own. It needs root.
+// Container is an emulated device that systemd-nspawn boots from the root file system of a card, instead of QEMU; it
+// implements scenario.Device. It has no firmware, kernel, clock, watchdog or USB of its own, and needs root.
 type Container struct {
 	o       DeviceOptions
 	dir     string
@@ -43,7 +43,7 @@ type Container struct {
 	last    string
 }
 
-// NewContainer flashes an image on a new card.
+// NewContainer copies a disk image to a new virtual SD card and returns a container with it, stopped.
 func NewContainer(o DeviceOptions) (*Container, error) {
 	if o.Console == nil {
 		o.Console = io.Discard
@@ -66,7 +66,7 @@ func NewContainer(o DeviceOptions) (*Container, error) {
 	return c, errors.Join(os.MkdirAll(dir, 0o777), copyCard(o.Image, c.card, max(o.Card, info.Size())))
 }
 
-// Start implements scenario.Device.
+// Start boots the container.
 func (c *Container) Start(ctx context.Context, start scenario.Start) (err error) {
 	if !start.Clock.IsZero() || start.USB || start.Watchdog || start.WriteLog {
 		return errors.New("machine container has no clock, USB, watchdog or log of writes")
@@ -141,7 +141,7 @@ func (c *Container) launch(cmd *exec.Cmd, log io.Closer) error {
 	return nil
 }
 
-// Ready implements scenario.Device. It waits for basic.target: before it, systemd may not answer.
+// Ready waits, at most for limit, until systemd reaches basic.target, before which it may not answer.
 func (c *Container) Ready(ctx context.Context, limit time.Duration) error {
 	if c.cmd == nil {
 		return errOff
@@ -169,7 +169,7 @@ var agentEnv = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
 
-// Run implements scenario.Device.
+// Run executes a shell script in the container as root and returns its output and exit code.
 func (c *Container) Run(ctx context.Context, script string, limit time.Duration) (Output, error) {
 	if c.cmd == nil {
 		return Output{}, errOff
@@ -243,7 +243,7 @@ func statusField(pid int, name string) []string {
 	return nil
 }
 
-// Inspect implements scenario.Device.
+// Inspect waits until systemd has started everything, and returns the system's defects and boot report.
 func (c *Container) Inspect(ctx context.Context) (*scenario.State, error) {
 	if c.cmd == nil {
 		return nil, errOff
@@ -256,7 +256,7 @@ func (c *Container) Inspect(ctx context.Context) (*scenario.State, error) {
 	return &scenario.State{Defects: Judge(r), Report: r.Report, NoReport: r.NoReport, Phases: map[string]float64{}}, nil
 }
 
-// Dial implements scenario.Device.
+// Dial connects to a TCP port of the container.
 func (c *Container) Dial(ctx context.Context, port int) (net.Conn, error) {
 	if c.cmd == nil {
 		return nil, errOff
@@ -264,7 +264,7 @@ func (c *Container) Dial(ctx context.Context, port int) (net.Conn, error) {
 	return c.network.dial(ctx, port)
 }
 
-// Console implements scenario.Device.
+// Console returns the output of the container's console since its start.
 func (c *Container) Console() string {
 	if c.console == nil {
 		return ""
@@ -272,7 +272,7 @@ func (c *Container) Console() string {
 	return c.console.all()
 }
 
-// Elapsed implements scenario.Device.
+// Elapsed returns the time since the container was started.
 func (c *Container) Elapsed() time.Duration {
 	if c.cmd == nil {
 		return 0
@@ -280,7 +280,7 @@ func (c *Container) Elapsed() time.Duration {
 	return max(1, time.Since(c.start))
 }
 
-// Sleep implements scenario.Device.
+// Sleep waits for a time, or until the container stops.
 func (c *Container) Sleep(ctx context.Context, d time.Duration) error {
 	if c.cmd == nil {
 		return errOff
@@ -298,7 +298,7 @@ func (c *Container) Sleep(ctx context.Context, d time.Duration) error {
 // rebootCode is the exit code of systemd-nspawn after a restart of a container that it was not to restart itself.
 const rebootCode = 133
 
-// Ended implements scenario.Device.
+// Ended waits, at most for limit, until the container stops by itself, and returns the reason.
 func (c *Container) Ended(ctx context.Context, limit time.Duration) (string, error) {
 	if c.cmd == nil {
 		return "", errOff
@@ -321,7 +321,7 @@ func (c *Container) Ended(ctx context.Context, limit time.Duration) (string, err
 	return "", errors.Join(fmt.Errorf("systemd-nspawn: exit code %d", code), err)
 }
 
-// PowerOff implements scenario.Device.
+// PowerOff shuts the container down and waits, at most for limit, until it has ended.
 func (c *Container) PowerOff(ctx context.Context, limit time.Duration) error {
 	if _, err := c.Run(ctx, "systemctl --no-block poweroff", time.Minute); err != nil && !errors.Is(err, errEnded) {
 		return err
@@ -339,7 +339,7 @@ const (
 	noLogFlush   = 2
 )
 
-// Cut implements scenario.Device. The root file system stops first, so that what was not synced is lost.
+// Cut stops the container like a power cut. Its root file system is stopped first, so that unsynced data are lost.
 func (c *Container) Cut(_ context.Context, lost bool, _ int) error {
 	switch {
 	case c.cmd == nil:
@@ -369,10 +369,10 @@ func (c *Container) kill() error {
 	return c.off()
 }
 
-// Plug implements scenario.Device.
+// Plug fails: a container has no USB.
 func (c *Container) Plug(context.Context, *scenario.Stick) error { return errNoUSB }
 
-// Unplug implements scenario.Device.
+// Unplug fails: a container has no USB.
 func (c *Container) Unplug(context.Context, string) error { return errNoUSB }
 
 var errNoUSB = errors.New("machine container has no USB")
@@ -384,17 +384,17 @@ func (c *Container) off() error {
 	return errors.Join(c.network.close(), removeCgroup(c.cgroup), released(c.card))
 }
 
-// Card implements scenario.Device.
+// Card returns the means to change the card's files while the container is stopped.
 func (c *Container) Card() scenario.Card { return cardEditor{c.card} }
 
-// Describe implements scenario.Device.
+// Describe returns what helps to find out why a scenario failed: the command line and the end of the console.
 func (c *Container) Describe() string {
 	console := strings.Split(strings.TrimSpace(c.Console()), "\n")
 	console = console[max(0, len(console)-tailLines):]
 	return fmt.Sprintf("machine: container, systemd-nspawn on the card in %s\nconsole:\n%s", c.dir, strings.Join(console, "\n"))
 }
 
-// Close implements scenario.Device.
+// Close stops the container and removes its files unless keep is set.
 func (c *Container) Close(keep bool) error {
 	if c.cmd != nil {
 		if err := c.kill(); err != nil {

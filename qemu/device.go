@@ -360,7 +360,7 @@ func (d *Device) off() error {
 	return errors.Join(err, os.Rename(d.disk, d.card))
 }
 
-// Logged returns the number of the last boot, from 1, and how many entries its log of writes has now.
+// Logged returns the number of the last boot, from 1, and the number of entries in its log of disk writes so far.
 func (d *Device) Logged() (boot, entries int, err error) {
 	if d.boots == 0 || d.vm == nil {
 		return d.boots, 0, nil

@@ -122,12 +122,13 @@ func settle(ctx context.Context, g guest, a answers, limit time.Duration) (err e
 	return err
 }
 
-// Run implements guest. The guest ends the script after the limit by its own clock.
+// Run executes a shell script in the guest as root and returns its output. The guest ends it after limit, measured by
+// its own clock.
 func (vm *VM) Run(ctx context.Context, script string, limit time.Duration) (Output, error) {
 	return vm.agent.run(ctx, script, limit)
 }
 
-// Elapsed implements guest.
+// Elapsed returns how long the virtual machine has run, without the time in which the host gave it no processor.
 func (vm *VM) Elapsed() time.Duration { return vm.watch.elapsed() }
 
 // timedOut is the exit code of timeout(1).

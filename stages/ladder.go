@@ -46,7 +46,7 @@ var rungNames = [...]string{
 
 func (r Rung) String() string { return rungNames[r] }
 
-// Text returns what a boot on the rung leaves out; "" on the lowest rung.
+// Text describes what a boot leaves out, such as "without overrides"; "" if it leaves out nothing.
 func (r Rung) Text() string {
 	if r == AllOverrides {
 		return ""

@@ -8,8 +8,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Requested returns the choice of a stage that a person asked for: a number, report.FactoryStage or report.NoStage. It
-// fails if the stage cannot be used. The boot does not count as an attempt.
+// Requested returns the choice for a boot for which a person requested a stage: by number, report.FactoryStage or
+// report.NoStage. It fails if the stage cannot be used. The boot does not count as an attempt.
 func Requested(s Snapshot, dir fs.FS, r report.Request) (Choice, error) {
 	if r.Stage == report.NoStage {
 		return Choice{Reason: fmt.Sprintf("no stage was requested by %s", r.Source)}, nil

@@ -13,8 +13,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Host returns a small system of programs of this machine, with their libraries, for commands that run in it without
-// emulation. A program is named by its name or its path, and lies in /usr/bin.
+// Host returns a tree with programs of this machine in /usr/bin and the libraries that they need, in which commands run
+// without emulation. Each program is given by name or path.
 func Host(t *testing.T, date time.Time, programs ...string) *tree.Tree {
 	t.Helper()
 	out := tree.New()

@@ -29,8 +29,9 @@ var otherFiles = []struct {
 	{regexp.MustCompile(`(?s)^.{8}KBXf`), "is a keybox of GnuPG; export the key from it with gpg --export"},
 }
 
-// ParseKeys returns the OpenPGP public keys of a file, armored or not, in the form that apt reads: armored ones without a
-// byte order mark, carriage returns, and text around them. The error says what other files are, as a predicate.
+// ParseKeys returns the OpenPGP public keys in a file, armored or not, in the form that apt reads: without byte order
+// mark, carriage returns, and text around armor. For another file the error says what it is, as the predicate of a
+// sentence about the file.
 func ParseKeys(data []byte) ([]byte, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if start := bytes.Index(data, armorBegin); start >= 0 {

@@ -18,8 +18,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Layer is a layer of Debian packages, installed in one transaction: a base with Debian's essential packages, or packages
-// over the tree below.
+// Layer is a layer that installs Debian packages in one transaction: a base with Debian's essential packages, or
+// packages on top of the tree below.
 type Layer struct {
 	// Over is the digest of the base image that the packages are installed over, or OverLayers; "" for a Debian base.
 	Over         string `json:"over,omitempty"`
@@ -43,7 +43,7 @@ const OverLayers = "layers"
 // DefaultMirror is Debian's own archive: the default for builds, and the mirror of devices.
 const DefaultMirror = "http://ftp.debian.org/debian"
 
-// Kind implements layers.Layer.
+// Kind returns the name and version of the layer kind "debian".
 func (l Layer) Kind() layers.Kind {
 	return layers.Kind{Name: "debian", Version: 4, Code: code()}
 }
@@ -55,7 +55,7 @@ func code() string {
 	return fmt.Sprintf("%.8x", h.Sum(nil))
 }
 
-// Make implements layers.Layer.
+// Make installs the locked packages and returns the files that they add or change.
 func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
 	if err := sandbox.NeedRoot(); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (l Layer) archive(mirror string) Repository {
 	return Repository{Name: "debian", URIs: []string{mirror}, Suites: []string{l.Suite}, Components: l.Components}
 }
 
-// Held reports whether a cache has every package of the layer's lock, so that the build needs no mirror.
+// Held reports whether the cache has every package of the layer's lock, so that no mirror is needed to build it.
 func (l Layer) Held(cache string) bool {
 	if l.Lock == nil {
 		return false
@@ -90,9 +90,9 @@ func (l Layer) Held(cache string) bool {
 // counterpart returns the other architecture of building machines, which needs other tools.
 var counterpart = map[string]string{"arm64": "amd64", "amd64": "arm64"}
 
-// Resolve returns the current packages of a stack of layers, the lowest first, for building machines of all architectures.
-// Layers differ only in their packages; each can rely on those below it. below is the tree below the lowest layer; nil if
-// that is a base.
+// Resolve finds the newest packages for a stack of layers, the lowest first, and returns a lock for each. The layers
+// differ only in their lists of packages, and each builds on those before it. below is the tree under the stack; nil if
+// the lowest layer is a base.
 func Resolve(ctx context.Context, env *layers.Env, below *tree.Tree, stack ...Layer) ([]Lock, error) {
 	return resolve(ctx, env, below, counterpart[stack[0].Architecture], stack...)
 }

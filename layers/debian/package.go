@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Package is a .deb of an archive, pinned by its digest.
+// Package is one version of a Debian package, with the URL and SHA-256 of its .deb file.
 type Package struct {
 	Name         string `json:"name"`
 	Version      string `json:"version"`
@@ -21,7 +21,8 @@ type Package struct {
 
 func (p Package) String() string { return p.Name + " " + p.Version + " (" + p.Architecture + ")" }
 
-// Lock pins every .deb of a tree and of its tools. Both lists are in alphabetical order.
+// Lock lists the exact package files of a layer, and of the tools that its build needs. Both lists are in alphabetical
+// order.
 type Lock struct {
 	Packages []Package `json:"packages"` // what is installed
 	Tools    []Package `json:"tools"`    // of the building machine's architecture: they leave no trace in the tree

@@ -12,7 +12,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// Repository is a package source; its fields are those of sources.list(5) in deb822 style.
+// Repository is a Debian package repository. Its fields are those of sources.list(5) in deb822 style.
 type Repository struct {
 	Name       string   `json:"name"`
 	URIs       []string `json:"uris"`
@@ -27,7 +27,8 @@ type Repository struct {
 // Keyring is the file with the keys of Debian's archive, on Debian and Ubuntu.
 const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// Sources returns the repository as a file for /etc/apt/sources.list.d, with the keys in the file keyring.
+// Sources returns the repository in deb822 format for a file in /etc/apt/sources.list.d; keyring is the path of its
+// keys.
 func (r Repository) Sources(keyring string) string {
 	text := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\n", strings.Join(r.URIs, " "), strings.Join(r.Suites, " "))
 	if len(r.Components) > 0 {

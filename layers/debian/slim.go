@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Slim reduces a base for containers: it has only essential packages, and leaves out documentation and translations. dpkg
-// in the tree is configured to leave out these files later, too.
+// Slim makes a base smaller for containers: only essential packages, and no documentation or translations. It
+// configures dpkg in the tree to leave these out later, too.
 type Slim struct {
 	Docs    bool     `json:"docs,omitempty"`    // documentation is kept; licences are in any case
 	Locales []string `json:"locales,omitempty"` // whose translations are kept

@@ -25,7 +25,7 @@ type header struct {
 	Magic, Size, Struct, Strings, Reserved, Version, Compatible, BootCPU, StringsSize, StructSize uint32
 }
 
-// Parse reads a flattened device tree. It fails where the data are no tree, or lead out of themselves.
+// Parse decodes a flattened device tree (a .dtb or .dtbo file). It fails if the data are damaged or not one.
 func Parse(data []byte) (*Tree, error) {
 	var h header
 	if err := binary.Read(bytes.NewReader(data), binary.BigEndian, &h); err != nil || h.Magic != magic {
@@ -169,7 +169,7 @@ func (p *parser) property() (Property, error) {
 	return Property{string(name), bytes.Clone(value)}, err
 }
 
-// Bytes returns the tree as a flattened device tree.
+// Bytes encodes the tree as a flattened device tree (a .dtb file).
 func (t *Tree) Bytes() []byte {
 	var reserved []byte
 	for _, r := range append(t.Reserved[:len(t.Reserved):len(t.Reserved)], Reservation{}) {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Tree is a device tree.
+// Tree is a device tree: the description of a board's hardware that the firmware passes to the kernel.
 type Tree struct {
 	Root     *Node
 	Reserved []Reservation // of memory
@@ -18,14 +18,14 @@ type Tree struct {
 // Reservation is a region of memory that the kernel must not use, in bytes.
 type Reservation struct{ Address, Size uint64 }
 
-// Node is a node of a tree.
+// Node is a node of a device tree: its name, properties and children.
 type Node struct {
 	Name       string // with the unit address
 	Properties []Property
 	Children   []*Node
 }
 
-// Property is a property of a node.
+// Property is a named value of a node in a device tree, as raw bytes.
 type Property struct {
 	Name  string
 	Value []byte

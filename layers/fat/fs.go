@@ -10,7 +10,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// FS returns the files of a tree with names matched case-insensitively, as FAT does.
+// FS returns an fs.FS of the files of a tree. Names are matched case-insensitively, as on FAT.
 func FS(t *tree.Tree) fs.FS { return treeFS{t.Root} }
 
 type treeFS struct{ root *tree.Node }

@@ -18,7 +18,7 @@ type Board struct {
 	Upstream []string // device trees as kernel.org's kernels name them, likewise
 }
 
-// Family is a generation of boards that share the files of the firmware.
+// Family is a generation of Raspberry Pi boards that share the files of the firmware.
 type Family string
 
 // The families.
@@ -28,7 +28,7 @@ const (
 	Pi5 Family = "pi5" // BCM2712
 )
 
-// Boards returns the models that have 64-bit processors, from Pi 3 to Pi 5.
+// Boards returns the supported Raspberry Pi models, those with 64-bit processors: Pi 3 to Pi 5.
 func Boards() []Board {
 	return []Board{
 		{"pi3", "Raspberry Pi 3 Model B", Pi3, []string{"pi3"}, 0x08,
@@ -72,7 +72,7 @@ func Names() []string {
 	return names
 }
 
-// Named returns the board of a name. It fails for other names, with those that there are.
+// Named returns the board with a name, such as pi4. For an unknown name the error lists the known ones.
 func Named(name string) (Board, error) {
 	boards := Boards()
 	i := slices.IndexFunc(boards, func(b Board) bool { return b.Name == name })

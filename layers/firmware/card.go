@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Partition is a partition of a card.
+// Partition is one partition of an SD card, with its number and files.
 type Partition struct {
 	Number int
 	GPT    bool

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Choice holds what a board loads from a boot partition, or why it does not start.
+// Choice is what a board's firmware loads from a boot partition (kernel, initramfs, device tree, command line), or the
+// reason why the board does not start.
 type Choice struct {
 	Board       string    `json:"board"`
 	Outcome     Outcome   `json:"outcome"`
@@ -27,7 +28,7 @@ type Choice struct {
 	Problem     string    `json:"problem,omitempty"`  // why the board does not start
 }
 
-// Outcome says how far the firmware gets.
+// Outcome says how far the firmware of a board gets: whether it starts a kernel, and if not, at which step it stops.
 type Outcome string
 
 // The outcomes.
@@ -41,7 +42,7 @@ const (
 // builtinCmdline is the command line of the firmware itself.
 const builtinCmdline = "root=/dev/mmcblk0p2 rootfstype=ext4 rootwait"
 
-// Err returns the problem as an error that names the board, or nil if the board starts.
+// Err returns the reason why the board does not start, as an error that names the board; nil if it starts.
 func (c Choice) Err() error {
 	if c.Problem == "" {
 		return nil

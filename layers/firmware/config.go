@@ -31,7 +31,7 @@ type config struct {
 	warnings []string
 }
 
-// Overlay is a device tree overlay with its parameters.
+// Overlay is a device tree overlay that config.txt loads, with its parameters.
 type Overlay struct {
 	File       string   `json:"file"`
 	Parameters []string `json:"parameters,omitempty"` // such as speed=5000; one without a value is switched on

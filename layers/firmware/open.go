@@ -14,7 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/fat"
 )
 
-// Card is an open disk image, as a board sees it on a card.
+// Card is an open disk image with its partitions, as the firmware of a Raspberry Pi sees an SD card.
 type Card struct {
 	Partitions []Partition // in the order of their numbers
 	disk       *disk.Disk
@@ -38,7 +38,7 @@ func OpenCard(ctx context.Context, image string) (*Card, error) {
 	return c, nil
 }
 
-// Close closes the image.
+// Close closes the disk image.
 func (c *Card) Close() error { return c.disk.Close() }
 
 func (c *Card) read(ctx context.Context) error {

@@ -10,7 +10,8 @@ import (
 // boardsComment begins the line of config.txt that names the boards for which an image was built.
 const boardsComment = "# boards: "
 
-// BoardsComment returns the line of config.txt, without its end, that names the boards for which an image was built.
+// BoardsComment returns the comment line for config.txt that names the boards for which an image is built, without a
+// line break. Wanted reads it.
 func BoardsComment(names []string) string { return boardsComment + strings.Join(names, " ") }
 
 // Wanted returns the boards for which an image was built, according to the comment in its config.txt; Pi 3, 4 and 5 if there

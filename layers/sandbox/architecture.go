@@ -5,7 +5,7 @@ import (
 	"runtime"
 )
 
-// Host returns Debian's name of the building machine's architecture.
+// Host returns Debian's name of the building machine's architecture, such as amd64.
 func Host() string {
 	if runtime.GOARCH == "arm" {
 		return "armhf"

@@ -19,8 +19,8 @@ import (
 // Version is part of the keys of layers that sandboxes make: it changes whenever what a command finds or may do does.
 const Version = 2
 
-// Sandbox runs commands in a tree with tools laid over it, apart from the building machine's processes, mounts and
-// environment, without a terminal, and without a network unless one is asked for.
+// Sandbox runs commands in a tree of files, with tools of the building machine overlaid, and separated from the
+// machine's processes, mounts and environment. Commands have no terminal, and a network only if it is asked for.
 type Sandbox struct {
 	Dir          string // scratch directory of its own, absolute
 	Architecture string // of the tree
@@ -85,7 +85,7 @@ func (s Sandbox) job(args []string) job {
 // ErrRoot is that scripts cannot run because the user is not root, nor root of a user namespace.
 var ErrRoot = errors.New("scripts of packages need root, or to be root of a user namespace")
 
-// NeedRoot is an error for an ordinary user.
+// NeedRoot returns an error unless this process is root of the machine or of a user namespace.
 func NeedRoot() error {
 	if os.Geteuid() != 0 {
 		return ErrRoot
@@ -153,7 +153,7 @@ func (s Sandbox) memory() int64 {
 	return s.Free / 4 * 3
 }
 
-// Available is how much memory, in bytes, processes can still get without swapping, or 0 where that is not known.
+// Available returns how much memory, in bytes, processes can still get without swapping; 0 if it is not known.
 func Available() int64 {
 	text, _ := os.ReadFile("/proc/meminfo")
 	var free int64

@@ -25,8 +25,7 @@ var temporaryDirs = []string{"tmp", "run", "var/tmp", "var/lib/apt/lists", "var/
 // TemporaryFiles returns the paths of files that no layer keeps.
 func TemporaryFiles() []string { return temporaryFiles }
 
-// Tidy removes from a tree, or from the changes to one, temporary files, logs, and files that identify the building machine
-// or a single device.
+// Tidy removes temporary files, logs, and files that identify a machine or device from a tree.
 func Tidy(t *tree.Tree) {
 	for _, name := range temporaryFiles {
 		t.Remove(name)

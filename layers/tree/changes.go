@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// WriteChanges writes what makes the tree of another one, as a layer of a container: what is new or differs, with the
-// directories on the way to it, and an empty file whose name starts with .wh. for what is gone. Equal trees give equal
-// bytes; none is no error. It returns how many entries it wrote. Times after latest become latest.
+// WriteChanges writes the difference from the tree below as an OCI image layer: new and changed entries with their
+// parent directories, and an empty file with the prefix .wh. for each deleted one. It returns the number of entries;
+// equal trees have none, and give equal bytes. Times after latest are replaced by latest.
 // https://github.com/opencontainers/image-spec/blob/main/layer.md
 func (t *Tree) WriteChanges(w io.Writer, below *Tree, latest time.Time) (entries int, err error) {
 	c := changeWriter{tar: newTarWriter(w, latest), latest: latest}

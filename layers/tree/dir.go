@@ -13,10 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadDir reads what lies below a directory, and the directory itself as the root, into a new tree: owners, modes,
-// times to the nanosecond, all extended attributes that the user may see, hard links, devices, holes. Contents stay
-// where they are: a file that changes before it is read is an error then. Mounts in the directory are read like the
-// rest. Errors name the file.
+// ReadDir reads a directory of the file system into a new tree, with the directory as its root: owners, modes, times,
+// extended attributes, hard links, devices and holes. Contents stay in the files; a file that changes before it is read
+// causes an error then. Mounts below the directory are read as well. Errors name the file.
 func ReadDir(dir string) (*Tree, error) {
 	d := &dirReader{dir: dir, links: map[inodeID]*Node{}, open: &openFile{}}
 	root, err := d.node("")
@@ -177,7 +176,7 @@ func (f *dirFile) ReadAt(b []byte, at int64) (n int, err error) {
 	return n, err
 }
 
-// NextData is the next range of data that ends behind an offset; it begins at the size of the whole if there is none.
+// NextData returns the first range of data that ends after an offset. If there is none, start is the size of the file.
 func (f *dirFile) NextData(offset int64) (start, end int64, err error) {
 	err = f.with(func(file *os.File) error {
 		start, end, err = NextData(file, offset)

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ExtractOptions say for whom a tree is extracted. The zero value is for this process.
+// ExtractOptions adapt what Extract writes to a user namespace: an offset for user and group IDs, and empty files
+// instead of device nodes. The zero value changes nothing.
 type ExtractOptions struct {
 	// FirstID is added to all user and group IDs, those in ACLs and capabilities included: the ID in this process's user
 	// namespace that a user namespace below it has as 0.

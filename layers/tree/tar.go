@@ -14,14 +14,15 @@ import (
 // xattrPrefix marks an extended attribute in the PAX records of a tar, as GNU tar and containers write it.
 const xattrPrefix = "SCHILY.xattr."
 
-// Archive is what ReadTar reads: a tar that stays open, since the contents of the tree lie in it.
+// Archive is an open tar archive for ReadTar. It must stay open, since the file contents of the tree are read from it.
 type Archive interface {
 	io.ReadSeeker
 	io.ReaderAt
 }
 
-// ReadTar reads the entries of an uncompressed tar into a new tree, as docs/tar.md says in a table. Contents stay in
-// the archive. Errors name the entry. Memory is bounded by the number of entries, whatever sizes they claim.
+// ReadTar reads the entries of an uncompressed tar archive into a new tree; docs/tar.md lists what it supports.
+// Contents stay in the archive. Errors name the entry. The memory is bounded by the number of entries, whatever sizes
+// they claim.
 func ReadTar(r Archive) (*Tree, error) {
 	in, err := newTarReader(r)
 	if err != nil {
@@ -198,9 +199,9 @@ var textACLs = map[string]string{
 	"SCHILY.acl.access": "system.posix_acl_access", "SCHILY.acl.default": "system.posix_acl_default",
 }
 
-// WriteTar writes the tree as a tar in PAX format, in the order of Walk, so that equal trees give equal bytes.
-// Times after latest become latest, and implied directories are left out, as they carry no metadata. Sockets cannot be
-// told in a tar and are an error.
+// WriteTar writes the tree as a tar archive in PAX format, in the order of Walk, so that equal trees give equal bytes.
+// Times after latest are replaced by latest. Implied directories, which have no metadata, are left out. It fails for
+// sockets, which tar cannot store.
 func (t *Tree) WriteTar(w io.Writer, latest time.Time) error {
 	tw := newTarWriter(w, latest)
 	for name, n := range t.Walk() {
@@ -287,7 +288,7 @@ func header(name string, n *Node, latest time.Time) (*tar.Header, error) {
 	return h, nil
 }
 
-// FromFileMode turns the mode of Go's fs package into a Node's permission bits.
+// FromFileMode returns the permission bits of an fs.FileMode as a Node stores them, as in chmod(2).
 func FromFileMode(m fs.FileMode) uint32 {
 	mode := uint32(m.Perm())
 	for bit, unix := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {

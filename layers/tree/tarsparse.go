@@ -54,7 +54,7 @@ func (s *sparse) ReadAt(b []byte, at int64) (int, error) {
 	return n, nil
 }
 
-// NextData is the next range of data that ends behind an offset; it begins at the size of the whole if there is none.
+// NextData returns the first range of data that ends after an offset. If there is none, start is the size of the file.
 func (s *sparse) NextData(offset int64) (start, end int64, err error) {
 	for _, p := range s.from(offset) {
 		return max(p.at, offset), p.at + p.size, nil

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Type is the kind of a file system entry.
+// Type is the type of an entry in a tree, such as regular file, directory or symlink.
 type Type uint8
 
 // The types of entries. The zero value is a directory, so that a new Node can hold children.
@@ -29,14 +29,14 @@ var typeNames = [...]string{"directory", "regular file", "symlink", "character d
 
 func (t Type) String() string { return typeNames[t] }
 
-// Content says where the bytes of a regular file lie: Size bytes from Offset of a reader that stays open as long as
-// the Tree is used. A reader that is an *os.File lets a writer copy inside the kernel.
+// Content locates the bytes of a regular file: Size bytes at Offset of a reader, which must stay open as long as the
+// tree is used. If the reader is an *os.File, the kernel can copy them.
 type Content struct {
 	io.ReaderAt
 	Offset, Size int64
 }
 
-// Reader reads the content from its beginning.
+// Reader returns a reader of the file's content from its beginning.
 func (c Content) Reader() *io.SectionReader {
 	if c.Size == 0 {
 		return io.NewSectionReader(strings.NewReader(""), 0, 0)
@@ -44,12 +44,12 @@ func (c Content) Reader() *io.SectionReader {
 	return io.NewSectionReader(c.ReaderAt, c.Offset, c.Size)
 }
 
-// Inline is content that lies in memory.
+// Inline returns data in memory as the content of a file.
 func Inline[T string | []byte](data T) Content {
 	return Content{ReaderAt: strings.NewReader(string(data)), Size: int64(len(data))}
 }
 
-// Node is one inode: two names of a hard link share one Node.
+// Node is one inode of a tree: type, metadata, and content or entries. The names of a hard link share one Node.
 type Node struct {
 	Type     Type
 	Mode     uint32 // permission bits with setuid, setgid and sticky: at most 07777
@@ -74,10 +74,10 @@ type Node struct {
 	implied  bool // a directory that exists only because something lies in it: its metadata yields to any other
 }
 
-// IsWhiteout reports whether the node stands for "deleted here", as in an overlay's upperdir.
+// IsWhiteout reports whether the node is a whiteout, which deletes the file of that name in the tree below.
 func (n *Node) IsWhiteout() bool { return n.Type == Char && n.Major == 0 && n.Minor == 0 }
 
-// Children yields the names and nodes of a directory in the order of their bytes.
+// Children yields the names and nodes of a directory, in byte order of the names.
 func (n *Node) Children() iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) {
 		for _, name := range slices.Sorted(maps.Keys(n.children)) {
@@ -98,8 +98,8 @@ func (n *Node) Bare() Node {
 // Len returns the number of entries in a directory.
 func (n *Node) Len() int { return len(n.children) }
 
-// Tree is a file system in memory: the metadata of every entry, and where each content lies. Paths are relative to
-// its root and clean, without a leading slash; "." is the root.
+// Tree is a file system in memory: the metadata of every entry, and where the content of each file is. Paths are
+// relative to the root and clean, without a leading slash; "." is the root.
 type Tree struct {
 	Root    *Node
 	implied int // number of implied directories that were created
@@ -108,8 +108,8 @@ type Tree struct {
 // New returns an empty tree.
 func New() *Tree { return &Tree{Root: &Node{Mode: 0o755, implied: true}} }
 
-// Clean turns a path as archives and recipes write it ("./usr/", "/usr") into the form that a Tree uses, and refuses
-// one that leaves the root.
+// Clean converts a path as archives and recipes write it, such as "./usr/" or "/usr", to the form of paths in a Tree,
+// "usr". It fails for a path that leads out of the root.
 func Clean(name string) (string, error) {
 	if strings.ContainsRune(name, 0) {
 		return "", fmt.Errorf("path %q contains a NUL byte", name)
@@ -125,10 +125,10 @@ func Clean(name string) (string, error) {
 	return strings.TrimPrefix(path.Clean("/"+name), "/"), nil
 }
 
-// Put sets the node at a path. Parents that do not exist are implied, a parent that is a symlink to a directory of
-// the tree is followed (so that /lib/x lands in /usr/lib/x), and a parent of another type is an error. Putting a
-// directory over a directory, or over a symlink to one, keeps the children that are there; n itself has none, unless it
-// is sealed: then it takes the place of whatever is there.
+// Put adds a node at a path, and implies parents that are missing. A parent that is a symlink to a directory of the
+// tree is followed, so that lib/x becomes usr/lib/x; a parent of another type is an error. A directory put over a
+// directory, or over a symlink to one, keeps the existing entries. n has no entries itself unless it is sealed; a
+// sealed one replaces whatever is there.
 func (t *Tree) Put(name string, n *Node) error {
 	clean, err := Clean(name)
 	if err != nil {
@@ -267,8 +267,8 @@ func (t *Tree) Remove(name string) {
 	}
 }
 
-// Walk yields every entry with its path, directories before their entries, and names in byte order. The path of the root is
-// "".
+// Walk yields every entry with its path, directories before their entries, and names in byte order. The path of the
+// root is "".
 func (t *Tree) Walk() iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) { walk("", t.Root, true, yield) }
 }
@@ -301,8 +301,9 @@ func (t *Tree) Sub(name string) *Tree {
 // opaque is the attribute by which an overlay's directory hides the one below it.
 const opaque = "trusted.overlay.opaque"
 
-// Apply lays upper over t, as an overlay would: its entries replace those of t, whiteouts delete, opaque directories
-// hide, and an implied directory leaves the metadata of t's alone. A sealed directory is shared with upper.
+// Apply merges upper into t like the upper layer of an overlay: its entries replace those of t, whiteouts delete, and
+// opaque directories hide. An implied directory (one that was not put explicitly) keeps the metadata of t's. A sealed
+// directory is shared with upper.
 func (t *Tree) Apply(upper *Tree) (err error) {
 	walk("", upper.Root, false, func(name string, n *Node) bool {
 		err = t.lay(name, n)
@@ -333,7 +334,7 @@ func (t *Tree) lay(name string, n *Node) error {
 	return t.Put(name, n)
 }
 
-// Clone is a tree of its own with the same files: directories are copied, all else is shared.
+// Clone returns a copy of the tree: directories are copied, files are shared.
 func (t *Tree) Clone() *Tree { return &Tree{Root: t.Root.clone(), implied: t.implied} }
 
 func (n *Node) clone() *Node {
@@ -348,8 +349,8 @@ func (n *Node) clone() *Node {
 	return &c
 }
 
-// Cut removes the entries of a directory from t and returns them as a tree, with the directory's metadata as that of its
-// root. The directory stays in t, empty. Without such a directory Cut returns an empty tree.
+// Cut moves the entries of a directory of t into a new tree, which it returns, with the directory's metadata as its
+// root's. The directory stays in t, empty. If there is no such directory, the new tree is empty.
 func (t *Tree) Cut(name string) *Tree {
 	n := t.Get(name)
 	if n == nil || n.Type != Directory {
@@ -368,7 +369,7 @@ func (t *Tree) Dir(name string) *Node {
 	return &Node{}
 }
 
-// ReadFile reads a regular file of the tree; symlinks are followed.
+// ReadFile returns the content of a regular file of the tree. It follows symlinks.
 func (t *Tree) ReadFile(name string) ([]byte, error) {
 	_, n := t.Resolve(name)
 	if n == nil {

@@ -8,7 +8,8 @@ import (
 // ContainerMachine is the machine that is no emulator: it shares the host's kernel, clock and drive.
 const ContainerMachine = "container"
 
-// On returns the scenario for a machine in place of its own; "" keeps it. A container skips the steps that need a kernel.
+// On returns the scenario changed to run on another machine; "" keeps its own. On the machine "container" it leaves out
+// steps that need a kernel.
 func (s *Scenario) On(machine string) *Scenario {
 	if machine == "" {
 		return s
@@ -21,7 +22,7 @@ func (s *Scenario) On(machine string) *Scenario {
 	return &other
 }
 
-// NeedsMachine returns why a scenario cannot run in a container; "" if it can.
+// NeedsMachine returns the reason why the scenario needs a virtual machine and cannot run in a container; "" if it can.
 func (s *Scenario) NeedsMachine() string {
 	switch {
 	case s.Machine != "" && s.Machine != ContainerMachine:

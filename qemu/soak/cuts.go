@@ -16,7 +16,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/qemu/writelog"
 )
 
-// Cut is a power cut: the machine stops when the log has so many entries.
+// Cut is a simulated power cut: the machine stops after a number of entries in the log of disk writes.
 type Cut struct {
 	Number  int    `json:"number"` // from 1
 	Step    string `json:"step"`
@@ -24,7 +24,7 @@ type Cut struct {
 	Entries int    `json:"entries"`
 }
 
-// Outcome is what a cut left.
+// Outcome is what one power cut left on the card: the stage that would boot, lost writes, and findings.
 type Outcome struct {
 	Cut
 	Writes   writelog.Stats `json:"writes"`        // since the last flush
@@ -34,7 +34,7 @@ type Outcome struct {
 	Dir      string         `json:"dir,omitempty"` // has the card if something is wrong
 }
 
-// Options are the options of Run.
+// Options are the seed and number of power cuts that Run simulates, and how it checks the cards.
 type Options struct {
 	Seed   uint64
 	Cuts   int
@@ -46,8 +46,8 @@ type Options struct {
 	Done   func(Outcome) // receives each outcome; may be nil
 }
 
-// Points returns the cuts of a seed, in the order of the log. Each phase is as probable as the others, and within it each
-// entry; the same number of cuts gives the same cuts.
+// Points returns as many pseudo-random power cuts as cuts, in the order of the log. Equal seeds give equal cuts. Each
+// phase of the scenario is equally probable, and within a phase each entry of the log.
 func (r *Recording) Points(seed uint64, cuts int) []Cut {
 	random := rand.New(rand.NewPCG(seed, 0))
 	all := make([]Cut, cuts)
@@ -61,7 +61,8 @@ func (r *Recording) Points(seed uint64, cuts int) []Cut {
 	return all
 }
 
-// Run makes cuts and returns their outcomes by number. An error means that a cut could not be made or checked.
+// Run simulates power cuts in the recording and boots from what each leaves on the card. It returns the outcomes by
+// number; an error means that a cut could not be simulated or checked.
 func (r *Recording) Run(ctx context.Context, o Options) ([]Outcome, error) {
 	allowed, err := r.stages(o.Dir)
 	if err != nil {

@@ -20,14 +20,14 @@ import (
 	"github.com/PlanktoScope/pkbuild/qemu/writelog"
 )
 
-// Recording is the run of a scenario with the writes of all its boots, in a directory.
+// Recording is the log of all disk writes of a scenario, by boot, in a directory.
 type Recording struct {
 	Dir      string  `json:"-"`
 	Scenario string  `json:"scenario"` // name
 	Phases   []Phase `json:"phases"`
 }
 
-// Phase is one step of the scenario in one boot: the entries from First up to End of the boot's log.
+// Phase is a step of the scenario within one boot: the entries of the boot's log of disk writes from First up to End.
 type Phase struct {
 	Step  string `json:"step"` // number and kind, such as "3 stage"
 	Boot  int    `json:"boot"` // from 1
@@ -41,7 +41,7 @@ const recordingFile = "recording.json"
 // deviceDir is the directory of the recorded device, below that of the recording.
 const deviceDir = "device"
 
-// Record runs a scenario with a copy of an image, which must pass, and keeps its writes in a directory, which must not exist.
+// Record runs a scenario, which must pass, on a copy of an image, and logs all disk writes in a new directory.
 func Record(ctx context.Context, s *scenario.Scenario, image, dir string, console io.Writer) (*Recording, error) {
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("record %s: %w", s.Name, err)
@@ -120,7 +120,7 @@ func (r *Recording) finish() error {
 	return os.WriteFile(filepath.Join(r.Dir, recordingFile), append(data, '\n'), 0o666)
 }
 
-// Open reads the recording in a directory. The error is fs.ErrNotExist if there is none.
+// Open opens a recording in a directory. The error is fs.ErrNotExist if there is none.
 func Open(dir string) (*Recording, error) {
 	data, err := os.ReadFile(filepath.Join(dir, recordingFile))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Report counts outcomes.
+// Report is the number of good and bad outcomes of power cuts, by step of the scenario.
 type Report struct {
 	Seed     uint64  `json:"seed"`
 	Made     int     `json:"made"`   // cuts
@@ -24,7 +24,7 @@ type Report struct {
 	Steps    []Step  `json:"steps"`
 }
 
-// Step counts the outcomes of cuts in one step of the scenario.
+// Step is the number of outcomes of power cuts in one step of the scenario.
 type Step struct {
 	Name     string      `json:"name"`
 	Made     int         `json:"made"`
@@ -33,7 +33,7 @@ type Step struct {
 	Findings int         `json:"findings"`
 }
 
-// Summarize counts outcomes by step, in the order of the recording.
+// Summarize counts the outcomes of power cuts by step of the scenario, in the order of the recording.
 func Summarize(seed uint64, outcomes []Outcome, took time.Duration) Report {
 	r := Report{Seed: seed, Made: len(outcomes), Seconds: took.Seconds()}
 	index := map[string]int{}

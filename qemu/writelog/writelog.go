@@ -26,19 +26,19 @@ const (
 // header is an entry as it is in the log.
 type header struct{ Sector, Sectors, Flags, Length uint64 }
 
-// Entry is a write, a flush or a discard.
+// Entry is an entry of QEMU's log of disk writes: a write, a flush or a discard.
 type Entry struct {
 	header
 	offset int64 // of the data in the log
 }
 
-// Flush reports whether the disk's cache is empty after the entry.
+// Flush reports whether the entry empties the disk's write cache.
 func (e Entry) Flush() bool { return e.Flags&flagFlush != 0 }
 
 // Stats counts the writes that a power cut kept, kept in part, and lost.
 type Stats struct{ Kept, Torn, Lost int }
 
-// Create makes an empty log, a sparse file of 64 GiB.
+// Create creates an empty log of disk writes for QEMU, a sparse file of 64 GiB.
 func Create(file string) error {
 	f, err := os.Create(file)
 	if err != nil {
@@ -47,7 +47,7 @@ func Create(file string) error {
 	return errors.Join(f.Truncate(maxSize), f.Close())
 }
 
-// Read reads all entries. The log ends at the first entry that QEMU has not written.
+// Read reads all entries of a log of disk writes, up to the first one that QEMU has not written completely.
 func Read(log io.ReaderAt) ([]Entry, error) {
 	var super struct {
 		Magic, Version, Entries uint64
@@ -76,8 +76,7 @@ func Read(log io.ReaderAt) ([]Entry, error) {
 	}
 }
 
-// Synced returns how many of the entries were on the disk for certain when the last of them was written: those up to the
-// last flush.
+// Synced returns how many of the entries a power cut after the last one cannot lose: those up to the last flush.
 func Synced(entries []Entry) int {
 	for i := len(entries); i > 0; i-- {
 		if entries[i-1].Flush() {
@@ -87,7 +86,7 @@ func Synced(entries []Entry) int {
 	return 0
 }
 
-// Apply writes the data of entries to the disk.
+// Apply writes the data of log entries to the disk.
 func Apply(disk io.WriterAt, log io.ReaderAt, entries []Entry) error {
 	for _, e := range entries {
 		if err := e.apply(disk, log, e.Sectors); err != nil {
@@ -97,8 +96,8 @@ func Apply(disk io.WriterAt, log io.ReaderAt, entries []Entry) error {
 	return nil
 }
 
-// ApplySome writes what a disk keeps of entries that no flush follows: of each write all, nothing or its first sectors, at
-// random, and all of a write with FUA.
+// ApplySome writes those log entries to the disk that a power cut may leave: of each write that no flush follows all,
+// nothing or its first sectors, at random. Writes with FUA are written completely.
 func ApplySome(disk io.WriterAt, log io.ReaderAt, entries []Entry, random *rand.Rand) (Stats, error) {
 	var stats Stats
 	for _, e := range entries {
@@ -122,7 +121,8 @@ func ApplySome(disk io.WriterAt, log io.ReaderAt, entries []Entry, random *rand.
 	return stats, nil
 }
 
-// Cut applies a whole log to the disk as it was before, as a power cut after the last entry leaves it.
+// Cut changes a disk, which is as it was before the log began, to what a power cut after the last entry of the log
+// leaves.
 func Cut(disk io.WriterAt, log io.ReaderAt, random *rand.Rand) (Stats, error) {
 	entries, err := Read(log)
 	if err != nil {

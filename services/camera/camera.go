@@ -30,7 +30,7 @@ type Camera interface {
 	Close() error
 }
 
-// Still is a picture.
+// Still is one picture in full resolution, as JPEG. One of a simulated camera can also write its ground truth.
 type Still struct {
 	JPEG []byte
 
@@ -38,7 +38,7 @@ type Still struct {
 	Annotate func(dir, name string) error
 }
 
-// Settings of a camera.
+// Settings are the exposure, gain, white balance and JPEG quality of a camera.
 type Settings struct {
 	Exposure         int // µs
 	Gain             float64
@@ -48,12 +48,13 @@ type Settings struct {
 	Quality          int // of JPEG, 1 to 100
 }
 
-// DefaultSettings are those that a PlanktoScope starts with. The gain depends on the sensor.
+// DefaultSettings returns the settings with which a PlanktoScope starts, for the named sensor, on which the gain
+// depends.
 func DefaultSettings(name string) Settings {
 	return Settings{Exposure: 125, Gain: 150 / ISO(name), RedGain: 2.4, BlueGain: 1.35, Quality: 95}
 }
 
-// ISO returns the ISO speed of a sensor at a gain of 1.
+// ISO returns the ISO speed that corresponds to a gain of 1 on the named sensor.
 func ISO(name string) float64 {
 	switch name {
 	case "IMX477":
@@ -70,7 +71,7 @@ const (
 	MaxWhiteBalanceGain = 32
 )
 
-// Validate returns an error that names the first setting outside its limits.
+// Validate returns an error that names the first setting outside its limits, or nil.
 func (s Settings) Validate() error {
 	for _, v := range []struct {
 		name     string

@@ -18,14 +18,15 @@ const FrameInterval = time.Second / 25
 // previewWidth is the width of a frame in pixels.
 const previewWidth = 800
 
-// Conditions are what a simulated camera sees at a moment.
+// Conditions are what determines a simulated camera's picture at a moment: the pumped volume, the defocus and the
+// light.
 type Conditions struct {
 	Volume  float64 // mL that the pump moved since the start
 	Defocus float64 // µm from the plane of focus
 	Light   float64 // brightness of the lamp, 1 at its default
 }
 
-// Simulated draws plankton. It implements Camera.
+// Simulated is a camera that draws pictures of plankton instead of taking them. It implements Camera.
 type Simulated struct {
 	world      *plankton.World
 	preview    *plankton.World
@@ -38,7 +39,7 @@ type Simulated struct {
 	failure  error
 }
 
-// NewSimulated returns a camera that looks at a world under the conditions of each moment.
+// NewSimulated returns a simulated camera. Its pictures show the world w under the result of conditions at each moment.
 func NewSimulated(w *plankton.World, conditions func() Conditions) *Simulated {
 	s := &Simulated{world: w, preview: w, conditions: conditions}
 	if size := s.Resolution(); size.X > previewWidth {
@@ -51,7 +52,7 @@ func NewSimulated(w *plankton.World, conditions func() Conditions) *Simulated {
 // Name returns "simulated".
 func (s *Simulated) Name() string { return "simulated" }
 
-// Resolution returns the size of the world's pictures.
+// Resolution returns the width and height of the pictures in pixels.
 func (s *Simulated) Resolution() image.Point {
 	p := s.world.Params()
 	return image.Pt(p.Width, p.Height)
@@ -68,7 +69,7 @@ func (s *Simulated) Apply(settings Settings) error {
 	return nil
 }
 
-// SetFailure makes Capture fail. Nil ends that.
+// SetFailure makes Capture return an error from now on; nil makes it work again.
 func (s *Simulated) SetFailure(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

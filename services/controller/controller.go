@@ -20,7 +20,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/mqtt"
 )
 
-// Instrument is the hardware that a controller has, or models of it.
+// Instrument is the hardware that a controller works with: motors, light, bubbler, display and camera, real or
+// simulated.
 type Instrument struct {
 	Simulated   bool
 	Pump, Focus *tmc5160.Driver
@@ -30,7 +31,7 @@ type Instrument struct {
 	Display     Display       // nil if there is none
 }
 
-// Options of a Controller.
+// Options are the broker, directories and other settings of a Controller.
 type Options struct {
 	Broker       string // host:port
 	Version      mqtt.Version
@@ -47,7 +48,7 @@ type Options struct {
 	FreeSpace func(dir string) (uint64, error)
 }
 
-// Controller answers messages until its context ends.
+// Controller controls an instrument (pump, focus, light and camera) by messages over MQTT, until its context ends.
 type Controller struct {
 	options    Options
 	instrument Instrument
@@ -79,7 +80,8 @@ func (c *Controller) parts() []string {
 	return parts
 }
 
-// New connects an instrument to the broker. The controller works from Run on.
+// New returns a controller of an instrument, with a connection to the MQTT broker. It handles messages once Run is
+// called.
 func New(ctx context.Context, i Instrument, h Hardware, o Options) (*Controller, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -131,7 +133,8 @@ func (c *Controller) reconnected(connection int) {
 	c.board.again(c.parts()[connection])
 }
 
-// Run answers messages until ctx ends. Then it stops all motors, switches the light off and publishes that all parts are dead.
+// Run handles MQTT messages until ctx ends. It then stops all motors, switches the light off and publishes that the
+// controller has ended.
 func (c *Controller) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -10,7 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/dataset"
 )
 
-// Hardware is what hardware.json says about an instrument. Keys that it does not use stay in the file.
+// Hardware is the content of hardware.json: the motors, light and limits of an instrument. Unknown keys are kept in the
+// file.
 type Hardware struct {
 	StepperReverse  bool
 	StepperType     string

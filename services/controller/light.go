@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Lamp is a light or the bubbler: something with a brightness or power from 0 to 1.
+// Lamp is a light or the bubbler: a device with a brightness or power from 0 to 1.
 type Lamp interface {
 	On() error
 	Off() error

@@ -12,7 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/plankton"
 )
 
-// Machine is the computer that a controller runs on.
+// Machine is the computer on which a controller runs: its kind of hardware, camera device, and files with name and
+// settings.
 type Machine struct {
 	Kind         string // of hardware: hat, simulated or auto
 	Video        string // V4L2 device; empty: libcamera's programs, else /dev/video0
@@ -23,7 +24,7 @@ type Machine struct {
 	ConfigFile   string // config.json
 }
 
-// Open returns the instrument of the machine.
+// Open opens the hardware of the machine, or models of it, as an Instrument.
 func (m *Machine) Open(h Hardware) (Instrument, error) {
 	kind := m.Kind
 	if kind == "auto" {
@@ -59,7 +60,8 @@ func (m *Machine) Open(h Hardware) (Instrument, error) {
 // Name returns the name of the machine, or "".
 func (m *Machine) Name() string { return firstLine(m.NameFile) }
 
-// Lines returns what the display shows: the name, the addresses and, until the instrument was set up, the hotspot's password.
+// Lines returns the lines for the instrument's display: the machine's name, its addresses and, until the instrument is
+// set up, the password of its hotspot.
 func (m *Machine) Lines() []string {
 	lines := []string{m.Name()}
 	if addresses, err := net.InterfaceAddrs(); err == nil {

@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// Metrics counts what the controller does, for Prometheus.
+// Metrics counts what the controller does, and serves the counters to Prometheus.
 type Metrics struct {
 	mu     sync.Mutex
 	values map[metric]float64
@@ -76,7 +76,7 @@ func (m *Metrics) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// ServeHTTP answers /metrics.
+// ServeHTTP serves the metrics at /metrics.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/metrics" {
 		http.NotFound(w, r)

@@ -31,7 +31,7 @@ func NewPreview(c camera.Camera, log *slog.Logger, m *Metrics) *Preview {
 	return &Preview{camera: c, log: log, metrics: m, clients: map[chan []byte]bool{}}
 }
 
-// ServeHTTP answers /stream.mjpg, and redirects / to it.
+// ServeHTTP serves the preview as Motion JPEG at /stream.mjpg, and redirects / to it.
 func (p *Preview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":

@@ -21,7 +21,7 @@ type request struct {
 	action  string
 }
 
-// FieldError is a mistake in a message.
+// FieldError is the error for an invalid field of an MQTT message, with the field's name.
 type FieldError struct {
 	Field   string // such as settings.current; empty if the whole message is wrong
 	Problem string

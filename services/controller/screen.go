@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Display shows lines of text.
+// Display shows lines of text on the instrument's display.
 type Display interface {
 	Show(lines []string) error
 	Clear() error

@@ -16,8 +16,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/plankton"
 )
 
-// Simulation is an instrument of models: the same drivers as on hardware work on them. Water flows as the pump turns, the picture is
-// sharp where the focus was at the start, and bright as the light.
+// Simulation is a simulated instrument: the real drivers work on models of the chips. Water flows as the pump turns,
+// and pictures depend on the focus and the light.
 type Simulation struct {
 	Instrument
 	Bus        *bus.I2C
@@ -31,7 +31,7 @@ type Simulation struct {
 	hardware   Hardware
 }
 
-// Simulate returns the models of an instrument that looks at a world of plankton.
+// Simulate returns a simulated instrument whose camera looks at a world of plankton.
 func Simulate(h Hardware, w *plankton.World) (*Simulation, error) {
 	s := &Simulation{hardware: h, Bus: &bus.I2C{Devices: map[uint16]bus.Device{}}}
 	s.Simulated = true

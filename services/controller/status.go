@@ -8,7 +8,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/mqtt"
 )
 
-// Status is the payload of a status topic. Clients of 2024 read its texts, so these are part of the interface.
+// Status is the JSON payload that the controller publishes on a status topic. Its texts are part of the interface:
+// clients of 2024 compare them.
 type Status struct {
 	Status   string   `json:"status,omitempty"`
 	Duration *float64 `json:"duration,omitempty"` // seconds that a move takes

@@ -97,7 +97,7 @@ func isPicture(name string) bool {
 	return (ext == ".jpg" || ext == ".jpeg") && !strings.HasPrefix(name, ".")
 }
 
-// IsDone reports whether a data set was segmented.
+// IsDone reports whether a data set (a directory of pictures from one acquisition) has been segmented.
 func IsDone(dir string) (bool, error) {
 	_, err := os.Stat(filepath.Join(dir, DoneFile))
 	if errors.Is(err, fs.ErrNotExist) {

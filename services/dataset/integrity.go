@@ -17,7 +17,7 @@ import (
 // integrityHeader is the beginning of integrity.check.
 const integrityHeader = "# Checksums of a PlanktoScope data set, https://github.com/PlanktoScope/pkbuild\n# filename,size,sha1\n"
 
-// Entry is a line of integrity.check: a file that was completely written.
+// Entry is a line of a data set's integrity.check: name, size and SHA-1 of a completely written file.
 type Entry struct {
 	Name string
 	Size int64

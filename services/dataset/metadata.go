@@ -17,7 +17,7 @@ type Metadata struct {
 	values map[string]any
 }
 
-// Keys returns the keys in their order.
+// Keys returns the keys of the object in their order.
 func (m *Metadata) Keys() []string { return slices.Clone(m.keys) }
 
 // Has reports whether a key has a value other than null.

@@ -16,7 +16,8 @@ import (
 // ErrExists is returned by Create for a directory that has a data set.
 var ErrExists = errors.New("data set exists")
 
-// Writer adds pictures to a data set. What Add confirmed survives a power cut. A Writer is for one goroutine.
+// Writer adds pictures to a data set, a directory of pictures with metadata. A picture that Add has confirmed survives
+// a power cut. A Writer must not be used concurrently.
 type Writer struct {
 	dir       string
 	integrity *os.File

@@ -13,7 +13,7 @@ const boundary = "FRAME"
 // stall is how long a client may take for a picture.
 const stall = 10 * time.Second
 
-// Begin sets the headers of the answer. Pages of any origin may show the stream, and no cache keeps it.
+// Begin sends the headers of a Motion JPEG stream, which pages of any origin may show and no cache stores.
 func Begin(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
@@ -23,7 +23,8 @@ func Begin(w http.ResponseWriter) {
 	h.Set("Age", "0")
 }
 
-// Write sends a picture. It fails if the client is gone or does not take the picture within 10 seconds.
+// Write sends the next picture of a Motion JPEG stream. It fails if the client is gone or does not receive the picture
+// within 10 seconds.
 func Write(w http.ResponseWriter, jpeg []byte) error {
 	c := http.NewResponseController(w)
 	_ = c.SetWriteDeadline(time.Now().Add(stall)) // a writer without deadlines blocks

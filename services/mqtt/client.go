@@ -27,7 +27,7 @@ type Message struct {
 	Correlation   []byte
 }
 
-// Version is a version of the protocol, as in CONNECT packets.
+// Version is a version of the MQTT protocol, as the number in CONNECT packets.
 type Version byte
 
 // Versions of the protocol. The zero Version means V5.
@@ -36,7 +36,7 @@ const (
 	V5   Version = 5
 )
 
-// ParseVersion returns the Version with the name "5" or "3.1.1".
+// ParseVersion parses a version of the MQTT protocol: "5" or "3.1.1".
 func ParseVersion(name string) (Version, error) {
 	switch name {
 	case "5":
@@ -47,7 +47,8 @@ func ParseVersion(name string) (Version, error) {
 	return 0, fmt.Errorf("MQTT version is %q, want 5 or 3.1.1", name)
 }
 
-// Options of a Client. The functions are called from the client's own goroutines and must not block for long.
+// Options are the address of the MQTT broker, subscriptions, last will and callbacks of a Client. The callbacks run in
+// goroutines of the client and must not block for long.
 type Options struct {
 	Broker    string // host:port
 	ClientID  string
@@ -81,7 +82,7 @@ type transport interface {
 	close(ctx context.Context) error
 }
 
-// Client is a connection to a broker that is made again when it is lost.
+// Client is a connection to an MQTT broker, which is restored whenever it is lost.
 type Client struct {
 	options    Options
 	transports []transport // the first one publishes and subscribes, the others only hold wills
@@ -159,8 +160,8 @@ func (c *Client) Publish(m Message) {
 	c.wake()
 }
 
-// Respond publishes an answer to a request on its response topic, with its correlation data. A message without a response topic is
-// no request and gets no answer.
+// Respond publishes a response to a request, on the request's response topic and with its correlation data. It does
+// nothing if the message has no response topic.
 func (c *Client) Respond(request Message, payload []byte) {
 	if request.ResponseTopic == "" {
 		return
@@ -168,7 +169,7 @@ func (c *Client) Respond(request Message, payload []byte) {
 	c.Publish(Message{Topic: request.ResponseTopic, Payload: payload, QoS: 1, Correlation: request.Correlation})
 }
 
-// Await blocks until there is a connection. It fails when ctx ends first.
+// Await waits until the client is connected to the broker. It fails if ctx ends before.
 func (c *Client) Await(ctx context.Context) error {
 	for _, t := range c.transports {
 		if err := t.await(ctx); err != nil {
@@ -178,7 +179,7 @@ func (c *Client) Await(ctx context.Context) error {
 	return nil
 }
 
-// Close publishes what is queued until ctx ends, and disconnects without the wills.
+// Close publishes the queued messages, at most until ctx ends, and disconnects without triggering the last will.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true

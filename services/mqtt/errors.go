@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// RefusedError says that the broker did not take a message.
+// RefusedError is the error for a message that the broker refused, with the reason.
 type RefusedError struct{ Reason byte } // a reason code of MQTT 5, section 2.4
 
 func (e *RefusedError) Error() string {

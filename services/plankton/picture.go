@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// View is what a camera sees.
+// View is what determines a picture of a simulated world: the pumped volume, the defocus and the light.
 type View struct {
 	Volume  float64 // mL that were pumped since the beginning of the stream
 	Defocus float64 // µm from the plane of the organisms
@@ -13,7 +13,8 @@ type View struct {
 	Number  uint64  // of the picture: pictures of the same view differ by their noise
 }
 
-// Picture draws a view. The truth has all organisms of which a pixel lies in the picture.
+// Picture draws the picture of a view, and returns it with the ground truth: all organisms of which at least one pixel
+// is in the picture.
 func (w *World) Picture(v View) (*image.YCbCr, Truth) {
 	p := w.params
 	img := image.NewYCbCr(image.Rect(0, 0, p.Width, p.Height), image.YCbCrSubsampleRatio420)

@@ -20,7 +20,7 @@ const TruthDir = "truth"
 // Quality is the JPEG quality of the camera's pictures.
 const Quality = 95
 
-// Sample is a data set to write: a world, and how many pictures of it.
+// Sample is a simulated data set to be written: a world of plankton and the number of its pictures.
 type Sample struct {
 	Name     string
 	Params   Params
@@ -28,7 +28,8 @@ type Sample struct {
 	Broken   int // number, from 1, of a picture of which only the first third is written; 0 for none
 }
 
-// Samples returns the cases that a segmenter is tried with: pictures of a quarter of the camera's width and height.
+// Samples returns the simulated data sets with which segmenters are tested, with pictures of a quarter of the camera's
+// width and height.
 func Samples() []Sample {
 	p := Default().Quarter()
 	p.Dirt = 4

@@ -8,7 +8,7 @@ import (
 // minOverlap is the intersection over union from which on an object counts as found.
 const minOverlap = 0.5
 
-// Score compares found objects with the ground truth of pictures.
+// Score compares the objects that a segmenter found with the ground truth of simulated pictures.
 type Score struct {
 	Objects int     // of the ground truth that are large enough
 	Found   int     // of these
@@ -26,7 +26,7 @@ func (s Score) Precision() float64 { return share(float64(s.Correct), s.Correct+
 // MeanIoU returns the mean intersection over union of the correct objects.
 func (s Score) MeanIoU() float64 { return share(s.Overlap, s.Correct) }
 
-// CountRatio returns the number of found objects, divided by that of the objects.
+// CountRatio returns the number of objects that were found, divided by the number of true objects.
 func (s Score) CountRatio() float64 { return share(float64(s.Correct+s.Wrong), s.Objects) }
 
 // share divides; a share of nothing is 1.

@@ -5,7 +5,7 @@ import (
 	"image"
 )
 
-// Truth is what is in a picture. It is stored as JSON.
+// Truth is the ground truth of a simulated picture: the organisms in it and their pixels. It is stored as JSON.
 type Truth struct {
 	Width     int      `json:"width"`
 	Height    int      `json:"height"`
@@ -13,7 +13,7 @@ type Truth struct {
 	Objects   []Object `json:"objects"`
 }
 
-// Object is an organism in a picture. Objects may overlap.
+// Object is an organism in a simulated picture: its number and its pixels. Objects may overlap.
 type Object struct {
 	ID   int   `json:"id"`
 	Area int   `json:"area"` // pixels in the picture

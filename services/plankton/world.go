@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 )
 
-// Params describes a world and the camera that looks at it.
+// Params are the parameters of a simulated world of plankton and of the camera that looks at it.
 type Params struct {
 	Seed          uint64
 	Width, Height int     // of a picture, in pixels
@@ -32,7 +32,7 @@ type Params struct {
 	LightChanges bool    // light moves and changes from picture to picture
 }
 
-// Default returns the parameters of a PlanktoScope with an HQ camera and a sparse sample.
+// Default returns the parameters of a simulated PlanktoScope with an HQ camera and a sparse sample.
 func Default() Params {
 	return Params{
 		Seed: 1, Width: 4056, Height: 3040, PixelSize: 0.75, Thickness: 300,
@@ -47,14 +47,14 @@ func (p Params) Quarter() Params {
 	return p
 }
 
-// World draws pictures. It can be used by several goroutines at once.
+// World draws pictures of simulated plankton. It may be used concurrently.
 type World struct {
 	params Params
 	dirt   []ellipse // in µm from the corner of the picture
 	noise  []int8    // normally distributed
 }
 
-// New returns the world of a set of parameters.
+// New returns a simulated world of plankton with the given parameters.
 func New(p Params) *World {
 	w := &World{params: p, noise: make([]int8, 1<<16)}
 	r := random(p.Seed, -1, 0)
@@ -70,7 +70,7 @@ func New(p Params) *World {
 	return w
 }
 
-// Resized returns the same world with another camera: as many micrometres in pictures of other pixels.
+// Resized returns the same world seen by a camera with another number of pixels for the same area.
 func (w *World) Resized(width, height int) *World {
 	p := w.params
 	p.PixelSize *= float64(p.Width) / float64(width)

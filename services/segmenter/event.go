@@ -2,7 +2,7 @@ package segmenter
 
 import "time"
 
-// EventKind is what happened during a segmentation.
+// EventKind is the kind of an Event: a segmentation, or the processing of a picture, began or ended.
 type EventKind int
 
 // The kinds of events.

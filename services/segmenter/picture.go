@@ -14,7 +14,7 @@ import (
 // margin is the number of pixels of a cut-out around the box of its object.
 const margin = 10
 
-// Object is an object found in a picture.
+// Object is an object that was found in a picture, with its features.
 type Object struct {
 	Name     string   `json:"name"` // of the picture and the number in it; its cut-out is Name.jpg
 	Features Features `json:"features"`
@@ -23,10 +23,10 @@ type Object struct {
 	box            image.Rectangle // of the cut-out
 }
 
-// Cutout returns the file name of the object's cut-out.
+// Cutout returns the name of the file with the part of the picture that shows the object.
 func (o Object) Cutout() string { return o.Name + ".jpg" }
 
-// Runs returns the pixels of an object. Only the objects of events have them.
+// Runs returns the pixels of an object as runs in rows. Only objects in events have them.
 func (o Object) Runs() []masks.Run { return o.region.Runs }
 
 // finder finds the objects of single pictures.

@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/segmenter/pictures"
 )
 
-// Options say where results go, and how a segmentation works with the rest of the program.
+// Options are the output directories of a segmentation, and its callbacks.
 type Options struct {
 	Output string // directory of all results
 	Path   string // of the results of this data set, below Output/objects and Output/clean
@@ -25,10 +25,10 @@ type Options struct {
 	Wait    func(ctx context.Context) error // is called before a picture is begun, and may block; nil: no wait
 }
 
-// Skipped is a picture that was left out.
+// Skipped is a picture that a segmentation left out, with the reason.
 type Skipped struct{ Picture, Reason string }
 
-// Result is a segmented data set.
+// Result is the outcome of the segmentation of one data set: its objects, the written files, and skipped pictures.
 type Result struct {
 	DataSet  string
 	Pictures int // segmented pictures

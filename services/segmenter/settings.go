@@ -11,7 +11,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/dataset"
 )
 
-// Method is how objects are told from the background.
+// Method is the algorithm that separates objects from the background.
 type Method string
 
 // The methods.
@@ -23,7 +23,7 @@ const (
 // DefaultMemory is the limit of memory in bytes, enough for pictures of 4056×3040 pixels.
 const DefaultMemory = 400 << 20
 
-// Settings of a segmentation. The zero value has the defaults.
+// Settings are the method, limits and number of workers of a segmentation. Zero fields mean defaults.
 type Settings struct {
 	Method        Method  // default Standard
 	MinESD        float64 // smallest equivalent diameter of an object in µm; 0: acq_minimum_mesh of the metadata, or 20
@@ -36,7 +36,7 @@ type Settings struct {
 	Memory  int64 // limit in bytes; 0: DefaultMemory
 }
 
-// Check fails for values that make no sense.
+// Check returns an error for a setting outside its limits.
 func (s Settings) Check() error {
 	_, err := s.normalize()
 	return err

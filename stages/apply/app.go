@@ -41,7 +41,8 @@ func (a App) Compose() []string {
 	return args
 }
 
-// Override returns a compose file that makes the services with pinned images start by image ID; nil if the app has no pins.
+// Override returns a compose file that makes the app's services start by the image IDs that the stage pins; nil if it
+// pins none.
 func (a App) Override() ([]byte, error) {
 	if len(a.Pins.Images) == 0 {
 		return nil, nil

@@ -16,13 +16,13 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Warning is an override that can keep the device from booting.
+// Warning is an override (a file that the user changed) that can keep the device from booting, with the reason.
 type Warning struct {
 	Path string `json:"path"`
 	Text string `json:"text"` // what is wrong, and the way out
 }
 
-// String returns the warning in a line.
+// String returns the warning in one line, with the path of the override.
 func (w Warning) String() string { return w.Path + ": " + w.Text }
 
 // essential are files without which no boot reaches a login, as patterns relative to the directory of an overlay.
@@ -36,9 +36,9 @@ var essential = map[string][]string{
 	"/etc": {"passwd", "shadow", "group", "fstab"},
 }
 
-// CheckOverrides returns a warning for each override that can keep the device from booting: an essential file that is
-// deleted or no program any more, an override that cannot be read, and a line of fstab that makes the boot wait for a disk
-// that is absent.
+// CheckOverrides returns a warning for each override (a file that the user changed) that can keep the device from
+// booting: a deleted or broken essential file, one that cannot be read, or a line of fstab that waits for an absent
+// disk.
 func (d Device) CheckOverrides() ([]Warning, error) {
 	boot, err := d.BootReport()
 	if err != nil {
@@ -173,8 +173,8 @@ func absent(name string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// ChangedOverrides returns the paths of the overrides that changed since the last good verdict; none without such a
-// verdict.
+// ChangedOverrides returns the paths of the overrides (the user's changed files) that changed since the last good
+// verdict; none if there was no such verdict.
 func (d Device) ChangedOverrides() ([]string, error) {
 	good, err := read(d, override.GoodFile, override.ParseGood)
 	if err != nil || good == nil {
@@ -197,8 +197,8 @@ func (d Device) ChangedOverrides() ([]string, error) {
 	return changed, nil
 }
 
-// SuspectOverrides returns a sentence for a bad verdict that names the overrides which changed since the last good one; ""
-// if none did.
+// SuspectOverrides returns a sentence that names the overrides (the user's changed files) which changed since the last
+// good verdict, as a reason for a failed one; "" if none did.
 func (d Device) SuspectOverrides() string {
 	changed, err := d.ChangedOverrides()
 	d.warn(err)

@@ -56,7 +56,7 @@ func (d Device) Rollback(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// FetchImages pulls the missing images of a stage, and pins all.
+// FetchImages pulls the container images that a stage lacks, and records (pins) the ID of each of its images.
 func (d Device) FetchImages(ctx context.Context, stage int) error {
 	pins, err := d.fetch(ctx, stage)
 	if err != nil {
@@ -65,8 +65,8 @@ func (d Device) FetchImages(ctx context.Context, stage int) error {
 	return d.changeStore(ctx, func(*store.Store) error { return images.WritePins(d.bundle(stage), pins) })
 }
 
-// PinImages pins the images of a stage that has none pinned, such as one that another tool staged, by what their names mean
-// now. It changes nothing if an image is missing.
+// PinImages records the IDs of a stage's container images by what their names mean now, if the stage has no record, as
+// one that another tool staged. It changes nothing if an image is missing.
 func (d Device) PinImages(ctx context.Context, stage int) error {
 	names, err := images.OfStage(ctx, d.Store, stage)
 	if err != nil || len(names) == 0 {

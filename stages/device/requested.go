@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/request"
 )
 
-// RequestNext has the next boot, and only that one, start as requested. It fails if the stage cannot be used.
+// RequestNext requests a stage or overrides for the next boot only. It fails if the stage cannot be used.
 func (d Device) RequestNext(ctx context.Context, r report.Request) error {
 	if r.Reset != "" {
 		return errors.New("reset is not for pkctl boot: use pkctl reset")
@@ -30,7 +30,8 @@ func (d Device) RequestNext(ctx context.Context, r report.Request) error {
 	return d.changeState(ctx, func() error { return d.write(request.NextFile, request.Next(r)) })
 }
 
-// CancelRequest removes the request for the next boot, also one that cannot be read, and reports whether there was one.
+// CancelRequest removes the request for the next boot (of pkctl boot --next), even if it cannot be read, and reports
+// whether there was one.
 func (d Device) CancelRequest(ctx context.Context) (requested bool, err error) {
 	err = d.changeState(ctx, func() error {
 		err := atomicfile.Remove(filepath.Join(d.State, request.NextFile))
@@ -43,7 +44,7 @@ func (d Device) CancelRequest(ctx context.Context) (requested bool, err error) {
 	return requested, err
 }
 
-// Request returns the request for the next boot; the zero value if there is none.
+// Request returns what pkctl boot --next requested for the next boot; the zero value if nothing.
 func (d Device) Request() (report.Request, error) {
 	r, err := read(d, request.NextFile, request.ParseNext)
 	if r != (report.Request{}) {

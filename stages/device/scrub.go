@@ -13,15 +13,14 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Scrubbed is the result of comparing a stage with its digests.
+// Scrubbed is the result of verifying the files of one stage.
 type Scrubbed struct {
 	Stage  int    `json:"stage"`
 	Damage string `json:"damage"` // how its files differ from their digests; "" if they do not
 }
 
-// Scrub compares the stages that a boot can start with, the next one first, with their digests on the disk, and records
-// which are damaged: the next boot prefers a stage that is not. It skips incomplete stages. The store is not locked while
-// files are read.
+// Scrub verifies the files of all stages that a boot can start with, the next one first, and records which are damaged,
+// so that boots prefer others. It skips incomplete stages. The store is not locked while files are read.
 func (d Device) Scrub(ctx context.Context) ([]Scrubbed, error) {
 	snapshot, err := d.snapshot()
 	if err != nil {

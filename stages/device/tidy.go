@@ -39,10 +39,10 @@ func wanted(s transfer.Space) int64 { return min(s.Total/10, 2<<30) }
 // them before the stage that needs them is complete.
 const imagesLock = ".images.lock"
 
-// Tidy deletes what the device needs no more after its stage was found good: stages older than that one to which nothing
-// refers, and images that no stage needs. If less is free than a tenth of the file system or 2 GiB, it also deletes caches
-// in directories, by home directory, and stages found good earlier, the oldest first, until enough is free. The running,
-// the next, the current, the fallback, the factory's and named stages stay.
+// Tidy frees space after the running stage was found good: it deletes older stages to which nothing refers, and images
+// that no stage needs. If less than a tenth of the file system or 2 GiB is free, it also deletes the download caches in
+// home directories and then earlier good stages, the oldest first. The running, next, current, fallback, factory and
+// named stages stay.
 func (d Device) Tidy(ctx context.Context, space func(path string) (transfer.Space, error), caches map[string]string) (t Tidied, err error) {
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		unused, proven, err := d.deletable(s)

@@ -20,7 +20,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker/layerstore"
 )
 
-// Service is the service of the Docker daemon: docker.Service, or a fake.
+// Service starts and stops the Docker daemon; docker.Service implements it.
 type Service interface {
 	Stop(ctx context.Context) error
 	Start(ctx context.Context) error
@@ -95,8 +95,8 @@ func (s stageImages) problems() (out []string) {
 	return out
 }
 
-// VerifyImages compares the container images of a stage with the digests of their layers, and returns what is wrong in
-// words. It reads all their files, for which it needs root.
+// VerifyImages compares the layers of a stage's container images with their digests, and returns a sentence for each
+// difference. It reads all their files and needs root.
 func (d Device) VerifyImages(ctx context.Context, stage int) ([]string, error) {
 	s, err := d.inspectImages(ctx, stage, layerstore.Contents)
 	if err != nil {
@@ -117,8 +117,8 @@ func (d Device) refuseDamaged(ctx context.Context, stage int) error {
 		"pkctl stage set-next %d --no-fetch)", strings.Join(s.problems(), "\n"), stage, stage)
 }
 
-// RepairImages fetches what is missing or damaged of a stage's images from their registries, and returns what was wrong. If
-// layers are damaged, Docker and its containers are stopped while they are written again.
+// RepairImages downloads missing and damaged layers of a stage's container images again, and returns what was wrong. If
+// layers are damaged, it stops Docker and its containers while it replaces them.
 func (d Device) RepairImages(ctx context.Context, stage int, service Service) (repaired []string, err error) {
 	s, err := d.inspectImages(ctx, stage, layerstore.Contents)
 	if err == nil && slices.ContainsFunc(s.damage, func(l layerstore.Damage) bool { return l.Layer != "" || !s.isMissing(l.Image) }) {

@@ -42,7 +42,8 @@ func (c Client) Run(ctx context.Context, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// RunWithInput runs docker with an input.
+// RunWithInput runs a docker command with in as its standard input. The error has the command line and the end of
+// stderr.
 func (c Client) RunWithInput(ctx context.Context, in io.Reader, args ...string) error {
 	return c.stream(ctx, in, io.Discard, args...)
 }

@@ -10,10 +10,10 @@ import (
 // Service is the systemd service of the Docker daemon, with the socket that would start it again.
 type Service struct{}
 
-// Stop stops the daemon and its containers.
+// Stop stops the Docker daemon and its containers.
 func (Service) Stop(ctx context.Context) error { return systemctl(ctx, "stop") }
 
-// Start starts the daemon. Containers start by their restart policies.
+// Start starts the Docker daemon, which starts containers by their restart policies.
 func (Service) Start(ctx context.Context) error { return systemctl(ctx, "start") }
 
 func systemctl(ctx context.Context, verb string) error {

@@ -48,7 +48,7 @@ type Root struct {
 	Grown  *Growth `json:"grown,omitempty"` // by this boot; nil: it has not grown
 }
 
-// Check is the result of checking a file system before it was mounted.
+// Check is the result of a file system check before it was mounted.
 type Check struct {
 	Reason  string  `json:"reason"`
 	Result  string  `json:"result"` // no errors, errors corrected, errors left or not checked
@@ -75,7 +75,7 @@ type Choice struct {
 	Ladder string `json:"ladder,omitempty"`
 }
 
-// Request is what a person asks of one boot. An empty field leaves the choice to pkinit.
+// Request is what a person requested for one boot: stage, overrides or a reset. pkinit decides about empty fields.
 type Request struct {
 	Stage     string `json:"stage,omitempty"`     // the number of a stage, FactoryStage or NoStage
 	Overrides string `json:"overrides,omitempty"` // "on" or "off"

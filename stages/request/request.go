@@ -121,7 +121,7 @@ func ParseCmdline(line string) (r report.Request, mistakes []string) {
 	return r, mistakes
 }
 
-// ParseList reads a list such as "stage=factory,overrides=off".
+// ParseList parses a request written as a list such as "stage=factory,overrides=off".
 func ParseList(list string) (r report.Request, err error) {
 	for item := range strings.SplitSeq(list, ",") {
 		key, value, _ := strings.Cut(item, "=")
@@ -141,7 +141,7 @@ type next struct {
 	report.Request
 }
 
-// ParseNext reads the content of NextFile.
+// ParseNext parses the content of NextFile, in which pkctl boot leaves a request for the next boot.
 func ParseNext(data []byte) (report.Request, error) {
 	var n next
 	if err := json.Unmarshal(data, &n); err != nil {
@@ -153,16 +153,16 @@ func ParseNext(data []byte) (report.Request, error) {
 	return n.Request, nil
 }
 
-// Next is a request that can be written to NextFile.
+// Next is a request for the next boot, as pkctl boot writes it to NextFile.
 type Next report.Request
 
-// Marshal returns the content of NextFile.
+// Marshal encodes the request as the content of NextFile.
 func (r Next) Marshal() ([]byte, error) {
 	data, err := json.MarshalIndent(next{nextVersion, report.Request(r)}, "", "  ")
 	return append(data, '\n'), err
 }
 
-// Merge returns a request with what it leaves open taken from another one.
+// Merge returns the first request, with its empty fields taken from the second.
 func Merge(first, second report.Request) report.Request {
 	if first == (report.Request{}) {
 		return second

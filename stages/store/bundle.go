@@ -86,7 +86,7 @@ func (w *Writer) File(name string, mode fs.FileMode, content io.Reader) error {
 	return nil
 }
 
-// Pins writes the pins of the bundle's container images.
+// Pins writes the file of the new bundle that says which container images it uses.
 func (w *Writer) Pins(pins images.Pins) error {
 	data, err := pins.Marshal()
 	if err != nil {

@@ -72,8 +72,7 @@ func (s *Store) checkContent(stage int) error {
 	return err
 }
 
-// MarkDamaged records how the files of a stage differ from their digests, so that other stages are preferred; "" removes
-// the record.
+// MarkDamaged records the damage to a stage's files, so that boots prefer other stages; "" removes the record.
 func (s *Store) MarkDamaged(stage int, damage string) error {
 	if s.files.State.Stages[stage].Damaged == damage {
 		return nil

@@ -209,7 +209,7 @@ func (p *Plan) Fill(w *store.Writer) error {
 	return checkDigest(bundleMember, digest.NewDigest(digest.SHA256, h), m.Digest)
 }
 
-// Pins returns the pins of the stage's images.
+// Pins returns which container images, by ID, the names in the imported stage mean.
 func (p *Plan) Pins() (pins pkimages.Pins) {
 	for _, i := range p.file.Index.Images {
 		for _, name := range i.Names {

@@ -18,7 +18,7 @@ type Device interface {
 	Read(r []byte) error
 }
 
-// I2C is a bus with the models at their 7-bit addresses. It implements i2c.BusCloser.
+// I2C is a simulated I2C bus, with models of chips at their 7-bit addresses. It implements i2c.BusCloser.
 type I2C struct {
 	Devices map[uint16]Device
 	Fault   func(addr uint16) error // if not nil, is asked before each transaction; an error ends it
@@ -58,7 +58,8 @@ func (b *I2C) SetSpeed(physic.Frequency) error { return nil }
 // Close does nothing.
 func (b *I2C) Close() error { return nil }
 
-// SPI is the connection to a model: each transfer exchanges len(w) bytes. It implements spi.Conn.
+// SPI is a simulated SPI connection to the model of a chip: each transfer exchanges len(w) bytes. It implements
+// spi.Conn.
 type SPI struct {
 	Exchange func(w, r []byte) error
 }
@@ -68,7 +69,7 @@ func (s *SPI) String() string { return "simulated SPI device" }
 // Duplex returns conn.Full.
 func (s *SPI) Duplex() conn.Duplex { return conn.Full }
 
-// Tx exchanges w for r, which have the same length.
+// Tx sends w to the model of the chip and receives r, which has the same length.
 func (s *SPI) Tx(w, r []byte) error { return s.Exchange(w, r) }
 
 // TxPackets exchanges one packet after the other.
@@ -81,7 +82,7 @@ func (s *SPI) TxPackets(packets []spi.Packet) error {
 	return nil
 }
 
-// Pin is an output pin whose level a model follows. It implements gpio.PinOut.
+// Pin is a simulated output pin, which tells the model of a chip its level. It implements gpio.PinOut.
 type Pin struct {
 	Label string
 	Set   func(gpio.Level) error
@@ -92,7 +93,7 @@ func (p *Pin) String() string { return p.Label }
 // Halt does nothing.
 func (p *Pin) Halt() error { return nil }
 
-// Name returns the label.
+// Name returns the label of the pin.
 func (p *Pin) Name() string { return p.Label }
 
 // Number returns -1, as a simulated pin has no number.
@@ -101,7 +102,7 @@ func (p *Pin) Number() int { return -1 }
 // Function returns "Out".
 func (p *Pin) Function() string { return "Out" }
 
-// Out sets the level.
+// Out sets the level of the pin.
 func (p *Pin) Out(l gpio.Level) error { return p.Set(l) }
 
 // PWM fails: no model has an input for it.

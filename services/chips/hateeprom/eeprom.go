@@ -18,7 +18,7 @@ const Address = 0x50
 // maxSize limits the bytes of an EEPROM that are read.
 const maxSize = 32 << 10
 
-// Contents is what an EEPROM says about its HAT.
+// Contents is the content of a HAT's ID EEPROM: UUID, vendor and product.
 type Contents struct {
 	UUID           uuid.UUID
 	ProductID      uint16
@@ -43,7 +43,7 @@ const (
 // ErrBlank says that an EEPROM was never written.
 var ErrBlank = errors.New("HAT EEPROM is blank")
 
-// Parse reads the content of an EEPROM and checks all its sums.
+// Parse decodes the content of a HAT's ID EEPROM and verifies its checksums.
 func Parse(data []byte) (*Contents, error) {
 	size, atoms, err := parseHeader(data)
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *Contents) parseVendor(b []byte) error {
 	return nil
 }
 
-// Read reads the EEPROM of the HAT on a bus.
+// Read reads and decodes the ID EEPROM of the HAT on an I2C bus.
 func Read(bus i2c.Bus) (*Contents, error) {
 	header, err := readAt(bus, 0, headerSize)
 	if err != nil {

@@ -11,7 +11,7 @@ type Model struct {
 	pointer uint16
 }
 
-// NewModel returns an EEPROM with a content. The rest is blank.
+// NewModel returns the model of an EEPROM that begins with data. The rest is blank.
 func NewModel(data []byte) *Model {
 	m := &Model{}
 	for i := range m.data {
@@ -21,7 +21,7 @@ func NewModel(data []byte) *Model {
 	return m
 }
 
-// Write sets the address. The write protection is on, so that data are refused.
+// Write sets the address of the next Read. The EEPROM is write-protected, so it fails if w has data.
 func (m *Model) Write(w []byte) error {
 	if len(w) != 2 {
 		return fmt.Errorf("no acknowledgement: EEPROM is write-protected")
@@ -30,7 +30,7 @@ func (m *Model) Write(w []byte) error {
 	return nil
 }
 
-// Read returns bytes from the address on, and from the beginning after the end.
+// Read fills r with the bytes from the current address on; after the last byte it continues with the first.
 func (m *Model) Read(r []byte) error {
 	for i := range r {
 		r[i] = m.data[int(m.pointer)%len(m.data)]
@@ -39,7 +39,7 @@ func (m *Model) Read(r []byte) error {
 	return nil
 }
 
-// Encode returns the content of an EEPROM.
+// Encode returns the bytes of an ID EEPROM with the given content.
 func Encode(c *Contents) []byte {
 	vendor := make([]byte, 22)
 	for i := range c.UUID {

@@ -49,7 +49,7 @@ var (
 	ErrShort           = errors.New("short circuit of the LED")
 )
 
-// Driver switches an LED.
+// Driver controls the current of an LED with an LM36011 driver chip on an I2C bus.
 type Driver struct {
 	device i2c.Dev
 	mu     sync.Mutex

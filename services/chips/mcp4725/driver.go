@@ -31,7 +31,7 @@ const (
 // ErrBusy says that the chip did not finish writing its EEPROM.
 var ErrBusy = errors.New("EEPROM is still being written")
 
-// Driver sets the voltage of a chip. It is off until On.
+// Driver sets the output voltage of an MCP4725 digital-to-analog converter on an I2C bus. The output is off until On.
 type Driver struct {
 	device i2c.Dev
 	name   string
@@ -41,7 +41,8 @@ type Driver struct {
 	value float64
 }
 
-// New switches the output off. The name of what the chip drives is for messages.
+// New returns the driver of the chip at an I2C address, and switches its output off. name is what the chip drives, for
+// messages.
 func New(bus i2c.Bus, address uint16, name string) (*Driver, error) {
 	d := &Driver{device: i2c.Dev{Bus: bus, Addr: address}, name: name, value: 1}
 	if err := d.Off(); err != nil {
@@ -66,7 +67,7 @@ func (d *Driver) SetValue(value float64) error {
 	return nil
 }
 
-// Value returns the fraction that is set.
+// Value returns the output that was set, as a fraction, 0 to 1, of the supply voltage.
 func (d *Driver) Value() (float64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Model is an MCP4725. It implements bus.Device. Writing its EEPROM takes time, by time.Now.
+// Model is a simulated MCP4725 digital-to-analog converter, which implements bus.Device. Writing its EEPROM takes time,
+// by time.Now.
 type Model struct {
 	mu     sync.Mutex
 	output setting
@@ -27,21 +28,21 @@ func (s setting) fraction() float64 {
 	return float64(s.code) / (1 << 12)
 }
 
-// NewModel returns the model of a chip as it comes from the factory: half of the supply voltage.
+// NewModel returns a simulated MCP4725 as it comes from the factory: its output is half of the supply voltage.
 func NewModel() *Model {
 	m := &Model{eeprom: setting{code: 1 << 11}}
 	m.output = m.eeprom
 	return m
 }
 
-// Output returns the voltage as a fraction of the supply voltage.
+// Output returns the simulated output voltage as a fraction, 0 to 1, of the supply voltage.
 func (m *Model) Output() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.output.fraction()
 }
 
-// PowerCycle is a power failure: the output comes from the EEPROM.
+// PowerCycle simulates a power failure, after which the output has the value in the EEPROM.
 func (m *Model) PowerCycle() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,7 +56,7 @@ func (m *Model) SetStuck(stuck bool) {
 	m.stuck = stuck
 }
 
-// Write is a command: two bytes of the fast mode, or three with a command byte.
+// Write executes a command: two bytes in the fast mode, or a command byte and two bytes.
 func (m *Model) Write(w []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,7 +81,7 @@ func (m *Model) Write(w []byte) error {
 	return nil
 }
 
-// Read returns the state, the output and the EEPROM.
+// Read fills r with the chip's state, output value and EEPROM, as the datasheet says.
 func (m *Model) Read(r []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

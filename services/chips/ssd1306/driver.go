@@ -51,7 +51,8 @@ var setup = []byte{
 	0xaf, // on
 }
 
-// Driver shows lines of text. Two fit at a time, so that each call of Show moves on to the next two.
+// Driver shows lines of text on an SSD1306 display on an I2C bus. Two lines fit at a time, and each call of Show moves
+// on to the next two.
 type Driver struct {
 	device i2c.Dev
 
@@ -61,7 +62,7 @@ type Driver struct {
 	drawn string // what the display shows
 }
 
-// New switches the display on. It fails if no display answers.
+// New returns the driver of the display on an I2C bus, and switches it on. It fails if no display answers.
 func New(bus i2c.Bus) (*Driver, error) {
 	d := &Driver{device: i2c.Dev{Bus: bus, Addr: Address}}
 	if err := d.command(setup...); err != nil {
@@ -70,8 +71,8 @@ func New(bus i2c.Bus) (*Driver, error) {
 	return d, d.draw(nil)
 }
 
-// Show draws two of some lines: the first two if the lines are new, else the next two. Characters that do not fit or that are
-// not ASCII are left out.
+// Show displays two of the lines: the first two if lines has changed since the last call, else the next two. Characters
+// that do not fit or are not ASCII are left out.
 func (d *Driver) Show(lines []string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,7 +85,7 @@ func (d *Driver) Show(lines []string) error {
 	return d.draw(d.lines[min(d.page, len(d.lines)):min(d.page+Rows, len(d.lines))])
 }
 
-// Clear makes the display dark.
+// Clear switches all pixels of the display off.
 func (d *Driver) Clear() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Model is an SSD1306 with its memory. It implements bus.Device.
+// Model is a simulated SSD1306 display with its memory. It implements bus.Device.
 type Model struct {
 	mu           sync.Mutex
 	memory       [8 * Width]byte
@@ -24,7 +24,7 @@ var parameters = map[byte]int{
 	0x20: 1, 0x21: 2, 0x22: 2, 0x81: 1, 0x8d: 1, 0xa8: 1, 0xd3: 1, 0xd5: 1, 0xd9: 1, 0xda: 1, 0xdb: 1,
 }
 
-// Write takes commands or pixels.
+// Write receives commands or pixels, as the control byte says.
 func (m *Model) Write(w []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,7 +73,7 @@ func (m *Model) data(b byte) {
 	}
 }
 
-// Read returns the state of the display.
+// Read fills r with the status byte of the display.
 func (m *Model) Read(r []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

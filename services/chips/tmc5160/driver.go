@@ -31,7 +31,8 @@ const MicrostepsPerStep = 256
 // PollInterval is the time between two looks at the progress of a move.
 const PollInterval = 10 * time.Millisecond
 
-// Options of a Driver. The zero value of Acceleration means DefaultAcceleration.
+// Options are the motor's name, direction, acceleration and stall detection for a Driver. An Acceleration of zero means
+// DefaultAcceleration.
 type Options struct {
 	Name         string  // for messages
 	Reverse      bool    // inverts the direction
@@ -45,7 +46,8 @@ type Options struct {
 // DefaultAcceleration is in microsteps/s²: 2000 in the unit of the chip.
 const DefaultAcceleration = 2000 * clock * clock / (1 << 41)
 
-// Driver moves a motor. Its methods may be called at the same time, but only one Move runs.
+// Driver moves a stepper motor with a TMC5160 chip on an SPI bus. Its methods may be called concurrently, but only one
+// Move runs at a time.
 type Driver struct {
 	conn    spi.Conn
 	enable  gpio.PinOut
@@ -278,7 +280,7 @@ func (d *Driver) halt() error {
 	return errors.New("motor did not stop within 2 s")
 }
 
-// Off switches the output stage off, by the pin and not by the bus.
+// Off switches the output stage off with the enable pin, which works even if the bus does not.
 func (d *Driver) Off() error { return d.enable.Out(gpio.High) }
 
 // read returns the value of a register and the status byte. The chip answers with the next datagram (data sheet, section 4.1).

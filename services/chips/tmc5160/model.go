@@ -9,7 +9,7 @@ import (
 	"periph.io/x/conn/v3/gpio"
 )
 
-// Model is a TMC5160 with a motor, at the level of its registers. The ramp runs on time.Now.
+// Model is a simulated TMC5160 with a motor, at the level of its registers. Its motion takes time, by time.Now.
 type Model struct {
 	mu        sync.Mutex
 	registers [regCount]uint32
@@ -51,7 +51,7 @@ func (m *Model) Turned() float64 {
 	return m.turned
 }
 
-// Reset is a power failure of the chip: its registers lose their values.
+// Reset simulates a power failure of the chip, which clears its registers.
 func (m *Model) Reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,23 +66,23 @@ func (m *Model) SetVersion(version uint32) {
 	m.version = version
 }
 
-// SetFault makes each transfer fail. Nil ends that.
+// SetFault makes each SPI transfer return an error from now on; nil makes them work again.
 func (m *Model) SetFault(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fault = err
 }
 
-// Heat sets the flags of the temperature: a warning, and the shutdown of the output stage.
+// Heat sets the simulated temperature flags: the warning, and the shutdown of the output stage.
 func (m *Model) Heat(warning, shutdown bool) {
 	m.set(drvTemperatureWarn, warning)
 	m.set(drvOverTemperature, shutdown)
 }
 
-// Short sets the flag of a short circuit to ground.
+// Short sets or clears the simulated flag of a short circuit to ground.
 func (m *Model) Short(short bool) { m.set(drvShortA, short) }
 
-// Stall blocks the motor. The chip notices that if StallGuard is configured.
+// Stall blocks or frees the simulated motor. The chip detects a blocked motor if StallGuard is configured.
 func (m *Model) Stall(stalled bool) { m.set(drvStallGuard, stalled) }
 
 func (m *Model) set(flag uint32, on bool) {
@@ -98,7 +98,7 @@ func (m *Model) set(flag uint32, on bool) {
 	}
 }
 
-// Out is the pin DRV_ENN: low switches the output stage on.
+// Out sets the simulated pin DRV_ENN: low switches the output stage on.
 func (m *Model) Out(l gpio.Level) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,8 +107,8 @@ func (m *Model) Out(l gpio.Level) error {
 	return nil
 }
 
-// Exchange is an SPI transfer of one datagram: an address byte and 32 bits, for the status byte and the value of the register of
-// the datagram before.
+// Exchange simulates an SPI transfer of one datagram, an address byte and 32 bits. r receives the status byte and the
+// value of the register that the previous datagram addressed.
 func (m *Model) Exchange(w, r []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -20,8 +20,8 @@ var first string
 //go:embed second.txt
 var second string
 
-// Of returns the name that belongs to a serial number: two words and a number, at most 24 bytes. Different serial numbers
-// have different names.
+// Of returns the human-readable name for a machine's serial number: two words and a number, at most 24 bytes. Different
+// serial numbers have different names.
 func Of(serial uint32) string {
 	adjectives, nouns := strings.Fields(first), strings.Fields(second)
 	a, n := uint32(len(adjectives)), uint32(len(nouns))

@@ -12,18 +12,18 @@ import (
 	"unicode/utf8"
 )
 
-// Names are the names of the variables.
+// Names returns the names of the variables that a template can have.
 func Names() []string { return []string{"machine-name", "hostname", "custom-domain"} }
 
-// Variables are the values of variables by name. A variable without a value, or with an empty one, is unset.
+// Variables maps the names of variables to their values. One that is missing or empty is unset.
 type Variables map[string]string
 
 // reference matches a variable, such as {hostname}, or its first bytes, such as {hostname-32}.
 var reference = regexp.MustCompile(`\{([a-z]+(?:-[a-z]+)*)(?:-([0-9]{1,3}))?\}`)
 
-// Expand returns a template with the values of its variables. {name-N} is at most the first N bytes of a value, and never
-// a part of a character. A line with a variable that is unset becomes a comment that says so. Lines that begin with # stay
-// as they are, and so do names in braces that are none of the variables.
+// Expand replaces {name} in a template by the variable's value, and {name-N} by at most its first N bytes, without
+// splitting a character. A line with a variable that is unset becomes a comment that says so. Comment lines, which
+// begin with #, and names that are no variables are not changed.
 func Expand(template string, v Variables) string {
 	lines := strings.SplitAfter(template, "\n")
 	for i, line := range lines {

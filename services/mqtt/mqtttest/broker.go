@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Broker is a broker without a network. In a testing/synctest bubble it runs on the bubble's clock.
+// Broker is an MQTT broker for tests, which works without a network. In a testing/synctest bubble it uses the bubble's
+// clock.
 type Broker struct {
 	server *mqtt.Server
 
@@ -24,7 +25,7 @@ type Broker struct {
 	stopped bool
 }
 
-// Start returns a broker that ends with the test.
+// Start starts an MQTT broker that stops at the end of the test.
 func Start(t testing.TB) *Broker {
 	t.Helper()
 	server := mqtt.New(&mqtt.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -62,7 +63,7 @@ func (b *Broker) Dial(context.Context) (net.Conn, error) {
 	return client, nil
 }
 
-// Disconnect cuts the connection of a client, as the loss of the network would.
+// Disconnect ends the connection of a client as a network failure does, and reports whether there was one.
 func (b *Broker) Disconnect(clientID string) bool {
 	c, ok := b.server.Clients.Get(clientID)
 	if ok {

@@ -3,7 +3,7 @@ package masks
 // Span is a row of a structuring element: the pixels from (X0, Y) to (X1, Y), both included, relative to its anchor.
 type Span struct{ Y, X0, X1 int }
 
-// Element is a structuring element.
+// Element is a structuring element for morphological operations: the set of pixels around an anchor.
 type Element []Span
 
 // Square2 is OpenCV's rectangle of 2×2 pixels.
@@ -58,7 +58,7 @@ func (m *Mask) Erode(e Element) *Mask {
 	return out
 }
 
-// Close returns the mask, dilated and eroded.
+// Close returns the mask after a morphological closing: a dilation followed by an erosion.
 func (m *Mask) Close(e Element) *Mask { return m.Dilate(e).Erode(e) }
 
 // spread returns the mask of the pixels that have a set pixel from x0 to x1 to their right. |x0| and |x1| are below 64.

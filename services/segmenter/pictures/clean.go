@@ -17,7 +17,7 @@ type Cleaner struct {
 	quotient [256][256]uint8 // by the background's and the picture's value
 }
 
-// NewCleaner returns the cleaner for a background.
+// NewCleaner returns a cleaner that divides pictures by a background.
 func NewCleaner(f *Flat) *Cleaner {
 	c := &Cleaner{flat: f, ycc: newYCCTable()}
 	for flat := range 256 {
@@ -37,7 +37,8 @@ func quotient(value, flat float64) uint8 {
 	return uint8(q / Brightest * 255)
 }
 
-// Clean returns a picture divided by the background. Its pixel 0, 0 is black. It stops when ctx ends.
+// Clean returns a picture divided by the background (flat-field correction). Pixel (0, 0) of the result is black. It
+// stops if ctx ends.
 func (c *Cleaner) Clean(ctx context.Context, img *image.YCbCr) (*image.RGBA, error) {
 	width, height := img.Rect.Dx(), img.Rect.Dy()
 	if width != c.flat.Width || height != c.flat.Height {
@@ -61,8 +62,8 @@ func (c *Cleaner) Clean(ctx context.Context, img *image.YCbCr) (*image.RGBA, err
 	return out, nil
 }
 
-// GrayRow sets out to the brightness of a row: 0.299 red, 0.587 green and 0.114 blue with 15 bits after the point, as in
-// OpenCV.
+// GrayRow sets out to the brightness of the pixels in row y: 0.299 red, 0.587 green and 0.114 blue in fixed-point
+// arithmetic with 15 bits, as OpenCV computes it.
 func GrayRow(img *image.RGBA, y int, out []uint8) {
 	row := img.Pix[y*img.Stride:][:4*len(out)]
 	for x := range out {
@@ -71,7 +72,7 @@ func GrayRow(img *image.RGBA, y int, out []uint8) {
 	}
 }
 
-// Gray returns the brightness of a pixel, as GrayRow.
+// Gray returns the brightness of a pixel, computed as GrayRow does.
 func Gray(img *image.RGBA, x, y int) uint8 {
 	p := img.Pix[img.PixOffset(x, y):]
 	return uint8((9798*uint32(p[0]) + 19235*uint32(p[1]) + 3735*uint32(p[2]) + 1<<14) >> 15)

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Flat is the background of a series of pictures: what the camera sees without objects. Pix has RGB triples.
+// Flat is the background of a series of pictures, for flat-field correction: what the camera sees without objects. Pix
+// has RGB triples.
 type Flat struct {
 	Width, Height int
 	Pix           []uint8

@@ -19,10 +19,10 @@ func newHSVTable() *hsvTable {
 // pictures of eight bits. It can be used by several goroutines at once.
 type HSV struct{ table *hsvTable }
 
-// NewHSV returns a converter.
+// NewHSV returns a converter from RGB to HSV with its tables.
 func NewHSV() HSV { return HSV{newHSVTable()} }
 
-// Convert converts a colour.
+// Convert converts a colour from RGB to hue, saturation and value.
 func (c HSV) Convert(red, green, blue uint8) (hue, saturation, value uint8) {
 	r, g, b := int32(red), int32(green), int32(blue)
 	v := max(r, g, b)

@@ -38,7 +38,8 @@ type cutout struct {
 	Size   float64 // µm
 }
 
-// Write writes the page for results. dir is the directory of the page, to which its links are relative.
+// Write writes an HTML page with the results of segmentations. Its links are relative to dir, the directory of the
+// page.
 func Write(w io.Writer, dir string, results []segmenter.Result) error {
 	t, err := template.New("report").Parse(page)
 	if err != nil {

@@ -34,7 +34,8 @@ const queueLimit = 100
 // errStopped is the cause of a segmentation's end by a message.
 var errStopped = errors.New("stopped")
 
-// Config of a Service.
+// Config holds the settings of a Service: the directory of the data, the settings of segmentations, and callbacks that
+// publish messages and pictures.
 type Config struct {
 	Data     string             // directory with img, and for objects, clean and export
 	Settings segmenter.Settings // Workers and Memory count
@@ -48,7 +49,7 @@ type Config struct {
 	Show    func(cutout []byte) // nil: none
 }
 
-// Service segments data sets on request.
+// Service segments data sets of pictures on request of MQTT messages.
 type Service struct {
 	config Config
 	gate   *gate
@@ -59,17 +60,17 @@ type Service struct {
 	arrived chan struct{}           // has a token when the queue may have changed
 }
 
-// New returns a service, which works while Run runs.
+// New returns a segmentation service, which handles requests while Run runs.
 func New(c Config) *Service {
 	return &Service{config: c, gate: newGate(c.Stall), arrived: make(chan struct{}, 1)}
 }
 
-// Will is the status that the broker publishes if the segmenter is lost.
+// Will returns the MQTT message that the broker publishes if the segmenter loses its connection.
 func Will() mqtt.Message {
 	return mqtt.Message{Topic: StatusTopic, Payload: []byte(`{"status":"Dead"}`)}
 }
 
-// Receive handles a message of the broker. It does not block.
+// Receive handles an MQTT message with a request, without blocking.
 func (s *Service) Receive(m mqtt.Message) {
 	if m.Topic == ImagerTopic {
 		s.gate.imager(m.Payload)
@@ -125,8 +126,8 @@ func (s *Service) cancel() bool {
 	return true
 }
 
-// Reconnected announces again that the segmenter is ready, as the broker announced its end when the connection was lost. A
-// running segmentation announces itself.
+// Reconnected publishes again that the segmenter is ready, after the connection to the broker was lost and restored. A
+// running segmentation publishes its own state.
 func (s *Service) Reconnected() {
 	s.mu.Lock()
 	idle := s.stop == nil
@@ -136,7 +137,8 @@ func (s *Service) Reconnected() {
 	}
 }
 
-// Run works on requests until ctx ends. It announces that the segmenter is ready at the beginning, and its end.
+// Run handles requests until ctx ends. It publishes at the beginning that the segmenter is ready, and at the end that
+// it has stopped.
 func (s *Service) Run(ctx context.Context) {
 	s.status("Ready")
 	for {

@@ -11,17 +11,17 @@ import (
 // streamPause is the time between two cut-outs of the stream.
 const streamPause = 3 * time.Second
 
-// Stream serves the latest cut-outs as Motion JPEG at /object.mjpg, one in three seconds at most.
+// Stream serves the pictures of found objects as Motion JPEG at /object.mjpg, at most one every three seconds.
 type Stream struct {
 	mu     sync.Mutex
 	latest []byte
 	change chan struct{} // is closed when there is a new cut-out
 }
 
-// NewStream returns a stream without cut-outs.
+// NewStream returns a Motion JPEG stream that has no picture yet.
 func NewStream() *Stream { return &Stream{change: make(chan struct{})} }
 
-// Show makes a cut-out the latest one.
+// Show makes a JPEG picture of a found object the next one of the stream.
 func (s *Stream) Show(jpeg []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -135,8 +135,8 @@ func (f Fetcher) Fetch(ctx context.Context, r Record, pins images.Pins, names []
 	return pins, errors.Join(append(errs, f.Docker.Sync(host.Root))...)
 }
 
-// Pin returns pins with those of further names that are added, by the images that the names mean now, and gives each image
-// its KeepTag. It fails with docker.ErrNoImage if an image is missing.
+// Pin returns pins with the IDs of further images added, by what their names mean now, and gives each image its
+// KeepTag. It fails with docker.ErrNoImage if an image is missing.
 func Pin(ctx context.Context, d Docker, r Record, pins images.Pins, names []string) (images.Pins, error) {
 	for _, name := range names {
 		image, err := Find(ctx, d, r, pins, name)

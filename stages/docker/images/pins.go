@@ -17,7 +17,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 )
 
-// ReadPins returns the pins of the bundle in a directory: none if it was staged by another tool or an older version.
+// ReadPins reads which images a stage uses from the bundle in a directory; none if another tool or an older version
+// staged it.
 func ReadPins(bundle string) (images.Pins, error) {
 	data, err := os.ReadFile(filepath.Join(bundle, images.PinFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +34,8 @@ func ReadPins(bundle string) (images.Pins, error) {
 	return p, nil
 }
 
-// WritePins adds pins to the bundle in a directory, durably. Names that are pinned keep their pins. The store must be locked.
+// WritePins durably adds image pins to the bundle in a directory. Names that are pinned already keep their pins. The
+// store must be locked.
 func WritePins(bundle string, pins images.Pins) error {
 	was, err := ReadPins(bundle)
 	if err != nil {
@@ -53,8 +55,8 @@ func WritePins(bundle string, pins images.Pins) error {
 // keepRepository is the repository of the tags that keep pinned images.
 const keepRepository = "localhost/pkctl"
 
-// KeepTag returns the name that an image of a stage gets in Docker besides its own one. It keeps `docker image prune` from
-// removing the image when another one takes its name.
+// KeepTag returns the additional name under which Docker keeps an image of a stage, so that `docker image prune` does
+// not remove it when its own name moves to another image.
 func KeepTag(id string) string {
 	_, hex, _ := strings.Cut(id, ":")
 	return keepRepository + ":" + hex
@@ -70,7 +72,7 @@ func keep(ctx context.Context, d Docker, image docker.Image) error {
 	return d.Tag(ctx, image.ID, KeepTag(image.ID))
 }
 
-// PinOf returns the pin of a name that means an image now.
+// PinOf returns the pin that fixes a name to the ID of an image.
 func PinOf(name string, image docker.Image) images.Pin {
 	pin := images.Pin{Name: name, ID: digest.Digest(image.ID)}
 	named, err := reference.ParseNormalizedNamed(name)

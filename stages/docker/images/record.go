@@ -112,13 +112,14 @@ func OfStage(ctx context.Context, store string, stage int) ([]string, error) {
 	return names, nil
 }
 
-// Needed is what some stages need of Docker.
+// Needed is the container images that some stages need, by name and pinned ID.
 type Needed struct {
 	Pins  []images.Pin
 	Names []string // in full, of images without pins
 }
 
-// Needs returns what stages need. If stages cannot be read, it returns what the others need and an error.
+// Needs returns the container images that stages need. If some stages cannot be read, it returns what the others need
+// and an error.
 func Needs(ctx context.Context, store string, all []int) (n Needed, err error) {
 	for _, stage := range all {
 		names, e := OfStage(ctx, store, stage)
@@ -134,7 +135,7 @@ func Needs(ctx context.Context, store string, all []int) (n Needed, err error) {
 	return n, err
 }
 
-// Entries returns the entries of a record for what is needed.
+// Entries returns the needed images as entries of a Record.
 func (n Needed) Entries() (out []Entry) {
 	for _, pin := range n.Pins {
 		out = append(out, Entry{Name: pin.Name, ID: string(pin.ID)})
@@ -145,7 +146,7 @@ func (n Needed) Entries() (out []Entry) {
 	return out
 }
 
-// Pins returns the pin of an entry, if it has an ID.
+// Pins returns the image ID of the entry as a pin; none if the entry has no ID.
 func (k Entry) Pins() images.Pins {
 	if k.ID == "" {
 		return images.Pins{}

@@ -20,12 +20,12 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// Store is the data directory of a Docker daemon.
+// Store is Docker's data directory, opened to verify and repair image layers.
 type Store struct {
 	Root string
 }
 
-// Damage is a part of an image in a Store that differs from what its digest says.
+// Damage is a layer or file of a container image in Docker's store that does not match its digest.
 type Damage struct {
 	Image   digest.Digest `json:"image"`           // its ID
 	Layer   digest.Digest `json:"layer,omitempty"` // the diff ID; empty for the image's configuration
@@ -34,7 +34,7 @@ type Damage struct {
 	chain digest.Digest
 }
 
-// String describes the damage.
+// String describes the damage in one line.
 func (d Damage) String() string {
 	if d.Layer == "" {
 		return fmt.Sprintf("configuration of image %s: %s", d.Image, d.Problem)
@@ -42,7 +42,7 @@ func (d Damage) String() string {
 	return fmt.Sprintf("layer %s: %s", d.Layer, d.Problem)
 }
 
-// Depth says how much of a layer is read.
+// Depth says how much of a layer Check reads: Sizes for metadata and the sizes of files, or Contents for everything.
 type Depth int
 
 // The depths.
@@ -51,8 +51,8 @@ const (
 	Contents              // all files
 )
 
-// Check returns the damage of images, by ID. A layer that several images share is listed once. The error is that of a Store
-// that cannot be read at all, such as by a user that is not root.
+// Check compares images, given by ID, with the digests of their layers and returns the damage. A layer that several
+// images share is listed once. It fails if the store cannot be read at all, for example without root.
 func (s Store) Check(ctx context.Context, depth Depth, ids ...digest.Digest) (all []Damage, err error) {
 	if _, err := os.ReadDir(s.path("layerdb", "sha256")); err != nil {
 		return nil, fmt.Errorf("read Docker's store: %w", err)

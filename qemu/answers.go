@@ -50,6 +50,7 @@ func (r *Result) fill(a answers) error {
 	return errors.Join(
 		r.fillMounts(a["mountinfo"]),
 		r.fillUnits(a["units"], a["files"]),
+		r.fillApps(a["manifest"], a["containers"]),
 		number(a, "reloads", &r.Reloads, strconv.Atoi),
 		number(a, "started", &r.Seconds.Agent, uptime),
 		number(a, "settled", &r.Seconds.Settled, uptime),

@@ -41,7 +41,7 @@ const stageUnits = `files() {
 
 // questions are asked once the system has started.
 func questions() []question {
-	return []question{
+	return append(appQuestions(), []question{
 		{"jobs", "systemctl list-jobs --plain --no-legend"},
 		{"pkinit", "test -e /usr/lib/pkinit || test -e " + report.Path},
 		{"report", "cat " + report.Path},
@@ -57,7 +57,7 @@ properties=Id,Names,Type,LoadState,ActiveState,SubState,Result,UnitFileState,Fra
 [ -n "$log" ] || { echo "the journal has no message of PID 1"; exit 1; }
 printf '%s\n' "$log" | grep -Ec '^(Reloading finished|Reexecuting)' || :`},
 		{"writeroot", "touch /sysroot/.pkbuild-probe && rm /sysroot/.pkbuild-probe"},
-	}
+	}...)
 }
 
 // ready waits for a shell and starts the agent.

@@ -24,6 +24,7 @@ func Judge(r *Result) []string {
 		judgeOverlays(r),
 		judgeSystem(r),
 		judgeUnits(r.Units),
+		judgeApps(r),
 		judgeSysroot(r.Sysroot),
 		judgeSSH(r),
 		judgeChecks(r.Checks),

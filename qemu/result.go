@@ -15,23 +15,26 @@ type Result struct {
 	Firmware    firmware.Choice   `json:"firmware"`    // choices that were booted
 	Boards      []firmware.Choice `json:"boards"`      // choices of the boards for which the image was built
 
-	Foreign  bool             `json:"foreign"`             // the image has no pkinit: it was not built by pkbuild
-	Report   *report.Boot     `json:"report"`              // pkinit's report, nil if there is none
-	NoReport string           `json:"no_report,omitempty"` // why there is none
-	System   string           `json:"system"`              // output of systemctl is-system-running
-	Jobs     []string         `json:"jobs,omitempty"`      // systemd's jobs, if the system did not start in time
-	Failed   []string         `json:"failed_units"`
-	Units    []Unit           `json:"stage_units"`    // services whose files the stage has
-	Layers   []string         `json:"stage_overlays"` // directories for which the stage has files: etc, usr
-	Overlays []report.Overlay `json:"overlays"`       // on /usr and /etc, from mountinfo
-	Stage    *Bind            `json:"stage_bind"`     // on /run/forklift/stages/current, nil if there is none
-	Reloads  int              `json:"daemon_reloads"` // during this boot
-	Sysroot  Attempt          `json:"sysroot_write"`  // outcome of writing into /sysroot
-	Checks   []Attempt        `json:"checks"`         // outcomes of Options.Checks
-	SSH      string           `json:"ssh"`            // greeting of the SSH server, "" if there was none
-	NoSSH    string           `json:"no_ssh,omitempty"`
-	SSHPort  int              `json:"ssh_port"` // of the host, forwarded to port 22 of the guest
-	Seconds  Seconds          `json:"seconds"`
+	Foreign  bool         `json:"foreign"`             // the image has no pkinit: it was not built by pkbuild
+	Report   *report.Boot `json:"report"`              // pkinit's report, nil if there is none
+	NoReport string       `json:"no_report,omitempty"` // why there is none
+	System   string       `json:"system"`              // output of systemctl is-system-running
+	Jobs     []string     `json:"jobs,omitempty"`      // systemd's jobs, if the system did not start in time
+	Failed   []string     `json:"failed_units"`
+	Units    []Unit       `json:"stage_units"`    // services whose files the stage has
+	Layers   []string     `json:"stage_overlays"` // directories for which the stage has files: etc, usr
+	Apps     []App        `json:"stage_apps"`     // Compose apps of the stage
+	// NoContainers is why Docker did not list its containers.
+	NoContainers string           `json:"no_containers,omitempty"`
+	Overlays     []report.Overlay `json:"overlays"`       // on /usr and /etc, from mountinfo
+	Stage        *Bind            `json:"stage_bind"`     // on /run/forklift/stages/current, nil if there is none
+	Reloads      int              `json:"daemon_reloads"` // during this boot
+	Sysroot      Attempt          `json:"sysroot_write"`  // outcome of writing into /sysroot
+	Checks       []Attempt        `json:"checks"`         // outcomes of Options.Checks
+	SSH          string           `json:"ssh"`            // greeting of the SSH server, "" if there was none
+	NoSSH        string           `json:"no_ssh,omitempty"`
+	SSHPort      int              `json:"ssh_port"` // of the host, forwarded to port 22 of the guest
+	Seconds      Seconds          `json:"seconds"`
 }
 
 // Seconds are times of a boot. All but Total count from the start of the kernel, by the guest's clock.

@@ -53,13 +53,13 @@ func (f *finder) find(ctx context.Context, file, previous string, keep func(step
 	if err != nil {
 		return found{}, err
 	}
-	m, err := standardMask(ctx, cleaned, before, keep)
+	regions, err := f.regions(ctx, cleaned, before, keep)
 	if err != nil {
 		return found{}, err
 	}
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	result := found{cleaned: cleaned}
-	for _, region := range m.Regions() {
+	for _, region := range regions {
 		if err := ctx.Err(); err != nil {
 			return found{}, err
 		}
@@ -69,6 +69,18 @@ func (f *finder) find(ctx context.Context, file, previous string, keep func(step
 		}
 	}
 	return result, nil
+}
+
+// regions returns what may be an object in a cleaned picture.
+func (f *finder) regions(ctx context.Context, cleaned *image.RGBA, before *masks.Mask, keep func(step)) ([]masks.Region, error) {
+	if f.settings.Method == Adaptive {
+		return adaptiveRegions(ctx, cleaned, f.minArea, keep)
+	}
+	m, err := standardMask(ctx, cleaned, before, keep)
+	if err != nil {
+		return nil, err
+	}
+	return m.Regions(), nil
 }
 
 // clean reads a picture and divides it by the background.

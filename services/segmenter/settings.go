@@ -99,17 +99,21 @@ const (
 	decodedMemory = 1.5 // a picture with colour planes of a quarter of the pixels
 	flatMemory    = 3
 	pictureMemory = decodedMemory + 4 + 0.7 // with the cleaned picture and five masks
+	depthMemory   = 2.0                     // more for the adaptive method
 	programMemory = 40 << 20                // of the program without pictures
 )
 
 // workers returns how many pictures can be segmented at once. It fails if the memory does not suffice for one.
 func (s Settings) workers(width, height int) (int, error) {
-	pixels := float64(width) * float64(height)
-	need := programMemory + pixels*max(2*flatMemory+pictureMemory, 2*flatMemory+flatPictures*decodedMemory)
+	pixels, picture := float64(width)*float64(height), pictureMemory
+	if s.Method == Adaptive {
+		picture += depthMemory
+	}
+	need := programMemory + pixels*max(2*flatMemory+picture, 2*flatMemory+flatPictures*decodedMemory)
 	if float64(s.Memory) < need {
 		return 0, fmt.Errorf("memory limit is %d MB: pictures of %d×%d pixels need %.0f MB", s.Memory>>20, width, height, math.Ceil(need/(1<<20)))
 	}
-	fit := int((float64(s.Memory) - programMemory - pixels*2*flatMemory) / (pixels * pictureMemory))
+	fit := int((float64(s.Memory) - programMemory - pixels*2*flatMemory) / (pixels * picture))
 	n := s.Workers
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)

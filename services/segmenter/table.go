@@ -151,5 +151,10 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'g', 10, 64)
 }
 
-// operations returns the texts of the columns process_1st_operation to process_7th_operation.
-func (s Settings) operations() []string { return operations }
+// operations returns the texts of the columns process_1st_operation and following.
+func (s Settings) operations() []string {
+	if s.Method == Adaptive {
+		return adaptiveOperations
+	}
+	return operations
+}

@@ -156,3 +156,23 @@ func (g Region) Filled() Region {
 // Euler returns the Euler number of a region: 1 minus the number of its holes, which are connected horizontally and
 // vertically.
 func (g Region) Euler() int { return 1 - len(g.enclosed(0)) }
+
+// Mark sets the pixels of a region in a mask.
+func (g Region) Mark(m *Mask) {
+	for _, r := range g.Runs {
+		for x := r.X0; x < r.X1; x++ {
+			m.Set(int(x), int(r.Y))
+		}
+	}
+}
+
+// Shifted returns a region at another place.
+func (g Region) Shifted(by image.Point) Region {
+	s := Region{Label: g.Label, Box: g.Box.Add(by), Area: g.Area, Runs: slices.Clone(g.Runs)}
+	for i := range s.Runs {
+		s.Runs[i].Y += int32(by.Y)
+		s.Runs[i].X0 += int32(by.X)
+		s.Runs[i].X1 += int32(by.X)
+	}
+	return s
+}

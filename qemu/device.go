@@ -95,6 +95,7 @@ func NewDevice(o DeviceOptions) (*Device, error) {
 // Start switches the machine on.
 func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 	d.boots++
+	start.WriteLog = start.WriteLog || d.o.Record
 	d.setFatal(nil)
 	dir := filepath.Join(d.dir, fmt.Sprintf("boot-%d", d.boots))
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -115,7 +116,6 @@ func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 		o.Forwards = append(o.Forwards, Forward{Host: host.Port, Guest: guest})
 	}
 	d.disk = d.card
-	start.WriteLog = start.WriteLog || d.o.Record
 	if start.WriteLog {
 		d.disk = filepath.Join(dir, "running.img")
 		err := errors.Join(writelog.Create(filepath.Join(dir, LogFile)), copyCard(d.card, d.disk, 0))

@@ -51,7 +51,7 @@ mkdir -p $n/exports/overlays $n/packages
 cd $n
 `, storeDir)
 	put := func(name, content string) {
-		fmt.Fprintf(&b, "mkdir -p %s\n%s\n", quote(path.Dir(name)), writeScript(name, content, 0o644))
+		fmt.Fprintf(&b, "mkdir -p %s\n%s || exit\n", quote(path.Dir(name)), writeScript(name, content, 0o644)) // set -e ignores all but the last of a list
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
 		put(path.Join("exports/overlays", name), s.Files[name])

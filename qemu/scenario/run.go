@@ -93,6 +93,36 @@ func (r *runner) step(ctx context.Context, step *Step) ([]Failure, error) {
 	if err != nil {
 		return nil, err
 	}
+	failures, err := r.carryOut(ctx, m, step)
+	if step.Fails == nil || ctx.Err() != nil {
+		return failures, err
+	}
+	return step.mustFail(r.scenario.places, failures, err), nil
+}
+
+// mustFail returns how the failures of a step differ from those that it must have.
+func (step *Step) mustFail(places yamldoc.Places, failures []Failure, err error) (wrong []Failure) {
+	var got []string
+	for _, f := range failures {
+		got = append(got, f.Message)
+	}
+	if err != nil {
+		got = append(got, err.Error())
+	}
+	if len(got) != len(step.Fails) {
+		message := fmt.Sprintf("%s has %d failures, want %d: %s", step.kind(), len(got), len(step.Fails), strings.Join(got, "; "))
+		return []Failure{{places[&step.Fails], message}}
+	}
+	for i := range step.Fails {
+		if p := &step.Fails[i]; !p.matches(got[i]) {
+			wrong = append(wrong, Failure{places[p], fmt.Sprintf("failure is %q, want a match of %q", got[i], p)})
+		}
+	}
+	return wrong
+}
+
+// carryOut carries out one step on its machine.
+func (r *runner) carryOut(ctx context.Context, m Device, step *Step) ([]Failure, error) {
 	switch {
 	case step.Expect != nil:
 		return step.Expect.check(ctx, m, r.scenario.places)

@@ -33,7 +33,8 @@ type Scenario struct {
 
 // Step is one step of a scenario: a boot, an event or a set of expectations.
 type Step struct {
-	Kernel   bool          `yaml:"kernel" doc:"Whether the step needs firmware or a kernel of its own: machine container skips it. For expect and run."`
+	Kernel   bool          `yaml:"kernel" doc:"Whether the step needs firmware or a kernel of its own: machine container skips it. For expect, run and steps that fail."`
+	Fails    []Pattern     `yaml:"fails" doc:"The step must fail with these messages: a pattern for each, in the order of the document. It proves that a fault is seen."`
 	On       string        `yaml:"on" doc:"Name of the peer that the step is about; the device by default."`
 	Boot     *Boot         `yaml:"boot" doc:"Switch the machine on, and wait for a shell." oneof:"step"`
 	Expect   *Expectations `yaml:"expect" doc:"What must hold now." oneof:"step"`

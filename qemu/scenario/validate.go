@@ -36,7 +36,7 @@ func (s *Scenario) check(err error) error {
 			continue
 		}
 		next, want := step.transition(state)
-		if step.Kernel && step.Expect == nil && step.Run == nil {
+		if step.Kernel && step.Expect == nil && step.Run == nil && step.Fails == nil {
 			err = yamldoc.Add(err, s.places[step], "kernel is for expect and run: without %s the later steps mean something else", step.kind())
 		}
 		if !slices.Contains(want, state) {
@@ -50,8 +50,21 @@ func (s *Scenario) check(err error) error {
 	return err
 }
 
-// transition returns the state of a machine after a step, and the states before it.
+// transition returns the state of a machine after a step, and the states before it. A step that fails changes nothing, but
+// a boot that fails has begun, and what is not the expected end is an end.
 func (step *Step) transition(state power) (next power, want []power) {
+	next, want = step.success(state)
+	switch {
+	case step.Fails == nil, step.Ends != nil:
+		return next, want
+	case step.Boot != nil:
+		return booting, want
+	}
+	return state, want
+}
+
+// success is transition for a step that succeeds.
+func (step *Step) success(state power) (next power, want []power) {
 	switch {
 	case step.Boot != nil && step.Boot.Until.Regexp != nil:
 		return booting, []power{off}

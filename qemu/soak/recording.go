@@ -52,7 +52,7 @@ func Record(ctx context.Context, s *scenario.Scenario, image, dir string, consol
 	var failed error
 	begin := func(kind string) {
 		step++
-		if device == nil || failed != nil {
+		if failed != nil {
 			return
 		}
 		failed = r.mark(device, fmt.Sprintf("%d %s", step, kind))
@@ -81,7 +81,10 @@ func (d recorded) Close(bool) error { return d.Device.Close(true) }
 
 // mark begins a phase at the place that the log has reached.
 func (r *Recording) mark(d *qemu.Device, step string) error {
-	boot, entries, err := d.Logged()
+	boot, entries, err := 0, 0, error(nil)
+	if d != nil { // the first step makes it
+		boot, entries, err = d.Logged()
+	}
 	r.Phases = append(r.Phases, Phase{Step: step, Boot: boot, First: entries})
 	return err
 }
@@ -111,6 +114,9 @@ func (r *Recording) finish() error {
 		if p.End > p.First {
 			phases = append(phases, p)
 		}
+	}
+	if len(phases) == 0 {
+		return fmt.Errorf("record %s: no boot has written to the card", r.Scenario)
 	}
 	r.Phases = phases
 	data, err := json.MarshalIndent(r, "", "  ")

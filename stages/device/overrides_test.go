@@ -15,6 +15,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/powercut"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages/device"
+	"github.com/PlanktoScope/pkbuild/stages/report"
+	"github.com/PlanktoScope/pkbuild/stages/request"
 )
 
 // writers is how many change a file at the same time.
@@ -167,6 +169,23 @@ func TestQueuesSurvivePowerCut(t *testing.T) {
 		}},
 		"cancel reset": {queued, func(d device.Device) error { _, err := d.CancelReset(t.Context()); return err }, func(d device.Device) {
 			require.NoFileExists(t, filepath.Join(d.State, override.ResetFile))
+		}},
+		"request": {nil, func(d device.Device) error { return d.RequestNext(t.Context(), report.Request{Stage: "none"}) }, func(d device.Device) {
+			r, err := d.Request()
+			require.NoError(t, err)
+			require.Equal(t, "none", r.Stage)
+		}},
+		"cancel request": {
+			map[string]string{request.NextFile: `{"version": 1, "stage": "none"}`},
+			func(d device.Device) error { _, err := d.CancelRequest(t.Context()); return err }, func(d device.Device) {
+				require.NoFileExists(t, filepath.Join(d.State, request.NextFile))
+			},
+		},
+		"scan": {nil, func(d device.Device) error { return d.Scan(t.Context()) }, func(d device.Device) {
+			require.FileExists(t, filepath.Join(d.State, override.LedgerFile))
+		}},
+		"good overrides": {nil, func(d device.Device) error { return d.RecordGood(t.Context()) }, func(d device.Device) {
+			require.FileExists(t, filepath.Join(d.State, override.GoodFile))
 		}},
 		"purge": {queued, func(d device.Device) error { return d.Purge(t.Context(), func([]string, bool) error { return nil }) }, func(d device.Device) {
 			require.NoFileExists(t, filepath.Join(d.State, override.ResetFile))

@@ -18,44 +18,107 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// model is the specification of the store, as simple as possible.
+// model is the specification of the store and of the choice of a boot, as simple as possible.
 type model struct {
 	there    map[int]bool
-	highest  int
 	next     int
+	none     bool // none was chosen as the next stage
 	bad      bool // next was found bad
 	proven   []int
-	attempts map[int]int // by stage, since it became next
+	attempts map[int]int  // boots without a verdict, by stage
+	judged   map[int]bool // stages with a verdict, or with an attempt at one
+	unusable map[int]bool // could not be mounted
+	damaged  map[int]bool // differ from their digests
 	running  int
+	rung     stages.Rung
 }
 
-// boot returns the stage that the next boot selects.
-func (m *model) boot() int {
+// boot returns what the next boot starts with. Damaged stages come last.
+func (m *model) boot() (int, stages.Rung) {
+	if m.next == 0 && m.none {
+		return 0, stages.AllOverrides
+	}
+	usable := func(n int) bool { return m.there[n] && !m.unusable[n] }
+	sound := func(n int) bool { return usable(n) && !m.damaged[n] }
+	if n, rung := m.bootFrom(sound); n != 0 {
+		return n, rung
+	}
+	return m.bootFrom(usable)
+}
+
+func (m *model) bootFrom(ok func(int) bool) (int, stages.Rung) {
 	isProven := len(m.proven) > 0 && m.next == m.proven[len(m.proven)-1]
-	switch {
-	case m.there[m.next] && !m.bad && isProven:
-		return m.next
-	case m.there[m.next] && !m.bad && m.attempts[m.next] < 3:
+	if ok(m.next) && !m.bad && !isProven && m.attempts[m.next] < 3 {
 		m.attempts[m.next]++
-		return m.next
+		m.judged[m.next] = true // its boots are counted from now on
+		return m.next, stages.AllOverrides
+	}
+	if ok(m.next) && !m.bad && isProven {
+		return m.climb(m.next, ok)
 	}
 	for _, n := range slices.Backward(m.proven) {
-		if m.there[n] {
-			return n
+		if ok(n) {
+			return m.climb(n, ok)
 		}
 	}
-	return 0
+	return 0, stages.AllOverrides
+}
+
+// climb returns what a boot of a proven stage starts with after boots without a verdict.
+func (m *model) climb(n int, ok func(int) bool) (int, stages.Rung) {
+	if !m.judged[n] {
+		return n, stages.AllOverrides
+	}
+	boots := m.attempts[n]
+	m.attempts[n]++
+	factory := n
+	if m.there[1] && ok(1) {
+		factory = 1
+	}
+	switch {
+	case boots < 3:
+		return n, stages.AllOverrides
+	case boots < 5:
+		return n, stages.GoodOverrides
+	case boots < 7:
+		return n, stages.NoOverrides
+	case boots < 9:
+		for _, other := range slices.Backward(m.proven) {
+			if other != n && ok(other) {
+				return other, stages.RollbackStage
+			}
+		}
+		return factory, stages.RollbackStage
+	}
+	return factory, stages.FactoryStage
+}
+
+// forget drops what is recorded of a stage.
+func (m *model) forget(n int) {
+	for _, record := range []map[int]bool{m.judged, m.unusable, m.damaged} {
+		delete(record, n)
+	}
+	delete(m.attempts, n)
 }
 
 func (m *model) setNext(n int) {
 	m.next, m.bad = n, false
-	delete(m.attempts, n)
+	if n == 0 {
+		m.none = true
+		return
+	}
+	m.forget(n)
 }
 
 func (m *model) judge(n int, result stages.Result) {
+	if m.next != 0 {
+		m.none = false
+	}
 	if n == m.next {
 		m.bad = result == stages.Failed
 	}
+	m.judged[n] = true
+	delete(m.attempts, n)
 	if result == stages.Failed {
 		return
 	}
@@ -63,7 +126,6 @@ func (m *model) judge(n int, result stages.Result) {
 	if len(m.proven) > 8 {
 		m.proven = m.proven[1:]
 	}
-	delete(m.attempts, n)
 }
 
 func without(list []int, n int) []int {
@@ -72,7 +134,7 @@ func without(list []int, n int) []int {
 
 func (m *model) delete(n int) {
 	delete(m.there, n)
-	delete(m.attempts, n)
+	m.forget(n)
 	m.proven = without(m.proven, n)
 	if m.next == n {
 		m.bad, m.next = false, 0
@@ -100,7 +162,8 @@ type life struct {
 
 // born returns a device after the first boot: one stage, proven, named factory-reset.
 func born(w *world) (*life, error) {
-	l := &life{w, model{map[int]bool{1: true}, 1, 1, false, []int{1}, map[int]int{}, 0}, w.flashed}
+	l := &life{w, model{there: map[int]bool{1: true}, next: 1, proven: []int{1}, attempts: map[int]int{},
+		judged: map[int]bool{1: true}, unusable: map[int]bool{}, damaged: map[int]bool{}}, w.flashed}
 	return l, l.reboot()
 }
 
@@ -119,15 +182,44 @@ func (l *life) do(a action) error {
 		return fmt.Errorf("%v: next is %d (bad: %t), want %d (%t)", a, s.Next, s.NextFailed, l.model.next, l.model.bad)
 	case !slices.Equal(s.History, l.model.proven):
 		return fmt.Errorf("%v: the history is %v, want %v", a, s.History, l.model.proven)
-	case a.what == "boot" && o.choice.Stage != l.model.running:
-		return fmt.Errorf("starts with %d (%s; %s), want %d", o.choice.Stage, o.choice.Reason, o.choice.Problem, l.model.running)
+	case a.isBoot() && (o.choice.Stage != l.model.running || o.choice.Rung != l.model.rung):
+		return fmt.Errorf("starts with %d %v (%s; %s), want %d %v", o.choice.Stage, o.choice.Rung, o.choice.Reason, o.choice.Problem,
+			l.model.running, l.model.rung)
 	}
 	return nil
 }
 
 func (l *life) reboot() error {
-	l.model.running = l.model.boot()
+	l.model.running, l.model.rung = l.model.boot()
 	return l.do(action{"boot", 0})
+}
+
+// unmountable reboots while a stage cannot be mounted: pkinit tries the next candidate in the same boot, and marks the stage.
+func (l *life) unmountable(n int) error {
+	l.model.running, l.model.rung = l.model.boot()
+	for l.model.running == n && n != 0 {
+		l.model.unusable[n] = true
+		l.model.running, l.model.rung = l.model.boot()
+	}
+	return l.do(action{"boot without", n})
+}
+
+// damage marks a stage as damaged, or as sound again, as pkctl stage scrub does.
+func (l *life) damage(n int, what string) error {
+	if !l.model.there[n] {
+		return nil
+	}
+	delete(l.model.damaged, n)
+	if what == "damaged" {
+		l.model.damaged[n] = true
+	}
+	return l.do(action{what, n})
+}
+
+// setNone has the device start without a stage.
+func (l *life) setNone() error {
+	l.model.setNext(0)
+	return l.do(action{"set next", 0})
 }
 
 // stage does what `pkctl pallet switch` does. A number that anything still refers to is not used again.
@@ -238,6 +330,11 @@ var events = []struct {
 	{"fail", func(l *life, _ *rand.Rand) error { return l.fail() }},
 	{"bad, no reboot", func(l *life, _ *rand.Rand) error { return l.verdict(stages.Failed) }},
 	{"hang", func(l *life, r *rand.Rand) error { return l.hang(1 + r.IntN(stages.MaxAttempts)) }},
+	{"hang for long", func(l *life, r *rand.Rand) error { return l.hang(1 + r.IntN(11)) }},
+	{"unmountable", func(l *life, r *rand.Rand) error { return l.unmountable(1 + r.IntN(6)) }},
+	{"damaged", func(l *life, r *rand.Rand) error { return l.damage(1+r.IntN(6), "damaged") }},
+	{"sound", func(l *life, r *rand.Rand) error { return l.damage(1+r.IntN(6), "sound") }},
+	{"set next none", func(l *life, _ *rand.Rand) error { return l.setNone() }},
 	{"prune", func(l *life, _ *rand.Rand) error { return l.prune() }},
 	{"reset", func(l *life, _ *rand.Rand) error { return l.reset() }},
 	{"rollback", func(l *life, _ *rand.Rand) error { return l.rollback() }},

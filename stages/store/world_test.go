@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -103,8 +104,8 @@ func (w *world) after(d *state, a action) *outcome {
 
 // do runs the action as pkinit or a command does.
 func (a action) do(m *memory, o *outcome) (err error) {
-	if a.what == "boot" {
-		o.choice, err = boot(m)
+	if a.isBoot() {
+		o.choice, err = boot(m, a.stage)
 		return err
 	}
 	return change(m, func(s *store.Store) (err error) {
@@ -121,31 +122,58 @@ func (a action) do(m *memory, o *outcome) (err error) {
 		case "prune":
 			_, err = s.Prune(a.stage)
 			return err
+		case "damaged":
+			return s.MarkDamaged(a.stage, "a file differs")
+		case "sound":
+			return s.MarkDamaged(a.stage, "")
 		}
 		return s.Judge(a.stage, stages.Result(a.what), at)
 	})
 }
 
-// boot selects a stage as pkinit does, and counts the attempt.
-func boot(m *memory) (stages.Choice, error) {
-	snapshot, err := stages.Load(m.files())
-	if err != nil {
-		return stages.Choice{}, err
+// isBoot reports whether the action is a boot: "boot without" is one in which a stage cannot be mounted.
+func (a action) isBoot() bool { return a.what == "boot" || a.what == "boot without" }
+
+// boot selects a stage as pkinit does, and counts the attempt. If the selected stage is the one that cannot be mounted, it
+// selects another one, and marks the stage.
+func boot(m *memory, unmountable int) (stages.Choice, error) {
+	failed := false
+	for {
+		snapshot, err := stages.Load(m.files())
+		if err != nil {
+			return stages.Choice{}, err
+		}
+		if failed {
+			snapshot = snapshot.Exclude(m.files(), unmountable, errors.New("mount failed"))
+		}
+		choice := stages.Select(snapshot)
+		state := snapshot.State
+		if choice.Counted != 0 {
+			state = state.WithAttempt(choice.Counted, at)
+		}
+		again := choice.Stage != 0 && choice.Stage == unmountable
+		if failed && !again {
+			state = state.Unusable(unmountable, "mount failed", at)
+		}
+		failed = failed || again
+		if err := writeState(m, state); err != nil || !again {
+			return choice, err
+		}
 	}
-	choice := stages.Select(snapshot)
-	if choice.Attempt == 0 {
-		return choice, nil
-	}
-	data, err := snapshot.State.WithAttempt(choice.Stage, at).Marshal()
+}
+
+// writeState replaces the state file.
+func writeState(m *memory, state stages.BootState) error {
+	data, err := state.Marshal()
 	if err != nil {
-		return choice, err
+		return err
 	}
 	_ = m.Remove(stages.StateFile)
 	f, err := m.Create(stages.StateFile, 0o644)
 	if err == nil {
 		_, err = f.Write(data)
 	}
-	return choice, err
+	return err
 }
 
 // state returns the state with the files of a disk: the same pointer for the same files.

@@ -10,6 +10,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TAGS    := containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper
 # Programs that tests build get the same tags.
 export GOFLAGS := -tags=$(TAGS)
+# The pallets take the instrument's programs from container images that are built here.
+export PKCTL_MIRRORS := $(PKCTL_MIRRORS) ghcr.io/planktoscope/pkcontroller=oci:$(abspath $(OUT))/containers
+
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
@@ -19,13 +22,16 @@ SCENARIOS = $(OUT)/bin/pkbuild test --scenarios qemu/scenarios --jobs 2
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image containers services build boot test boot-test boot-soak unit lint bench bench-debian bench-containers bench-segmenter docs man reference deps clean
+.PHONY: help image programs containers services build boot test boot-test boot-soak unit lint bench bench-debian bench-containers bench-segmenter docs man reference deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-image: deps build ## Build out/planktoscope.img from recipes/planktoscope.yml
+image: deps build programs ## Build out/planktoscope.img from recipes/planktoscope.yml
 	$(OUT)/bin/pkbuild image $(RECIPE) -o $(IMAGE)
+
+programs: build ## Build the container images from which the stages take the instrument's programs in out/containers
+	$(OUT)/bin/pkbuild container recipes/containers/controller.yml -q -o oci:$(OUT)/containers:controller
 
 containers: deps build ## Build the container images of recipes/containers in out/containers
 	set -e; for recipe in recipes/containers/*.yml; do \
@@ -42,6 +48,7 @@ build: ## Compile pkbuild, pkctl and the helpers that go into images
 	set -e; for arch in arm64 $(filter-out arm64,$(shell $(GO) env GOHOSTARCH)); do \
 		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkinit-$$arch ./cmd/pkinit; \
 		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkctl-$$arch ./cmd/pkctl; \
+		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o $(OUT)/bin/pkcontroller-$$arch ./cmd/pkcontroller; \
 	done
 
 boot: image ## Boot the image in QEMU and report its defects

@@ -11,8 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
-// Programs are the programs of this project that go into images: pkinit into every disk image, pkctl by request.
-var Programs = []string{"pkinit", "pkctl"}
+// Programs are the programs of this project that go into images: pkinit into every disk image, the others by request.
+var Programs = []string{"pkinit", "pkctl", "pkcontroller"}
 
 // compiler adds the layers of a recipe to a plan.
 type compiler struct {

@@ -14,18 +14,27 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
+	"github.com/PlanktoScope/pkbuild/stages/pallet/mirror"
 )
 
 var update = flag.Bool("update", false, "write the golden plans anew")
 
 // programs are digests in place of those of the programs that go into images.
-var programs = map[string]string{"pkinit": "0000", "pkctl": "1111"}
+var programs = map[string]string{"pkinit": "0000", "pkctl": "1111", "pkcontroller": "2222"}
+
+// shippedOptions are options of Gather for the shipped recipes, with a stand-in for the image with the instrument's program.
+func shippedOptions(t *testing.T) GatherOptions {
+	t.Helper()
+	dir := t.TempDir()
+	ociLayout(t, dir, "controller", "pkcontroller", "a program\n")
+	return GatherOptions{Cache: t.TempDir(), Mirrors: mirror.Mirrors{"ghcr.io/planktoscope/pkcontroller": "oci:" + dir}}
+}
 
 // compileShipped compiles a shipped recipe.
 func compileShipped(t *testing.T, name string) *Plan {
 	r, err := recipes.Load(filepath.Join("../recipes", name+".yml"), recipes.Options{})
 	require.NoError(t, err)
-	p, err := compile(t, r, GatherOptions{})
+	p, err := compile(t, r, shippedOptions(t))
 	require.NoError(t, err)
 	return p
 }
@@ -125,7 +134,7 @@ func TestFileEntriesDoNotDependOnTheUmask(t *testing.T) {
 		{Target: "/usr/bin/pkctl", Program: "pkctl"},
 		{Target: "/opt/pkctl", Program: "pkctl", Mode: "0700"},
 	}
-	c := compiler{sources: gather(t, &recipes.Recipe{Dir: dir, Layers: []recipes.Layer{{Files: files}}}), programs: programs}
+	c := compiler{sources: gather(t, &recipes.Recipe{Dir: dir, Layers: []recipes.Layer{{Files: files}}}), programs: programs, plan: &Plan{Architecture: layers.Pi}}
 	got, err := c.fileEntries(files)
 	require.NoError(t, err)
 	const conf, run = "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac", "a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf"

@@ -103,10 +103,10 @@ func plan(t *testing.T, text string) {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o755))
 	}
 	t.Chdir(dir)
-	cache := t.TempDir()
-	r, err := recipes.Load("pi.yml", recipes.Options{Shipped: ShippedDir(cache)})
+	o := shippedOptions(t)
+	r, err := recipes.Load("pi.yml", recipes.Options{Shipped: ShippedDir(o.Cache)})
 	require.NoError(t, err, text)
-	s, err := Gather(t.Context(), r, GatherOptions{Cache: cache})
+	s, err := Gather(t.Context(), r, o)
 	require.NoError(t, err, text)
 	asked, err := s.Request()
 	require.NoError(t, err)

@@ -93,7 +93,7 @@ func TestIncludeShipped(t *testing.T) {
 	require.EqualError(t, err, `pi.yml:2:11: include[0]: no recipe "debian-py" ships with pkbuild; did you mean pkbuild:debian-pi?`)
 	write("name: pi\ninclude: [pkbuild:zzz]\n")
 	_, err = Load("pi.yml", Options{Shipped: cache})
-	require.ErrorContains(t, err, `no recipe "zzz" ships with pkbuild; known are caddy, debian-pi, `)
+	require.ErrorContains(t, err, `no recipe "zzz" ships with pkbuild; known are caddy, controller, debian-pi, `)
 	write("name: pi\ninclude: [pkbuild:debian-pi]\n")
 	_, err = Load("pi.yml", Options{})
 	require.EqualError(t, err, "pi.yml:2:11: include[0]: shipped recipes cannot be included without a cache")

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -88,7 +89,7 @@ func (f *recipeFlags) compile(ctx context.Context, name, cache string) (*recipes
 	if err != nil {
 		return nil, nil, err
 	}
-	programs, err := digests(ctx, dir, r.Architecture)
+	programs, err := digests(ctx, dir, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,11 +133,15 @@ func (f *recipeFlags) compileDisk(ctx context.Context, name, cache string) (*rec
 	return r, p, err
 }
 
-// digests returns the digests of the programs that go into images.
-func digests(ctx context.Context, dir, architecture string) (map[string]string, error) {
+// digests returns the digests of the programs that may go into the image of a recipe: the instrument's programs only if it installs
+// them.
+func digests(ctx context.Context, dir string, r *recipes.Recipe) (map[string]string, error) {
 	out := map[string]string{}
 	for _, program := range builder.Programs {
-		helper := filepath.Join(dir, layers.Helper(program, architecture))
+		if program != "pkinit" && program != "pkctl" && !installs(r, program) {
+			continue
+		}
+		helper := filepath.Join(dir, layers.Helper(program, r.Architecture))
 		digest, err := sha256sum.File(ctx, helper)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("helper program %s is missing: run make build, or name its directory with --helpers", helper)
@@ -147,6 +152,13 @@ func digests(ctx context.Context, dir, architecture string) (map[string]string, 
 		out[program] = digest
 	}
 	return out, nil
+}
+
+// installs reports whether a recipe installs a program of this project.
+func installs(r *recipes.Recipe, program string) bool {
+	return slices.ContainsFunc(r.Layers, func(l recipes.Layer) bool {
+		return slices.ContainsFunc(l.Files, func(f recipes.File) bool { return f.Program == program })
+	})
 }
 
 // readLock reads the lock of a recipe. It is nil if there is none, with --no-lock, and with --arch, since a lock has the

@@ -3,6 +3,7 @@ package camera
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -102,7 +103,7 @@ func (s *Simulated) Frame(ctx context.Context) ([]byte, error) {
 		return nil, ctx.Err()
 	}
 	view, _, err := s.view()
-	if err != nil {
+	if err = errors.Join(ctx.Err(), err); err != nil {
 		return nil, err
 	}
 	picture, _ := s.preview.Picture(view)

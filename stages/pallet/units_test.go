@@ -1,6 +1,7 @@
 package pallet
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -41,7 +42,7 @@ func device(t *testing.T) (root string, units []string) {
 	}
 	lay(t, root, File{Path: "usr/bin/stand-in", Mode: 0o755})
 	require.NoError(t, os.CopyFS(root, os.DirFS(baseFiles)))
-	for _, f := range bundleOf(t, standardPallet, Options{}).Files {
+	for _, f := range bundleOf(t, standardPallet, Options{Downloads: placeholder{t.TempDir()}}).Files {
 		name, ok := strings.CutPrefix(f.Path, exportsDir+"/overlays/")
 		if !ok || f.Mode.IsDir() {
 			continue
@@ -53,6 +54,13 @@ func device(t *testing.T) (root string, units []string) {
 		}
 	}
 	return root, units
+}
+
+// placeholder is a Downloader of empty programs.
+type placeholder struct{ dir string }
+
+func (p placeholder) Fetch(_ context.Context, d Download) (dir, name string, err error) {
+	return p.dir, d.Source, os.WriteFile(filepath.Join(p.dir, d.Source), nil, 0o755)
 }
 
 // lay writes a file of a bundle to the root file system.
@@ -80,22 +88,22 @@ func verify(t *testing.T, root string, units []string) string {
 
 func TestUnitsOfStandardPallet(t *testing.T) {
 	root, units := device(t)
-	require.Contains(t, units, "planktoscope-org.device-backend.controller-simulator.service")
+	require.Contains(t, units, "planktoscope-org.device-backend.controller.service")
 	require.Contains(t, units, "planktoscope-org.device-backend.processing.segmenter-simulator.service")
 	require.Empty(t, verify(t, root, units))
 }
 
 // TestMistakesInUnits checks that TestUnitsOfStandardPallet finds a mistake in any of its files.
 func TestMistakesInUnits(t *testing.T) {
-	const unit = "planktoscope-org.device-backend.controller-simulator.service"
+	const unit = "planktoscope-org.device-backend.controller.service"
 	for name, test := range map[string]struct{ file, old, new, want string }{
 		"directive": {
 			unitsDir + "/" + unit, "Restart=", "Restrat=",
-			unit + ":12: Unknown key 'Restrat' in section [Service], ignoring.",
+			unit + ":10: Unknown key 'Restrat' in section [Service], ignoring.",
 		},
 		"program": {
-			unitsDir + "/" + unit, "/controller-simulator", "/controler-simulator",
-			"Command /usr/libexec/planktoscope/controler-simulator is not executable: No such file or directory",
+			unitsDir + "/" + unit, "/pkcontroller --", "/pkcontroler --",
+			"Command /usr/libexec/planktoscope/pkcontroler is not executable: No such file or directory",
 		},
 		"directive of a drop-in": {
 			unitsDir + "/sshd-keygen.service.d/10-missing-keys.conf", "ConditionPathIsReadWrite=", "ConditionPathIsReadWrit=",

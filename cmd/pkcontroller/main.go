@@ -18,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
+	"github.com/PlanktoScope/pkbuild/services/camera"
 	"github.com/PlanktoScope/pkbuild/services/controller"
 	"github.com/PlanktoScope/pkbuild/services/mqtt"
 )
@@ -67,6 +69,40 @@ func command() *cobra.Command {
 	s.IntVar(&f.Divisor, "simulated-divisor", 1, "divide width and height of simulated pictures of 4056×3040 by this `number`")
 	s.StringVar(&f.preview, "preview", ":8000", "`address` of the preview; empty for none")
 	s.StringVar(&f.metrics, "metrics", ":8002", "`address` of the metrics for Prometheus; empty for none")
+	cmd.AddCommand(pictureCommand())
+	return cmd
+}
+
+// pictureCommand tries the camera.
+func pictureCommand() *cobra.Command {
+	var video string
+	cmd := &cobra.Command{
+		Use:     "picture FILE",
+		Short:   "Take one picture, without MQTT",
+		Example: "  pkcontroller picture --video /dev/video0 test.jpg",
+		Args:    cli.Exactly("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := camera.Open(video)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			if err := c.Apply(camera.DefaultSettings(c.Name())); err != nil {
+				return err
+			}
+			if _, err := c.Frame(cmd.Context()); err != nil { // the preview, too
+				return err
+			}
+			still, err := c.Capture(cmd.Context())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), c.Name(), c.Resolution())
+			return atomicfile.Write(args[0], still.JPEG, 0o644)
+		},
+		SilenceUsage: true,
+	}
+	cmd.Flags().StringVar(&video, "video", "", "V4L2 `device` of the camera (default: libcamera's programs, else /dev/video0)")
 	return cmd
 }
 

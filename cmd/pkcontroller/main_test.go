@@ -56,9 +56,14 @@ func TestNotify(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	t.Setenv("NOTIFY_SOCKET", name)
-	go run(t, "--hardware", "simulated", "--simulated-divisor", "16", "--data", t.TempDir(), "--broker", "127.0.0.1:1", "--preview", "", "--metrics", "")
+	ended := make(chan error)
+	go func() {
+		_, err := run(t, "--hardware", "simulated", "--simulated-divisor", "16", "--data", t.TempDir(), "--broker", "127.0.0.1:1", "--preview", "", "--metrics", "")
+		ended <- err
+	}()
 	b := make([]byte, 100)
 	n, err := c.Read(b)
 	require.NoError(t, err)
 	require.Equal(t, "READY=1", strings.TrimSpace(string(b[:n])))
+	require.ErrorContains(t, <-ended, "publish the last messages to MQTT broker 127.0.0.1:1", "no broker was reachable")
 }

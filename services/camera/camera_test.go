@@ -103,7 +103,7 @@ func picture(t *testing.T, size image.Point) []byte {
 
 func TestReadJPEG(t *testing.T) {
 	a, b := picture(t, image.Pt(8, 8)), picture(t, image.Pt(32, 16))
-	r := bufio.NewReader(bytes.NewReader(append(append(append([]byte("noise"), a...), 0, 0xff), append(b, a[:20]...)...)))
+	r := bufio.NewReader(bytes.NewReader(append(append(append([]byte("noise\xd8"), a...), 0, 0xff), append(b, a[:20]...)...)))
 	for _, want := range [][]byte{a, b} {
 		got, err := readJPEG(r)
 		require.NoError(t, err)

@@ -137,6 +137,57 @@ func TestQueueSurvivesAnUnreachableBroker(t *testing.T) {
 	})
 }
 
+// TestLossWhilePublishing: a message that was on its way when the connection was lost is published again.
+func TestLossWhilePublishing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.Start(t)
+		receiver, got := open(t, b, mqtt.Options{ClientID: "receiver", Subscribe: []string{"a"}})
+		synctest.Wait()
+		// Each second connection of the sender loses what it sends after its first 100 bytes.
+		connections := 0
+		sender, _ := open(t, b, mqtt.Options{ClientID: "sender", Dial: func(ctx context.Context) (net.Conn, error) {
+			connections++
+			conn, err := b.Dial(ctx)
+			if err == nil && connections < 4 {
+				conn = &failing{Conn: conn, left: 100}
+			}
+			return conn, err
+		}})
+		for i := range 50 {
+			sender.Publish(mqtt.Message{Topic: "a", Payload: fmt.Append(nil, i), QoS: 1})
+		}
+		require.NoError(t, sender.Await(t.Context()))
+		closeClient(t, sender)
+		require.Equal(t, 4, connections)
+		next := 0
+		for len(got) > 0 {
+			m := string((<-got).Payload)
+			if m == fmt.Sprint(next) {
+				next++
+			} else {
+				require.Equal(t, fmt.Sprint(next-1), m, "only the last one may come twice")
+			}
+		}
+		require.Equal(t, 50, next)
+		closeClient(t, receiver)
+		b.Stop()
+	})
+}
+
+// failing is a connection that breaks after some bytes.
+type failing struct {
+	net.Conn
+	left int
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.left -= len(p); f.left < 0 {
+		_ = f.Conn.Close()
+		return 0, net.ErrClosed
+	}
+	return f.Conn.Write(p)
+}
+
 func TestParseVersion(t *testing.T) {
 	v, err := mqtt.ParseVersion("3.1.1")
 	require.NoError(t, err)

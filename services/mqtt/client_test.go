@@ -158,6 +158,7 @@ func TestLossWhilePublishing(t *testing.T) {
 		}
 		require.NoError(t, sender.Await(t.Context()))
 		closeClient(t, sender)
+		synctest.Wait()
 		require.Equal(t, 4, connections)
 		next := 0
 		for len(got) > 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/clidoc"
 )
 
 // version is set by the linker.
@@ -17,6 +18,8 @@ func programVersion() string { return "pksegmenter " + version }
 func main() { cli.Main(root()) }
 
 func root() *cobra.Command {
-	return cli.Group("pksegmenter", "Find, cut out and measure plankton in pictures of a PlanktoScope",
-		runCommand(), serveCommand(), sampleCommand(), cli.Version("pksegmenter", version))
+	cmd := cli.Group("pksegmenter", "Find, cut out and measure plankton in pictures of a PlanktoScope",
+		runCommand(), serveCommand(), sampleCommand(), clidoc.Command("1"), cli.Version("pksegmenter", version))
+	cli.AddJSON(cmd)
+	return cmd
 }

@@ -20,8 +20,8 @@ import (
 // settingsFlags adds the flags of the settings to a command.
 func settingsFlags(cmd *cobra.Command) *segmenter.Settings {
 	s := &segmenter.Settings{Method: segmenter.Standard, EcoTaxa: true}
-	cmd.Flags().StringVar((*string)(&s.Method), "method", string(segmenter.Standard), "`NAME` of the method: standard is comparable with earlier results; adaptive is for dense samples, moving light and dirt")
-	cmd.Flags().Float64Var(&s.MinESD, "min-esd", 0, "smallest diameter of objects in `µm` (default: acq_minimum_mesh of the metadata)")
+	cmd.Flags().StringVar((*string)(&s.Method), "method", string(segmenter.Standard), "`METHOD`: standard is comparable with earlier results; adaptive is for dense samples and moving light")
+	cmd.Flags().Float64Var(&s.MinESD, "min-esd", 0, "smallest diameter of objects, `UM` in µm (default: acq_minimum_mesh of the metadata, or 20)")
 	cmd.Flags().BoolVar(&s.SubtractMasks, "subtract-previous", false, "leave out what is dark in the previous picture, too")
 	cmd.Flags().BoolVar(&s.Keep, "keep", false, "keep the pictures of all steps in the directory clean")
 	cmd.Flags().StringVar(&s.ProcessID, "process-id", "", "`ID` of this segmentation in the table (default: process_id of the metadata)")
@@ -31,9 +31,9 @@ func settingsFlags(cmd *cobra.Command) *segmenter.Settings {
 
 // addResources adds the flags for cores and memory.
 func addResources(cmd *cobra.Command, s *segmenter.Settings) {
-	cmd.Flags().IntVar(&s.Workers, "workers", 0, "`NUMBER` of pictures segmented at once (default: one for each core)")
-	cmd.Flags().Var((*megabytes)(&s.Memory), "memory", "limit of memory in `MB`")
+	cmd.Flags().IntVar(&s.Workers, "workers", 0, "segment `N` pictures at once, if the memory suffices (default: one for each core)")
 	s.Memory = segmenter.DefaultMemory
+	cmd.Flags().Var((*megabytes)(&s.Memory), "memory", "limit of memory in `MB`")
 }
 
 func runCommand() *cobra.Command {
@@ -45,7 +45,7 @@ func runCommand() *cobra.Command {
 		Args: cli.Exactly("DIR"),
 	}
 	s := settingsFlags(cmd)
-	output := cmd.Flags().StringP("output", "o", "segmented", "`DIR`ectory for cut-outs, tables and archives")
+	output := cmd.Flags().StringP("output", "o", "segmented", "`DIR` for cut-outs, tables, archives and the report")
 	quiet := cmd.Flags().BoolP("quiet", "q", false, "print only what was left out")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		limitMemory(s.Memory)

@@ -19,12 +19,12 @@ func sampleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sample NAME DIR",
 		Short: "Draw a synthetic data set with ground truth",
-		Long: "Draws a synthetic data set in the new directory DIR, with the ground truth of each picture in DIR/truth. NAME is\n" +
-			"one of: " + strings.Join(names, ", ") + ". The pictures are simulated, and so says their metadata.",
+		Long: "Draws a synthetic data set in the new directory DIR, with the ground truth of each picture in DIR/truth. The\n" +
+			"pictures are simulated, and so says their metadata. NAME is one of:\n" + strings.Join(names, ", ") + ".",
 		Args: cli.Exactly("NAME", "DIR"),
 	}
 	full := cmd.Flags().Bool("full", false, "draw pictures of 4056×3040 instead of 1014×760 pixels")
-	count := cmd.Flags().Int("pictures", 0, "`NUMBER` of pictures (default: that of the sample)")
+	count := cmd.Flags().Int("pictures", 0, "draw `N` pictures (default: as many as the sample has)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		for _, s := range plankton.Samples() {
 			if s.Name != args[0] {

@@ -40,9 +40,9 @@ func serveCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.data, "data", "/home/pi/data", "`DIR`ectory with img, and for objects, clean and export")
+	f.StringVar(&s.data, "data", "/home/pi/data", "`DIR` with img, and for objects, clean and export")
 	f.StringVar(&s.broker, "broker", "localhost:1883", "`ADDRESS` of the MQTT broker")
-	f.StringVar(&s.version, "mqtt-version", "5", "`VERSION` of MQTT: 5 or 3.1.1")
+	f.StringVar(&s.version, "mqtt-version", "5", "speak MQTT `VERSION` 5 or 3.1.1")
 	f.StringVar(&s.listen, "stream", ":8001", "`ADDRESS` of the stream of cut-outs; empty for none")
 	f.DurationVar(&s.stall, "acquisition-timeout", 10*time.Minute, "continue if an acquisition has had no status for this `TIME`")
 	addResources(cmd, &s.settings)

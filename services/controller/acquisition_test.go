@@ -1,7 +1,6 @@
 package controller_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -73,6 +72,7 @@ func TestAcquisition(t *testing.T) {
 		for key, want := range map[string]string{
 			"sample_id": "my sample", "acq_camera_resolution": "160x120", "acq_camera_iso": "200", "acq_camera_shutter_speed": "150",
 			"acq_nb_frame": "3", "acq_instrument_id": "metal-slope-23", "process_pixel": "0.75", "hardware": "simulated", "acq_hardware": "simulated",
+			"acq_instrument_hat": "PlanktoScope Hat (simulated)",
 		} {
 			require.Equal(t, want, m.Text(key), key)
 		}
@@ -272,73 +272,4 @@ func TestHardwareErrorsEndAnAcquisition(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestCapture(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, setup{})
-		b.ready()
-		b.send("imager/image", `{"action":"capture","jpeg":true,"dng":true}`)
-		_, got := b.next()
-		require.Equal(t, "capture", got["action"])
-		require.Nil(t, got["dng"])
-		require.Equal(t, "dng is true, but only JPEG is supported", got["error"])
-		require.FileExists(t, got["jpeg"].(string))
-		require.Equal(t, filepath.Join(b.options.DataDir, "captures"), filepath.Dir(got["jpeg"].(string)))
-		b.end()
-	})
-}
-
-func TestMissingCamera(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, setup{change: func(s *controller.Simulation, _ *controller.Options) { s.Camera = nil }})
-		time.Sleep(time.Second)
-		synctest.Wait()
-		var imager []string
-		for len(b.got) > 0 {
-			if topic, payload := b.next(); topic == "status/imager" {
-				imager = append(imager, payload["status"].(string))
-			}
-		}
-		require.Equal(t, []string{"Starting up", "Error: missing camera"}, imager)
-		b.send("imager/image", fmt.Sprintf(image, 3))
-		b.send("imager/image", `{"action":"capture"}`)
-		b.send("imager/image", config)
-		b.expect("imager Error: missing camera", "imager Error: missing camera", "imager Config updated")
-		b.end()
-	})
-}
-
-// TestPicturesShowTheInstrument: organisms drift with the pumped volume, and pictures are as bright as the light.
-func TestPicturesShowTheInstrument(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, setup{})
-		b.ready()
-		shot := func() plankton.Truth {
-			still, err := b.sim.Camera.Capture(t.Context())
-			require.NoError(t, err)
-			dir := t.TempDir()
-			require.NoError(t, still.Annotate(dir, "x.jpg"))
-			truth, err := plankton.ReadTruth(dir, "x.jpg")
-			require.NoError(t, err)
-			return truth
-		}
-		ids := func(truth plankton.Truth) string {
-			var ids []int
-			for _, o := range truth.Objects {
-				ids = append(ids, o.ID)
-			}
-			data, _ := json.Marshal(ids)
-			return string(data)
-		}
-		before := shot()
-		require.Equal(t, ids(before), ids(shot()))
-		b.send("actuator/pump", `{"action":"move","direction":"FORWARD","volume":0.01,"flowrate":2}`)
-		b.expect("pump Started", "pump Done")
-		require.NotEqual(t, ids(before), ids(shot()))
-		b.send("actuator/pump", `{"action":"move","direction":"BACKWARD","volume":0.01,"flowrate":2}`)
-		b.expect("pump Started", "pump Done")
-		require.Equal(t, ids(before), ids(shot()))
-		b.end()
-	})
 }

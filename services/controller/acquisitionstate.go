@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
@@ -15,8 +16,6 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/services/camera"
 	"github.com/PlanktoScope/pkbuild/services/dataset"
-
-	"time"
 )
 
 // stateFile says in a data set how far its acquisition came.
@@ -123,6 +122,12 @@ func (i *imager) complete(m *dataset.Metadata, frames int) *dataset.Metadata {
 	}
 	if !m.Has("acq_instrument_id") && name != "" {
 		m.Set("acq_instrument_id", name)
+	}
+	if hat := i.c.instrument.HAT; hat != nil {
+		m.Set("acq_instrument_hat", hat.Product)
+		if hat.UUID != uuid.Nil {
+			m.Set("acq_instrument_serial_number", hat.UUID.String())
+		}
 	}
 	if i.c.instrument.Simulated {
 		m.Set("hardware", "simulated")

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/services/camera"
+	"github.com/PlanktoScope/pkbuild/services/chips/hateeprom"
 	"github.com/PlanktoScope/pkbuild/services/chips/tmc5160"
 	"github.com/PlanktoScope/pkbuild/services/mqtt"
 )
@@ -26,9 +27,10 @@ type Instrument struct {
 	Simulated   bool
 	Pump, Focus *tmc5160.Driver
 	Light       Lamp
-	Bubbler     Lamp          // nil before HAT 3.3
-	Camera      camera.Camera // nil if none was found
-	Display     Display       // nil if there is none
+	Bubbler     Lamp                // nil before HAT 3.3
+	Camera      camera.Camera       // nil if none was found
+	Display     Display             // nil if there is none
+	HAT         *hateeprom.Contents // what the HAT's EEPROM says; nil if it was not read
 }
 
 // Options are the broker, directories and other settings of a Controller.

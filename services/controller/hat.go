@@ -13,6 +13,7 @@ import (
 	"periph.io/x/host/v3/sysfs"
 
 	"github.com/PlanktoScope/pkbuild/services/camera"
+	"github.com/PlanktoScope/pkbuild/services/chips/hateeprom"
 	"github.com/PlanktoScope/pkbuild/services/chips/ssd1306"
 	"github.com/PlanktoScope/pkbuild/services/chips/tmc5160"
 )
@@ -48,6 +49,9 @@ func OpenHAT(h Hardware, c camera.Camera) (Instrument, error) {
 	bus, err := sysfs.NewI2C(1)
 	if err != nil {
 		return i, errors.Join(append(errs, fmt.Errorf("open I2C bus 1: %w", err))...)
+	}
+	if identification, err := sysfs.NewI2C(0); err == nil {
+		i.HAT, _ = hateeprom.Read(identification) // a HAT of one's own may have none
 	}
 	if h.HATVersion < newHAT { // the circuit of the light is enabled by a pin
 		errs = append(errs, setPin("GPIO18", gpio.High))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/services/camera"
 	"github.com/PlanktoScope/pkbuild/services/chips/bus"
+	"github.com/PlanktoScope/pkbuild/services/chips/hateeprom"
 	"github.com/PlanktoScope/pkbuild/services/chips/lm36011"
 	"github.com/PlanktoScope/pkbuild/services/chips/mcp4725"
 	"github.com/PlanktoScope/pkbuild/services/chips/ssd1306"
@@ -51,6 +52,12 @@ func Simulate(h Hardware, w *plankton.World) (*Simulation, error) {
 		s.Bus.Devices[lm36011.Address] = s.LED
 	}
 	if err := openLamps(&s.Instrument, s.Bus, h); err != nil {
+		return nil, err
+	}
+	s.Bus.Devices[hateeprom.Address] = hateeprom.NewModel(hateeprom.Encode(&hateeprom.Contents{
+		Vendor: "PlanktonPlanet", Product: "PlanktoScope Hat (simulated)",
+	}))
+	if s.HAT, err = hateeprom.Read(s.Bus); err != nil {
 		return nil, err
 	}
 	s.Screen = &ssd1306.Model{}

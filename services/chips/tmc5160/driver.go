@@ -6,7 +6,6 @@ package tmc5160
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -282,22 +281,3 @@ func (d *Driver) halt() error {
 
 // Off switches the output stage off with the enable pin, which works even if the bus does not.
 func (d *Driver) Off() error { return d.enable.Out(gpio.High) }
-
-// read returns the value of a register and the status byte. The chip answers with the next datagram (data sheet, section 4.1).
-func (d *Driver) read(address byte) (value uint32, status byte, err error) {
-	w, r := []byte{address, 0, 0, 0, 0}, make([]byte, 5)
-	for range 2 {
-		if err := d.conn.Tx(w, r); err != nil {
-			return 0, 0, fmt.Errorf("read register 0x%02x: %w", address, err)
-		}
-	}
-	return binary.BigEndian.Uint32(r[1:]), r[0], nil
-}
-
-func (d *Driver) write(address byte, value uint32) error {
-	w := binary.BigEndian.AppendUint32([]byte{address | writeFlag}, value)
-	if err := d.conn.Tx(w, make([]byte, 5)); err != nil {
-		return fmt.Errorf("write register 0x%02x: %w", address, err)
-	}
-	return nil
-}

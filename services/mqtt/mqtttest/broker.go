@@ -4,7 +4,6 @@ package mqtttest
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -28,7 +27,7 @@ type Broker struct {
 // Start starts an MQTT broker that stops at the end of the test.
 func Start(t testing.TB) *Broker {
 	t.Helper()
-	server := mqtt.New(&mqtt.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	server := mqtt.New(&mqtt.Options{Logger: slog.New(slog.DiscardHandler), SysTopicResendInterval: 24 * 60 * 60})
 	require.NoError(t, server.AddHook(new(auth.AllowHook), nil))
 	require.NoError(t, server.Serve())
 	b := &Broker{server: server}

@@ -63,7 +63,7 @@ func (f *cacheFlags) caches() (c builder.Caches, err error) {
 	}
 	if c.Shared != "" {
 		if info, err := os.Stat(c.Shared); err != nil || !info.IsDir() {
-			return c, fmt.Errorf("%w: shared cache in %s: %s is not a directory", cli.ErrUsage, name, c.Shared)
+			return c, fmt.Errorf("%w: %s: %s is not a directory", cli.ErrUsage, name, c.Shared)
 		}
 	}
 	c.Cache, err = cacheDir(f.own)

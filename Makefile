@@ -17,6 +17,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
 SCENARIOS = $(OUT)/bin/pkbuild test --scenarios qemu/scenarios --jobs 2
+# Those that need no kernel of their own, in containers with an image for this machine.
+NATIVE    = $(SUDO) $(SCENARIOS) --machine container --arch $(shell dpkg --print-architecture) $(RECIPE)
 
 # Some tests mount file systems, for which an ordinary user needs sudo. Builds use a user namespace.
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
@@ -57,6 +59,7 @@ boot: image ## Boot the image in QEMU and report its defects
 test: image ## Run all tests: unit tests, kernel tests, comparisons with other tools, stories, and the shortest set of scenarios in QEMU
 	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 PKBUILD_TEST_SEQUENCES=100000 \
 		$(GO) test -p 1 -timeout 30m ./...
+	$(NATIVE) --junit $(OUT)/scenarios-container.xml
 	$(SCENARIOS) --short --image $(IMAGE) --junit $(OUT)/scenarios.xml $(RECIPE)
 
 boot-test: image services ## Run all scenarios in QEMU, two at a time

@@ -25,6 +25,8 @@ type bootFlags struct {
 	expect, scenario string
 	shell, ssh       bool
 	json, verbose    bool
+	timing           bool
+	against          string
 }
 
 func bootCommand() *cobra.Command {
@@ -56,6 +58,9 @@ func bootCommand() *cobra.Command {
 			if flags.verbose {
 				flags.o.Console = cmd.ErrOrStderr()
 			}
+			if flags.against != "" && !flags.timing {
+				return fmt.Errorf("%w: --against needs --timing", cli.ErrUsage)
+			}
 			switch {
 			case flags.expect != "" || flags.scenario != "":
 				return flags.runScenario(cmd, args[0])
@@ -86,6 +91,8 @@ func (b *bootFlags) add(cmd *cobra.Command) {
 	f.BoolVar(&o.Offline, "offline", false, "cut the system off from other machines")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "limit for the whole boot; time without one of this host's processors does not count")
 	f.StringVar(&o.Dir, "dir", "", "`directory` in which the files of the boot stay")
+	f.BoolVar(&b.timing, "timing", false, "print the times of the boot's phases as a table")
+	f.StringVar(&b.against, "against", "", "with --timing, compare with the boot in `file`, the output of --json")
 	f.BoolVar(&b.json, "json", false, "print the result as JSON")
 	f.BoolVarP(&b.verbose, "verbose", "v", false, "print the console while the system boots")
 	_ = cmd.RegisterFlagCompletionFunc("machine", cobra.FixedCompletions(qemu.MachineNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -93,10 +100,18 @@ func (b *bootFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("expect", "scenario", "forward")
 	cmd.MarkFlagsMutuallyExclusive("expect", "scenario", "check")
 	cmd.MarkFlagsMutuallyExclusive("expect", "scenario", "persist")
+	cmd.MarkFlagsMutuallyExclusive("json", "timing")
 }
 
 // report boots an image and prints its defects.
 func (b *bootFlags) report(cmd *cobra.Command, image string) error {
+	var before *qemu.Result
+	if b.against != "" {
+		var err error
+		if before, err = qemu.ReadResult(b.against); err != nil {
+			return fmt.Errorf("--against: %w", err)
+		}
+	}
 	stop := showProgress(cmd.ErrOrStderr(), image, b.json || b.verbose)
 	r, err := qemu.Boot(cmd.Context(), image, b.o)
 	stop()
@@ -114,6 +129,9 @@ func (b *bootFlags) report(cmd *cobra.Command, image string) error {
 		}{r, append([]string{}, wrong...)})
 	} else {
 		err = printBoot(cmd.OutOrStdout(), r, wrong)
+		if b.timing && err == nil {
+			err = qemu.WriteTimings(cmd.OutOrStdout(), qemu.Timings(r, before))
+		}
 	}
 	if err == nil && len(wrong) > 0 {
 		err = cli.ErrReported

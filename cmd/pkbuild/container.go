@@ -61,6 +61,7 @@ func containerCommand() *cobra.Command {
 		}),
 	}
 	flags.addAll(cmd)
+	flags.recipe.addArch(cmd)
 	cmd.Flags().StringVarP(&place, "output", "o", "", "destination: `oci:DIR[:TAG]` or oci-archive:FILE[:TAG] (default: oci: and the recipe's name)")
 	methods := []string{}
 	for _, c := range builder.LayerCompressions {

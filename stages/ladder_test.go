@@ -3,6 +3,7 @@ package stages_test
 import (
 	"fmt"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -82,4 +83,18 @@ func TestVerdictsEndTheLadder(t *testing.T) {
 			require.Equal(t, stages.AllOverrides, next.Rung)
 		})
 	}
+}
+
+// The ladder of an older stage leads to the factory stage, too, while the current stage cannot be mounted.
+func TestLadderOfAnOlderStage(t *testing.T) {
+	disk := fstest.MapFS{
+		"forklift-stage-store.yml": file("staged: {next: 6, history: [5, 6], names: {factory-reset: 1}}"),
+		"boot-state.json":          file(`{"version": 1, "stages": {"5": {"attempts": 9, "result": "good"}, "6": {"result": "good", "unusable": "mount failed"}}}`),
+	}
+	for _, n := range []string{"1", "5", "6"} {
+		disk[n+"/forklift-bundle.yml"] = file(manifest)
+	}
+	s, err := stages.Load(disk)
+	require.NoError(t, err)
+	require.Equal(t, 1, stages.Select(s).Stage)
 }

@@ -48,9 +48,10 @@ func (f Files) Snapshot(dir fs.FS) Snapshot {
 	return s
 }
 
-// checkLadder checks the bundles that Select needs after several boots of the current stage without a verdict.
+// checkLadder checks the bundles that Select needs after several boots of a proven stage without a verdict.
 func (s Snapshot) checkLadder(dir fs.FS) {
-	if s.State.Stages[s.Staged.Current()].Attempts < MaxAttempts {
+	hung := func(n int) bool { return s.State.Stages[n].Attempts >= MaxAttempts }
+	if !slices.ContainsFunc(s.Staged.History, hung) {
 		return
 	}
 	for _, n := range s.Staged.History {

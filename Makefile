@@ -11,7 +11,7 @@ TAGS    := containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdrive
 # Programs that tests build get the same tags.
 export GOFLAGS := -tags=$(TAGS)
 # The pallets take the instrument's programs from container images that are built here.
-export PKCTL_MIRRORS := $(PKCTL_MIRRORS) ghcr.io/planktoscope/pkcontroller=oci:$(abspath $(OUT))/containers
+export PKCTL_MIRRORS := $(PKCTL_MIRRORS) ghcr.io/planktoscope/pkcontroller=oci:$(abspath $(OUT))/containers ghcr.io/planktoscope/pksegmenter=oci:$(abspath $(OUT))/containers
 
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
@@ -34,6 +34,7 @@ image: deps build programs ## Build out/planktoscope.img from recipes/planktosco
 
 programs: build ## Build the container images from which the stages take the instrument's programs in out/containers
 	$(OUT)/bin/pkbuild container recipes/containers/controller.yml -q -o oci:$(OUT)/containers:controller
+	$(OUT)/bin/pkbuild container recipes/containers/segmenter.yml -q -o oci:$(OUT)/containers:segmenter
 
 containers: deps build ## Build the container images of recipes/containers in out/containers
 	set -e; for recipe in recipes/containers/*.yml; do \
@@ -51,6 +52,7 @@ build: ## Compile pkbuild, pkctl and the helpers that go into images
 		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkinit-$$arch ./cmd/pkinit; \
 		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w' -o $(OUT)/bin/pkctl-$$arch ./cmd/pkctl; \
 		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o $(OUT)/bin/pkcontroller-$$arch ./cmd/pkcontroller; \
+		GOARCH=$$arch $(GOBUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o $(OUT)/bin/pksegmenter-$$arch ./cmd/pksegmenter; \
 	done
 
 boot: image ## Boot the image in QEMU and report its defects

@@ -12,7 +12,7 @@ import (
 )
 
 // Programs are the programs of this project that go into images: pkinit into every disk image, the others by request.
-var Programs = []string{"pkinit", "pkctl", "pkcontroller"}
+var Programs = []string{"pkinit", "pkctl", "pkcontroller", "pksegmenter"}
 
 // compiler adds the layers of a recipe to a plan.
 type compiler struct {

@@ -20,14 +20,18 @@ import (
 var update = flag.Bool("update", false, "write the golden plans anew")
 
 // programs are digests in place of those of the programs that go into images.
-var programs = map[string]string{"pkinit": "0000", "pkctl": "1111", "pkcontroller": "2222"}
+var programs = map[string]string{"pkinit": "0000", "pkctl": "1111", "pkcontroller": "2222", "pksegmenter": "3333"}
 
-// shippedOptions are options of Gather for the shipped recipes, with a stand-in for the image with the instrument's program.
+// shippedOptions are options of Gather for the shipped recipes, with a stand-ins for the images with the instrument's programs.
 func shippedOptions(t *testing.T) GatherOptions {
 	t.Helper()
 	dir := t.TempDir()
 	ociLayout(t, dir, "controller", "pkcontroller", "a program\n")
-	return GatherOptions{Cache: t.TempDir(), Mirrors: mirror.Mirrors{"ghcr.io/planktoscope/pkcontroller": "oci:" + dir}}
+	segmenter := t.TempDir()
+	ociLayout(t, segmenter, "segmenter", "pksegmenter", "a program\n")
+	return GatherOptions{Cache: t.TempDir(), Mirrors: mirror.Mirrors{
+		"ghcr.io/planktoscope/pkcontroller": "oci:" + dir, "ghcr.io/planktoscope/pksegmenter": "oci:" + segmenter,
+	}}
 }
 
 // compileShipped compiles a shipped recipe.

@@ -103,7 +103,7 @@ type File struct {
 	Source  string   `yaml:"source" doc:"File or directory to copy, relative to the recipe. A directory is merged into the target; existing directories keep their owner and mode." oneof:"file" path:"exists"`
 	Exclude []string `yaml:"exclude" doc:"Files and directories below the source directory to leave out, by path relative to it." pattern:"^[^/\r\n][^\r\n]*$" hint:"a path relative to the source, such as etc/motd"`
 	Content string   `yaml:"content" doc:"Content of the file." oneof:"file"`
-	Program string   `yaml:"program" doc:"Program of this project to install, compiled for the image's architecture." oneof:"file" enum:"pkctl,pkcontroller"`
+	Program string   `yaml:"program" doc:"Program of this project to install, compiled for the image's architecture." oneof:"file" enum:"pkctl,pkcontroller,pksegmenter"`
 	Link    string   `yaml:"link" doc:"Target of a symlink." oneof:"file" pattern:"^[^\r\n]+$" hint:"the target of the link, such as ../usr/lib/os-release"`
 	Mode    string   `yaml:"mode" doc:"Permissions. Default: those of the source, 0755 for a program, else 0644." pattern:"^0?[0-7]{3,4}$" hint:"octal permissions in quotes, such as \"0644\""`
 	UID     uint32   `yaml:"uid" doc:"Number of the owning user." default:"0"`

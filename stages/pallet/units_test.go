@@ -89,7 +89,7 @@ func verify(t *testing.T, root string, units []string) string {
 func TestUnitsOfStandardPallet(t *testing.T) {
 	root, units := device(t)
 	require.Contains(t, units, "planktoscope-org.device-backend.controller.service")
-	require.Contains(t, units, "planktoscope-org.device-backend.processing.segmenter-simulator.service")
+	require.Contains(t, units, "planktoscope-org.device-backend.processing.segmenter.service")
 	require.Empty(t, verify(t, root, units))
 }
 

@@ -92,14 +92,16 @@ docs: build ## Write the generated parts of docs/ and of recipes/
 	$(OUT)/bin/pkbuild man --markdown docs/cli
 	$(OUT)/bin/pkctl man --markdown docs/cli
 	$(GO) run ./cmd/pksegmenter man --markdown docs/cli
+	$(GO) run ./cmd/pkinit/man man --markdown docs/cli
 
 reference: ## Make the golden file of the segmenter anew, with python3-opencv and python3-skimage
 	$(GO) test ./services/segmenter -run TestReference -update
 
-man: build ## Write the man pages of pkbuild, pkctl and pksegmenter to out/man
+man: build ## Write the man pages of pkbuild, pkctl, pkinit and pksegmenter to out/man
 	$(OUT)/bin/pkbuild man $(OUT)/man
 	$(OUT)/bin/pkctl man $(OUT)/man
 	$(GO) run ./cmd/pksegmenter man $(OUT)/man
+	$(GO) run ./cmd/pkinit/man man $(OUT)/man
 
 bench-debian: build ## Benchmark against mmdebstrap and debos, as root: takes half an hour on an idle machine
 	.ci/bench-debian $(OUT)/bin/pkbuild recipes/planktoscope.yml

@@ -9,16 +9,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/PlanktoScope/pkbuild/cmd/pkinit/usage"
 	"github.com/PlanktoScope/pkbuild/initsteps"
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
-
-const usage = `usage:
-  pkinit step NAME        run a step of the boot, as the systemd services do
-  pkinit report [--json]  what became of this boot
-  pkinit version
-`
 
 // Exit codes.
 const (
@@ -40,10 +35,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, version)
 		return done
 	case len(args) == 1 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help"):
-		fmt.Fprint(stdout, usage)
+		fmt.Fprint(stdout, usage.Text())
 		return done
 	}
-	fmt.Fprint(stderr, usage)
+	fmt.Fprint(stderr, usage.Text())
 	return misused
 }
 

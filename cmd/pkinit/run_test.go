@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/cmd/pkinit/usage"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
@@ -17,12 +18,12 @@ func TestRun(t *testing.T) {
 		stdout, stderr string
 	}{
 		"version":        {[]string{"version"}, done, "devel\n", ""},
-		"help":           {[]string{"--help"}, done, usage, ""},
-		"nothing":        {nil, misused, "", usage},
-		"unknown":        {[]string{"mount"}, misused, "", usage},
-		"too much":       {[]string{"version", "x"}, misused, "", usage},
-		"step of what":   {[]string{"step"}, misused, "", usage},
-		"unknown option": {[]string{"report", "--yaml"}, misused, "", usage},
+		"help":           {[]string{"--help"}, done, usage.Text(), ""},
+		"nothing":        {nil, misused, "", usage.Text()},
+		"unknown":        {[]string{"mount"}, misused, "", usage.Text()},
+		"too much":       {[]string{"version", "x"}, misused, "", usage.Text()},
+		"step of what":   {[]string{"step"}, misused, "", usage.Text()},
+		"unknown option": {[]string{"report", "--yaml"}, misused, "", usage.Text()},
 		"no report":      {[]string{"report"}, failed, "", missing},
 		"no report json": {[]string{"report", "--json"}, failed, "", missing},
 	} {

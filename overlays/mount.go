@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/internal/paths"
 )
 
 // Limits of the kernel.
@@ -60,7 +62,7 @@ func (m Mount) Validate() error {
 // leaves their behaviour undefined.
 func (m Mount) checkOverlap() error {
 	var errs []error
-	if m.Upperdir != "" && m.Workdir != "" && (within(m.Upperdir, m.Workdir) || within(m.Workdir, m.Upperdir)) {
+	if m.Upperdir != "" && m.Workdir != "" && (paths.Within(m.Upperdir, m.Workdir) || paths.Within(m.Workdir, m.Upperdir)) {
 		errs = append(errs, fmt.Errorf("upperdir %s and workdir %s contain one another", m.Upperdir, m.Workdir))
 	}
 	for i, l := range m.Lowerdirs {
@@ -68,7 +70,7 @@ func (m Mount) checkOverlap() error {
 			errs = append(errs, fmt.Errorf("lowerdir %s is named twice", l))
 		}
 		for _, w := range []string{m.Upperdir, m.Workdir} {
-			if w != "" && (within(l, w) || within(w, l)) {
+			if w != "" && (paths.Within(l, w) || paths.Within(w, l)) {
 				errs = append(errs, fmt.Errorf("lowerdir %s and %s contain one another", l, w))
 			}
 		}
@@ -88,9 +90,4 @@ func checkPath(what, p string) error {
 		return fmt.Errorf("%s %q of the overlay contains a NUL byte", what, p)
 	}
 	return nil
-}
-
-// within reports whether a path equals a directory or lies below it, comparing whole path elements.
-func within(p, dir string) bool {
-	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }

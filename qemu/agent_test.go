@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shell runs an interactive POSIX shell of the host in place of a guest's root shell, with an own directory for the agent.
+// newShell runs an interactive POSIX shell of the host in place of a guest's root shell, with an own directory for the agent.
 // Its output passes through damage, if that is not nil.
-func shell(t *testing.T, damage func([]byte) []byte) *agent {
+func newShell(t *testing.T, damage func([]byte) []byte) *agent {
 	t.Helper()
 	cmd := exec.Command("sh", "-i")
 	cmd.Dir = t.TempDir()
@@ -69,7 +69,7 @@ func (r redirect) Write(p []byte) (int, error) {
 func out(code int, text string) Output { return Output{Code: code, Text: text} }
 
 func TestAgent(t *testing.T) {
-	a := shell(t, nil)
+	a := newShell(t, nil)
 	require.NoError(t, a.start(t.Context()))
 	for script, want := range map[string]Output{
 		"echo one; echo two >&2; exit 3": out(3, "one\ntwo"),
@@ -89,7 +89,7 @@ func TestAgent(t *testing.T) {
 }
 
 func TestAgentTimeout(t *testing.T) {
-	a := shell(t, nil)
+	a := newShell(t, nil)
 	require.NoError(t, a.start(t.Context()))
 	got, err := a.run(t.Context(), "echo before; sleep 60", time.Second)
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestAgentTimeout(t *testing.T) {
 }
 
 func TestAgentCancelled(t *testing.T) {
-	a := shell(t, nil)
+	a := newShell(t, nil)
 	require.NoError(t, a.start(t.Context()))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("the reason")
@@ -110,7 +110,7 @@ func TestAgentCancelled(t *testing.T) {
 func TestAgentDamagedReplies(t *testing.T) {
 	var mu sync.Mutex
 	left := 0
-	a := shell(t, func(p []byte) []byte {
+	a := newShell(t, func(p []byte) []byte {
 		mu.Lock()
 		defer mu.Unlock()
 		if i := strings.LastIndexByte(string(p), '"'); left > 0 && i > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/diskfs/go-diskfs/partition/mbr"
 	"golang.org/x/sys/unix"
 
+	"github.com/PlanktoScope/pkbuild/internal/shell"
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
@@ -317,7 +318,7 @@ func tool(name string, codes []int, args ...string) (string, error) {
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("run %s: %w: %s", Shell(cmd.Args), err, strings.TrimSpace(out.String()))
+		err = fmt.Errorf("run %s: %w: %s", shell.Join(cmd.Args), err, strings.TrimSpace(out.String()))
 	}
 	return out.String(), err
 }

@@ -148,15 +148,3 @@ func (m Machine) kvm() bool { return accelerated(m, runtime.GOARCH, "/dev/kvm") 
 
 // escape doubles commas, which separate QEMU's options.
 func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
-
-// Shell quotes the words of a command line for a POSIX shell.
-func Shell(args []string) string {
-	quoted := make([]string, len(args))
-	for i, a := range args {
-		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		quoted[i] = a
-	}
-	return strings.Join(quoted, " ")
-}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/internal/shell"
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 	"github.com/PlanktoScope/pkbuild/qemu/writelog"
 )
@@ -385,7 +386,7 @@ func (d *Device) Describe() string {
 	}
 	console := strings.Split(strings.TrimSpace(d.Console()), "\n")
 	console = console[max(0, len(console)-tailLines):]
-	text := fmt.Sprintf("command: cd %s && %s\n", d.result.Dir, Shell(d.result.Command))
+	text := fmt.Sprintf("command: cd %s && %s\n", d.result.Dir, shell.Join(d.result.Command))
 	return text + fmt.Sprintf("stderr: %s\nfiles: %s\nconsole:\n%s", d.stderr, d.dir, strings.Join(console, "\n"))
 }
 

@@ -44,7 +44,7 @@ func TestSessionErrors(t *testing.T) {
 
 // The guest's shell is one of the host here.
 func TestShellSession(t *testing.T) {
-	a := shell(t, nil)
+	a := newShell(t, nil)
 	require.NoError(t, a.start(t.Context()))
 	var out bytes.Buffer
 	in := strings.NewReader("echo $((40 + 2)) from the shell\nexit\n")

@@ -145,15 +145,3 @@ func TestMissingPackage(t *testing.T) {
 		require.Equal(t, want, missingPackage(stderr), stderr)
 	}
 }
-
-// A real shell reads the quoted arguments.
-func TestShell(t *testing.T) {
-	args := []string{"plain", "", "two words", "it's", `"$HOME"`, "a\nb", "file=/x,,y", "*", `\`, "~", "a=b"}
-	out, err := exec.Command("sh", "-c", `printf '%s\0' `+Shell(args)).Output()
-	require.NoError(t, err)
-	want := ""
-	for _, a := range args {
-		want += a + "\x00"
-	}
-	require.Equal(t, want, string(out))
-}

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/internal/shell"
 )
 
 const (
@@ -191,7 +193,7 @@ func (vm *VM) wait(cause error) error {
 		cause = fmt.Errorf("%w: %s", cause, advice)
 	}
 	return fmt.Errorf("%w\ncommand: cd %s && %s\nended: %v\nstderr: %s\nconsole:\n%s", cause, vm.cmd.Dir,
-		Shell(vm.cmd.Args), vm.cmd.ProcessState, strings.TrimSpace(vm.stderr.String()), vm.console.tail())
+		shell.Join(vm.cmd.Args), vm.cmd.ProcessState, strings.TrimSpace(vm.stderr.String()), vm.console.tail())
 }
 
 // counter counts the bytes written to it.

@@ -13,7 +13,7 @@ func eachField(t *testing.T, typ reflect.Type, path string, visit func(path stri
 	require.LessOrEqual(t, len(groupsOf(fieldsOf(typ))), 1, "the schema of %s has room for one group", typ)
 	for _, f := range fieldsOf(typ) {
 		visit(keyPath(path, f.name), f)
-		if inner, path := within(f.typ, keyPath(path, f.name)); inner != nil {
+		if inner, path := structIn(f.typ, keyPath(path, f.name)); inner != nil {
 			eachField(t, inner, path, visit)
 		}
 	}

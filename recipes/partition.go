@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/internal/paths"
 )
 
 // Rest is the size of a partition that takes what is left of the disk.
@@ -80,7 +82,7 @@ func checkMount(s string) error {
 		"/bin", "/boot", "/dev", "/etc", "/lib", "/lost+found", "/proc", "/run", "/sbin", "/sys", "/sysroot", "/usr",
 		"/var/lib/forklift", "/var/lib/overlays",
 	} {
-		if mount == dir || strings.HasPrefix(mount, dir+"/") {
+		if paths.Within(mount, dir) {
 			return fmt.Errorf("%s is in %s, which is used before partitions are mounted; choose a mount point such as /data", quote(s), dir)
 		}
 	}

@@ -32,21 +32,21 @@ func writeType(out *strings.Builder, title, path string, t reflect.Type) {
 		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", f.name, f.typeInWords(path), f.defaultInWords(), f.meaning())
 	}
 	for _, f := range fields {
-		if inner, below := within(f.typ, keyPath(path, f.name)); inner != nil {
+		if inner, below := structIn(f.typ, keyPath(path, f.name)); inner != nil {
 			writeType(out, "`"+below+"`", below, inner)
 		}
 	}
 }
 
-// within returns the struct type within a type and the path of its values, or nil.
-func within(t reflect.Type, path string) (reflect.Type, string) {
+// structIn returns the struct type within a type and the path of its values, or nil.
+func structIn(t reflect.Type, path string) (reflect.Type, string) {
 	switch t.Kind() {
 	case reflect.Pointer:
-		return within(t.Elem(), path)
+		return structIn(t.Elem(), path)
 	case reflect.Slice:
-		return within(t.Elem(), path+"[]")
+		return structIn(t.Elem(), path+"[]")
 	case reflect.Map:
-		return within(t.Elem(), path+".NAME")
+		return structIn(t.Elem(), path+".NAME")
 	case reflect.Struct:
 		return t, path
 	}
@@ -55,7 +55,7 @@ func within(t reflect.Type, path string) (reflect.Type, string) {
 
 // typeInWords returns the type of a field for people, with a link to its table.
 func (f field) typeInWords(path string) string {
-	inner, table := within(f.typ, keyPath(path, f.name))
+	inner, table := structIn(f.typ, keyPath(path, f.name))
 	link := func(words string) string {
 		if inner == nil {
 			return strings.Replace(words, "mapping", "string", 1)

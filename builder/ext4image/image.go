@@ -8,12 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/PlanktoScope/pkbuild/internal/output"
+	"github.com/PlanktoScope/pkbuild/internal/paths"
 	"github.com/PlanktoScope/pkbuild/layers/ext4"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
@@ -148,7 +148,7 @@ func read(ctx context.Context, o Options) (*tree.Tree, io.Closer, error) {
 		}
 		return asCloser(tree, contents, err)
 	}
-	if within(o.Output, o.Source) {
+	if liesIn(o.Output, o.Source) {
 		return nil, nil, errors.Join(errors.New("output lies in the source directory; write it elsewhere"), f.Close())
 	}
 	tree, err := tree.ReadDir(o.Source)
@@ -184,12 +184,11 @@ func asCloser(t *tree.Tree, f *os.File, err error) (*tree.Tree, io.Closer, error
 	return t, f, err
 }
 
-// within reports whether a file, which need not exist, lies below a directory.
-func within(file, dir string) bool {
+// liesIn reports whether a file, which need not exist, lies below a directory when symlinks are followed.
+func liesIn(file, dir string) bool {
 	parent, err1 := filepath.EvalSymlinks(filepath.Dir(file))
 	top, err2 := filepath.EvalSymlinks(dir)
 	parent, err3 := filepath.Abs(parent)
 	top, err4 := filepath.Abs(top)
-	rel, err5 := filepath.Rel(top, parent)
-	return errors.Join(err1, err2, err3, err4, err5) == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+	return errors.Join(err1, err2, err3, err4) == nil && paths.Within(parent, top)
 }

@@ -3,10 +3,12 @@ package scenario
 import (
 	"fmt"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/internal/shell"
 )
 
 func (c *checker) file(name string, want *File) {
-	out := c.run("stat -c '%F|%a|%U:%G' -- "+quote(name), queryLimit)
+	out := c.run("stat -c '%F|%a|%U:%G' -- "+shell.Quote(name), queryLimit)
 	exists := out.Code == 0
 	switch {
 	case want.Kind == "absent" && exists:
@@ -30,10 +32,10 @@ func (c *checker) file(name string, want *File) {
 	}
 	equal(c, &want.Owner, "owner", got[2])
 	if want.Target != "" {
-		equal(c, &want.Target, "target", c.run("readlink -- "+quote(name), queryLimit).Text)
+		equal(c, &want.Target, "target", c.run("readlink -- "+shell.Quote(name), queryLimit).Text)
 	}
 	if want.SameAs != "" {
-		if out := c.run("cmp -- "+quote(name)+" "+quote(want.SameAs), queryLimit); out.Code != 0 {
+		if out := c.run("cmp -- "+shell.Quote(name)+" "+shell.Quote(want.SameAs), queryLimit); out.Code != 0 {
 			c.fail(&want.SameAs, "%s differs from %s: %s", name, want.SameAs, tail(out.Text))
 		}
 	}
@@ -45,7 +47,7 @@ func (c *checker) content(name string, want *File) {
 	if want.Content == nil && want.Matches == nil && want.Lacks == nil {
 		return
 	}
-	out := c.run("cat -- "+quote(name)+" && echo .", queryLimit)
+	out := c.run("cat -- "+shell.Quote(name)+" && echo .", queryLimit)
 	if out.Code != 0 {
 		c.fail(want, "%s cannot be read: %s", name, tail(out.Text))
 		return
@@ -73,7 +75,7 @@ func (c *checker) command(want *Command) {
 func (c *checker) container(name string, want *Container) {
 	const format = `{{.State.Status}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}|{{.Config.Image}}{{range .Config.Env}}
 {{.}}{{end}}`
-	out := c.run("docker inspect --type container --format "+quote(format)+" -- "+quote(name), queryLimit)
+	out := c.run("docker inspect --type container --format "+shell.Quote(format)+" -- "+shell.Quote(name), queryLimit)
 	missing := out.Code != 0 && strings.Contains(out.Text, "No such container")
 	switch {
 	case want.State == "absent" && !missing:

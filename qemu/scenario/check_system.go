@@ -6,13 +6,14 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
+	"github.com/PlanktoScope/pkbuild/internal/shell"
 	"github.com/PlanktoScope/pkbuild/overlays"
 )
 
 const unitProperties = "LoadState,ActiveState,SubState,Result,UnitFileState,FragmentPath,NeedDaemonReload"
 
 func (c *checker) unit(name string, want *Unit) {
-	out := c.run("systemctl show -p "+unitProperties+" -- "+quote(name), queryLimit)
+	out := c.run("systemctl show -p "+unitProperties+" -- "+shell.Quote(name), queryLimit)
 	if out.Code != 0 {
 		c.fail(want, "systemctl show %s: exit code %d: %s", name, out.Code, tail(out.Text))
 		return

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/PlanktoScope/pkbuild/internal/shell"
 )
 
 // write writes a file in the running system, or on the card of a machine that is off.
@@ -27,14 +29,14 @@ func write(ctx context.Context, m Device, w *Write) error {
 // writeScript writes a file durably.
 func writeScript(name, content string, mode uint64) string {
 	return fmt.Sprintf("echo %s | base64 -d >%s && chmod %o %[2]s && sync -f %[2]s", base64.StdEncoding.EncodeToString([]byte(content)),
-		quote(name), mode)
+		shell.Quote(name), mode)
 }
 
 func remove(ctx context.Context, m Device, name string) error {
 	if m.Elapsed() == 0 {
 		return m.Card().Delete(name)
 	}
-	return succeed(ctx, m, "rm -r -- "+quote(name)+" && sync -f "+quote(path.Dir(name)), commandLimit)
+	return succeed(ctx, m, "rm -r -- "+shell.Quote(name)+" && sync -f "+shell.Quote(path.Dir(name)), commandLimit)
 }
 
 // storeDir is the stage store on the device.
@@ -51,7 +53,7 @@ mkdir -p $n/exports/overlays $n/packages
 cd $n
 `, storeDir)
 	put := func(name, content string) {
-		fmt.Fprintf(&b, "mkdir -p %s\n%s || exit\n", quote(path.Dir(name)), writeScript(name, content, 0o644)) // set -e ignores all but the last of a list
+		fmt.Fprintf(&b, "mkdir -p %s\n%s || exit\n", shell.Quote(path.Dir(name)), writeScript(name, content, 0o644)) // set -e ignores all but the last of a list
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
 		put(path.Join("exports/overlays", name), s.Files[name])
@@ -74,11 +76,11 @@ cd $n
 
 // script fills a file system and removes as much again as shall stay free.
 func (f *Fill) script() string {
-	file := quote(path.Join(f.Path, ".scenario-fill"))
+	file := shell.Quote(path.Join(f.Path, ".scenario-fill"))
 	script := fmt.Sprintf(`free=$(df --block-size=1 --output=avail %s | tail -n 1) || exit
 fallocate -l "$free" %[2]s 2>/dev/null
 cat /dev/zero >>%[2]s 2>/dev/null
-`, quote(f.Path), file)
+`, shell.Quote(f.Path), file)
 	if f.Leave > 0 {
 		script += fmt.Sprintf("truncate --size -%d %s\n", f.Leave, file)
 	}

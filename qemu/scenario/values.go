@@ -84,6 +84,3 @@ func (c *Clock) UnmarshalText(text []byte) (err error) {
 	}
 	return nil
 }
-
-// quote quotes an argument for a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

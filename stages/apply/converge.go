@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/PlanktoScope/pkbuild/internal/paths"
 )
 
 // parallel is how many apps start at the same time: each takes a process, and a device has little memory.
@@ -85,7 +87,7 @@ func (c Converger) orphans(all []Container, apps []App) []string {
 func (c Converger) others(all []Container) map[string]string {
 	out := map[string]string{}
 	for _, one := range all {
-		if !within(one.Dir, c.StageDirs) {
+		if !slices.ContainsFunc(c.StageDirs, func(dir string) bool { return paths.Within(one.Dir, dir) }) {
 			out[one.Project] = one.Dir
 		}
 	}

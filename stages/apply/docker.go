@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -52,12 +51,4 @@ func unhealthy(all []Container, projects ...string) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// within reports whether a path is one of some directories or lies below it.
-func within(path string, dirs []string) bool {
-	return slices.ContainsFunc(dirs, func(dir string) bool {
-		rel, err := filepath.Rel(dir, path)
-		return err == nil && filepath.IsLocal(rel)
-	})
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/paths"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
@@ -100,7 +101,7 @@ func checkEssential(o report.Overlay, all []Override) ([]Warning, error) {
 func brokenBy(o report.Overlay, all []Override, rel string) string {
 	full := path.Join(o.Target, rel)
 	for _, c := range all {
-		if !within(full, c.Path) {
+		if !paths.Within(full, c.Path) {
 			continue
 		}
 		_, missing := os.Lstat(filepath.Join(o.Upperdir, rel))

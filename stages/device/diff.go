@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/paths"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
@@ -89,7 +90,7 @@ func locate(boot report.Boot, p string) (string, report.Overlay, error) {
 	var targets []string
 	for _, o := range boot.Overlays {
 		for _, c := range candidates {
-			if within(c, o.Target) {
+			if paths.Within(c, o.Target) {
 				return c, o, nil
 			}
 		}

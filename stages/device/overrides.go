@@ -8,8 +8,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/PlanktoScope/pkbuild/internal/paths"
 	"github.com/PlanktoScope/pkbuild/overlays/override"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
@@ -67,14 +67,9 @@ func (d Device) overrides(boot report.Boot) ([]Override, error) {
 		if !known {
 			all[i].Since = boot.Choice.Stage
 		}
-		all[i].Queued = slices.ContainsFunc(queue, func(p string) bool { return within(o.Path, p) })
+		all[i].Queued = slices.ContainsFunc(queue, func(p string) bool { return paths.Within(o.Path, p) })
 	}
 	return all, nil
-}
-
-// within reports whether a path is another one or lies below it.
-func within(p, dir string) bool {
-	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // inOverlay lists the user's changes in one overlay.
@@ -131,7 +126,7 @@ func pick(all []Override, paths []string) ([]Override, error) {
 func below(all []Override, p string) []Override {
 	var out []Override
 	for _, o := range all {
-		if within(o.Path, p) {
+		if paths.Within(o.Path, p) {
 			out = append(out, o)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/images/docker"
+	"github.com/PlanktoScope/pkbuild/internal/shell"
 	"github.com/PlanktoScope/pkbuild/layers"
 	"github.com/PlanktoScope/pkbuild/layers/sandbox"
 	"github.com/PlanktoScope/pkbuild/layers/tree"
@@ -141,26 +142,24 @@ func (c Create) runCompose(ctx context.Context, env *layers.Env, below *tree.Tre
 func (c Create) script() (*tree.Tree, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "set -eu\nmkdir -p %s\nln -s %s %s\ncd /\ndockerd --version\n",
-		quote(path.Dir(c.Link.Path)), quote(c.Link.Target), quote(c.Link.Path))
+		shell.Quote(path.Dir(c.Link.Path)), shell.Quote(c.Link.Target), shell.Quote(c.Link.Path))
 	for _, app := range c.Apps {
-		fmt.Fprintf(&text, "echo %s\n", quote(creating+app.Name))
+		fmt.Fprintf(&text, "echo %s\n", shell.Quote(creating+app.Name))
 		pinned, override, err := app.pinned(c.pins)
 		if err != nil {
 			return nil, err
 		}
 		// The environment is that of pkctl.
 		fmt.Fprintf(&text, "printf %%s %s | env -i PATH=\"$PATH\" HOME=/root COMPOSE_ANSI=never DOCKER_HOST=%s docker",
-			quote(string(override)), quote("unix://"+sandbox.SocketFile))
+			shell.Quote(string(override)), shell.Quote("unix://"+sandbox.SocketFile))
 		for _, argument := range slices.Concat(app.Compose, pinned, []string{"up", "--no-start", "--no-build", "--pull", "never"}) {
-			text.WriteString(" " + quote(argument))
+			text.WriteString(" " + shell.Quote(argument))
 		}
 		text.WriteString("\n")
 	}
 	t := tree.New()
 	return t, t.Put("script", &tree.Node{Type: tree.Regular, Mode: 0o644, ModTime: c.Date, Content: tree.Inline(text.String())})
 }
-
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // slim returns the tree without large directories that Compose does not need.
 func slim(t *tree.Tree) *tree.Tree {

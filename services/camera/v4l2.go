@@ -36,9 +36,11 @@ type v4l2 struct {
 	full   image.Point
 	small  image.Point
 
-	mu       sync.Mutex
+	setting  sync.Mutex
 	settings Settings
-	current  image.Point // size of the stream; zero: none
+
+	streaming sync.Mutex
+	current   image.Point // size of the stream; zero: none
 }
 
 // openV4L2 opens a video device. It fails if the device has neither MJPEG nor YUYV.
@@ -100,8 +102,8 @@ func (c *v4l2) Apply(s Settings) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.setting.Lock()
+	defer c.setting.Unlock()
 	c.settings = s
 	automatic := int32(0)
 	if s.AutoWhiteBalance {
@@ -126,9 +128,16 @@ func (c *v4l2) Apply(s Settings) error {
 	return nil
 }
 
+// present returns the settings.
+func (c *v4l2) present() Settings {
+	c.setting.Lock()
+	defer c.setting.Unlock()
+	return c.settings
+}
+
 func (c *v4l2) Capture(ctx context.Context) (Still, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.streaming.Lock()
+	defer c.streaming.Unlock()
 	const settle = 2 // frames that were exposed before, or with other settings
 	for range settle {
 		if _, err := c.read(ctx, c.full); err != nil {
@@ -139,7 +148,7 @@ func (c *v4l2) Capture(ctx context.Context) (Still, error) {
 	if err != nil {
 		return Still{}, fmt.Errorf("take picture: %w", err)
 	}
-	data, err := c.encode(frame, c.full, c.settings.Quality)
+	data, err := c.encode(frame, c.full, c.present().Quality)
 	if err != nil {
 		return Still{}, fmt.Errorf("take picture: %w", err)
 	}
@@ -147,8 +156,8 @@ func (c *v4l2) Capture(ctx context.Context) (Still, error) {
 }
 
 func (c *v4l2) Frame(ctx context.Context) ([]byte, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.streaming.Lock()
+	defer c.streaming.Unlock()
 	frame, err := c.read(ctx, c.small)
 	if err != nil {
 		return nil, fmt.Errorf("read preview: %w", err)
@@ -163,7 +172,7 @@ func (c *v4l2) read(ctx context.Context, size image.Point) ([]byte, error) {
 			return nil, err
 		}
 	}
-	limit := time.Now().Add(10*time.Second + time.Duration(c.settings.Exposure)*time.Microsecond)
+	limit := time.Now().Add(10*time.Second + time.Duration(c.present().Exposure)*time.Microsecond)
 	for ctx.Err() == nil {
 		err := c.device.WaitForFrame(1)
 		if _, ok := err.(*webcam.Timeout); ok && time.Now().Before(limit) {

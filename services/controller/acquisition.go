@@ -269,6 +269,10 @@ func (i *imager) advance(ctx context.Context, p *plan) error {
 	if err := i.c.pumpAxis.add(m, true); err != nil {
 		return err
 	}
-	// A stop of the acquisition also stops the pump, so that the move ends soon.
-	return <-ended
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done(): // who ends an acquisition also stops the pump
+		return context.Cause(ctx)
+	}
 }

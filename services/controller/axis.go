@@ -24,16 +24,17 @@ type axis struct {
 	mu     sync.Mutex
 	queue  []*move
 	cancel context.CancelCauseFunc // ends the present move; nil if there is none
-	filled chan struct{}
-	holder func() // if not nil, an acquisition has the pump: it is called by stop
+	filled chan struct{}           // has a token when the queue may have changed
+	holder func()                  // if not nil, an acquisition has the pump: stop calls it
+	halted bool                    // stop ended the present move
 }
 
-// move is an order to an axis.
+// move is a relative move of an axis.
 type move struct {
 	amount     float64 // mL or mm, for the metrics
 	microsteps int64
-	speed      float64 // microsteps/s
-	ended      func(error)
+	speed      float64     // microsteps/s
+	ended      func(error) // is called once, at the end of the move
 }
 
 func newAxis(part string, motor *tmc5160.Driver, b *board) *axis {
@@ -46,7 +47,7 @@ var (
 	errHeld      = errors.New("an acquisition is using the pump")
 )
 
-// add queues a move. Its end is told to m.ended, in the order of the moves.
+// add queues a move. Only the acquisition that holds the axis may add a held one, and all others are refused then.
 func (a *axis) add(m *move, held bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,6 +72,7 @@ func (a *axis) stop() {
 	a.queue = nil
 	if a.cancel != nil {
 		a.cancel(errInterrupted)
+		a.halted = true
 	}
 	holder := a.holder
 	a.board.state(a.part, Status{Status: "Interrupted"})
@@ -101,11 +103,23 @@ func (a *axis) run(ctx context.Context) {
 			case <-a.filled:
 				continue
 			case <-ctx.Done():
+				a.drop(context.Cause(ctx))
 				return
 			}
 		}
 		err := a.motor.Move(moving, m.microsteps, m.speed)
 		a.finish(m, err)
+		m.ended(err)
+	}
+}
+
+// drop ends the waiting moves with an error.
+func (a *axis) drop(err error) {
+	a.mu.Lock()
+	dropped := a.queue
+	a.queue = nil
+	a.mu.Unlock()
+	for _, m := range dropped {
 		m.ended(err)
 	}
 }
@@ -131,7 +145,8 @@ func (a *axis) finish(m *move, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.cancel(nil)
-	a.cancel = nil
+	halted := a.halted
+	a.cancel, a.halted = nil, false
 	hot := 0.0
 	if a.motor.Hot() {
 		hot = 1
@@ -140,7 +155,9 @@ func (a *axis) finish(m *move, err error) {
 	switch {
 	case err == nil:
 		a.board.metrics.add("pkcontroller_moved_units_total", a.part, math.Abs(m.amount))
-		a.board.state(a.part, Status{Status: "Done"})
+		if !halted { // else it arrived at the moment of the stop, whose status is the last one
+			a.board.state(a.part, Status{Status: "Done"})
+		}
 	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 	default:
 		a.board.metrics.count("pkcontroller_hardware_errors_total", a.part)

@@ -16,6 +16,9 @@ export PKCTL_MIRRORS := $(PKCTL_MIRRORS) ghcr.io/planktoscope/pkcontroller=oci:$
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
+# Tests with a real Docker, that of this machine and that of Debian trixie.
+DOCKER_TESTS = TestImagesBelongToTheirStage|TestStageWithoutPins|TestDamagedLayerIsFetchedAgain|TestPowerCutsBetweenPullAndNext
+
 SCENARIOS = $(OUT)/bin/pkbuild test --scenarios qemu/scenarios --jobs 2
 # Those that need no kernel of their own, in containers with an image for this machine.
 NATIVE    = $(SUDO) $(SCENARIOS) --machine container --arch $(shell dpkg --print-architecture) $(RECIPE)
@@ -70,6 +73,11 @@ boot-test: image services ## Run all scenarios in QEMU, two at a time
 	env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_BOOTS=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) \
 		PKBUILD_TEST_SERVICES=$(abspath $(OUT)/services.img) \
 		$(GO) test -timeout 60m -run 'TestDockerInTheImage|TestStandardPallet|TestExpectationsFail' -v ./testscripts
+	$(SUDO) .ci/docker-tree $(abspath $(OUT)/docker-tree)
+	for tree in "" $(abspath $(OUT)/docker-tree); do \
+		$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_CUTS=100 PKBUILD_TEST_DOCKER_TREE=$$tree \
+			$(GO) test -count=1 -run '$(DOCKER_TESTS)' -v ./stages/device || exit 1; \
+	done
 
 boot-soak: image ## Cut the power N times (default 1000) at random moments, from a SEED, and check what each cut leaves
 	$(OUT)/bin/pkbuild soak --scenario qemu/scenarios/soak.yml --cuts $(or $(N),1000) $(if $(SEED),--seed $(SEED)) --sample 50 --jobs 2 $(if $(SOAK_DIR),--dir $(SOAK_DIR)) $(IMAGE)

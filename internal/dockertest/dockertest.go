@@ -81,6 +81,7 @@ func Start(t *testing.T, data string) *Daemon {
 func (d *Daemon) Start() {
 	d.t.Helper()
 	in := func(name string) string { return filepath.Join(d.run, name) }
+	require.NoError(d.t, os.MkdirAll(d.Data, 0o710))
 	log, err := os.OpenFile(in("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(d.t, err)
 	require.NoError(d.t, os.WriteFile(in("config"), []byte("{}"), 0o600))

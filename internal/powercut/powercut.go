@@ -38,13 +38,22 @@ func After(t *testing.T, prepare, act, check func(dir string)) {
 // mounted mounts an image while a function runs. What is not synced stays in memory for five minutes.
 func mounted(t *testing.T, image string, do func(dir string)) {
 	t.Helper()
+	mount(t, image, "loop,commit=300", do)
+}
+
+// mount mounts an image with some options while a function runs.
+func mount(t *testing.T, image, options string, do func(dir string)) {
+	t.Helper()
 	dir := t.TempDir()
-	out, err := exec.Command("mount", "-o", "loop,commit=300", image, dir).CombinedOutput()
+	out, err := exec.Command("mount", "-o", options, image, dir).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	defer func() {
-		// A process that another test starts at this moment holds our files until it runs its program.
-		require.Eventually(t, func() bool { return unix.Unmount(dir, 0) != unix.EBUSY }, 10*time.Second, 10*time.Millisecond)
-		require.Equal(t, unix.EINVAL, unix.Unmount(dir, 0), "%s is not mounted any more", dir)
-	}()
+	defer unmount(t, dir)
 	do(dir)
+}
+
+// unmount unmounts a directory. A process that another test starts at this moment holds our files until it runs its program.
+func unmount(t *testing.T, dir string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return unix.Unmount(dir, 0) != unix.EBUSY }, 10*time.Second, 10*time.Millisecond)
+	require.Equal(t, unix.EINVAL, unix.Unmount(dir, 0), "%s is not mounted any more", dir)
 }

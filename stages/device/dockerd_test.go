@@ -32,13 +32,18 @@ type dockerDevice struct {
 
 func newDockerDevice(t *testing.T) *dockerDevice {
 	t.Helper()
+	return dockerDeviceIn(t, t.TempDir())
+}
+
+// dockerDeviceIn returns a device whose stages and Docker are in a directory.
+func dockerDeviceIn(t *testing.T, home string) *dockerDevice {
+	t.Helper()
 	dockertest.Need(t)
 	if out, err := exec.Command("docker", "compose", "version").CombinedOutput(); err != nil {
 		needs.Unavailable(t, "%s: run .ci/deps", strings.TrimSpace(string(out)))
 	}
-	d := &dockerDevice{Daemon: dockertest.Start(t, t.TempDir()), t: t, program: dockertest.Program(t)}
+	d := &dockerDevice{Daemon: dockertest.Start(t, filepath.Join(home, "docker")), t: t, program: dockertest.Program(t)}
 	t.Setenv("DOCKER_HOST", d.Host)
-	home := t.TempDir()
 	d.Device = device.Device{
 		Store: filepath.Join(home, "store"), State: filepath.Join(home, "state"), Boot: filepath.Join(home, "boot.json"), Docker: docker.Client{},
 	}

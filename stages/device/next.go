@@ -115,6 +115,9 @@ func (d Device) fetch(ctx context.Context, stage int) (pins pkimages.Pins, err e
 	if ctx.Err() != nil {
 		return pins, err
 	}
+	if damaged := d.refuseDamaged(ctx, stage); damaged != nil {
+		return pins, errors.Join(err, damaged)
+	}
 	first := "once there is a network"
 	if errors.Is(err, docker.ErrUnavailable) {
 		first = "install or start Docker (systemctl start docker), then"

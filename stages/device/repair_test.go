@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,8 +40,8 @@ type registry struct {
 	layers []digest.Digest // diff IDs
 }
 
-// newRegistry starts a registry without TLS, which the client of registries may use.
-func newRegistry(t *testing.T, program []byte) registry {
+// newRegistry starts a registry without TLS, which the client of registries may use. The upper layer has further entries.
+func newRegistry(t *testing.T, program []byte, further ...tartest.Entry) registry {
 	t.Helper()
 	handler := &registrytest.Registry{Dir: t.TempDir()}
 	server := httptest.NewServer(handler)
@@ -59,7 +60,7 @@ func newRegistry(t *testing.T, program []byte) registry {
 	m := imagespec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: imagespec.MediaTypeImageManifest}
 	executable := func(h *tar.Header) { h.Mode = 0o755 }
 	for _, entries := range [][]tartest.Entry{
-		{tartest.File("main", string(program)).With(executable)}, {tartest.Dir("data"), tartest.File("data/file", strings.Repeat("data", 1000))},
+		{tartest.File("main", string(program)).With(executable)}, slices.Concat([]tartest.Entry{tartest.Dir("data"), tartest.File("data/file", strings.Repeat("data", 1000))}, further),
 	} {
 		archive, err := tartest.Of(entries...)
 		require.NoError(t, err)

@@ -60,14 +60,17 @@ func (d Device) inspectImages(ctx context.Context, stage int, depth layerstore.D
 	s.store = layerstore.Store{Root: s.host.Root}
 	for _, name := range names {
 		image, err := images.Find(ctx, d.Docker, record, s.pins, name)
-		if errors.Is(err, docker.ErrNoImage) {
-			s.missing = append(s.missing, name)
-			continue
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			s.pins = s.pins.With(images.PinOf(name, image))
+		case errors.Is(err, docker.ErrUnavailable) || ctx.Err() != nil:
 			return s, err
+		default: // Docker has no such image, or cannot read what it has
+			s.missing = append(s.missing, name)
+			if pin, found := s.store.Find(name); found {
+				s.pins = s.pins.With(pin)
+			}
 		}
-		s.pins = s.pins.With(images.PinOf(name, image))
 	}
 	var ids []digest.Digest
 	for _, pin := range s.pins.Images {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,11 +21,12 @@ import (
 
 // Repair writes damaged layers and configurations again, from images whose layers are in a blob store. Docker must not run.
 // After an error or a power cut, what was not repaired is still damaged and can be repaired again.
-func (s Store) Repair(ctx context.Context, blobs images.Blobs, all []images.Image, damage []Damage) error {
+func (s Store) Repair(ctx context.Context, blobs images.Blobs, all []images.Image, damage []Damage) (err error) {
 	made, err := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(blobs.Dir, "tar-split")}.Tree(ctx, all)
 	if err != nil {
 		return fmt.Errorf("repair images: %w", err)
 	}
+	defer func() { err = errors.Join(err, closeContents(made)) }()
 	damaged := map[digest.Digest]bool{}
 	for _, d := range damage {
 		damaged[d.chain] = true
@@ -53,6 +55,21 @@ func (s Store) Repair(ctx context.Context, blobs images.Blobs, all []images.Imag
 		}
 	}
 	return nil
+}
+
+// closeContents closes the files that the contents of a tree are in.
+func closeContents(t *tree.Tree) error {
+	files := map[io.Closer]bool{}
+	for _, n := range t.Walk() {
+		if f, ok := n.Content.ReaderAt.(io.Closer); ok {
+			files[f] = true
+		}
+	}
+	var errs []error
+	for f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // repair is a layer that is written again.

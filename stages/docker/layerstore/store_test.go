@@ -153,3 +153,25 @@ func TestCheckWithoutStore(t *testing.T) {
 	_, err := layerstore.Store{Root: "/nonexistent"}.Check(t.Context(), layerstore.Sizes, "sha256:0")
 	require.EqualError(t, err, "read Docker's store: open /nonexistent/image/overlay2/layerdb/sha256: no such file or directory")
 }
+
+func TestFind(t *testing.T) {
+	s := layerstore.Store{Root: t.TempDir()}
+	_, found := s.Find("caddy:2")
+	require.False(t, found)
+	id, manifest := digest.FromString("id"), digest.FromString("manifest")
+	put := func(text string) {
+		require.NoError(t, os.MkdirAll(filepath.Join(s.Root, "image/overlay2"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(s.Root, "image/overlay2/repositories.json"), []byte(text), 0o644))
+	}
+	put(`{"Repositories": {"caddy": {"caddy:2": "` + id.String() + `", "caddy@` + manifest.String() + `": "` + id.String() + `", "caddy:3": ""}}}`)
+	pin, found := s.Find("docker.io/library/caddy:2")
+	require.True(t, found)
+	require.Equal(t, images.Pin{Name: "docker.io/library/caddy:2", ID: id, Digest: manifest}, pin)
+	for _, name := range []string{"caddy:3", "caddy:4", "other", "?"} {
+		_, found = s.Find(name)
+		require.False(t, found, name)
+	}
+	put("{")
+	_, found = s.Find("caddy:2")
+	require.False(t, found)
+}

@@ -20,14 +20,13 @@ GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath
 DOCKER_TESTS = TestImagesBelongToTheirStage|TestStageWithoutPins|TestDamagedLayerIsFetchedAgain|TestPowerCutsBetweenPullAndNext
 
 SCENARIOS = $(OUT)/bin/pkbuild test --scenarios qemu/scenarios --jobs 2
-# Those that need no kernel of their own, in containers with an image for this machine.
-NATIVE    = $(SUDO) $(SCENARIOS) --machine container --arch $(shell dpkg --print-architecture) $(RECIPE)
+HOST      = $(shell dpkg --print-architecture)
 
 # Some tests mount file systems, for which an ordinary user needs sudo. Builds use a user namespace.
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env env "PATH=$$PATH" "HOME=$$HOME")
 
 .DEFAULT_GOAL := help
-.PHONY: help image programs containers services build boot test boot-test boot-soak unit lint bench bench-debian bench-containers bench-segmenter docs man reference deps clean
+.PHONY: help image programs containers services build boot test boot-test container-test boot-soak unit lint bench bench-debian bench-containers bench-segmenter docs man reference deps clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,7 +63,7 @@ boot: image ## Boot the image in QEMU and report its defects
 test: image ## Run all tests: unit tests, kernel tests, comparisons with other tools, stories, and the shortest set of scenarios in QEMU
 	$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_IMAGE=$(abspath $(IMAGE)) PKBUILD_TEST_BIN=$(abspath $(OUT)/bin) PKBUILD_TEST_TREES=500 PKBUILD_TEST_SEQUENCES=100000 \
 		$(GO) test -p 1 -timeout 30m ./...
-	$(NATIVE) --junit $(OUT)/scenarios-container.xml
+	$(MAKE) container-test
 	$(SCENARIOS) --short --image $(IMAGE) --junit $(OUT)/scenarios.xml $(RECIPE)
 
 boot-test: image services ## Run all scenarios in QEMU, two at a time
@@ -78,6 +77,13 @@ boot-test: image services ## Run all scenarios in QEMU, two at a time
 		$(SUDO) env PKBUILD_TEST_STRICT=1 PKBUILD_TEST_CUTS=100 PKBUILD_TEST_DOCKER_TREE=$$tree \
 			$(GO) test -count=1 -run '$(DOCKER_TESTS)' -v ./stages/device || exit 1; \
 	done
+
+container-test: build ## Run the scenarios that need no kernel of their own in containers, with an image for this machine
+	set -e; for name in controller segmenter; do \
+		$(OUT)/bin/pkbuild container --arch $(HOST) recipes/containers/$$name.yml -q -o oci:$(OUT)/containers-$(HOST):$$name; \
+	done
+	PKCTL_MIRRORS="$(subst /containers,/containers-$(HOST),$(PKCTL_MIRRORS))" $(SUDO) $(SCENARIOS) --machine container --arch $(HOST) \
+		--junit $(OUT)/scenarios-container.xml $(RECIPE)
 
 boot-soak: image ## Cut the power N times (default 1000) at random moments, from a SEED, and check what each cut leaves
 	$(OUT)/bin/pkbuild soak --scenario qemu/scenarios/soak.yml --cuts $(or $(N),1000) $(if $(SEED),--seed $(SEED)) --sample 50 --jobs 2 $(if $(SOAK_DIR),--dir $(SOAK_DIR)) $(IMAGE)

@@ -54,7 +54,7 @@ func TestMounts(t *testing.T) {
 	require.NoError(t, b.Save())
 
 	require.Empty(t, b.Report.Problems)
-	require.Equal(t, "/home/pi does not exist", b.Report.Steps[12].Note)
+	require.Equal(t, "/home/pi does not exist", stepOf(b.Report, "bind-.local-share-forklift-stages@home-pi").Note)
 	for name, from := range map[string]string{
 		"/usr/lib/base": "base", "/usr/lib/stage": "stage", "/usr/lib/new": "stage",
 		"/etc/base": "base", "/etc/stage": "stage", "/etc/override": "override",
@@ -88,7 +88,7 @@ func TestMounts(t *testing.T) {
 	again := linux(t)
 	require.NoError(t, again.All(), "again, without the report")
 	require.Equal(t, before, mountTable(t))
-	require.Equal(t, "already done", again.Report.Steps[8].Note)
+	require.Equal(t, "already done", stepOf(again.Report, "overlay-sysroot").Note)
 }
 
 // failing is Linux, but the overlay on /etc is not mounted, and the one on /usr is in use by then.

@@ -15,6 +15,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/request"
 )
 
+// noRequest is why the step is skipped.
+const noRequest = "no request before the overlays are mounted"
+
 // ReadRequest is the boot step that reads what a person requests for this boot: by a GPIO pin, by pkinit.txt on the
 // boot partition, by pkctl boot --next, or on the kernel's command line. If several contradict each other, the first of
 // these counts. It deletes the files before the request takes effect, so that it holds for one boot only.
@@ -33,7 +36,7 @@ func (ReadRequest) Do(b *Boot) error {
 		return err
 	}
 	if mounted {
-		return Skip("the overlays are mounted")
+		return Skip(noRequest)
 	}
 	var all report.Request
 	for _, source := range []struct {
@@ -56,7 +59,7 @@ func (ReadRequest) Do(b *Boot) error {
 		}
 	}
 	if all == (report.Request{}) {
-		return Skip("no request")
+		return Skip(noRequest)
 	}
 	b.Report.Request = &all
 	b.Print(fmt.Sprintf("requested by %s: stage=%s overrides=%s reset=%s", all.Source, all.Stage, all.Overrides, all.Reset))

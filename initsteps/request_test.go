@@ -173,7 +173,7 @@ func TestOverridesOff(t *testing.T) {
 	require.NoError(t, b.All())
 	require.Equal(t, "image", read(t, "/etc/shadow"))
 	require.Equal(t, "2", read(t, "/etc/stage"))
-	require.Equal(t, []report.OverlayMode{report.Writable, report.Volatile}, modes(b))
+	require.Equal(t, []report.OverlayMode{report.Volatile, report.Volatile}, modes(b))
 	require.Equal(t, "owner", read(t, "/var/lib/overlays/overrides/etc/shadow"))
 	require.NoFileExists(t, "/var/lib/overlays/next-boot.json")
 	require.NoDirExists(t, "/var/lib/overlays/set-aside")

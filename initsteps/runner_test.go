@@ -74,6 +74,16 @@ func states(b *report.Boot) map[string]report.State {
 	return m
 }
 
+// stepOf returns the entry of a step in a report; the zero value if it has not run.
+func stepOf(b *report.Boot, name string) report.Step {
+	for _, s := range b.Steps {
+		if s.Name == name {
+			return s
+		}
+	}
+	return report.Step{}
+}
+
 // targets are the places on which the steps mount, by the step's name.
 var targets = map[string]string{
 	"overlay-sysroot":                           "/sysroot",
@@ -186,6 +196,15 @@ func TestAll(t *testing.T) {
 		string(r.files["var/lib/forklift/stages/boot-state.json"].Data))
 }
 
+// withoutTimes returns steps without the times that they took.
+func withoutTimes(steps []report.Step) []report.Step {
+	steps = slices.Clone(steps)
+	for i := range steps {
+		steps[i].Seconds = 0
+	}
+	return steps
+}
+
 // A second run finds everything done: it mounts nothing, counts no attempt and keeps what the report says.
 func TestTwiceIsOnce(t *testing.T) {
 	for what, run := range map[string]func(*recorder) (*report.Boot, error){
@@ -195,7 +214,7 @@ func TestTwiceIsOnce(t *testing.T) {
 			first := slices.Clone(b.Report.Steps)
 			r.calls = nil
 			require.NoError(t, b.All())
-			require.Equal(t, first, b.Report.Steps)
+			require.Equal(t, withoutTimes(first), withoutTimes(b.Report.Steps))
 			return b.Report, nil
 		},
 		"one by one": func(r *recorder) (*report.Boot, error) {
@@ -288,7 +307,7 @@ func TestOneAfterAFailure(t *testing.T) {
 	require.Empty(t, r.mounted())
 	b, err := initsteps.LoadReport(r, "test")
 	require.NoError(t, err)
-	require.Equal(t, "select-stage is undone", b.Steps[5].Note)
+	require.Equal(t, "select-stage is undone", stepOf(b, "overlay-etc").Note)
 	require.Equal(t, map[string]report.State{
 		"select-stage": report.Undone, "overlay-sysroot": report.Undone, "bindro-run-forklift-stages-current": report.Skipped,
 		"overlay-usr": report.Failed, "overlay-etc": report.Skipped, "set-aside-overrides": report.Skipped,

@@ -52,7 +52,7 @@ func TestBootWithoutStage(t *testing.T) {
 			require.True(t, b.Degraded)
 			require.Equal(t, c.problems, b.Problems)
 			require.Equal(t, report.Choice{Reason: "no stage can be used", Overrides: report.AllOverrides}, b.Choice)
-			require.Equal(t, "no stage is chosen for this boot", b.Steps[8].Note)
+			require.Equal(t, "no stage is chosen for this boot", stepOf(b, "bindro-run-forklift-stages-current").Note)
 			require.Equal(t, []string{"/sysroot", "/usr", "/etc", "/home/pi/.local/share/forklift/stages"}, r.mounted())
 			require.Equal(t, []string{"/sysroot/usr"}, b.Overlays[0].Lowerdirs)
 			require.Equal(t, []string{"/sysroot/etc"}, b.Overlays[1].Lowerdirs)
@@ -94,8 +94,7 @@ func TestHomeIsSkipped(t *testing.T) {
 			r := device(c.change)
 			b, err := inInitramfs(r)
 			require.NoError(t, err)
-			home := b.Steps[12]
-			require.Equal(t, "bind-.local-share-forklift-stages@home-pi", home.Name)
+			home := stepOf(b, "bind-.local-share-forklift-stages@home-pi")
 			require.Equal(t, report.Skipped, home.State)
 			require.Equal(t, c.note, home.Note)
 			require.NotContains(t, r.mounted(), "/home/pi/.local/share/forklift/stages")

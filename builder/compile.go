@@ -68,6 +68,7 @@ func (c *compiler) diskImage() error {
 		Cmdline:   cmdline(r, signature),
 		Mounts:    mounts(r.Disk.Partitions),
 		Modules:   r.Boot.Modules,
+		Boards:    sortedSet(r.Boot.Boards),
 		Pkinit:    c.programs["pkinit"],
 		Arch:      c.foreign(),
 	})

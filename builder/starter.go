@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/PlanktoScope/pkbuild/layers"
+	"github.com/PlanktoScope/pkbuild/layers/debian"
 	"github.com/PlanktoScope/pkbuild/recipes"
 )
 
@@ -55,8 +56,7 @@ func (c *compiler) missingStarter() []string {
 	} {
 		has := func(l recipes.Layer) bool {
 			return slices.ContainsFunc(slices.Concat(l.Packages, l.Install), func(name string) bool {
-				name, _, _ = strings.Cut(name, ":")
-				return slices.Contains(p.alternatives, name)
+				return slices.Contains(p.alternatives, debian.PackageName(name))
 			})
 		}
 		if !slices.ContainsFunc(r.Layers, has) {

@@ -78,7 +78,7 @@ func (d *decoder) checkExclude(f *File) {
 // checkArchitectures reports packages of another architecture than the image's.
 func (d *decoder) checkArchitectures(packages []string, architecture string) {
 	for i := range packages {
-		name, of, qualified := strings.Cut(packages[i], ":")
+		name, of, qualified := strings.Cut(withoutSuite(packages[i]), ":")
 		if qualified && !slices.Contains([]string{architecture, "all", "native"}, of) {
 			d.problems.add(d.from[&packages[i]].position, "package %s is for %s, and the image for %s, without other architectures; write %s",
 				quote(packages[i]), of, architecture, name)

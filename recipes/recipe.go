@@ -49,6 +49,7 @@ type Removal struct {
 	Config       []string `yaml:"config" doc:"Lines of config.txt."`
 	Cmdline      []string `yaml:"cmdline" doc:"Kernel arguments."`
 	Modules      []string `yaml:"modules" doc:"Kernel modules of the initramfs."`
+	Boards       []string `yaml:"boards" doc:"Boards."`
 }
 
 // Base is what the layers of a recipe build on: Debian packages, a vendor's disk image, or nothing. Exactly one field
@@ -77,7 +78,7 @@ type Debian struct {
 // Repository is a package repository, in the terms of sources.list(5).
 type Repository struct {
 	Name       string   `yaml:"name" doc:"Name of the repository's file in the device's /etc/apt/sources.list.d." required:"true" pattern:"^[a-z0-9][a-z0-9-]*$" hint:"lower-case letters, digits and dashes, such as debian-security"`
-	URIs       []string `yaml:"uris" doc:"URLs of the archive." required:"true" pattern:"^(https?|file)://[^ ]+$" hint:"URLs that start with http://, https:// or file://, such as [http://security.debian.org/debian-security]"`
+	URIs       []string `yaml:"uris" doc:"URLs of the archive. Builds take a mirror in place of Debian's own archive, http://ftp.debian.org/debian, as for the base." required:"true" pattern:"^(https?|file)://[^ ]+$" hint:"URLs that start with http://, https:// or file://, such as [http://security.debian.org/debian-security]"`
 	Suites     []string `yaml:"suites" doc:"Code names of the suites, or paths that end with a slash." required:"true" pattern:"^[^ \r\n]+$" hint:"the names of suites, such as [trixie-security]"`
 	Components []string `yaml:"components" doc:"Components of the suites; none where a suite is a path." pattern:"^[a-z0-9][a-z0-9/._-]*$" hint:"the name of a component, such as main"`
 	SignedBy   string   `yaml:"signed-by" doc:"File with the public keys that sign the repository, armored or not, relative to the recipe. Default: Debian's own keys." path:"exists"`
@@ -86,8 +87,8 @@ type Repository struct {
 
 // Layer is one entry of a recipe's list of layers, each built on top of those before it. Exactly one field is set.
 type Layer struct {
-	Packages []string `yaml:"packages" doc:"Debian packages to install, without recommended packages. With an architecture behind it, as in raspi-firmware [arm64], a package is for that one only. The packages of all layers are installed in one transaction, with the base or over it." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?( \\[[a-z0-9]+\\])?$" hint:"the name of a Debian package, such as openssh-server"`
-	Install  []string `yaml:"install" doc:"Debian packages to install over those of packages, as a layer of their own below all layers of other kinds. A change rebuilds only this layer, which takes seconds: for packages that change often." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?( \\[[a-z0-9]+\\])?$" hint:"the name of a Debian package, such as openssh-server"`
+	Packages []string `yaml:"packages" doc:"Debian packages to install, without recommended packages. With an architecture behind it, as in raspi-firmware [arm64], a package is for that one only. linux-image-arm64/trixie-backports is a package of that suite of the repositories. The packages of all layers are installed in one transaction, with the base or over it." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(/[a-z][a-z0-9-]*)?( \\[[a-z0-9]+\\])?$" hint:"the name of a Debian package, such as openssh-server"`
+	Install  []string `yaml:"install" doc:"Debian packages to install over those of packages, as a layer of their own below all layers of other kinds. A change rebuilds only this layer, which takes seconds: for packages that change often." oneof:"layer" pattern:"^[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?(/[a-z][a-z0-9-]*)?( \\[[a-z0-9]+\\])?$" hint:"the name of a Debian package, such as openssh-server"`
 	Files    []File   `yaml:"files" doc:"Files, directories and symlinks." oneof:"layer"`
 	Users    []User   `yaml:"users" doc:"Users to create." oneof:"layer"`
 	Run      *Run     `yaml:"run" doc:"A script to run in the root file system. Its changes are the layer." oneof:"layer"`
@@ -171,11 +172,12 @@ type Container struct {
 	Locales    []string          `yaml:"locales" doc:"Languages whose translations of packages to include." pattern:"^[a-z]{2,3}(_[A-Z]{2})?$" hint:"the code of a language, such as de or pt_BR"`
 }
 
-// Boot holds the recipe's lines for config.txt and cmdline.txt, and the kernel modules of the initramfs.
+// Boot holds the recipe's lines for config.txt and cmdline.txt, the kernel modules of the initramfs, and the boards.
 type Boot struct {
 	Config    []string `yaml:"config" doc:"Lines of config.txt after those for the kernel and the initramfs." merge:"append" pattern:"^[^\r\n]*$" hint:"one line of config.txt, such as arm_boost=1"`
 	Cmdline   []string `yaml:"cmdline" doc:"Kernel arguments after root= and rootfstype=." merge:"append" pattern:"^[^\r\n]+$" hint:"one kernel argument, such as console=tty1"`
-	Modules   []string `yaml:"modules" doc:"Kernel modules that the initramfs loads, with their dependencies. A built-in module is ignored; an unknown one is an error." merge:"append" pattern:"^[A-Za-z0-9_-]+$" hint:"the name of a kernel module, such as overlay"`
+	Modules   []string `yaml:"modules" doc:"Kernel modules that the initramfs loads, with their dependencies. A built-in module is ignored. One that the kernel lacks is an error, or a warning if its name ends with a question mark." merge:"append" pattern:"^[A-Za-z0-9_-]+[?]?$" hint:"the name of a kernel module, such as overlay"`
+	Boards    []string `yaml:"boards" doc:"Raspberry Pis that the image must start. It is an error if their firmware, kernel or device tree is missing, or the kernel lacks the driver of their cards." merge:"append" enum:"pi3,pi3+,pi3a+,cm3,cm3+,zero2w,pi4,pi400,cm4,cm4s,pi5,pi500,cm5,cm5l"`
 	RescuePin string   `yaml:"rescue-pin" doc:"GPIO pin (BCM number) of the header: a device that starts while it is connected to ground starts with its factory stage, without changes in /etc and /usr. Default: none. See docs/recovery.md." pattern:"^([0-9]|1[0-9]|2[0-7])$" hint:"a number from 0 to 27 in quotes, such as \"17\""`
 }
 

@@ -67,7 +67,7 @@ func removals() []removal {
 		}
 	}
 	return []removal{
-		{"packages", "package", inLayers("packages", "install"), own},
+		{"packages", "package", inLayers("packages", "install"), func(item *node) string { return withoutSuite(item.text) }},
 		{"repositories", "repository", func(file *node) []*node { return []*node{file.get("repositories")} }, named("name")},
 		{"files", "file", inLayers("files"), func(item *node) string { return path.Clean(named("target")(item)) }},
 		{"users", "user", inLayers("users"), named("name")},
@@ -80,6 +80,7 @@ func removals() []removal {
 		{"config", "line of config.txt", inBoot("config"), own},
 		{"cmdline", "kernel argument", inBoot("cmdline"), own},
 		{"modules", "kernel module", inBoot("modules"), own},
+		{"boards", "board", inBoot("boards"), own},
 	}
 }
 
@@ -94,8 +95,11 @@ func items(list *node) []*node {
 // removeOne removes the entries of a name from included files, and reports a name that none of them has.
 func (l *loader) removeOne(kind removal, name, file *node, included []*node) {
 	want := name.text
-	if kind.key == "files" {
+	switch kind.key {
+	case "files":
 		want = path.Clean(want)
+	case "packages":
+		want = withoutSuite(want)
 	}
 	found := false
 	var known []string
@@ -174,4 +178,11 @@ func dropEmptyLayers(file *node) {
 		}
 		return false
 	})
+}
+
+// withoutSuite returns a package without the suite from which it is taken, and without the architecture in brackets.
+func withoutSuite(name string) string {
+	name, _, _ = strings.Cut(name, " ")
+	name, _, _ = strings.Cut(name, "/")
+	return name
 }

@@ -11,12 +11,12 @@ const lower = base + `repositories:
   - {name: updates, uris: ["http://u.example"], suites: [s], components: [main]}
 secrets: {pi-password: {env: PI}}
 layers:
-  - packages: [vim, systemd-timesyncd]
+  - packages: [vim, systemd-timesyncd/trixie-backports]
   - install: [tree]
   - files: [{target: /etc/motd, content: hello}, {target: /, source: ../tree}]
   - users: [{name: pi, password: pi-password}]
   - containers: {images: [{name: caddy}, {name: redis}]}
-boot: {config: [a=1, b=2], cmdline: [quiet, splash], modules: [ext4, nvme]}
+boot: {config: [a=1, b=2], cmdline: [quiet, splash], modules: [ext4, nvme], boards: [pi4, pi5]}
 `
 
 func TestRemove(t *testing.T) {
@@ -32,6 +32,7 @@ remove:
   config: [a=1]
   cmdline: [splash]
   modules: [nvme]
+  boards: [pi5]
 layers:
   - packages: [chrony]
   - users: [{name: pi, uid: 1001}]
@@ -48,7 +49,7 @@ layers:
 		{Packages: []string{"chrony"}},
 		{Users: []User{{Name: "pi", UID: 1001, Shell: "/bin/bash"}}},
 	}, r.Layers)
-	require.Equal(t, Boot{Config: []string{"b=2"}, Cmdline: []string{"quiet"}, Modules: []string{"ext4"}}, r.Boot)
+	require.Equal(t, Boot{Config: []string{"b=2"}, Cmdline: []string{"quiet"}, Modules: []string{"ext4"}, Boards: []string{"pi4"}}, r.Boot)
 }
 
 // TestRemoveAffectsIncludedFilesOnly: a recipe cannot remove entries of its own or of a sibling.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
 	"github.com/PlanktoScope/pkbuild/cmd/internal/pallets"
+	"github.com/PlanktoScope/pkbuild/layers/boot"
 	"github.com/PlanktoScope/pkbuild/overlays"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
@@ -52,14 +53,14 @@ func applyCommand(f *flags) *cobra.Command {
 
 func (a *applyFlags) run(cmd *cobra.Command) error {
 	dev := a.device(cmd)
-	boot, err := dev.BootReport()
+	started, err := dev.BootReport()
 	if err != nil {
 		return err
 	}
 	log := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 	docker := apply.CLI{}
 	d := apply.Device{
-		Docker: docker, System: apply.Systemd{Stage: boot.Choice.Stage}, Store: apply.Dir(dev.Store),
+		Docker: docker, System: apply.Systemd{Stage: started.Choice.Stage}, Store: apply.Dir(dev.Store),
 		StageDirs: []string{a.bundle, dev.Store, stages.Dir}, Bundle: a.bundle, Checks: a.checks, Suspect: dev.SuspectOverrides, Now: time.Now, Log: log,
 	}
 	limited, cancel := context.WithTimeout(cmd.Context(), a.options.Timeout)
@@ -72,17 +73,19 @@ func (a *applyFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		log(fmt.Sprintf("problem: the containers of the reset were not removed: %v", err))
 	}
-	if stage := boot.Choice.Stage; stage != 0 {
+	if stage := started.Choice.Stage; stage != 0 {
 		if err := a.prepareImages(limited, dev, stage); err != nil {
 			log(fmt.Sprintf("problem: %v", err))
 		}
 	}
 	cancel()
-	r, err := d.Apply(cmd.Context(), boot, a.options)
+	r, err := d.Apply(cmd.Context(), started, a.options)
 	if err := errors.Join(err, r.Write(dev.Applied)); err != nil {
 		return err
 	}
-	if r.Result == stages.Good && !boot.Choice.Requested {
+	sets := &bootSets{dir: "/" + boot.Firmware, lock: bootLock}
+	sets.judge(cmd.Context(), r, a.options.Reboot, d.System.Reboot, log)
+	if r.Result == stages.Good && !started.Choice.Requested {
 		if err := dev.RecordGood(cmd.Context()); err != nil {
 			log(fmt.Sprintf("problem: the overrides of this boot were not recorded as good: %v", err))
 		}

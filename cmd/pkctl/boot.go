@@ -43,11 +43,14 @@ func bootCommand() *cobra.Command {
 			return cli.Printf(cmd, r, "%s; reboot, or cancel with pkctl boot --cancel\n", describeRequest(r))
 		},
 	}
-	f.addStore(cmd)
-	f.addState(cmd)
+	local := &cobra.Command{} // boot sets have neither a store nor a state
+	f.addStore(local)
+	f.addState(local)
+	cmd.Flags().AddFlagSet(local.PersistentFlags())
 	cmd.Flags().StringVar(&next, "next", "", "`request` for the next boot, such as stage=factory,overrides=off")
 	cmd.Flags().BoolVar(&cancel, "cancel", false, "cancel the request")
 	cmd.MarkFlagsMutuallyExclusive("next", "cancel")
+	cmd.AddCommand(bootSetCommands()...)
 	return cmd
 }
 

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PlanktoScope/pkbuild/layers/bootset"
+	"github.com/u-root/u-root/pkg/cpio"
+
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
@@ -63,6 +66,7 @@ func scene(t *testing.T) (dir string) {
 		"bin/docker":    "#!/bin/sh\ncase \"$1\" in ps) ;; *) echo 'Cannot connect to the Docker daemon' >&2; exit 1 ;; esac\n",
 		"bin/systemctl": "#!/bin/sh\ncase \"$*\" in show*) printf 'Result=success\\nId=x.service\\nLoadState=loaded\\nActiveState=active\\n' ;; esac\n",
 	})
+	putBootSets(t, dir)
 	t.Setenv("PATH", filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 	t.Setenv("PKCTL_CACHE", filepath.Join(dir, "cache"))
 	t.Setenv("PKCTL_MIRRORS", "example.org/=file://"+dir+"/git/")
@@ -98,4 +102,26 @@ func leaves(c *cobra.Command, yield func(path string, c *cobra.Command)) {
 	if !c.HasSubCommands() {
 		yield(strings.TrimPrefix(c.CommandPath(), "pkctl "), c)
 	}
+}
+
+// putBootSets makes a boot partition with two boot sets, of which the second is selected, and a kernel that is installed.
+func putBootSets(t *testing.T, dir string) {
+	var archive bytes.Buffer
+	require.NoError(t, cpio.WriteRecordsAndDirs(cpio.Newc.Writer(&archive), []cpio.Record{cpio.StaticFile("etc/pkinit/wanted", "ext4\n", 0o644)}))
+	config, err := bootset.FormatConfig(1, nil)
+	require.NoError(t, err)
+	put(t, dir, map[string]string{"bootpart/config.txt": string(config)})
+	store := bootset.Store{Files: bootset.Dir(filepath.Join(dir, "bootpart"))}
+	for range 2 {
+		n, err := store.Add("6.12", map[string]bootset.Content{
+			bootset.Kernel: bootset.Bytes([]byte("kernel")), bootset.Initramfs: bootset.Bytes(archive.Bytes()), bootset.Cmdline: bootset.Bytes([]byte("root=A\n")),
+		})
+		require.NoError(t, err)
+		require.NoError(t, store.Select(n))
+	}
+	modules := "root/usr/lib/modules/7.3/"
+	put(t, dir, map[string]string{
+		modules + "vmlinuz": "kernel", modules + "modules.dep": "kernel/ext4.ko:\n", modules + "modules.builtin": "", modules + "modules.softdep": "",
+		modules + "modules.alias": "", modules + "kernel/ext4.ko": "ext4",
+	})
 }

@@ -14,6 +14,10 @@ import (
 // another. A command that ends with another exit code than 0 says so in codes.
 var calls = map[string]string{
 	"status": "", "version": "", "man": "man",
+	"boot ls": "--boot-dir bootpart", "boot verify": "--boot-dir bootpart | 1 --boot-dir bootpart",
+	"boot set-next": "1 --boot-dir bootpart --lock lock", "boot rollback": "--boot-dir bootpart --lock lock",
+	"boot prune": "--boot-dir bootpart --lock lock", "boot confirm": "--boot-dir bootpart --lock lock",
+	"boot add": "7.3 --boot-dir bootpart --lock lock --root root",
 	"stage ls": "", "stage show": "2", "stage verify": "3", "stage set-next": "4 | none", "stage rollback": "",
 	"stage result": " | --stage 3 | failed --stage 3", "stage name": "x 2", "stage unname": "mine", "stage rm": "5",
 	"stage prune": "--dry-run | ", "stage link-images": "", "stage apply": "", "stage end-boot": " | --emergency", "stage export": "x.tar 2 --no-space-check",

@@ -56,6 +56,13 @@ func (b *boot) enterRoot() error {
 	if b.Report.Root.Device, err = b.waitForRoot(); err != nil {
 		return err
 	}
+	if b.cmdline.Launch != "" {
+		restored, err := b.launch()
+		if restored {
+			b.restart(fmt.Sprintf("%s is not started: %s", b.cmdline.Launch, initsteps.OneLine(err)))
+		}
+		b.report(err) // a reboot would launch it again
+	}
 	b.prepareRoot()
 	problem, err := mountRoot(b.Report.Root.Device, sysroot, b.cmdline)
 	b.report(problem)

@@ -13,6 +13,7 @@ type Cmdline struct {
 	Flags     string            // mount options of the root file system
 	Delay     time.Duration     // to wait before looking for it
 	Init      string            // program to start; "" means the first of inits
+	Launch    string            // directory of a boot set that is to be started on trial
 	Watchdog  int               // seconds to the reset of a hanging machine; 0 means no watchdog
 	Blacklist []string          // modules that must not be loaded, with _ for -
 	Modules   map[string]string // parameters by name of the module, with _ for -
@@ -39,6 +40,8 @@ func ParseCmdline(line string) Cmdline {
 			}
 		case "module_blacklist":
 			c.Blacklist = strings.Split(strings.ReplaceAll(value, "-", "_"), ",")
+		case "pkinit.launch":
+			c.Launch = value
 		case "init":
 			c.Init = value
 		case "systemd.watchdog_sec":

@@ -21,21 +21,37 @@ type initramfs struct {
 	pkinit  tree.Content
 }
 
-// build returns an uncompressed cpio archive in the newc format: modules are already compressed.
-func (i initramfs) build(t *tree.Tree) ([]byte, error) {
-	modules, err := moduleOrder(t, i.kernel, i.modules)
+// build returns an uncompressed cpio archive in the newc format: modules are already compressed. missing are the optional
+// modules that the kernel lacks.
+func (i initramfs) build(t *tree.Tree) (data []byte, missing []string, err error) {
+	modules, missing, err := moduleRecords(t, i.kernel, i.modules)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	records := append(modules,
+		cpio.CharDev("dev/console", 0o600, 5, 1),
+		cpio.Record{Info: cpio.Info{Name: "init", Mode: cpio.S_IFREG | 0o755, FileSize: uint64(i.pkinit.Size)}, ReaderAt: i.pkinit.Reader()},
+		cpio.StaticFile(wantedFile, strings.Join(i.modules, "\n")+"\n", 0o644),
+	)
+	check, err := fsck(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err = archive(append(records, check...))
+	return data, missing, err
+}
+
+// moduleRecords returns modules with their dependencies, and the list in which pkinit finds them, in the order of loading.
+func moduleRecords(t *tree.Tree, kernel string, names []string) (records []cpio.Record, missing []string, err error) {
+	modules, missing, err := moduleOrder(t, kernel, names)
+	if err != nil {
+		return nil, nil, err
 	}
 	list := ""
-	records := []cpio.Record{
-		cpio.CharDev("dev/console", 0o600, 5, 1),
-		{Info: cpio.Info{Name: "init", Mode: cpio.S_IFREG | 0o755, FileSize: uint64(i.pkinit.Size)}, ReaderAt: i.pkinit.Reader()},
-	}
 	for _, name := range modules {
 		_, n := t.Resolve(name)
 		if n == nil || n.Type != tree.Regular {
-			return nil, fmt.Errorf("kernel module /%s is not in the tree", name)
+			return nil, nil, fmt.Errorf("kernel module /%s is not in the tree", name)
 		}
 		list += "/" + name + "\n"
 		records = append(records, cpio.Record{
@@ -43,12 +59,7 @@ func (i initramfs) build(t *tree.Tree) ([]byte, error) {
 			ReaderAt: n.Content.Reader(),
 		})
 	}
-	records = append(records, cpio.StaticFile("etc/pkinit/modules", list, 0o644))
-	check, err := fsck(t)
-	if err != nil {
-		return nil, err
-	}
-	return archive(append(records, check...))
+	return append(records, cpio.StaticFile("etc/pkinit/modules", list, 0o644)), missing, nil
 }
 
 // archive returns a cpio archive of records and their parent directories, sorted by name.
@@ -78,49 +89,58 @@ func archive(records []cpio.Record) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// moduleOrder returns the paths of modules and their dependencies, each after its dependencies.
-func moduleOrder(t *tree.Tree, kernel string, names []string) ([]string, error) {
-	dir := path.Join("usr/lib/modules", kernel)
-	deps, err := t.ReadFile(path.Join(dir, "modules.dep"))
+// moduleOrder returns the paths of modules and their dependencies, each after its dependencies, and the optional modules
+// (NAME?) that the kernel lacks.
+func moduleOrder(t *tree.Tree, kernel string, names []string) (order, missing []string, err error) {
+	dir := path.Join(modulesDir, kernel)
+	g, err := readGraph(t, dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	builtin, err := t.ReadFile(path.Join(dir, "modules.builtin"))
-	if err != nil {
-		return nil, err
+	for _, name := range names {
+		name, optional := strings.CutSuffix(name, "?")
+		if optional && !g.has(moduleName(name)) {
+			missing = append(missing, name)
+			continue
+		}
+		if order, err = g.visit(order, moduleName(name), true); err != nil {
+			return nil, nil, err
+		}
 	}
-	soft, err := t.ReadFile(path.Join(dir, "modules.softdep"))
-	if err != nil {
-		return nil, err
+	for i, name := range order {
+		order[i] = path.Join(dir, g.files[name])
 	}
-	aliases, err := t.ReadFile(path.Join(dir, "modules.alias"))
-	if err != nil {
-		return nil, err
-	}
+	return order, missing, nil
+}
+
+// readGraph reads the lists of modules that depmod writes.
+func readGraph(t *tree.Tree, dir string) (graph, error) {
 	g := graph{files: map[string]string{}, needs: map[string][]string{}, builtin: map[string]bool{}}
-	g.readAliases(string(aliases))
-	for line := range strings.Lines(string(deps)) {
+	var lists [4]string
+	for i, name := range []string{"modules.dep", "modules.builtin", "modules.softdep", "modules.alias"} {
+		data, err := t.ReadFile(path.Join(dir, name))
+		if err != nil {
+			return g, err
+		}
+		lists[i] = string(data)
+	}
+	for line := range strings.Lines(lists[0]) {
 		file, needs, _ := strings.Cut(strings.TrimSpace(line), ":")
 		g.files[moduleName(file)] = file
 		for _, need := range strings.Fields(needs) {
 			g.needs[moduleName(file)] = append(g.needs[moduleName(file)], moduleName(need))
 		}
 	}
-	for line := range strings.Lines(string(builtin)) {
+	for line := range strings.Lines(lists[1]) {
 		g.builtin[moduleName(strings.TrimSpace(line))] = true
 	}
-	g.softdeps(string(soft))
-	var order []string
-	for _, name := range names {
-		if order, err = g.visit(order, moduleName(name), true); err != nil {
-			return nil, err
-		}
-	}
-	for i, name := range order {
-		order[i] = path.Join(dir, g.files[name])
-	}
-	return order, nil
+	g.readAliases(lists[3])
+	g.softdeps(lists[2])
+	return g, nil
 }
+
+// has reports whether the kernel has a module, or its code built in.
+func (g *graph) has(name string) bool { return g.files[name] != "" || g.builtin[name] }
 
 // moduleName returns the name of a module from its file name, with dashes as underscores.
 func moduleName(file string) string {

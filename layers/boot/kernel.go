@@ -5,8 +5,10 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/PlanktoScope/pkbuild/internal/compress"
@@ -16,7 +18,7 @@ import (
 // kernel is the kernel of an image, the same for every model.
 type kernel struct {
 	version string
-	file    string // in the boot partition
+	source  string // path in the tree
 	vendor  bool   // the vendor put it there, with the firmware
 }
 
@@ -28,8 +30,7 @@ const vendorKernel = "kernel8.img"
 func findKernel(t *tree.Tree) (kernel, error) {
 	name := path.Join(Firmware, vendorKernel)
 	if t.Get(name) == nil {
-		version, err := kernelVersion(t)
-		return kernel{version: version, file: kernelName}, err
+		return packagedKernel(t)
 	}
 	image, err := t.ReadFile(name)
 	if err != nil {
@@ -39,7 +40,34 @@ func findKernel(t *tree.Tree) (kernel, error) {
 	if err != nil {
 		return kernel{}, fmt.Errorf("find the version of kernel /%s: %w", name, err)
 	}
-	return kernel{version: version, file: vendorKernel, vendor: true}, nil
+	return kernel{version: version, source: name, vendor: true}, nil
+}
+
+// modulesDir is the directory of the modules of all kernels.
+const modulesDir = "usr/lib/modules"
+
+// packagedKernel returns the kernel of a Debian package: /boot/vmlinuz-VERSION, or since Linux 7.2 also the file vmlinuz
+// beside the modules. It fails unless there is exactly one.
+func packagedKernel(t *tree.Tree) (kernel, error) {
+	found := map[string]string{}
+	for base := range t.Dir(modulesDir).Children() {
+		if name := path.Join(modulesDir, base, "vmlinuz"); t.Get(name) != nil {
+			found[base] = name
+		}
+	}
+	for base := range t.Dir("boot").Children() {
+		if version, ok := strings.CutPrefix(base, "vmlinuz-"); ok {
+			found[version] = path.Join("boot", base)
+		}
+	}
+	versions := slices.Sorted(maps.Keys(found))
+	switch len(versions) {
+	case 0:
+		return kernel{}, fmt.Errorf("no /boot/vmlinuz-* in the tree: add a kernel, such as the package linux-image-arm64")
+	case 1:
+		return kernel{version: versions[0], source: found[versions[0]]}, nil
+	}
+	return kernel{}, fmt.Errorf("%d kernels in the tree (%s): keep one", len(versions), strings.Join(versions, ", "))
 }
 
 // maxKernel is the maximum size of an uncompressed kernel, in bytes.

@@ -207,8 +207,7 @@ func (d *deb) addSums() error {
 func automatic(debs []*deb, architecture string, asked []string) string {
 	manual := map[string]bool{"apt": true}
 	for _, name := range asked {
-		name, _, _ = strings.Cut(name, ":")
-		manual[name] = true
+		manual[PackageName(name)] = true
 	}
 	var out strings.Builder
 	for _, d := range debs {
@@ -217,4 +216,11 @@ func automatic(debs []*deb, architecture string, asked []string) string {
 		}
 	}
 	return out.String()
+}
+
+// PackageName returns the name in a request for a package, which may have an architecture and a suite: linux:arm64/trixie.
+func PackageName(request string) string {
+	request, _, _ = strings.Cut(request, "/")
+	name, _, _ := strings.Cut(request, ":")
+	return name
 }

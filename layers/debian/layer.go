@@ -144,7 +144,8 @@ func (l Layer) names() []string {
 // without those of earlier lists or of the tree below.
 func (l Layer) pin(ctx context.Context, env *layers.Env, below *tree.Tree, architecture string, names ...[]string) ([][]Package, error) {
 	main := l.archive(env.Mirror)
-	a := apt{recipe: env.Dir, repositories: append([]Repository{main}, l.Repositories...), architecture: architecture}
+	others := mirrored(l.Repositories, main.URIs[0])
+	a := apt{recipe: env.Dir, repositories: append([]Repository{main}, others...), architecture: architecture}
 	if below != nil {
 		var err error
 		if a.installed, err = installed(below); err != nil {
@@ -156,7 +157,7 @@ func (l Layer) pin(ctx context.Context, env *layers.Env, below *tree.Tree, archi
 		if a.base, err = inherit(below, env.Mirror); err != nil {
 			return nil, err
 		}
-		a.repositories = l.Repositories
+		a.repositories = others
 	}
 	a, err := a.in(env.Cache)
 	if err != nil {
@@ -172,4 +173,18 @@ func (l Layer) pin(ctx context.Context, env *layers.Env, below *tree.Tree, archi
 		})
 	}
 	return out, err
+}
+
+// mirrored returns repositories with a mirror in place of Debian's own archive.
+func mirrored(repositories []Repository, mirror string) []Repository {
+	out := slices.Clone(repositories)
+	for i := range out {
+		out[i].URIs = slices.Clone(out[i].URIs)
+		for j, uri := range out[i].URIs {
+			if strings.TrimSuffix(uri, "/") == DefaultMirror {
+				out[i].URIs[j] = mirror
+			}
+		}
+	}
+	return out
 }

@@ -66,3 +66,19 @@ func FuzzParseURIs(f *testing.F) {
 		}
 	})
 }
+
+func TestPackageName(t *testing.T) {
+	for request, want := range map[string]string{
+		"vim": "vim", "vim:arm64": "vim", "linux-image-arm64/trixie-backports": "linux-image-arm64", "vim:arm64/trixie": "vim",
+	} {
+		require.Equal(t, want, PackageName(request))
+	}
+}
+
+func TestMirrored(t *testing.T) {
+	given := []Repository{{Name: "backports", URIs: []string{DefaultMirror + "/", "http://other.example"}}, {Name: "x", URIs: []string{"file:///x"}}}
+	got := mirrored(given, "http://mirror.example")
+	require.Equal(t, []string{"http://mirror.example", "http://other.example"}, got[0].URIs)
+	require.Equal(t, []string{"file:///x"}, got[1].URIs)
+	require.Equal(t, DefaultMirror+"/", given[0].URIs[0], "the layer's own list stays")
+}

@@ -189,11 +189,15 @@ func (c *config) prefix(bits int) string {
 	}
 	quiet := *c // drops the warnings of this attempt
 	_, err := quiet.kernel(prefix, bits)
-	if err == nil && quiet.deviceTree(prefix) != "" {
-		return prefix
+	lacks := "kernel"
+	if err == nil {
+		if quiet.deviceTree(prefix) != "" {
+			return prefix
+		}
+		lacks = "device tree (" + strings.Join(c.treeNames(), " or ") + ")"
 	}
 	if set {
-		c.warn("os_prefix=%s is ignored: kernel or device tree is missing there", prefix)
+		c.warn("os_prefix=%s is ignored: no %s is there", prefix, lacks)
 	}
 	return ""
 }

@@ -137,7 +137,7 @@ func TestChoose(t *testing.T) {
 		},
 		"prefix without a device tree": {
 			config: "os_prefix=old/",
-			want:   with(pi4, warning("os_prefix=old/ is ignored: kernel or device tree is missing there")),
+			want:   with(pi4, warning("os_prefix=old/ is ignored: no device tree (bcm2711-rpi-4-b.dtb) is there")),
 		},
 		"upstream is a prefix": {
 			config: "arm_64bit=1\nupstream_kernel=1",

@@ -6,7 +6,6 @@ import (
 	"image"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,34 +38,24 @@ func (s *schedule) add(i, n, objects int) (changed bool) {
 // flatSeries decodes the pictures for a background: flatPictures from the first one on, and if there are fewer, those
 // before it. Unusable pictures are left out. The number of pictures is odd.
 func (r *run) flatSeries(ctx context.Context, first int) ([]*image.YCbCr, error) {
-	decoded := make([]*image.YCbCr, len(r.names))
-	var used []int
-	load := func(candidates []int) error {
-		for len(candidates) > 0 && len(used) < flatPictures {
-			batch := candidates[:min(len(candidates), flatPictures-len(used))]
-			candidates = candidates[len(batch):]
-			if err := r.decodeAll(ctx, batch, decoded); err != nil {
-				return err
-			}
-			for _, i := range batch {
-				if decoded[i] != nil {
-					used = append(used, i)
-				}
+	var candidates, used []int
+	for i := first; i < len(r.names); i++ {
+		candidates = append(candidates, i)
+	}
+	for i := first - 1; i >= 0; i-- {
+		candidates = append(candidates, i)
+	}
+	for len(candidates) > 0 && len(used) < flatPictures {
+		batch := candidates[:min(len(candidates), flatPictures-len(used))]
+		candidates = candidates[len(batch):]
+		if err := r.decodeAll(ctx, batch); err != nil {
+			return nil, err
+		}
+		for _, i := range batch {
+			if r.decoded[i] != nil {
+				used = append(used, i)
 			}
 		}
-		return nil
-	}
-	var after, before []int
-	for i := range r.names {
-		if i >= first {
-			after = append(after, i)
-		} else {
-			before = append(before, i)
-		}
-	}
-	slices.Reverse(before)
-	if err := errors.Join(load(after), load(before)); err != nil {
-		return nil, err
 	}
 	slices.Sort(used)
 	if len(used)%2 == 0 && len(used) > 0 {
@@ -74,7 +63,7 @@ func (r *run) flatSeries(ctx context.Context, first int) ([]*image.YCbCr, error)
 	}
 	var series []*image.YCbCr
 	for _, i := range used {
-		series = append(series, decoded[i])
+		series = append(series, r.decoded[i])
 	}
 	if len(series) == 0 {
 		return nil, errors.New("no picture of the data set can be read")
@@ -82,28 +71,51 @@ func (r *run) flatSeries(ctx context.Context, first int) ([]*image.YCbCr, error)
 	return series, nil
 }
 
-// decodeAll decodes pictures. Those that are unusable stay nil.
-func (r *run) decodeAll(ctx context.Context, numbers []int, decoded []*image.YCbCr) error {
+// decodeAll decodes pictures, unless they are decoded. Unusable ones are left out.
+func (r *run) decodeAll(ctx context.Context, numbers []int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(r.workers)
-	var mu sync.Mutex
-	for _, i := range numbers {
+	images := make([]*image.YCbCr, len(numbers))
+	for k, i := range numbers {
+		if images[k] = r.decoded[i]; images[k] != nil {
+			continue
+		}
 		group.Go(func() error {
 			img, err := pictures.Open(ctx, filepath.Join(r.dir, r.names[i]))
 			if err == nil && img.Rect.Size() == r.size {
-				mu.Lock()
-				decoded[i] = img
-				mu.Unlock()
+				images[k] = img
 			}
 			return ctx.Err()
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for k, i := range numbers {
+		if images[k] != nil {
+			r.decoded[i] = images[k]
+		}
+	}
+	return nil
+}
+
+// forget releases decoded pictures but those that come next and that the memory suffices for beside the workers.
+func (r *run) forget() {
+	next := len(r.journal.records)
+	keep := r.settings.spare(r.size.X, r.size.Y, r.workers)
+	for i := range r.decoded {
+		if i < next || i >= next+keep {
+			delete(r.decoded, i)
+		}
+	}
 }
 
 // newFinder computes the background from the pictures around the first one, and returns the finder that uses it.
 func (r *run) newFinder(ctx context.Context, first int) (*finder, error) {
 	r.emit(Event{Kind: CalculatingFlat})
+	if r.decoded == nil {
+		r.decoded = map[int]*image.YCbCr{}
+	}
 	series, err := r.flatSeries(ctx, first)
 	if err != nil {
 		return nil, err
@@ -112,6 +124,7 @@ func (r *run) newFinder(ctx context.Context, first int) (*finder, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.forget()
 	if r.settings.Keep {
 		if err := saveJPEG(filepath.Join(r.cleanDir(), "flat_color.jpg"), flat.Image()); err != nil {
 			return nil, err

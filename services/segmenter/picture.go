@@ -43,13 +43,18 @@ type found struct {
 	objects []Object
 }
 
-// find segments a picture. previous is the file of the picture before it, or "".
-func (f *finder) find(ctx context.Context, file, previous string, keep func(step)) (found, error) {
+// find segments a picture, which is read from its file if it is nil. previous is the file of the picture before it, or "".
+func (f *finder) find(ctx context.Context, file, previous string, img *image.YCbCr, keep func(step)) (found, error) {
 	before, err := f.previousMask(ctx, previous)
 	if err != nil {
 		return found{}, err
 	}
-	cleaned, err := f.clean(ctx, file)
+	if img == nil {
+		if img, err = pictures.Open(ctx, file); err != nil {
+			return found{}, err
+		}
+	}
+	cleaned, err := f.cleaner.Clean(ctx, img)
 	if err != nil {
 		return found{}, err
 	}
@@ -83,22 +88,17 @@ func (f *finder) regions(ctx context.Context, cleaned *image.RGBA, before *masks
 	return m.Regions(), nil
 }
 
-// clean reads a picture and divides it by the background.
-func (f *finder) clean(ctx context.Context, file string) (*image.RGBA, error) {
-	img, err := pictures.Open(ctx, file)
-	if err != nil {
-		return nil, err
-	}
-	return f.cleaner.Clean(ctx, img)
-}
-
 // previousMask returns the thresholded previous picture, divided by the same background, or nil if the settings do not
 // subtract it or it cannot be read.
 func (f *finder) previousMask(ctx context.Context, file string) (*masks.Mask, error) {
 	if !f.settings.SubtractMasks || file == "" {
 		return nil, nil
 	}
-	cleaned, err := f.clean(ctx, file)
+	img, err := pictures.Open(ctx, file)
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	cleaned, err := f.cleaner.Clean(ctx, img)
 	if err != nil {
 		return nil, ctx.Err()
 	}

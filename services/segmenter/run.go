@@ -53,6 +53,7 @@ type run struct {
 	names    []string
 	size     image.Point
 	workers  int
+	decoded  map[int]*image.YCbCr // pictures that the background was computed from and that come next
 	journal  *journal
 	schedule schedule
 

@@ -103,12 +103,17 @@ const (
 	programMemory = 40 << 20                // of the program without pictures
 )
 
+// pictureMemory returns the bytes per pixel that a worker needs.
+func (s Settings) pictureMemory() float64 {
+	if s.Method == Adaptive {
+		return pictureMemory + depthMemory
+	}
+	return pictureMemory
+}
+
 // workers returns how many pictures can be segmented at once. It fails if the memory does not suffice for one.
 func (s Settings) workers(width, height int) (int, error) {
-	pixels, picture := float64(width)*float64(height), pictureMemory
-	if s.Method == Adaptive {
-		picture += depthMemory
-	}
+	pixels, picture := float64(width)*float64(height), s.pictureMemory()
 	need := programMemory + pixels*max(2*flatMemory+picture, 2*flatMemory+flatPictures*decodedMemory)
 	if float64(s.Memory) < need {
 		return 0, fmt.Errorf("memory limit is %d MB: pictures of %d×%d pixels need %.0f MB", s.Memory>>20, width, height, math.Ceil(need/(1<<20)))
@@ -119,4 +124,11 @@ func (s Settings) workers(width, height int) (int, error) {
 		n = runtime.GOMAXPROCS(0)
 	}
 	return max(1, min(n, fit)), nil
+}
+
+// spare returns how many decoded pictures the memory suffices for beside the workers.
+func (s Settings) spare(width, height, workers int) int {
+	pixels := float64(width) * float64(height)
+	left := float64(s.Memory) - programMemory - pixels*(2*flatMemory+float64(workers)*s.pictureMemory())
+	return max(0, int(left/(pixels*decodedMemory)))
 }

@@ -28,16 +28,18 @@ type outcome struct {
 
 // start segments picture i in a goroutine.
 func (r *run) start(ctx context.Context, f *finder, i int) chan outcome {
+	img := r.decoded[i]
+	delete(r.decoded, i)
 	done := make(chan outcome, 1)
 	go func() {
-		rec, cutouts, err := r.segment(ctx, f, i)
+		rec, cutouts, err := r.segment(ctx, f, i, img)
 		done <- outcome{rec, cutouts, err}
 	}()
 	return done
 }
 
-// segment finds the objects of picture i. A picture that cannot be used is no error.
-func (r *run) segment(ctx context.Context, f *finder, i int) (record, [][]byte, error) {
+// segment finds the objects of picture i, which is read if it is nil. A picture that cannot be used is no error.
+func (r *run) segment(ctx context.Context, f *finder, i int, img *image.YCbCr) (record, [][]byte, error) {
 	rec, file, previous := record{Picture: r.names[i]}, filepath.Join(r.dir, r.names[i]), ""
 	if i > 0 {
 		previous = filepath.Join(r.dir, r.names[i-1])
@@ -51,7 +53,7 @@ func (r *run) segment(ctx context.Context, f *finder, i int) (record, [][]byte, 
 		rec.Skipped = fmt.Sprintf("picture has %d×%d pixels, want %d×%d as the first one", size.X, size.Y, r.size.X, r.size.Y)
 		return rec, nil, nil
 	}
-	result, err := f.find(ctx, file, previous, keep)
+	result, err := f.find(ctx, file, previous, img, keep)
 	var system *os.PathError
 	switch {
 	case ctx.Err() != nil:

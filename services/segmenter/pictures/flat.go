@@ -2,6 +2,7 @@ package pictures
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -75,27 +76,55 @@ func median(out []uint8, rows [][]uint8) {
 	}
 }
 
-// median9 is median for nine rows, by a network of exchanges.
+// median9 is median for nine rows, by a network of exchanges on eight bytes at once.
 func median9(out []uint8, rows *[9][]uint8) {
-	n := len(out)
-	r0, r1, r2, r3, r4, r5, r6, r7, r8 := rows[0][:n], rows[1][:n], rows[2][:n], rows[3][:n], rows[4][:n], rows[5][:n], rows[6][:n], rows[7][:n], rows[8][:n]
-	for x := range out {
-		a0, a1, a2 := sort3(r0[x], r1[x], r2[x])
-		b0, b1, b2 := sort3(r3[x], r4[x], r5[x])
-		c0, c1, c2 := sort3(r6[x], r7[x], r8[x])
-		// The median is that of the largest of the minima, the middle of the middles, and the smallest of the maxima.
-		_, m, _ := sort3(b1, a1, c1)
-		_, m, _ = sort3(max(a0, b0, c0), m, min(a2, b2, c2))
-		out[x] = m
+	n := len(out) / 8 * 8
+	for x := 0; x < n; x += 8 {
+		var v [9]uint64
+		for i := range v {
+			v[i] = binary.LittleEndian.Uint64(rows[i][x:])
+		}
+		binary.LittleEndian.PutUint64(out[x:], median9Bytes(&v))
+	}
+	for x := n; x < len(out); x++ {
+		var v [9]uint64
+		for i := range v {
+			v[i] = uint64(rows[i][x])
+		}
+		out[x] = uint8(median9Bytes(&v))
 	}
 }
 
-// sort3 sorts three values.
-func sort3(a, b, c uint8) (low, middle, high uint8) {
-	a, b = min(a, b), max(a, b)
-	b, c = min(b, c), max(b, c)
-	a, b = min(a, b), max(a, b)
+// median9Bytes returns the medians of the bytes at the same place of nine words.
+func median9Bytes(v *[9]uint64) uint64 {
+	a0, a1, a2 := sort3(v[0], v[1], v[2])
+	b0, b1, b2 := sort3(v[3], v[4], v[5])
+	c0, c1, c2 := sort3(v[6], v[7], v[8])
+	// The median is that of the largest of the minima, the middle of the middles, and the smallest of the maxima.
+	_, low := exchange(a0, b0)
+	_, low = exchange(low, c0)
+	_, middle, _ := sort3(a1, b1, c1)
+	high, _ := exchange(a2, b2)
+	high, _ = exchange(high, c2)
+	_, middle, _ = sort3(low, middle, high)
+	return middle
+}
+
+// sort3 sorts the bytes at the same place of three words.
+func sort3(a, b, c uint64) (low, middle, high uint64) {
+	a, b = exchange(a, b)
+	b, c = exchange(b, c)
+	a, b = exchange(a, b)
 	return a, b, c
+}
+
+// exchange returns the smaller and the larger of the bytes at the same place of two words.
+func exchange(a, b uint64) (low, high uint64) {
+	const top = 0x8080808080808080
+	// The top bit of each byte tells whether a is at least b: by their top bits, or if these are equal by the others.
+	atLeast := (a&^b | ^(a^b)&((a|top)-(b&^top))) & top
+	swap := (a ^ b) & (atLeast | (atLeast - atLeast>>7))
+	return a ^ swap, b ^ swap
 }
 
 // Image returns the background as a picture.

@@ -47,7 +47,7 @@ func (Answer) Do(b *Boot) error {
 	return b.WriteFile(b.stateFile(lastBoot), append(data, '\n'), 0o644)
 }
 
-// Undo does nothing: the answer stays true.
+// Undo does nothing: the answer that was written stays true.
 func (Answer) Undo(*Boot) error { return nil }
 
 // result returns the lines of the answer.

@@ -12,7 +12,7 @@ func (StartUnits) Done(b *Boot) (bool, error) { return false, nil }
 // Do reloads systemd and starts the units, and skips the step in the initramfs, before systemd runs.
 func (StartUnits) Do(b *Boot) error {
 	if b.Report.Initramfs {
-		return Skip("systemd starts after the overlays and loads all units itself")
+		return Skip("units need not be started: systemd starts after the overlays and loads all units itself")
 	}
 	if err := b.Command("systemctl", "daemon-reload"); err != nil {
 		return err

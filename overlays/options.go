@@ -67,7 +67,7 @@ func unescapeOctal(s string) (string, error) {
 		}
 		c, err := strconv.ParseUint(after[:3], 8, 8)
 		if err != nil {
-			return "", fmt.Errorf("escape \\%s is not octal", after[:3])
+			return "", fmt.Errorf("escape \\%s in the option is not octal", after[:3])
 		}
 		b.WriteByte(byte(c))
 		s = after[3:]

@@ -56,8 +56,8 @@ func TestParseOptions(t *testing.T) {
 func TestParseOptionsErrors(t *testing.T) {
 	for options, message := range map[string]string{
 		`upperdir=/a\04`:    `overlay option upperdir=/a\04: octal escape \04 has fewer than three digits`,
-		`lowerdir=/a\:/b`:   `overlay option lowerdir=/a\:/b: escape \:/b is not octal`,
-		`workdir=/a\777b,x`: `overlay option workdir=/a\777b: escape \777 is not octal`,
+		`lowerdir=/a\:/b`:   `overlay option lowerdir=/a\:/b: escape \:/b in the option is not octal`,
+		`workdir=/a\777b,x`: `overlay option workdir=/a\777b: escape \777 in the option is not octal`,
 	} {
 		_, err := overlays.ParseOptions(options)
 		require.EqualError(t, err, message)

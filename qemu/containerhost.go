@@ -190,7 +190,7 @@ func released(file string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s is still a loop device", file)
+			return fmt.Errorf("card %s is still attached to a loop device", file)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -180,7 +180,7 @@ func TestJudge(t *testing.T) {
 			[]string{"write to /sysroot: want \"Read-only file system\": No such file or directory"},
 		},
 		"no SSH": {
-			func(r *Result) { r.SSH, r.NoSSH = "", "read greeting: EOF" }, []string{"SSH server does not answer: read greeting: EOF"},
+			func(r *Result) { r.SSH, r.NoSSH = "", "read greeting of the SSH server: EOF" }, []string{"SSH server does not answer: read greeting of the SSH server: EOF"},
 		},
 		"check": {
 			func(r *Result) { r.Checks = append(r.Checks, Attempt{"b", out(3, "what")}) },

@@ -56,7 +56,7 @@ func sshOnceGreeting(ctx context.Context, dial dialer) (string, error) {
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, 255)).ReadString('\n')
 	if err != nil {
-		return "", fmt.Errorf("read greeting: %w", err)
+		return "", fmt.Errorf("read greeting of the SSH server: %w", err)
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if !strings.HasPrefix(line, "SSH-2.0-") {

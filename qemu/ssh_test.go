@@ -36,11 +36,11 @@ func TestSSHGreeting(t *testing.T) {
 
 func TestSSHOnceGreeting(t *testing.T) {
 	tests := map[string]string{
-		"":                     "read greeting: EOF",
-		"SSH-2.0-cut short":    "read greeting: EOF",
+		"":                     "read greeting of the SSH server: EOF",
+		"SSH-2.0-cut short":    "read greeting of the SSH server: EOF",
 		"220 mail.example\r\n": `greeting on port 22 is "220 mail.example", want SSH-2.0-`,
 		"SSH-1.5-too old\n":    `greeting on port 22 is "SSH-1.5-too old", want SSH-2.0-`,
-		"SSH-2.0-" + string(make([]byte, 300)) + "\n": "read greeting: EOF",
+		"SSH-2.0-" + string(make([]byte, 300)) + "\n": "read greeting of the SSH server: EOF",
 	}
 	for answer, want := range tests {
 		_, err := sshOnceGreeting(t.Context(), dialTCP(serve(t, answer)))
@@ -62,5 +62,5 @@ func TestSSHGreetingIsCancelled(t *testing.T) {
 		<-t.Context().Done()
 	}()
 	_, err = sshGreeting(ctx, dialTCP(l.Addr().(*net.TCPAddr)))
-	require.Regexp(t, "read greeting: .*use of closed|operation was canceled", err.Error())
+	require.Regexp(t, "read greeting of the SSH server: .*use of closed|operation was canceled", err.Error())
 }

@@ -75,9 +75,9 @@ func checkUnitLines(content string) error {
 		case unitSection.MatchString(trimmed):
 			section = true
 		case !unitSetting.MatchString(trimmed):
-			return fmt.Errorf("line %d, %s, is not a section, a setting or a comment", number, quote(trimmed))
+			return fmt.Errorf("line %d of the unit, %s, is not a section, a setting or a comment", number, quote(trimmed))
 		case !section:
-			return fmt.Errorf("line %d, %s, is in no section; write one such as [Unit] above it", number, quote(trimmed))
+			return fmt.Errorf("line %d of the unit, %s, is in no section; write one such as [Unit] above it", number, quote(trimmed))
 		}
 		continued = strings.HasSuffix(line, `\`)
 	}

@@ -40,9 +40,8 @@ func ReadFiles(dir fs.FS) (Files, error) {
 	return f, nil
 }
 
-// SetNext returns the files with another next stage, whose attempts are reset, and the writes that make the change on
-// the disk; until the second one the old stage is next. Stage 0 means that the next
-// boot starts without a stage.
+// SetNext returns the store's files with another next stage, whose attempts are reset, and the writes that make the
+// change on the disk; until the second one the old stage is next. Stage 0 means none.
 func (f Files) SetNext(stage int) (Files, []Write, error) {
 	if stage == 0 {
 		return Files{f.Store.with(f.Store.Staged.WithNext(0)), f.State.withNone(true)}.writes(StateFile, StoreFile)
@@ -50,28 +49,28 @@ func (f Files) SetNext(stage int) (Files, []Write, error) {
 	return Files{f.Store.with(f.Store.Staged.WithNext(stage)), f.State.WithoutRecord(stage)}.writes(StateFile, StoreFile)
 }
 
-// Judge returns the files with a verdict on a stage, and the writes that make the change on the disk. The store file,
-// which decides what the next boot starts with, comes first.
+// Judge returns the store's files with a verdict on a stage, and the writes that make the change on the disk. The store
+// file, which decides what the next boot starts with, comes first.
 func (f Files) Judge(stage int, result Result, at time.Time, reasons ...string) (Files, []Write, error) {
 	state := f.State.WithVerdict(stage, result, at, reasons...)
 	next := Files{f.Store.with(f.Store.Staged.WithVerdict(stage, result)), state.withNone(state.None && f.Store.Staged.Next == 0)}
 	return next.writes(StoreFile, StateFile)
 }
 
-// Attempt returns the files with one more boot attempt counted for a stage, and the write that makes the change on the
-// disk.
+// Attempt returns the store's files with one more boot attempt counted for a stage, and the write that makes the change
+// on the disk.
 func (f Files) Attempt(stage int, at time.Time) (Files, []Write, error) {
 	return Files{f.Store, f.State.WithAttempt(stage, at)}.writes(StateFile)
 }
 
-// Restage returns the files with other references to stages, such as names, and the write that makes the change on the
-// disk.
+// Restage returns the store's files with other references to stages, such as names, and the write that makes the change
+// on the disk.
 func (f Files) Restage(staged Staged) (Files, []Write, error) {
 	return Files{f.Store.with(staged), f.State}.writes(StoreFile)
 }
 
-// Forget returns the files without the attempts and the verdict of a stage, and the write that makes the change on the
-// disk.
+// Forget returns the store's files without the attempts and the verdict of a stage, and the write that makes the change
+// on the disk.
 func (f Files) Forget(stage int) (Files, []Write, error) {
 	return Files{f.Store, f.State.WithoutRecord(stage)}.writes(StateFile)
 }

@@ -27,8 +27,8 @@ func (s BootState) Unusable(stage int, reason string, at time.Time) BootState {
 	return s.with(stage, r)
 }
 
-// Unusable returns the files with a stage marked as impossible to mount, and the write that makes the change on the
-// disk.
+// Unusable returns the store's files with a stage marked as impossible to mount, and the write that makes the change on
+// the disk.
 func (f Files) Unusable(stage int, reason string, at time.Time) (Files, []Write, error) {
 	return Files{f.Store, f.State.Unusable(stage, reason, at)}.writes(StateFile)
 }
@@ -40,8 +40,8 @@ func (s BootState) Damaged(stage int, damage string) BootState {
 	return s.with(stage, r)
 }
 
-// Damaged returns the files with a stage marked as damaged, or without the mark if damage is "", and the write that leads
-// to them.
+// Damaged returns the store's files with a stage marked as damaged, or without the mark if damage is "", and the write
+// that makes the change on the disk.
 func (f Files) Damaged(stage int, damage string) (Files, []Write, error) {
 	return Files{f.Store, f.State.Damaged(stage, damage)}.writes(StateFile)
 }

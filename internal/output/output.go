@@ -108,7 +108,8 @@ func (d Destination) RequireFile(content string) error {
 	return nil
 }
 
-// Write calls write with an empty file that replaces the destination when write returns nil, or with the stream.
+// Write calls write with a new empty file, which replaces the destination if write succeeds. For a stream it calls
+// write with the stream itself.
 func (d Destination) Write(ctx context.Context, write func(*os.File) error) (err error) {
 	if !d.IsStream() {
 		return atomicfile.Replace(ctx, d.File, write)

@@ -130,7 +130,7 @@ func (t *Tree) resolve(overlay *Tree) error {
 func (t *Tree) patch(place string, phandle uint32) error {
 	part := strings.Split(place, ":")
 	if len(part) != 3 {
-		return fmt.Errorf("fixup %q is not PATH:PROPERTY:OFFSET", place)
+		return fmt.Errorf("fixup %q of the overlay is not PATH:PROPERTY:OFFSET", place)
 	}
 	n := t.Lookup(part[0])
 	if n == nil {
@@ -139,7 +139,7 @@ func (t *Tree) patch(place string, phandle uint32) error {
 	value, _ := n.Get(part[1])
 	at, err := strconv.ParseUint(part[2], 10, 31)
 	if err != nil || at+4 > uint64(len(value)) {
-		return fmt.Errorf("fixup %s is outside its value", place)
+		return fmt.Errorf("fixup %s of the overlay is outside its value", place)
 	}
 	binary.BigEndian.PutUint32(value[at:], phandle)
 	return nil

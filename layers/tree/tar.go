@@ -169,7 +169,7 @@ func (t *Tree) at(name string) (parent, n *Node) {
 func checkGlobal(records map[string]string) error {
 	for key := range records {
 		if key != "comment" {
-			return fmt.Errorf("global header with %q is not supported: write it for each entry", key)
+			return fmt.Errorf("global header of the archive with %q is not supported: write it for each entry", key)
 		}
 	}
 	return nil

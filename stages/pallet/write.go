@@ -21,7 +21,8 @@ func (f File) Open() (io.ReadCloser, error) {
 	return os.Open(f.Source)
 }
 
-// Write writes the bundle to a directory, which must not exist. The directory appears once all of it is synced.
+// Write writes the bundle to a new directory, which appears under its name once all of it is synced. It fails if the
+// directory exists.
 func (b *Bundle) Write(ctx context.Context, dir string) error {
 	if _, err := os.Lstat(dir); err == nil {
 		return fmt.Errorf("write bundle: %s exists", dir)

@@ -13,7 +13,7 @@ type Model struct {
 	id        byte
 }
 
-// NewModel returns the model of a chip after power-on.
+// NewModel returns a simulated LM36011 in its state after power-on.
 func NewModel() *Model {
 	m := &Model{id: 0x01}
 	m.reset()

@@ -25,7 +25,7 @@ type Model struct {
 	mangle  uint32 // is added to what the chip returns
 }
 
-// NewModel returns the model of a chip after power-on.
+// NewModel returns a simulated TMC5160 in its state after power-on.
 func NewModel() *Model {
 	m := &Model{version: ioinVersion, now: time.Now()}
 	m.reset()
@@ -59,7 +59,7 @@ func (m *Model) Reset() {
 	m.reset()
 }
 
-// SetVersion changes the version that IOIN returns.
+// SetVersion changes the chip version that the simulated register IOIN returns.
 func (m *Model) SetVersion(version uint32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

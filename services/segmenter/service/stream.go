@@ -36,7 +36,7 @@ func (s *Stream) get() ([]byte, chan struct{}) {
 	return s.latest, s.change
 }
 
-// ServeHTTP answers /object.mjpg, and redirects / to it.
+// ServeHTTP serves the pictures of found objects as Motion JPEG at /object.mjpg, and redirects / to it.
 func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":

@@ -73,7 +73,7 @@ func (c Cache) pull(ctx context.Context, d pallet.Download, want digest.Digest) 
 		for _, l := range contents.Layers {
 			archive, err := archiveLayer(client.Blobs.Path(l.Digest))
 			if err != nil {
-				return u, fmt.Errorf("layer %s: %w", l.Digest, err)
+				return u, fmt.Errorf("unpack layer %s: %w", l.Digest, err)
 			}
 			u.layers = append(u.layers, archive)
 		}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,12 +24,13 @@ type soakFlags struct {
 	soak.Options
 	scenario, recording string
 	json, verbose       bool
+	temporary           bool // remove the directory at the end
 }
 
 func soakCommand() *cobra.Command {
 	var flags soakFlags
 	cmd := &cobra.Command{
-		Use:   "soak IMAGE",
+		Use:   "soak [IMAGE]",
 		Short: "Cut the power at many random moments of a scenario and check what each cut leaves on the card",
 		Long: "Cut the power at many random moments of a scenario and check what each cut leaves on the card.\n\n" +
 			"The scenario runs once in QEMU, which logs all writes to the card. Each cut is made offline from that log: the\n" +
@@ -36,9 +38,14 @@ func soakCommand() *cobra.Command {
 			"must find no mistake, and pkinit must select a complete stage that was selected before or after the recorded boots.\n" +
 			"With --sample some of the cards also boot. The exit code is 1 if a cut leaves something else; its card stays then.",
 		Example: "  pkbuild soak --scenario soak.yml --cuts 1000 --seed 7 out/pi.img\n" +
-			"  pkbuild soak --recording /var/tmp/soak/recording --cuts 1000 --seed 7 --only 413 out/pi.img",
-		Args: cli.Exactly("IMAGE"),
-		RunE: func(cmd *cobra.Command, args []string) error { return flags.run(cmd, args[0]) },
+			"  pkbuild soak --recording /var/tmp/soak/recording --cuts 1000 --seed 7 --only 413",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if flags.recording != "" {
+				return cli.Exactly()(cmd, args) // its cards are copies of the image
+			}
+			return cli.Exactly("IMAGE")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return flags.run(cmd, strings.Join(args, "")) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.scenario, "scenario", "", "`file` with the scenario to record")
@@ -60,12 +67,24 @@ func (s *soakFlags) run(cmd *cobra.Command, image string) error {
 	if s.Cuts < 1 {
 		return fmt.Errorf("%w: --cuts is %d, want 1 or more", cli.ErrUsage, s.Cuts)
 	}
+	if s.Only < 0 || s.Only > s.Cuts {
+		return fmt.Errorf("%w: --only is %d, want 1 to %d, the number of --cuts", cli.ErrUsage, s.Only, s.Cuts)
+	}
 	if !cmd.Flags().Changed("seed") {
 		s.Seed = rand.Uint64N(1_000_000)
 	}
 	if err := s.makeDir(); err != nil {
 		return err
 	}
+	err := s.soak(cmd, image)
+	if s.temporary && !errors.Is(err, cli.ErrReported) { // with findings the recording is needed again
+		err = errors.Join(err, os.RemoveAll(s.Dir))
+	}
+	return err
+}
+
+// soak records the scenario, makes the cuts and prints the outcomes.
+func (s *soakFlags) soak(cmd *cobra.Command, image string) error {
 	r, err := s.record(cmd, image)
 	if err != nil {
 		return err
@@ -91,7 +110,7 @@ func (s *soakFlags) run(cmd *cobra.Command, image string) error {
 		err = report.Write(cmd.OutOrStdout())
 	}
 	if err == nil && report.Findings > 0 {
-		fmt.Fprintf(stderr, "repeat: pkbuild soak --recording %s --cuts %d --seed %d --only NUMBER %s\n", r.Dir, s.Cuts, s.Seed, image)
+		fmt.Fprintf(stderr, "repeat: pkbuild soak --recording %s --cuts %d --seed %d --only NUMBER\n", r.Dir, s.Cuts, s.Seed)
 		err = cli.ErrReported
 	}
 	return err
@@ -99,6 +118,7 @@ func (s *soakFlags) run(cmd *cobra.Command, image string) error {
 
 func (s *soakFlags) makeDir() (err error) {
 	if s.Dir == "" {
+		s.temporary = true
 		s.Dir, err = os.MkdirTemp("", "pkbuild-soak-")
 		return err
 	}

@@ -66,9 +66,9 @@ func TestRaspiosDiffersInItsBaseOnly(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, []string{"debian", "repositories", "files", "files", "files", "users", "stage", "boot"}, names(debian))
+	require.Equal(t, []string{"debian", "repositories", "files", "run", "files", "files", "users", "stage", "boot"}, names(debian))
 	require.Equal(t, []string{"image", "debian", "files", "run", "files", "files", "users", "stage", "boot"}, names(raspios))
-	require.Equal(t, debian.Layers[3:7], raspios.Layers[4:8])
+	require.Equal(t, debian.Layers[4:8], raspios.Layers[4:8])
 	require.Equal(t, debian.Disk.Partitions[1], raspios.Disk.Partitions[1])
 	require.Equal(t, debian.Name, raspios.Name)
 }

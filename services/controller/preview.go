@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/PlanktoScope/pkbuild/services/camera"
+	"github.com/PlanktoScope/pkbuild/services/mjpeg"
 )
 
 // Preview serves the camera's preview as Motion JPEG. Frames are taken only while there are clients, and once for all of them. A
@@ -54,35 +55,17 @@ func (p *Preview) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.remove(frames)
-	h := w.Header()
-	h.Set("Content-Type", "multipart/x-mixed-replace; boundary=FRAME")
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Cache-Control", "no-cache, private")
-	h.Set("Pragma", "no-cache")
-	h.Set("Age", "0")
-	c := http.NewResponseController(w)
+	mjpeg.Begin(w)
 	for {
 		select {
 		case frame := <-frames:
-			_ = c.SetWriteDeadline(time.Now().Add(10 * time.Second))
-			if writeFrame(w, frame) != nil || c.Flush() != nil {
+			if mjpeg.Write(w, frame) != nil {
 				return
 			}
 		case <-r.Context().Done():
 			return
 		}
 	}
-}
-
-func writeFrame(w http.ResponseWriter, frame []byte) error {
-	if _, err := fmt.Fprintf(w, "--FRAME\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", len(frame)); err != nil {
-		return err
-	}
-	if _, err := w.Write(frame); err != nil {
-		return err
-	}
-	_, err := w.Write([]byte("\r\n"))
-	return err
 }
 
 func (p *Preview) add() (chan []byte, bool) {

@@ -55,8 +55,12 @@ func Create(ctx context.Context, dir string, m *Metadata) (*Writer, error) {
 }
 
 // Continue opens a data set for more pictures. It repairs what a power cut may leave: it truncates an incomplete line of
-// integrity.check, removes temporary files, and lists complete pictures that are not listed.
+// integrity.check, removes temporary files, and lists complete pictures that are not listed. It returns fs.ErrNotExist for a
+// directory without metadata.json, as a power cut during Create may leave it.
 func Continue(dir string) (w *Writer, err error) {
+	if _, err := os.Stat(filepath.Join(dir, MetadataFile)); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(filepath.Join(dir, IntegrityFile), os.O_RDWR, 0)
 	if err != nil {
 		return nil, err

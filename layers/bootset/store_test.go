@@ -21,6 +21,15 @@ func TestVerifyErrors(t *testing.T) {
 	require.ErrorIs(t, s.Try(1), ErrSelected)
 }
 
+// TestEditedCmdline: a command line that a user has edited is no damage.
+func TestEditedCmdline(t *testing.T) {
+	m := newModel(t)
+	m.disk["boot-1/cmdline.txt"] = []byte("root=PARTUUID=1-02 pkinit.grow=0\n")
+	require.NoError(t, Store{m}.Verify(1))
+	m.disk["boot-1/cmdline.txt"] = nil
+	require.EqualError(t, Store{m}.Verify(1), "boot set 1: cmdline.txt is empty")
+}
+
 func TestAddErrors(t *testing.T) {
 	m := newModel(t)
 	m.free = Reserve + 8192

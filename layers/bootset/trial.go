@@ -29,7 +29,7 @@ func (s Store) Try(number int) error {
 	if number == selected {
 		return fmt.Errorf("boot set %d: %w", number, ErrSelected)
 	}
-	if err := errors.Join(s.Verify(number), s.Verify(selected), s.Untry(number)); err != nil {
+	if err := errors.Join(s.Verify(number), s.Untry(number)); err != nil {
 		return err
 	}
 	line, err := s.read(path.Join(DirName(selected), Cmdline))

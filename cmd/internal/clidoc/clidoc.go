@@ -65,7 +65,7 @@ func Markdown(root *cobra.Command) []byte {
 func list(out *bytes.Buffer, root *cobra.Command) {
 	fmt.Fprintf(out, "\n| command | does |\n|---|---|\n")
 	walk(root, func(c *cobra.Command) {
-		if c.Runnable() && !c.HasAvailableSubCommands() {
+		if documented(c) {
 			fmt.Fprintf(out, "| [`%s`](#%s) | %s |\n", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-"), cell(c.Short))
 		}
 	})
@@ -74,7 +74,7 @@ func list(out *bytes.Buffer, root *cobra.Command) {
 // writeCommand writes a section for each command below root.
 func writeCommand(out *bytes.Buffer, root *cobra.Command) {
 	walk(root, func(c *cobra.Command) {
-		if !c.Runnable() || c.HasAvailableSubCommands() {
+		if !documented(c) {
 			return
 		}
 		text := c.Long
@@ -87,6 +87,11 @@ func writeCommand(out *bytes.Buffer, root *cobra.Command) {
 		}
 		options(out, c)
 	})
+}
+
+// documented reports whether a command does something itself: a group only prints its help, and has no examples.
+func documented(c *cobra.Command) bool {
+	return c.Runnable() && (!c.HasAvailableSubCommands() || c.Example != "")
 }
 
 func walk(c *cobra.Command, visit func(*cobra.Command)) {

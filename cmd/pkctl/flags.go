@@ -13,6 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/device"
 	"github.com/PlanktoScope/pkbuild/stages/docker"
 	"github.com/PlanktoScope/pkbuild/stages/report"
+	"github.com/PlanktoScope/pkbuild/stages/transfer"
 )
 
 // flags are the flags that say where a device keeps its stages and its state.
@@ -47,7 +48,7 @@ func (f *flags) addFetch(cmd *cobra.Command) {
 func (f *flags) device(cmd *cobra.Command) device.Device {
 	d := f.dev
 	shown := progress{w: cmd.ErrOrStderr()}
-	d.Docker = docker.Client{}
+	d.Docker, d.Describe, d.Space = docker.Client{}, device.Describe, transfer.Statfs
 	d.Warn = func(err error) {
 		shown.line("warning: " + strings.Join(strings.Split(err.Error(), "\n"), "; "))
 	}

@@ -39,7 +39,14 @@ type Progress struct {
 
 // Resolve asks the registry for the digest to which a reference points now: of the index for several platforms, else of
 // the manifest. It fails if the image is not available for the client's platform.
-func (c Client) Resolve(ctx context.Context, ref Reference) (_ digest.Digest, err error) {
+func (c Client) Resolve(ctx context.Context, ref Reference) (digest.Digest, error) {
+	image, err := c.Describe(ctx, ref)
+	return image.Digest, err
+}
+
+// Describe returns the image to which a reference points now, without downloading its layers. It fails if the image is not
+// available for the client's platform.
+func (c Client) Describe(ctx context.Context, ref Reference) (_ images.Image, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("image %s: %w", ref, err)
@@ -47,11 +54,11 @@ func (c Client) Resolve(ctx context.Context, ref Reference) (_ digest.Digest, er
 	}()
 	s, err := c.session(ref, "")
 	if err != nil {
-		return "", err
+		return images.Image{}, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	m, err := fromAny(ctx, s, s.readMetadata)
-	return m.image.Digest, err
+	return m.image, err
 }
 
 // parallel is how many images are downloaded at the same time, and how many layers of all of them together.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	pkimages "github.com/PlanktoScope/pkbuild/images"
 	"github.com/PlanktoScope/pkbuild/stages"
 	"github.com/PlanktoScope/pkbuild/stages/apply"
 	"github.com/PlanktoScope/pkbuild/stages/docker/images"
@@ -35,6 +36,10 @@ type Device struct {
 	Warn       func(error)          // receives what could not be read and is not needed
 	OnFetch    func(images.Event)   // receives the progress of pulling images
 	OnTransfer func(transfer.Event) // receives the progress of exports and imports
+
+	// Describe returns an image of a registry without its layers; nil: the sizes of images are not known before a pull.
+	Describe func(ctx context.Context, platform, name string) (pkimages.Image, error)
+	Space    func(path string) (transfer.Space, error) // nil: free space is not checked before a pull
 }
 
 func (d Device) warn(err error) {

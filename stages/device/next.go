@@ -108,7 +108,7 @@ func (d Device) fetch(ctx context.Context, stage int) (pins pkimages.Pins, err e
 		return pins, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	pins, err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: 3 * time.Second}.Fetch(ctx, record, pins, names)
+	pins, err = images.Fetcher{Docker: d.Docker, Notify: event, Wait: 3 * time.Second, Check: d.checkPullSpace}.Fetch(ctx, record, pins, names)
 	if err == nil {
 		return pins, d.refuseDamaged(ctx, stage)
 	}
@@ -119,6 +119,9 @@ func (d Device) fetch(ctx context.Context, stage int) (pins pkimages.Pins, err e
 		return pins, errors.Join(err, damaged)
 	}
 	first := "once there is a network"
+	if errors.Is(err, errSpace) {
+		first = "once there is space"
+	}
 	if errors.Is(err, docker.ErrUnavailable) {
 		first = "install or start Docker (systemctl start docker), then"
 	}

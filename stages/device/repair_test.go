@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/stretchr/testify/require"
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
 
 	"github.com/PlanktoScope/pkbuild/internal/dockertest"
 	"github.com/PlanktoScope/pkbuild/internal/registrytest"
@@ -50,6 +51,7 @@ func newRegistry(t *testing.T, program []byte, further ...tartest.Entry) registr
 	conf := filepath.Join(t.TempDir(), "registries.conf")
 	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "[[registry]]\nlocation = %q\ninsecure = true\n", host), 0o644))
 	t.Setenv("CONTAINERS_REGISTRIES_CONF", conf)
+	sysregistriesv2.InvalidateCache() // that of another test
 
 	r := registry{name: host + "/main:1"}
 	blob := func(data []byte) digest.Digest {

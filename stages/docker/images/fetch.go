@@ -60,6 +60,9 @@ type Fetcher struct {
 	Docker Docker
 	Notify func(Event)
 	Wait   time.Duration // before the second attempt; it doubles with each
+	// Check is called before the first pull, with the names by which missing images are pulled; its error prevents it. It may
+	// be nil.
+	Check func(ctx context.Context, host docker.Host, missing []string) error
 }
 
 // attempts is how often the pull of an image is tried.
@@ -113,6 +116,9 @@ func (f Fetcher) Fetch(ctx context.Context, r Record, pins images.Pins, names []
 	if err != nil {
 		return pins, err
 	}
+	if err := f.check(ctx, host, pins, missing); err != nil {
+		return pins, err
+	}
 	var errs []error
 	for i, name := range missing {
 		pin, pinned := pins.Find(name)
@@ -133,6 +139,19 @@ func (f Fetcher) Fetch(ctx context.Context, r Record, pins images.Pins, names []
 		errs = append(errs, err)
 	}
 	return pins, errors.Join(append(errs, f.Docker.Sync(host.Root))...)
+}
+
+// check calls Check for missing images.
+func (f Fetcher) check(ctx context.Context, host docker.Host, pins images.Pins, missing []string) error {
+	if f.Check == nil || len(missing) == 0 {
+		return nil
+	}
+	var names []string
+	for _, name := range missing {
+		pin, _ := pins.Find(name)
+		names = append(names, cmp.Or(pullName(pin), name))
+	}
+	return f.Check(ctx, host, names)
 }
 
 // Pin returns pins with the IDs of further images added, by what their names mean now, and gives each image its

@@ -22,7 +22,7 @@ func TestMinSizeIsExact(t *testing.T) {
 		f, err := os.Create(image)
 		require.NoError(t, err)
 		o.Size -= blockSize
-		require.ErrorContains(t, Write(t.Context(), f, 0, tree, o), "tree needs")
+		require.ErrorContains(t, Write(t.Context(), f, 0, tree, o), "files need")
 		require.NoError(t, f.Close())
 	}
 }

@@ -106,6 +106,7 @@ docs: build ## Write the generated parts of docs/ and of recipes/
 	env -u PKCTL_MIRRORS $(OUT)/bin/pkbuild man --markdown docs/cli
 	env -u PKCTL_MIRRORS $(OUT)/bin/pkctl man --markdown docs/cli # its value would be a default in the reference
 	$(GO) run ./cmd/pksegmenter man --markdown docs/cli
+	$(GO) run ./cmd/pkcontroller man --markdown docs/cli
 	$(GO) run ./cmd/pkinit/man man --markdown docs/cli
 
 reference: ## Make the golden file of the segmenter anew, with python3-opencv and python3-skimage

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/PlanktoScope/pkbuild/cmd/internal/cli"
+	"github.com/PlanktoScope/pkbuild/cmd/internal/clidoc"
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/services/camera"
 	"github.com/PlanktoScope/pkbuild/services/controller"
@@ -69,7 +70,7 @@ func command() *cobra.Command {
 	s.IntVar(&f.Divisor, "simulated-divisor", 1, "divide width and height of simulated pictures of 4056×3040 by this `number`")
 	s.StringVar(&f.preview, "preview", ":8000", "`address` of the preview; empty for none")
 	s.StringVar(&f.metrics, "metrics", ":8002", "`address` of the metrics for Prometheus; empty for none")
-	cmd.AddCommand(pictureCommand())
+	cmd.AddCommand(pictureCommand(), clidoc.Command("8"))
 	return cmd
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/cmd/internal/clidoc"
 )
 
 func run(t *testing.T, args ...string) (stdout string, err error) {
@@ -23,6 +25,13 @@ func run(t *testing.T, args ...string) (stdout string, err error) {
 	cmd.SetErr(&out)
 	cmd.SetArgs(args)
 	return out.String(), cmd.ExecuteContext(ctx)
+}
+
+// The generated reference in docs/ is that of the command; make docs writes it.
+func TestReferenceIsCurrent(t *testing.T) {
+	want, err := os.ReadFile("../../docs/cli/pkcontroller.md")
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(clidoc.Markdown(command())), "run: make docs")
 }
 
 func TestMistakesOfFlags(t *testing.T) {

@@ -2,16 +2,19 @@ package initsteps
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/PlanktoScope/pkbuild/layers/bootset"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
@@ -188,6 +191,9 @@ func (b *Boot) followIdentity(from, to uint32) error {
 			if err == nil {
 				err = b.replaceInPlace(path.Join(bootDir, name), from, to)
 			}
+			if err == nil && path.Dir(name) != "." {
+				err = b.updateManifest(path.Join(bootDir, path.Dir(name)))
+			}
 		}
 		return err
 	})
@@ -241,6 +247,35 @@ func (b *Boot) replaceInPlace(name string, from, to uint32) error {
 		return nil
 	}
 	return b.WriteDevice(name, 0, changed)
+}
+
+// cmdlineDigest matches the entry of a command line in the manifest of a boot set, with its SHA-256 as the group.
+var cmdlineDigest = regexp.MustCompile(`"` + regexp.QuoteMeta(bootset.Cmdline) + `":\s*\{[^}]*"sha256":\s*"([0-9a-f]{64})"`)
+
+// updateManifest enters the SHA-256 of the command line of a boot set in its manifest, in place: the set is verified before
+// another one is tried.
+func (b *Boot) updateManifest(dir string) error {
+	name := path.Join(dir, bootset.Manifest)
+	data, err := b.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	line, err := b.ReadFile(path.Join(dir, bootset.Cmdline))
+	if err != nil {
+		return err
+	}
+	at := cmdlineDigest.FindSubmatchIndex(data)
+	if at == nil {
+		return fmt.Errorf("%s has no SHA-256 of %s", name, bootset.Cmdline)
+	}
+	sum := fmt.Appendf(nil, "%x", sha256.Sum256(line))
+	if bytes.Equal(data[at[2]:at[3]], sum) {
+		return nil
+	}
+	return b.WriteDevice(name, int64(at[2]), sum)
 }
 
 // replaceID replaces the identifier in PARTUUID=… by another one of the same length.

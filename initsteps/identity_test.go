@@ -1,6 +1,7 @@
 package initsteps_test
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/PlanktoScope/pkbuild/initsteps"
 	"github.com/PlanktoScope/pkbuild/initsteps/internal/nstest"
+	"github.com/PlanktoScope/pkbuild/layers/bootset"
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
@@ -23,13 +25,17 @@ import (
 func flashed() *recorder {
 	r := rescued(nil)
 	for name, text := range map[string]string{
-		"proc/cmdline":              "root=PARTUUID=5d8f1a2b-02 pkinit.identity=5d8f1a2b\n",
-		onBoot + "cmdline.txt":      "root=PARTUUID=5d8f1a2b-02 pkinit.identity=5d8f1a2b\n",
-		onBoot + "os-2/cmdline.txt": "root=PARTUUID=5d8f1a2b-02\n",
-		"etc/fstab":                 "PARTUUID=5d8f1a2b-02 / ext4 defaults 0 1\nPARTUUID=5d8f1a2b-01 /boot/firmware vfat nofail 0 2\n",
+		"proc/cmdline":                "root=PARTUUID=5d8f1a2b-02 pkinit.identity=5d8f1a2b\n",
+		onBoot + "cmdline.txt":        "root=PARTUUID=5d8f1a2b-02 pkinit.identity=5d8f1a2b\n",
+		onBoot + "boot-2/cmdline.txt": "root=PARTUUID=5d8f1a2b-02\n",
+		"etc/fstab":                   "PARTUUID=5d8f1a2b-02 / ext4 defaults 0 1\nPARTUUID=5d8f1a2b-01 /boot/firmware vfat nofail 0 2\n",
 	} {
 		r.files[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
 	}
+	sum := sha256.Sum256(r.files[onBoot+"boot-2/cmdline.txt"].Data)
+	r.files[onBoot+"boot-2/set.json"] = &fstest.MapFile{Data: bootset.FormatManifest("7.3.4", map[string]bootset.File{
+		"cmdline.txt": {Size: 26, SHA256: fmt.Sprintf("%x", sum)}, "vmlinuz": {Size: 1, SHA256: fmt.Sprintf("%064x", 1)},
+	})}
 	return r
 }
 
@@ -42,7 +48,7 @@ func requireFound(t *testing.T, what string, r *recorder) {
 	if previous, ok := initsteps.PreviousID(r.card.table); ok {
 		ids = append(ids, fmt.Sprintf("%08x", previous))
 	}
-	for _, name := range []string{"cmdline.txt", "os-2/cmdline.txt"} {
+	for _, name := range []string{"cmdline.txt", "boot-2/cmdline.txt"} {
 		_, id, _ := strings.Cut(r.text(onBoot+name), "PARTUUID=")
 		require.Contains(t, ids, id[:8], "%s: %s", what, name)
 	}
@@ -51,8 +57,10 @@ func requireFound(t *testing.T, what string, r *recorder) {
 func requireIdentity(t *testing.T, what string, r *recorder) {
 	t.Helper()
 	require.Equal(t, "root=PARTUUID=5a5a5a5a-02 pkinit.identity=5d8f1a2b\n", r.text(onBoot+"cmdline.txt"), what)
-	require.Equal(t, "root=PARTUUID=5a5a5a5a-02\n", r.text(onBoot+"os-2/cmdline.txt"), what)
+	require.Equal(t, "root=PARTUUID=5a5a5a5a-02\n", r.text(onBoot+"boot-2/cmdline.txt"), what)
 	require.Equal(t, "PARTUUID=5a5a5a5a-02 / ext4 defaults 0 1\nPARTUUID=5a5a5a5a-01 /boot/firmware vfat nofail 0 2\n", r.text("etc/fstab"), what)
+	require.Contains(t, r.text(onBoot+"boot-2/set.json"), fmt.Sprintf("%x", sha256.Sum256([]byte(r.text(onBoot+"boot-2/cmdline.txt")))), what)
+	require.Contains(t, r.text(onBoot+"boot-2/set.json"), fmt.Sprintf("%064x", 1), what)
 	_, changing := initsteps.PreviousID(r.card.table)
 	require.False(t, changing, what)
 	require.Equal(t, "5a5a5a5a", fmt.Sprintf("%08x", binary.LittleEndian.Uint32(r.card.table[440:])), what)

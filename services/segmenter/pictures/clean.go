@@ -55,37 +55,34 @@ func (c *Cleaner) Clean(ctx context.Context, img *image.YCbCr) (*image.RGBA, err
 		row := out.Pix[y*out.Stride:][:4*width]
 		for x := 0; x < width; x++ {
 			p, f, o := rgb[3*x:3*x+3:3*x+3], flat[3*x:3*x+3:3*x+3], row[4*x:4*x+4:4*x+4]
-			o[0], o[1], o[2], o[3] = c.quotient[f[0]][p[0]], c.quotient[f[1]][p[1]], c.quotient[f[2]][p[2]], 255
+			red, green, blue := c.quotient[f[0]][p[0]], c.quotient[f[1]][p[1]], c.quotient[f[2]][p[2]]
+			o[0], o[1], o[2], o[3] = red, green, blue, brightness(red, green, blue)
 		}
 	}
-	out.Pix[0], out.Pix[1], out.Pix[2] = 0, 0, 0
+	clear(out.Pix[:4])
 	return out, nil
 }
 
-// GrayRow sets out to the brightness of the pixels in row y: 0.299 red, 0.587 green and 0.114 blue in fixed-point
-// arithmetic with 15 bits, as OpenCV computes it.
-func GrayRow(img *image.RGBA, y int, out []uint8) {
-	row := img.Pix[y*img.Stride:][:4*len(out)]
+// brightness returns 0.299 red, 0.587 green and 0.114 blue with 15 bits after the point, as OpenCV does.
+func brightness(red, green, blue uint8) uint8 {
+	return uint8((9798*uint32(red) + 19235*uint32(green) + 3735*uint32(blue) + 1<<14) >> 15)
+}
+
+// GrayRow sets out to the brightness of a row of a cleaned picture.
+func GrayRow(cleaned *image.RGBA, y int, out []uint8) {
+	row := cleaned.Pix[y*cleaned.Stride:][:4*len(out)]
 	for x := range out {
-		p := row[4*x : 4*x+3 : 4*x+3]
-		out[x] = uint8((9798*uint32(p[0]) + 19235*uint32(p[1]) + 3735*uint32(p[2]) + 1<<14) >> 15)
+		out[x] = row[4*x+3]
 	}
 }
 
-// Gray returns the brightness of a pixel, computed as GrayRow does.
-func Gray(img *image.RGBA, x, y int) uint8 {
-	p := img.Pix[img.PixOffset(x, y):]
-	return uint8((9798*uint32(p[0]) + 19235*uint32(p[1]) + 3735*uint32(p[2]) + 1<<14) >> 15)
-}
+// Gray returns the brightness of a pixel of a cleaned picture.
+func Gray(cleaned *image.RGBA, x, y int) uint8 { return cleaned.Pix[cleaned.PixOffset(x, y)+3] }
 
-// Histogram counts the pixels of each brightness.
-func Histogram(img *image.RGBA) (counts [256]int) {
-	row := make([]uint8, img.Rect.Dx())
-	for y := range img.Rect.Dy() {
-		GrayRow(img, y, row)
-		for _, v := range row {
-			counts[v]++
-		}
+// Histogram counts the pixels of each brightness of a cleaned picture.
+func Histogram(cleaned *image.RGBA) (counts [256]int) {
+	for i := 3; i < len(cleaned.Pix); i += 4 {
+		counts[cleaned.Pix[i]]++
 	}
 	return counts
 }

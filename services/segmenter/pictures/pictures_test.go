@@ -93,8 +93,8 @@ func TestClean(t *testing.T) {
 	img := uniform(2, 1, 100, 128, 128) // grey 100
 	out, err := c.Clean(context.Background(), img)
 	require.NoError(t, err)
-	require.Equal(t, []uint8{0, 0, 0, 255}, out.Pix[:4], "the first pixel is black")
-	require.Equal(t, []uint8{122, 245, 255, 255}, out.Pix[4:8]) // 0.5/1.04, 1/1.04 and infinity
+	require.Equal(t, []uint8{0, 0, 0, 0}, out.Pix[:4], "the first pixel is black")
+	require.Equal(t, []uint8{122, 245, 255, 209}, out.Pix[4:8]) // 0.5/1.04, 1/1.04, infinity, and the brightness
 	_, err = c.Clean(context.Background(), uniform(3, 1, 0, 0, 0))
 	require.EqualError(t, err, "picture has 3×1 pixels, want 2×1 as the background")
 }

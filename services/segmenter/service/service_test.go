@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -283,6 +285,36 @@ func TestStream(t *testing.T) {
 	_, err = io.ReadFull(res.Body, part)
 	require.NoError(t, err)
 	require.True(t, strings.HasSuffix(string(part), "\r\n\r\ncutout\r\n"), "%q", part)
+}
+
+// TestHostileMessages sends 10,000 random messages during a segmentation: each that is refused has an answer, and the
+// segmentation ends as without them.
+func TestHostileMessages(t *testing.T) {
+	f := start(t, nil, "a")
+	r := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{`{`, `}`, `[`, `"action"`, `:`, `"segment"`, `"update_config"`, `,`, `"path"`, `"settings"`, `null`, `-1e999`, `"\u0000"`, "\xff", `{"action":"x"}`, `{"action":"segment","path":7}`}
+	f.send(`{"action":"segment","path":["20260101"]}`)
+	refused := 0
+	for range 10_000 {
+		var text strings.Builder
+		for range r.IntN(8) {
+			text.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		if q, err := parse([]byte(text.String())); err != nil || q.Action == "update_config" {
+			refused++
+		}
+		f.send(text.String())
+	}
+	require.Eventually(t, func() bool { return slices.Contains(f.statuses(), "Done") }, time.Minute, 5*time.Millisecond)
+	answers := 0
+	for _, s := range f.statuses() {
+		if strings.HasPrefix(s, "Error: ") || s == "Busy" {
+			answers++
+		}
+	}
+	require.Equal(t, refused, answers)
+	require.Greater(t, refused, 9000)
+	require.FileExists(t, filepath.Join(f.data, "img/20260101/simulated/a/done.txt"))
 }
 
 func FuzzParse(f *testing.F) {

@@ -38,11 +38,12 @@ func newNetwork(ctx context.Context, pid int, peers *LAN, member int) (*network,
 	commands := []string{
 		fmt.Sprintf("ip link add outside type veth peer name eth0 netns %d", pid),
 		"ip address add " + outsideAddress + "/24 dev outside", "ip link set outside up", "ip link set lo up",
+		"ip route add blackhole default", // a container reaches no other machine, and is not told so
 	}
 	err = inNamespace(ctx, namespacePath(outside), commands...)
 	if err == nil {
 		err = inNamespace(ctx, inside, "ip address add "+containerAddress+"/24 dev eth0", "ip link set eth0 up",
-			"ip route add default via "+outsideAddress) // leads nowhere: a container reaches no other machine
+			"ip route add default via "+outsideAddress)
 	}
 	if err == nil && peers != nil {
 		if err = peers.openBridge(ctx); err == nil {

@@ -117,8 +117,9 @@ func segmentAll(ctx context.Context, dir, output string, s segmenter.Settings, e
 	return results, nil
 }
 
-// limitMemory makes the garbage collector keep the program below a limit.
-func limitMemory(limit int64) { debug.SetMemoryLimit(limit - limit/20) }
+// limitMemory makes the garbage collector keep the program below a limit. The limit of the Go runtime leaves out the program
+// itself and is exceeded a little.
+func limitMemory(limit int64) { debug.SetMemoryLimit(limit - limit/8) }
 
 // resultPath returns the path of the results of a data set, from its metadata.
 func resultPath(dir string) (string, error) {

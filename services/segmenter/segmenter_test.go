@@ -264,7 +264,7 @@ func TestRefused(t *testing.T) {
 		`metadata: process_pixel is "x", want a number: it is the size of a pixel in µm`: {write("process_pixel", "x"), Settings{}},
 		"metadata: acq_minimum_mesh is -1, want the size of the smallest object in µm":   {write("acq_minimum_mesh", -1), Settings{}},
 		`method is "x", want standard or adaptive`:                                       {dir, Settings{Method: "x"}},
-		"memory limit is 1 MB: pictures of 320×240 pixels need 42 MB":                    {dir, Settings{Memory: 1 << 20}},
+		"memory limit is 1 MB: pictures of 320×240 pixels need 66 MB":                    {dir, Settings{Memory: 1 << 20}},
 		"number of workers is -1, want at least 1":                                       {dir, Settings{Workers: -1}},
 	} {
 		_, err := Segment(context.Background(), test.dir, test.s, Options{Output: t.TempDir()})
@@ -304,7 +304,7 @@ func TestWorkers(t *testing.T) {
 	require.Equal(t, 4, n)
 	s.Memory = 250 << 20
 	_, err = s.workers(4056, 3040)
-	require.EqualError(t, err, "memory limit is 250 MB: pictures of 4056×3040 pixels need 287 MB")
+	require.EqualError(t, err, "memory limit is 250 MB: pictures of 4056×3040 pixels need 311 MB")
 }
 
 // TestSubtractMasks: an object at the same place of two pictures counts in the first one only.

@@ -100,7 +100,7 @@ const (
 	flatMemory    = 3
 	pictureMemory = decodedMemory + 4 + 0.7 // with the cleaned picture and five masks
 	depthMemory   = 2.0                     // more for the adaptive method
-	programMemory = 40 << 20                // of the program without pictures
+	programMemory = 64 << 20                // of the program without pictures, and garbage
 )
 
 // pictureMemory returns the bytes per pixel that a worker needs.

@@ -14,8 +14,12 @@ import (
 )
 
 // errNoLock returns the error for a recipe without a lock.
-func errNoLock(recipe string) error {
-	return fmt.Errorf("lock file %s is missing: run pkbuild lock %s", lock.FileName(recipe), recipe)
+func (f *recipeFlags) errNoLock(recipe string) error {
+	option := ""
+	if f.arch != "" {
+		option = "--arch " + f.arch + " "
+	}
+	return fmt.Errorf("lock file %s is missing: run pkbuild lock %s%s", lock.FileName(f.lockName(recipe)), option, recipe)
 }
 
 func lockCommand() *cobra.Command {
@@ -43,7 +47,7 @@ func lockCommand() *cobra.Command {
 				return printJSON(cmd, append([]lock.Change{}, changes...))
 			}
 			if old == nil {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d packages, %d tools, %d pallets, %d container images\n", lock.FileName(args[0]),
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %d packages, %d tools, %d pallets, %d container images\n", lock.FileName(flags.lockName(args[0])),
 					len(l.Packages()), len(l.Debian.Tools), len(l.Pallets), len(l.Images))
 				return err
 			}
@@ -51,6 +55,7 @@ func lockCommand() *cobra.Command {
 		},
 	}
 	flags.addSet(cmd)
+	flags.addArch(cmd)
 	f := cmd.Flags()
 	f.StringVar(&cache, "cache", "", cacheUsage)
 	f.BoolVar(&diff, "diff", false, "print what would change, and keep the lock")
@@ -64,15 +69,16 @@ func lockCommand() *cobra.Command {
 // relock resolves a recipe and, unless only the difference is wanted, writes its lock. The old lock is nil if there is
 // none.
 func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff bool) (old, l *lock.Lock, err error) {
-	if _, err := lock.Destination(recipe); err != nil {
+	name := flags.lockName(recipe)
+	if _, err := lock.Destination(name); err != nil {
 		return nil, nil, err
 	}
-	old, err = lock.Read(recipe)
+	old, err = lock.Read(name)
 	if err != nil && diff {
 		return nil, nil, err // a broken lock is replaced
 	}
 	if old == nil && diff {
-		return nil, nil, errNoLock(recipe)
+		return nil, nil, flags.errNoLock(recipe)
 	}
 	r, err := flags.load(recipe, cache)
 	if err != nil {
@@ -91,7 +97,7 @@ func relock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string, diff b
 	if err != nil || diff {
 		return old, l, err
 	}
-	return old, l, lock.Write(recipe, l)
+	return old, l, lock.Write(name, l)
 }
 
 // checkLock checks that a recipe's lock is up to date.
@@ -100,12 +106,12 @@ func checkLock(cmd *cobra.Command, flags *recipeFlags, recipe, cache string) err
 	if err != nil {
 		return err
 	}
-	l, err := lock.Read(recipe)
+	l, err := lock.Read(flags.lockName(recipe))
 	if err != nil {
 		return err
 	}
 	if l == nil {
-		return errNoLock(recipe)
+		return flags.errNoLock(recipe)
 	}
 	o, err := gatherOptions(cache)
 	if err != nil {

@@ -40,9 +40,8 @@ func (f *recipeFlags) add(cmd *cobra.Command) {
 
 // addArch adds the flag of the commands that can build for another architecture.
 func (f *recipeFlags) addArch(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.arch, "arch", "", "Debian's name of another `architecture`, such as amd64: an image without kernel and firmware, for machine container; the lock is not used")
+	cmd.Flags().StringVar(&f.arch, "arch", "", "Debian's name of another `architecture`, such as amd64: an image without kernel and firmware, for machine container; its lock is RECIPE.ARCH.lock")
 	_ = cmd.RegisterFlagCompletionFunc("arch", cobra.FixedCompletions([]string{"amd64", "arm64"}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.MarkFlagsMutuallyExclusive("arch", "locked")
 }
 
 // addSet adds the flags of the commands that do not compile the recipe.
@@ -161,15 +160,22 @@ func installs(r *recipes.Recipe, program string) bool {
 	})
 }
 
-// readLock reads the lock of a recipe. It is nil if there is none, with --no-lock, and with --arch, since a lock has the
-// packages of one architecture.
+// lockName returns the name whose lock file, see lock.FileName, pins the recipe for the architecture of the flags.
+func (f *recipeFlags) lockName(recipe string) string {
+	if f.arch == "" {
+		return recipe
+	}
+	return recipe + "." + f.arch
+}
+
+// readLock reads the lock of a recipe. It is nil if there is none, and with --no-lock.
 func (f *recipeFlags) readLock(recipe string) (*lock.Lock, error) {
-	if f.noLock || f.arch != "" {
+	if f.noLock {
 		return nil, nil
 	}
-	l, err := lock.Read(recipe)
+	l, err := lock.Read(f.lockName(recipe))
 	if err == nil && l == nil && f.locked {
-		err = errNoLock(recipe)
+		err = f.errNoLock(recipe)
 	}
 	return l, err
 }

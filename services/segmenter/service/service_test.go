@@ -35,7 +35,6 @@ type fixture struct {
 	mu       sync.Mutex
 	messages []mqtt.Message
 	answers  []string
-	hook     func(m mqtt.Message) // is called for each message
 }
 
 // start runs a service over a directory with small data sets.

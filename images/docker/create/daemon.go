@@ -48,10 +48,10 @@ func defaults(t *tree.Tree, stage Link) (d docker.Defaults, err error) {
 		case key == "log-opts":
 			err = json.Unmarshal(settings[key], &d.LogOpts)
 		case !slices.Contains(harmless, key):
-			err = errors.New("Docker setting is not supported when containers are created at build time")
+			err = errors.New("setting of Docker is not supported when containers are created at build time")
 		}
 		if err != nil {
-			return d, fmt.Errorf("setting in /%s: %s: %w", name, key, err)
+			return d, fmt.Errorf("read /%s: %s: %w", name, key, err)
 		}
 	}
 	return d, nil

@@ -23,7 +23,7 @@ func TestDefaults(t *testing.T) {
 
 	put(t, tree, "stage/exports/overlays/"+daemonFile, `{"default-runtime": "crun"}`)
 	_, err = defaults(tree, stage)
-	require.EqualError(t, err, "setting in /stage/exports/overlays/etc/docker/daemon.json: default-runtime: Docker setting is not supported when containers are created at build time")
+	require.EqualError(t, err, "read /stage/exports/overlays/etc/docker/daemon.json: default-runtime: setting of Docker is not supported when containers are created at build time")
 
 	put(t, tree, "stage/exports/overlays/"+daemonFile, `{`)
 	_, err = defaults(tree, stage)

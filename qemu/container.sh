@@ -9,7 +9,8 @@ ip link set lo up
 echo $$ >"$CGROUP/cgroup.procs"
 echo "namespaces are ready"
 read -r line
-export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+# Docker configures the networks of its containers in /proc/sys/net.
+export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 exec systemd-nspawn --quiet --boot --directory=root --keep-unit --register=no --settings=no --machine=pkbuild \
 	--network-namespace-path=/proc/self/ns/net --console=read-only --resolv-conf=off --timezone=off --link-journal=no \
 	--capability=all --system-call-filter="add_key keyctl bpf" --kill-signal=SIGRTMIN+3 \

@@ -103,8 +103,8 @@ bench: image ## Benchmark the writing of disks against mke2fs -d and cp: time, m
 docs: build ## Write the generated parts of docs/ and of recipes/
 	$(GO) test ./recipes -run TestShippedIndex -update
 	$(OUT)/bin/pkbuild docs docs
-	env -u PKCTL_MIRRORS $(OUT)/bin/pkbuild man --markdown docs/cli
-	env -u PKCTL_MIRRORS $(OUT)/bin/pkctl man --markdown docs/cli # its value would be a default in the reference
+	$(OUT)/bin/pkbuild man --markdown docs/cli
+	$(OUT)/bin/pkctl man --markdown docs/cli
 	$(GO) run ./cmd/pksegmenter man --markdown docs/cli
 	$(GO) run ./cmd/pkcontroller man --markdown docs/cli
 	$(GO) run ./cmd/pkinit/man man --markdown docs/cli

@@ -20,5 +20,5 @@ func TestCommand(t *testing.T) {
 	require.Positive(t, r.Wall)
 	require.Positive(t, r.Memory)
 	_, err = Command(t.Context(), "sh", "-c", "echo no room; exit 3")
-	require.EqualError(t, err, "sh -c echo no room; exit 3: exit status 3: no room\n")
+	require.EqualError(t, err, "run sh -c echo no room; exit 3: exit status 3: no room\n")
 }

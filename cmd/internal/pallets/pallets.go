@@ -55,6 +55,7 @@ func (w *Flags) add(cmd *cobra.Command) {
 	f.StringVar(&w.cache, "cache", "", "`directory` of downloads (default: $PKCTL_CACHE, or the user's cache directory)")
 	f.StringArrayVar(&w.mirrors, "mirror", strings.Fields(os.Getenv("PKCTL_MIRRORS")),
 		"`prefix=place` of a mirror, such as github.com/=file:///srv/git/github.com/ (repeatable; $PKCTL_MIRRORS)")
+	f.Lookup("mirror").DefValue = "[]" // the reference is the same on all machines
 	f.StringVar(&w.platform, "platform", "linux/arm64", "`os/architecture[/variant]` of images")
 	f.BoolVar(&w.offline, "offline", false, "use only the cache, and mirrors in the file system")
 	f.BoolVar(&w.ignoreToolVersion, "ignore-tool-version", false, "read formats that are newer than this program")

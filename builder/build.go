@@ -49,8 +49,8 @@ type Output struct {
 	Compression disk.Compression
 }
 
-// Build writes the disk image of a plan. The file gets its name when it is complete. An image that is already there,
-// unchanged since it was built from the same plan, is left alone.
+// Build writes the disk image of a plan. The file gets its name when it is complete. An image that an earlier build wrote
+// there from the same plan, and that is unchanged since, is left alone, unless the plan has a secret.
 func Build(ctx context.Context, p *Plan, w Workspace, out Output) (err error) {
 	to, err := output.Resolve(out.Path)
 	if err != nil {
@@ -80,8 +80,8 @@ func Build(ctx context.Context, p *Plan, w Workspace, out Output) (err error) {
 	return b.saveImageRecord()
 }
 
-// Tree builds the layers of a plan and returns the merged root file system. Its file contents can be read until the
-// caller calls done.
+// Tree builds the layers of a plan and returns the merged root file system. Its file contents can be read until the caller
+// calls done, which it must do unless Tree fails.
 func Tree(ctx context.Context, p *Plan, w Workspace) (t *tree.Tree, done func() error, err error) {
 	b, err := startBuild(ctx, p, w)
 	if err != nil {

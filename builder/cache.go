@@ -58,7 +58,8 @@ func readOnly(err error) bool {
 
 func (c Cache) store() layers.Store { return layers.Store{Dir: filepath.Join(c.Dir, "layers")} }
 
-// List returns the layers, downloads and leftovers in the cache, the least recently used first.
+// List returns the layers, downloads and leftovers in the cache, the least recently used first; none if the cache does not
+// exist.
 func (c Cache) List() ([]CacheEntry, error) {
 	dirs, err := os.ReadDir(c.Dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -22,8 +22,9 @@ type compiler struct {
 	packages []debian.Layer // package layers that are not in the plan yet
 }
 
-// Compile returns the plan of a recipe. It is pure: the same sources and programs, given by their SHA-256, have the same
-// plan. The error is a lock.StaleError if the lock was made for another state of the recipe.
+// Compile returns the plan of a recipe. programs has the SHA-256 of each of Programs by its name; the plan depends on
+// nothing but the two arguments. The error is a lock.StaleError if the lock of the sources was made for another state of
+// the recipe.
 func Compile(s *Sources, programs map[string]string) (*Plan, error) {
 	date, err := recipes.ParseDate(s.Recipe.Date)
 	if err != nil {

@@ -41,9 +41,9 @@ type GatherOptions struct {
 	SkipBundles bool
 }
 
-// Gather reads and digests everything that a recipe refers to: files, pallets, and names of container images. It
-// downloads required pallets and their files unless they are cached. It returns a lock.StaleError if the lock lacks one
-// of these downloads.
+// Gather reads and digests everything that a recipe refers to: files, pallets, and names of container images. It downloads
+// required pallets and the downloads of pallets unless they are cached. It returns a lock.StaleError if o.Lock lacks one
+// of these downloads or has one that no pallet uses any more.
 func Gather(ctx context.Context, r *recipes.Recipe, o GatherOptions) (s *Sources, err error) {
 	s = &Sources{Recipe: r, lock: o.Lock, cache: o.Cache, files: map[string][]sourceFile{}, texts: map[string]string{}, keys: map[string]string{}}
 	digests := &digests{ctx, map[string]string{}}
@@ -134,7 +134,8 @@ func (s *Sources) readPallets(ctx context.Context, digests *digests, o GatherOpt
 	return reader.downloads.unused()
 }
 
-// Request returns the packages, pallets and container images that the recipe requests, for comparison with its lock.
+// Request returns the packages, pallets and container images that the recipe requests, for comparison with its lock by
+// Lock.Check. It fails if the date of the recipe is invalid.
 func (s *Sources) Request() (lock.Request, error) {
 	stack, err := s.packageLayers()
 	if err != nil {

@@ -28,7 +28,7 @@ type ContainerOutput struct {
 }
 
 // BuildContainer writes the container image of a plan and returns the digest of its manifest. Equal plans give equal
-// images.
+// images. The image replaces one that is at out.To already, as layout.Target.Write does.
 func BuildContainer(ctx context.Context, p *Plan, w Workspace, out ContainerOutput) (d digest.Digest, err error) {
 	b, err := startBuild(ctx, p, w)
 	if err != nil {

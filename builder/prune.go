@@ -11,8 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers"
 )
 
-// Pruned lists the cache entries that Prune removed and those that running builds still use, and the bytes freed and
-// left.
+// Pruned lists the cache entries that Prune removed and those that it kept because of a running build, and says how many
+// bytes it freed and left. After a dry run it says what Prune would do.
 type Pruned struct {
 	Removed []CacheEntry `json:"removed"`
 	InUse   []CacheEntry `json:"in_use"` // not removed because of a running build
@@ -20,9 +20,9 @@ type Pruned struct {
 	Left    int64        `json:"left"`   // likewise
 }
 
-// Prune removes leftovers of killed builds and then the least recently used entries, until at most keep bytes are left;
-// keep < 0 removes leftovers only. It is safe beside running builds: they keep open layers and all downloads, and rebuild
-// other layers. A dry run removes nothing.
+// Prune removes leftovers of killed builds and then the least recently used entries, until the entries in the cache have
+// at most keep bytes; keep < 0 removes leftovers only. It is safe beside running builds: it leaves them all downloads and
+// the layers that they use, and they rebuild other layers. A dry run removes nothing, but returns what Prune would remove.
 func (c Cache) Prune(ctx context.Context, keep int64, dry bool) (p *Pruned, err error) {
 	p = &Pruned{Removed: []CacheEntry{}, InUse: []CacheEntry{}}
 	if _, err := os.Stat(c.Dir); errors.Is(err, os.ErrNotExist) {

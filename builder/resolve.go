@@ -17,8 +17,9 @@ type ResolveOptions struct {
 	Mirror string // of Debian, where the recipe names none
 }
 
-// Resolve makes the lock of sources that were gathered without one: the newest packages of the repositories, and the
-// current digests of container images.
+// Resolve makes a lock from sources that were gathered without one: the newest packages of the repositories, and the
+// current digests of container images. It writes no lock file, and fails for a recipe without Debian packages, such as a
+// container image from scratch.
 func Resolve(ctx context.Context, s *Sources, o ResolveOptions) (l *lock.Lock, err error) {
 	done, err := Cache{o.Cache}.use(ctx)
 	if err != nil {

@@ -26,8 +26,9 @@ type VerifyOptions struct {
 	DiskOnly bool   // reuse the layers, and verify only the writing of the disk
 }
 
-// Verify builds a plan twice and compares the images, which are kept in a new directory below o.Dir if they differ. The
-// second build uses a new cache with the downloads of the first, which are addressed by digest.
+// Verify builds a plan twice and compares the disk images. If they differ, it keeps them in a new directory below o.Dir.
+// Unless o.DiskOnly is set, the second build uses a new cache with only the downloads of the first, which are addressed by
+// digest.
 func Verify(ctx context.Context, p *Plan, w Workspace, o VerifyOptions) (v *Verification, err error) {
 	dir, err := os.MkdirTemp(o.Dir, p.Name+"-verify-")
 	if err != nil {

@@ -21,8 +21,8 @@ type Reasons struct {
 	Note    string     `json:"note,omitempty"`
 }
 
-// Why returns, for each layer of the plan of a recipe in a directory, whether it is cached and, if not, what changed since
-// the last build with this cache. It builds nothing.
+// Why returns, for each layer of a plan, the lowest first, whether it is cached and, if not, what changed since the last
+// build of this recipe with this cache. dir is the directory of the recipe. Why builds nothing.
 func Why(p *Plan, dir string, c Caches) ([]Reasons, error) {
 	last, err := readHistory(c.Cache, dir, p.Name)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/compress"
 )
 
-// CompressionOf returns the compression that the ending of an image's name asks for. It fails for an ending that promises
-// something else than a raw image, compressed or not.
+// CompressionOf returns the compression that the ending of an image's name asks for: that of .gz, .xz or .zst, else None.
+// It fails for an ending that promises something else than such an image, such as .tar, .qcow2 or .bz2.
 func CompressionOf(name string) (Compression, error) {
 	ending := strings.ToLower(filepath.Ext(name))
 	stem := name[:len(name)-len(ending)]
@@ -45,7 +45,8 @@ func compressionBySuffix(suffix string) Compression {
 	return Compressions[i]
 }
 
-// BlockMapName returns the name of an image's block map, under which bmaptool looks for it.
+// BlockMapName returns the path of an image's block map, where bmaptool looks for it: .bmap is appended to the image's
+// path without the ending of its compression.
 func BlockMapName(image string) string {
 	if c, err := CompressionOf(image); err == nil {
 		image = image[:len(image)-len(c.Suffix())]

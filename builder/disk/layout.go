@@ -12,7 +12,7 @@ import (
 )
 
 // Layout describes a disk as a Raspberry Pi boots it: an MBR with up to four partitions, of which the first one is FAT32
-// and holds the firmware. Sizes are in bytes and rounded up to a multiple of 4 MiB.
+// and holds the firmware. Sizes are in bytes; those of partitions are rounded up to a multiple of 4 MiB.
 type Layout struct {
 	Signature  uint32      `json:"signature"`      // of the disk; PARTUUIDs consist of it and the partition's number
 	Size       int64       `json:"size,omitempty"` // of the disk, rounded down to 4 MiB; 0: as small as the partitions allow

@@ -76,7 +76,7 @@ func (t *tee) feed(s sink, queue chan *piece) error {
 	return s.finish(t.size)
 }
 
-// WriteAt implements io.WriterAt. The error of a sink is returned by close.
+// WriteAt implements io.WriterAt: it queues the data for the sinks. The error of a sink is returned by close.
 func (t *tee) WriteAt(b []byte, offset int64) (int, error) {
 	for done := 0; done < len(b); {
 		var p *piece
@@ -105,8 +105,9 @@ func (t *tee) close(size int64) error {
 	return t.group.Wait()
 }
 
-// WriteBehind calls write with a writer that passes ascending writes to a file in another goroutine, so that reading and
-// writing overlap.
+// WriteBehind calls write with a writer for a file, to which another goroutine writes, so that reading and writing
+// overlap. The writes must have ascending offsets. WriteBehind returns when all of them have ended, with their error or
+// that of write; it does not sync the file.
 func WriteBehind(f *os.File, write func(io.WriterAt) error) error {
 	return writeBehind(unsized{newDirect(f)}, write)
 }

@@ -68,8 +68,8 @@ func Delta(bytes int64) string {
 	return "+" + units.IBytes(uint64(bytes))
 }
 
-// Diff lists the changes from a lock, which may be nil, to another: packages, tools, pallets, downloads and container
-// images, each in alphabetical order.
+// Diff lists the changes from l to other: packages, tools, pallets, downloads and container images, each in alphabetical
+// order. If l is nil, everything in other is an addition.
 func (l *Lock) Diff(other *Lock) []Change {
 	if l == nil {
 		l = &Lock{}

@@ -17,8 +17,8 @@ type Image struct {
 	Digest godigest.Digest // of the manifest, or of the index of a multi-platform image
 }
 
-// ImageDigest returns the digest that pins a container image: the digest in its name, else the one in the lock, which
-// may be nil. It fails if neither has one.
+// ImageDigest returns the digest that pins a container image, which is given by its full name: the digest in the lock,
+// else the one in the name. The lock may be nil. ImageDigest fails if neither has a digest.
 func (l *Lock) ImageDigest(name string) (godigest.Digest, error) {
 	if l != nil {
 		for _, image := range l.Images {

@@ -69,7 +69,7 @@ func changed(kind string, before, after []string) []string {
 	return out
 }
 
-// Packages returns the pinned Debian packages of all layers.
+// Packages returns the pinned Debian packages: those of the base, then those of each install layer.
 func (l *Lock) Packages() []debian.Package {
 	return slices.Concat(append([][]debian.Package{l.Debian.Packages}, l.Over...)...)
 }

@@ -61,7 +61,8 @@ func SyncFS(dir string) error {
 // Least returns, for each figure separately, the minimum over the runs, of which there must be at least one.
 func Least(runs []Run) Run { return pick(runs, func(int) int { return 0 }) }
 
-// Middle returns, for each figure separately, the median over the runs.
+// Middle returns, for each figure separately, the median over the runs, of which there must be at least one; for an even
+// number of runs it is the larger of the two in the middle.
 func Middle(runs []Run) Run { return pick(runs, func(n int) int { return n / 2 }) }
 
 func pick(runs []Run, which func(n int) int) Run {

@@ -33,8 +33,8 @@ type Blobs struct {
 	noSpaceHint   string // of the error for a full disk
 }
 
-// In returns the blob store of a build cache. Blobs that it lacks are read from the shared cache, unless shared is
-// empty.
+// In returns the blob store of a build cache, the directory "blobs" below it. Blobs that it lacks are read from that of
+// the shared cache, unless shared is empty.
 func In(cache, shared string) Blobs {
 	b := Blobs{
 		Dir: filepath.Join(cache, "blobs"), decompressors: make(chan struct{}, runtime.GOMAXPROCS(0)),
@@ -59,7 +59,7 @@ func (b Blobs) waitForDecompressor(ctx context.Context) (done func(), err error)
 	}
 }
 
-// Path returns the path of a blob in Dir, whether it exists or not.
+// Path returns the path that a blob has in Dir, whether it exists or not; it does not look into Shared.
 func (b Blobs) Path(d digest.Digest) string { return filepath.Join(b.Dir, d.Encoded()) }
 
 // find returns the path of a blob: in Shared if only that has it, else in Dir.
@@ -82,7 +82,7 @@ func (b Blobs) Open(d digest.Digest) (*os.File, error) {
 	return os.Open(b.find(d))
 }
 
-// Has reports whether the store has a blob.
+// Has reports whether Dir or Shared has a blob. It returns false for a digest that is not a SHA-256 digest.
 func (b Blobs) Has(d digest.Digest) bool {
 	if Valid(d) != nil {
 		return false
@@ -91,9 +91,9 @@ func (b Blobs) Has(d digest.Digest) bool {
 	return err == nil
 }
 
-// Put stores a blob unless the store has it: fill writes it, and Put verifies and syncs it. Of several processes one fills
-// the blob and the others wait. The Partial may hold the beginning of the blob from an earlier failed fill; it is kept when
-// fill fails, unless the disk is full.
+// Put stores a blob in Dir, durably, unless the store has it: fill writes it, and Put verifies and syncs it. Of several
+// processes one fills the blob and the others wait. The Partial may hold the beginning of the blob from an earlier failed
+// fill; it is kept when fill fails, unless the disk is full.
 func (b Blobs) Put(ctx context.Context, d digest.Digest, fill func(*Partial) error) error {
 	return b.put(ctx, d, fill, true)
 }
@@ -122,7 +122,7 @@ func (b Blobs) put(ctx context.Context, d digest.Digest, fill func(*Partial) err
 	})
 }
 
-// PutBytes stores a small blob, such as a manifest.
+// PutBytes stores a small blob, such as a manifest, as Put does, and returns its digest.
 func (b Blobs) PutBytes(ctx context.Context, data []byte) (digest.Digest, error) {
 	d := digest.FromBytes(data)
 	return d, b.Put(ctx, d, func(p *Partial) error {
@@ -137,7 +137,8 @@ func (b Blobs) PutBytes(ctx context.Context, data []byte) (digest.Digest, error)
 // MaxMetadata is the largest size of a manifest, an index or a configuration, in bytes, as registries have it.
 const MaxMetadata = 4 << 20
 
-// Bytes returns the verified content of a small blob, such as a manifest.
+// Bytes returns the verified content of a small blob, such as a manifest. It returns fs.ErrNotExist if the store does not
+// have the blob, and fails if the content does not match the digest.
 func (b Blobs) Bytes(d digest.Digest) ([]byte, error) {
 	f, err := b.Open(d)
 	if err != nil {
@@ -171,7 +172,7 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("content (%d bytes) has the digest %s, want %s", e.Size, e.Got, e.Want)
 }
 
-// Partial is a blob store file that is still being written, and the hash of its content so far.
+// Partial is a file of a blob store that is still being written, and the hash of its content so far.
 type Partial struct {
 	f    *os.File
 	to   io.WriterAt // f, or an atomicfile.Writeback of it
@@ -215,8 +216,8 @@ func (p *Partial) Reset() error {
 	return p.f.Truncate(0)
 }
 
-// Verify compares the blob's digest with the expected one. If they differ, it discards the blob and returns a
-// MismatchError.
+// Verify compares the digest of what was written with the expected one. If they differ, it discards what was written and
+// returns a MismatchError.
 func (p *Partial) Verify() error {
 	if got := digest.NewDigest(digest.SHA256, p.hash); got != p.want {
 		return errors.Join(&MismatchError{Got: got, Want: p.want, Size: p.size}, p.Reset())

@@ -11,8 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 )
 
-// Add stores the uncompressed archive of a layer. If the store has neither the archive nor the blob, fetch downloads the
-// blob, as in Put. Layers may be added concurrently.
+// Add stores the uncompressed archive of a layer durably, and removes the compressed blob. If the store has neither the
+// archive nor the blob, fetch downloads the blob, as fill does in Put. Layers may be added concurrently.
 func (b Blobs) Add(ctx context.Context, l Layer, fetch func(*Partial) error) error {
 	if err := errors.Join(Valid(l.Digest), Valid(l.DiffID)); err != nil {
 		return err
@@ -49,7 +49,8 @@ func (b Blobs) Add(ctx context.Context, l Layer, fetch func(*Partial) error) err
 	return b.remove(l.Digest)
 }
 
-// Diff opens the uncompressed archive of a layer, which Add or Put stored before.
+// Diff opens the uncompressed archive of a layer. If the store has only the compressed blob, Diff decompresses it as Add
+// does. It fails if the store has neither.
 func (b Blobs) Diff(ctx context.Context, l Layer) (*os.File, error) {
 	if !b.Has(l.DiffID) && !b.Has(l.Digest) {
 		return nil, fmt.Errorf("layer %s is not in %s: fetch the image first", l.Digest, b.Dir)

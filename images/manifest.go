@@ -43,7 +43,8 @@ func mediaType(data []byte) (string, error) {
 	return "", fmt.Errorf("not an OCI or Docker manifest: %.60q", data)
 }
 
-// IsIndex reports whether data is an index, which lists manifests for several platforms, rather than a manifest.
+// IsIndex reports whether data is an index, which lists manifests for several platforms, rather than a manifest. It fails
+// if data is no manifest or index of OCI or of Docker's schema 2.
 func IsIndex(data []byte) (bool, error) {
 	kind, err := mediaType(data)
 	return err == nil && manifest.MIMETypeIsMultiImage(kind), err

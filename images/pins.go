@@ -31,7 +31,8 @@ type Pin struct {
 	Digest digest.Digest `json:"digest,omitempty"` // of the manifest or index in the registry; empty if the image came in a file
 }
 
-// ParsePins parses a PinFile, which records which images a stage uses.
+// ParsePins parses the content of a PinFile, which records which images a stage uses. It fails for another version of the
+// format and for a digest that is not SHA-256.
 func ParsePins(data []byte) (p Pins, err error) {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return Pins{}, fmt.Errorf("parse %s: %w", PinFile, err)
@@ -61,7 +62,8 @@ func (p Pins) Marshal() ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-// Find returns the pin of an image name, which must be normalized; ok is false if there is none.
+// Find returns the pin of an image name, which must be normalized: with its registry and a tag or digest, such as
+// docker.io/library/caddy:latest. It returns false if the name has no pin.
 func (p Pins) Find(name string) (Pin, bool) {
 	i := slices.IndexFunc(p.Images, func(pin Pin) bool { return pin.Name == name })
 	if i < 0 {
@@ -70,7 +72,8 @@ func (p Pins) Find(name string) (Pin, bool) {
 	return p.Images[i], true
 }
 
-// With returns the pins together with more. An image name that is pinned already keeps its pin.
+// With returns the pins together with more, sorted by name, and does not change p. An image name that is pinned already
+// keeps its pin.
 func (p Pins) With(more ...Pin) Pins {
 	all := slices.Clone(p.Images)
 	for _, pin := range more {
@@ -83,8 +86,8 @@ func (p Pins) With(more ...Pin) Pins {
 	return p
 }
 
-// ComposeOverride returns a compose file that makes services start by image ID instead of by image name. ids has the ID
-// for each service.
+// ComposeOverride returns a Compose file that makes services start by image ID instead of by image name. ids maps the
+// names of services to image IDs; a service that ids lacks stays as it is.
 func ComposeOverride(ids map[string]digest.Digest) ([]byte, error) {
 	type service struct {
 		Image digest.Digest `json:"image"`

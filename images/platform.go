@@ -9,7 +9,8 @@ import (
 // Platform is an operating system, architecture and variant, such as linux/arm64/v8.
 type Platform struct{ OS, Architecture, Variant string } // an empty variant matches any
 
-// ParsePlatform parses os/architecture or os/architecture/variant, such as linux/arm64/v8.
+// ParsePlatform parses os/architecture or os/architecture/variant, such as linux/arm64/v8. It fails for another form, but
+// accepts unknown names.
 func ParsePlatform(text string) (Platform, error) {
 	parts := strings.Split(text, "/")
 	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {

@@ -60,7 +60,7 @@ func (b Blobs) load(d digest.Digest, p Platform) (Image, error) {
 	return Parse(data, config, p)
 }
 
-// Complete reports whether the store has all layers of an image.
+// Complete reports whether the store has each layer of an image, as an archive or as a compressed blob.
 func (b Blobs) Complete(image Image) bool {
 	for _, l := range image.Layers {
 		if !b.Has(l.DiffID) && !b.Has(l.Digest) {

@@ -49,7 +49,8 @@ func (s BindStage) Done(b *Boot) (bool, error) {
 	return m != nil, err
 }
 
-// Do bind-mounts the chosen stage's bundle at Target, read-only, and skips the step if no stage is chosen.
+// Do bind-mounts the chosen stage's bundle at Target, read-only, and makes Target if it does not exist. It skips the step
+// if no stage is chosen.
 func (s BindStage) Do(b *Boot) error {
 	if b.Report.Choice.Stage == 0 {
 		return Skip("no stage is chosen for this boot")
@@ -63,9 +64,9 @@ func (s BindStage) Do(b *Boot) error {
 // Undo unmounts Target.
 func (s BindStage) Undo(b *Boot) error { return b.Unmount(s.Target) }
 
-// BindHome is the boot step that binds the stage store in a user's home directory, writable for the owner of the home
-// directory if the owner is in the group. Root's files appear there as the owner's, and files that the owner writes
-// belong to root on the disk.
+// BindHome is the boot step that binds the stage store in the home directory Home, writable for the owner of that
+// directory. It is skipped if the owner is not in Group. Root's files appear there as the owner's, and files that the
+// owner writes belong to root on the disk.
 type BindHome struct {
 	Home  string
 	Group string
@@ -81,8 +82,8 @@ func (s BindHome) Done(b *Boot) (bool, error) {
 	return m != nil, err
 }
 
-// Do mounts the stage store in the home directory. It skips the step if there is no store, or if the owner is not in
-// the group.
+// Do mounts the stage store in the home directory. It skips the step if the home directory or the store does not exist, or
+// if the owner of the home directory is not in s.Group.
 func (s BindHome) Do(b *Boot) error {
 	ids, err := s.ids(b)
 	if err != nil {

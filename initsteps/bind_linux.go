@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bind makes a bind mount, with all its flags set before it is attached.
+// Bind makes a bind mount, with all its flags set before it is attached. If it fails, nothing is mounted.
 func (Linux) Bind(b Bind) (err error) {
 	defer func() {
 		if err != nil {

@@ -23,7 +23,7 @@ func NewReport(version string) *report.Boot {
 }
 
 // LoadReport reads the boot report of this boot, or returns a new one with the version of pkinit if the file does not
-// exist.
+// exist. It fails if the file cannot be parsed or has another version of the format.
 func LoadReport(s System, version string) (*report.Boot, error) {
 	data, err := s.ReadFile(report.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,7 @@ func LoadReport(s System, version string) (*report.Boot, error) {
 	return b, nil
 }
 
-// Save writes the boot report, /run/pkinit/boot.json.
+// Save writes the boot report to /run/pkinit/boot.json, which lasts until the next boot.
 func (b *Boot) Save() error {
 	data, err := json.MarshalIndent(b.Report, "", "  ")
 	if err != nil {
@@ -54,7 +54,8 @@ func (b *Boot) Save() error {
 	return b.WriteFile(report.Path, append(data, '\n'), 0o644)
 }
 
-// Problem prints a sentence for the administrator and adds it to the boot report, unless the report has it already.
+// Problem marks the boot as degraded, and prints a sentence for the administrator and adds it to the boot report, unless
+// the report has the sentence already. Save writes the report.
 func (b *Boot) Problem(p string) {
 	b.Report.Degraded = true
 	if slices.Contains(b.Report.Problems, p) {

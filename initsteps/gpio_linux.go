@@ -48,8 +48,9 @@ type gpioLineValues struct {
 // pinHold is how long a pin must be connected to ground to count as held.
 const pinHold = 2 * time.Second
 
-// PinHeld reports whether a pin of the Raspberry Pi's header is connected to ground, and stays so for pinHold. A pin that is
-// open costs no time.
+// PinHeld reports whether a GPIO pin of the Raspberry Pi's header is connected to ground for two seconds (pinHold) from
+// the call on. It returns false at once when the pin is open. It fails if the machine has no such pin, or if the pin is in
+// use.
 func (Linux) PinHeld(pin int) (held bool, err error) {
 	chip, err := headerChip()
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 )
 
 // GrowPartition extends a partition to the end of its disk, in the partition table and in the kernel: that of the mounted
-// root file system, or the one that the kernel's command line names. It compares the two at each boot, so that the next
-// boot completes it after a power cut. It skips a partition that others follow, and a disk without an MBR.
+// root file system, or the one that the kernel's command line names. It compares the table and the kernel with the disk at
+// each boot, so that the next boot completes what a power cut interrupted. It skips a partition that others follow, a disk
+// without an MBR, and a boot whose command line does not have report.GrowArgument.
 type GrowPartition struct {
 	Target string // where the root file system is mounted
 }
@@ -54,7 +55,8 @@ func (s GrowPartition) Do(b *Boot) error {
 func (GrowPartition) Undo(*Boot) error { return nil }
 
 // GrowFileSystem grows the file system of the partition that GrowPartition extends to the size of its device: the mounted
-// root file system, or an ext4 or FAT32 that is not mounted yet.
+// root file system, which must be a writable ext4, or an ext4 or FAT32 that is not mounted yet. It skips a boot whose
+// command line does not have report.GrowArgument.
 type GrowFileSystem struct {
 	Target string // where the root file system is mounted
 }

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BlockDevice returns size and position of the block device with a number, from sysfs, which counts in sectors of 512
-// bytes whatever the sector size of the disk.
+// BlockDevice returns size and position, in bytes, of the block device with a major and a minor number. It reads them from
+// sysfs, which counts in sectors of 512 bytes whatever the sector size of the disk. It returns fs.ErrNotExist if there is
+// no such device.
 func (Linux) BlockDevice(major, minor int) (BlockDevice, error) {
 	dir, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", major, minor))
 	if err != nil {
@@ -23,7 +24,8 @@ func (Linux) BlockDevice(major, minor int) (BlockDevice, error) {
 	return blockDevice(dir)
 }
 
-// Partition returns size and position of a partition of a disk, by its number.
+// Partition returns size and position, in bytes, of a partition of a disk such as /dev/mmcblk0, by its number. It fails if
+// the kernel knows no such partition.
 func (Linux) Partition(disk string, number int) (BlockDevice, error) {
 	dir := filepath.Join("/sys/class/block", strings.ReplaceAll(strings.TrimPrefix(disk, "/dev/"), "/", "!"))
 	parts, err := filepath.Glob(filepath.Join(dir, "*", "partition"))
@@ -73,7 +75,7 @@ func readNumber(dir, name string) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
 }
 
-// ReadDevice reads bytes of a block device at an offset.
+// ReadDevice reads size bytes of a block device at an offset in bytes. It fails if the device ends before that.
 func (Linux) ReadDevice(name string, offset int64, size int) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -87,7 +89,7 @@ func (Linux) ReadDevice(name string, offset int64, size int) ([]byte, error) {
 	return data, nil
 }
 
-// WriteDevice writes bytes to a block device at an offset and syncs it.
+// WriteDevice writes data to a block device at an offset in bytes, and syncs the device.
 func (Linux) WriteDevice(name string, offset int64, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
@@ -103,8 +105,8 @@ func (Linux) WriteDevice(name string, offset int64, data []byte) error {
 	return nil
 }
 
-// ResizePartition changes the kernel's idea of a partition's size, with BLKPG: the kernel does not read the partition
-// table again while a partition is in use.
+// ResizePartition changes the size, in bytes, that the kernel has for a partition. It uses BLKPG, since the kernel does
+// not read the partition table again while a partition is in use. It does not write the table on the disk.
 func (Linux) ResizePartition(d BlockDevice, size int64) error {
 	p := unix.BlkpgPartition{Start: d.Start, Length: size, Pno: int32(d.Partition)}
 	arg := unix.BlkpgIoctlArg{
@@ -119,7 +121,7 @@ func (Linux) ResizePartition(d BlockDevice, size int64) error {
 // resizeFS is EXT4_IOC_RESIZE_FS of the kernel's fs/ext4/ext4.h: _IOW('f', 16, __u64).
 const resizeFS = 0x40086610
 
-// ResizeFileSystem grows the ext4 that is mounted on a directory to a number of blocks.
+// ResizeFileSystem grows the ext4 that is mounted on a directory to a number of blocks of the file system's block size.
 func (Linux) ResizeFileSystem(target string, blocks int64) error {
 	if err := ioctl(target, resizeFS, unsafe.Pointer(&blocks)); err != nil {
 		return fmt.Errorf("resize the ext4 at %s to %d blocks: %w", target, blocks, err)
@@ -130,7 +132,8 @@ func (Linux) ResizeFileSystem(target string, blocks int64) error {
 // setFSUUID is EXT4_IOC_SETFSUUID of the kernel's fs/ext4/ext4.h: _IOW('f', 44, struct fsuuid).
 const setFSUUID = 0x4008662c
 
-// SetUUID changes the UUID of the mounted ext4 file system at a directory.
+// SetUUID changes the UUID of the mounted ext4 file system at a directory. It fails with EOPNOTSUPP or ENOTTY where the
+// kernel or the file system does not support that.
 func (Linux) SetUUID(target string, uuid [16]byte) error {
 	arg := struct {
 		length, flags uint32
@@ -142,14 +145,15 @@ func (Linux) SetUUID(target string, uuid [16]byte) error {
 	return nil
 }
 
-// Random returns bytes of the kernel's random number generator.
+// Random returns n bytes of the kernel's random number generator.
 func (Linux) Random(n int) ([]byte, error) {
 	b := make([]byte, n)
 	_, err := unix.Getrandom(b, 0)
 	return b, err
 }
 
-// ResizeUnmounted grows the ext4 of a device to a number of blocks. It mounts the device meanwhile.
+// ResizeUnmounted grows the ext4 of a device that is not mounted to a number of blocks of the file system's block size. It
+// mounts the device for that time, on a temporary directory in /run.
 func (l Linux) ResizeUnmounted(device string, blocks int64) (err error) {
 	dir, err := os.MkdirTemp("/run", "pkinit-grow-")
 	if err != nil {

@@ -34,7 +34,7 @@ func (Linux) Stat(name string) (Info, error) {
 // ReadFile returns the content of a file.
 func (Linux) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
 
-// DirFS returns the files below a directory.
+// DirFS returns the files below a directory, which need not exist yet.
 func (Linux) DirFS(dir string) fs.FS { return os.DirFS(dir) }
 
 // MountInfo returns the mounts in /proc/self/mountinfo.
@@ -46,8 +46,8 @@ func (Linux) MountInfo() ([]*mountinfo.Info, error) {
 	return infos, nil
 }
 
-// RemoveAll removes a file or directory tree and syncs the directory that held it, so that a power cut does not restore
-// it.
+// RemoveAll removes a file or directory tree, name in dir, and syncs the directory that held it, so that a power cut does
+// not restore it. It returns nil if name or dir does not exist. Symlinks do not lead it out of dir.
 func (Linux) RemoveAll(dir, name string) error {
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +73,8 @@ func removeSynced(root *os.Root, name string) error {
 	return errors.Join(parent.Sync(), parent.Close())
 }
 
-// Mkdir creates a directory and its missing parents, unless it exists.
+// Mkdir creates a directory with the owner and the permissions in as, and its missing parents with mode 0755. A file or
+// directory that exists is left as it is. Nothing is synced.
 func (Linux) Mkdir(name string, as Info) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
@@ -88,12 +89,14 @@ func (Linux) Mkdir(name string, as Info) error {
 	return errors.Join(os.Chown(name, as.UID, as.GID), os.Chmod(name, as.Mode.Perm()))
 }
 
-// WriteFile replaces a file durably.
+// WriteFile replaces a file durably with data and permissions, or creates it; its directory must exist. A power cut leaves
+// the old content or the new one.
 func (Linux) WriteFile(name string, data []byte, mode fs.FileMode) error {
 	return atomicfile.Write(name, data, mode)
 }
 
-// Rename moves a file or directory durably and creates missing parents of the new path.
+// Rename moves a file or directory durably and creates missing parents of the new path. It replaces a file at the new
+// path, and returns fs.ErrNotExist if the old path does not exist.
 func (Linux) Rename(from, to string) error {
 	if _, err := os.Lstat(from); err != nil {
 		return err
@@ -104,14 +107,16 @@ func (Linux) Rename(from, to string) error {
 	return errors.Join(atomicfile.Rename(from, to), atomicfile.SyncDir(filepath.Dir(from)))
 }
 
-// ListFiles returns the files below a directory with their identities; none if it does not exist.
+// ListFiles returns the files and directories below a directory with their identities, which change with every change of
+// content or metadata. It returns none if the directory does not exist.
 func (Linux) ListFiles(dir string) (override.Files, error) { return override.ListFiles(dir) }
 
-// ForeignFiles returns the files below an upperdir that only an overlay with other options can read, each with its
-// attribute.
+// ForeignFiles returns the files below an upperdir that an overlay with other mount options wrote, so that pkinit's
+// overlay cannot read them. Each is a path with, in parentheses, the extended attribute that says so. It looks at the
+// first 50,000 files only, and returns none if the directory does not exist.
 func (Linux) ForeignFiles(dir string) ([]string, error) { return override.ForeignFiles(dir) }
 
-// MountOverlay mounts an overlay.
+// MountOverlay mounts an overlay. It fails before it mounts anything if m.Validate does.
 func (Linux) MountOverlay(m overlays.Mount) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -122,7 +127,8 @@ func (Linux) MountOverlay(m overlays.Mount) error {
 	return nil
 }
 
-// MountFAT mounts a FAT file system with the options nosuid, nodev and noexec.
+// MountFAT mounts the FAT file system of a device on a directory, which must exist, with the options nosuid, nodev, noexec
+// and noatime.
 func (Linux) MountFAT(device, target string, readOnly bool) error {
 	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME)
 	if readOnly {
@@ -134,7 +140,7 @@ func (Linux) MountFAT(device, target string, readOnly bool) error {
 	return nil
 }
 
-// Unmount detaches a mount, even if it is in use.
+// Unmount detaches the topmost mount at a path, even if it is in use. It fails if the path is not a mount point.
 func (Linux) Unmount(target string) error {
 	if err := unix.Unmount(target, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
 		return fmt.Errorf("unmount %s: %w", target, err)
@@ -142,7 +148,8 @@ func (Linux) Unmount(target string) error {
 	return nil
 }
 
-// Command runs a program and waits for it; the error includes its output.
+// Command runs a program and waits for it. It fails if the program cannot be started or has another exit code than 0; the
+// error includes the program's output.
 func (Linux) Command(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -154,7 +161,7 @@ func (Linux) Command(name string, args ...string) error {
 // Now returns the current time.
 func (Linux) Now() time.Time { return time.Now() }
 
-// SinceBoot returns the time since the start of the kernel.
+// SinceBoot returns the time since the start of the kernel, including the time in suspend.
 func (Linux) SinceBoot() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // All runs all steps of a boot in order. Steps that fail are in the report and in the returned error, which joins their
-// errors; the boot continues without them.
+// errors; the boot continues without them. All does not save the report.
 func (b *Boot) All() error {
 	var errs []error
 	for _, t := range Transactions() {
@@ -21,7 +21,8 @@ func (b *Boot) All() error {
 }
 
 // One runs the step with a name, and first those before it in its transaction (the steps that are undone together) that
-// this boot has not done yet. It skips the step if one of them failed earlier, and writes the report.
+// this boot has not done yet. If one of them failed earlier in this boot, it skips the step and returns no error. It saves
+// the report. It fails without running anything if no step has that name.
 func (b *Boot) One(name string) error {
 	steps, err := upTo(name)
 	if err != nil {

@@ -93,7 +93,8 @@ type IDs struct {
 	UID, GID int
 }
 
-// BlockDevice is the size and position of a block device, as the kernel reports them in sysfs. Sizes are in bytes.
+// BlockDevice is the size and position of a block device, as the kernel reports them in sysfs. Sizes and Start are in
+// bytes.
 type BlockDevice struct {
 	Name      string // of its node, such as /dev/mmcblk0p2
 	Size      int64

@@ -43,8 +43,8 @@ func (s Store) readLayer(ctx context.Context, l *chainLayer) error {
 	return err
 }
 
-// Prepare decompresses an image layer and parses its archive ahead of Tree, while other layers are still downloaded. It
-// may be called concurrently.
+// Prepare parses the archive of an image layer and caches the result for Tree, so that this can happen while other layers
+// are still downloaded. It fails if Diff cannot open the layer. It may be called concurrently.
 func (s Store) Prepare(ctx context.Context, l images.Layer) (err error) {
 	archive, err := s.Diff(ctx, l)
 	if err != nil {

@@ -22,7 +22,8 @@ var tagPattern = regexp.MustCompile(`^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+
 // Transports are the transports of targets, named as in skopeo.
 var Transports = []string{"oci", "oci-archive"}
 
-// Parse parses an output of the form oci:DIR[:TAG] or oci-archive:FILE[:TAG].
+// Parse parses an output of the form oci:DIR[:TAG] or oci-archive:FILE[:TAG]. Without TAG the target has no tag. Parse
+// fails for another form and for an invalid tag; it does not look at the path.
 func Parse(text string) (t Target, err error) {
 	transport, rest, _ := strings.Cut(text, ":")
 	switch transport {

@@ -14,9 +14,10 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// Write writes an image, whose layers open opens. The image appears when it is complete. In a directory it replaces the image
-// with the same tag; several processes may write to one directory. An archive is replaced as a whole. copied, which may be nil,
-// is called with the number of bytes of each piece.
+// Write writes an image, whose layers open opens. The image appears when it is complete. In a directory it replaces the
+// image with the same tag or, if t has none, the one without a tag; several processes may write to one directory. An
+// archive is replaced as a whole. copied, which may be nil, is called with the number of bytes of each piece that was
+// written.
 func (t Target) Write(ctx context.Context, img images.Image, open Open, copied func(n int64)) error {
 	write := t.directory
 	if t.Archive {

@@ -64,8 +64,9 @@ func (c Client) Describe(ctx context.Context, ref Reference) (_ images.Image, er
 // parallel is how many images are downloaded at the same time, and how many layers of all of them together.
 const parallel = 4
 
-// FetchAll downloads images with their layers into the blob store and returns them in the order given. It skips blobs
-// that the store has, and uses no network for an image that is complete.
+// FetchAll downloads images with their layers into the blob store and returns them in the order given. It skips blobs that
+// the store has, and uses no network for an image that is complete. The first failure ends all downloads; the next call
+// continues them.
 func (c Client) FetchAll(ctx context.Context, all []Pinned) ([]images.Image, error) {
 	c = c.started()
 	out := make([]images.Image, len(all))

@@ -18,7 +18,7 @@ type Contents struct {
 }
 
 // Contents reads the manifest of an image and returns its digest and layers, for the client's platform if the image has
-// several. It fails if the digest is not the one in ref, unless that is empty.
+// several. It fails if the image has another digest than ref, unless that in ref is empty.
 func (c Client) Contents(ctx context.Context, ref Pinned) (out Contents, err error) {
 	err = c.withContents(ctx, ref, func(_ *session, found Contents) error {
 		out = found
@@ -27,8 +27,8 @@ func (c Client) Contents(ctx context.Context, ref Pinned) (out Contents, err err
 	return out, err
 }
 
-// FetchContents downloads the blobs of an image's layers, compressed as the registry has them, into the blob store. An
-// empty digest means any. It downloads nothing if the layers have more than maxSize bytes in all.
+// FetchContents downloads the blobs of an image's layers, compressed as the registry has them, into the blob store. It
+// fails as Contents does. If the layers have more than maxSize bytes in all, it fails and downloads none.
 func (c Client) FetchContents(ctx context.Context, ref Pinned, maxSize int64) (out Contents, err error) {
 	err = c.started().withContents(ctx, ref, func(s *session, found Contents) error {
 		out = found

@@ -21,8 +21,9 @@ type boot struct {
 	watchdog watchdog
 }
 
-// Main is the initramfs's process 1: it mounts the root file system, runs the boot steps and executes the real init
-// with args. It never returns.
+// Main is the initramfs's process 1: it mounts the root file system, runs the boot steps and executes the real init with
+// args, even if steps fail. If there is no root file system or no init, it says why and restarts the machine after ten
+// seconds. It never returns.
 func Main(version string, args []string) {
 	r := initsteps.NewReport(version)
 	r.Initramfs = true

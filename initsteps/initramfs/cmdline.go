@@ -19,7 +19,8 @@ type Cmdline struct {
 	Modules   map[string]string // parameters by name of the module, with _ for -
 }
 
-// ParseCmdline parses the kernel's command line. The last of several equal arguments counts, as in the kernel.
+// ParseCmdline parses the kernel's command line. The last of several equal arguments counts, as in the kernel. Arguments
+// after -- belong to init and are ignored, and so are invalid numbers.
 func ParseCmdline(line string) Cmdline {
 	c := Cmdline{Modules: map[string]string{}}
 	for _, arg := range splitArgs(line) {

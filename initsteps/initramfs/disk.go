@@ -12,8 +12,8 @@ import (
 
 const sector = 512
 
-// PartUUID returns the value of root=PARTUUID=… for a partition, from the partition table at the start of its disk; ""
-// if the disk has no partition table or no such partition.
+// PartUUID returns the value of root=PARTUUID=… for a partition, from the MBR or GPT at the start of its disk. It returns
+// "" if the disk has neither or the GPT has no entry of that number; of an MBR it does not check the entry.
 func PartUUID(disk io.ReaderAt, partition int) string {
 	mbr := make([]byte, sector)
 	if _, err := disk.ReadAt(mbr, 0); err != nil || mbr[510] != 0x55 || mbr[511] != 0xaa {

@@ -18,8 +18,9 @@ type Devices struct {
 	Prefer string
 }
 
-// Find returns the path of the block device that the kernel argument root= names, such as PARTUUID=…. If there is none,
-// the error lists the existing block devices.
+// Find returns the path of the block device that the value of the kernel argument root= names, such as PARTUUID=…. Of
+// several it takes the first by name, but prefers those whose names begin with Prefer. It does not wait: if no device
+// matches at present, the error lists the existing block devices.
 func (d Devices) Find(spec string) (string, error) {
 	if spec == "" {
 		return "", errors.New("the kernel's command line has no root=")
@@ -103,7 +104,7 @@ func (d Devices) ext4(name string) (uuid, label string) {
 	return Ext4(f)
 }
 
-// Preferred reports whether a device is of the kind that the firmware started from, or that kind is unknown.
+// Preferred reports whether the name of a device begins with Prefer. It returns true for each device if Prefer is "".
 func (d Devices) Preferred(device string) bool {
 	return strings.HasPrefix(filepath.Base(device), d.Prefer)
 }

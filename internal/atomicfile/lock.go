@@ -14,14 +14,15 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/waiting"
 )
 
-// ErrLocked is returned by TryLock if another process holds the lock.
+// ErrLocked is returned by TryLock and LockWithin if another process holds the lock.
 var ErrLocked = errors.New("file is locked by another process")
 
 // lockPoll is the interval between attempts to take a lock that is held.
 const lockPoll = 50 * time.Millisecond
 
-// Lock waits for an exclusive lock on a file, which it creates if necessary, and returns the function that releases it.
-// The kernel releases it when the process dies. The holder may delete the file: whoever waits then locks a new one.
+// Lock waits for an exclusive lock on a file, which it creates if necessary, and returns the function that releases the
+// lock. It fails if ctx ends before. The kernel releases the lock when the process dies. The holder may delete the file:
+// whoever waits then locks a new one.
 func Lock(ctx context.Context, name string) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return Flock(ctx, f) })
 }
@@ -36,8 +37,8 @@ func TryLock(name string) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return tryFlock(f, unix.LOCK_EX) })
 }
 
-// RLock waits for a shared lock on a file, and returns the function that releases it. Several processes may hold a
-// shared lock, but not while one holds an exclusive lock.
+// RLock waits for a shared lock on a file like Lock for an exclusive one, and returns the function that releases the lock.
+// Several processes may hold a shared lock, but not while one holds an exclusive lock.
 func RLock(ctx context.Context, name string) (unlock func() error, err error) {
 	return lock(name, func(f *os.File) error { return flock(ctx, f, unix.LOCK_SH, 0) })
 }
@@ -66,7 +67,7 @@ func lock(name string, take func(*os.File) error) (unlock func() error, err erro
 	}
 }
 
-// Flock waits for an exclusive lock on an open file. Closing the file releases it.
+// Flock waits for an exclusive lock on an open file; it fails if ctx ends before. Closing the file releases the lock.
 func Flock(ctx context.Context, f *os.File) error { return flock(ctx, f, unix.LOCK_EX, 0) }
 
 // flock waits for a lock, with a limit unless that is 0.

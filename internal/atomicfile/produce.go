@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// Produce creates a file durably unless it exists, and its directory. Of several processes that need it, one fills it
-// and the others wait. fill writes the name with ".part" appended; it may find there what an interrupted process wrote,
-// and can continue from that.
+// Produce creates a file durably unless it exists, and makes the missing directories of its path. Of several processes
+// that need the file, one fills it and the others wait. fill writes to the file's name with ".part" appended. That file
+// stays if fill fails; the next fill finds the content there, and can continue from it.
 func Produce(ctx context.Context, name string, fill func(*os.File) error) error {
 	err := produce(ctx, name, func(f *os.File) error {
 		if err := fill(f); err != nil {

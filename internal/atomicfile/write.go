@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// Write replaces a file durably with data and permissions, whatever the umask. A symlink at name is replaced, not
-// followed.
+// Write durably replaces a file, or creates it in a directory that exists, with data and permissions, whatever the umask.
+// If writing the data fails, the old file stays. A symlink at name is replaced, not followed.
 func Write(name string, data []byte, mode fs.FileMode) (err error) {
 	root, err := os.OpenRoot(filepath.Dir(name))
 	if err != nil {
@@ -38,8 +38,9 @@ func WriteIn(root *os.Root, name string, data []byte, mode fs.FileMode) (err err
 	return p.Commit()
 }
 
-// Replace replaces a file durably with what write writes. If write fails, the old file stays. Concurrent writers of a
-// file wait for each other, and the last one wins. The permissions are 0644 less the umask unless write changes them.
+// Replace durably replaces a file, or creates it in a directory that exists, with what write writes. If write fails, the
+// old file stays. Concurrent writers of a file wait for each other, and the last one wins. The permissions are 0644 less
+// the umask unless write changes them.
 func Replace(ctx context.Context, name string, write func(*os.File) error) (err error) {
 	p, err := Create(ctx, name)
 	if err != nil {
@@ -52,7 +53,7 @@ func Replace(ctx context.Context, name string, write func(*os.File) error) (err 
 	return p.Commit()
 }
 
-// Rename renames a file and syncs both directories.
+// Rename renames a file durably: it syncs the directories of both names. A file that has the new name already is replaced.
 func Rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
@@ -83,7 +84,8 @@ func syncDir(d *os.File) error {
 	return errors.Join(err, d.Close())
 }
 
-// Pending is the new version of a file under a temporary name, until Commit renames it. It is locked until Close.
+// Pending is the new version of a file under a temporary name, until Commit renames it. It is locked until Close, which
+// must be called after Commit, too.
 type Pending struct {
 	*os.File
 	root      *os.Root
@@ -94,8 +96,9 @@ type Pending struct {
 
 const tmpSuffix = ".tmp"
 
-// Create starts a new version of a file: it opens an empty file of that name with ".tmp" appended, which Commit
-// renames. It waits for other processes that write the same file, and overwrites leftovers of killed processes.
+// Create starts a new version of a file, in a directory that must exist: it opens an empty file of that name with ".tmp"
+// appended, which Commit renames. It waits, until ctx ends, for other processes that write the same file, and removes
+// leftovers of killed processes.
 func Create(ctx context.Context, name string) (*Pending, error) {
 	root, err := os.OpenRoot(filepath.Dir(name))
 	if err != nil {
@@ -183,7 +186,8 @@ func isCurrent(root *os.Root, name string, f *os.File) bool {
 
 func (p *Pending) path() string { return filepath.Join(p.root.Name(), p.name) }
 
-// Commit syncs the file, renames it to its name and syncs the directory.
+// Commit durably replaces the file: it syncs the new version, renames it to the file's name and syncs the directory. It
+// fails if another process deleted the new version.
 func (p *Pending) Commit() error {
 	if err := p.Sync(); err != nil {
 		return err
@@ -205,7 +209,8 @@ func (p *Pending) Commit() error {
 	return syncDir(d)
 }
 
-// Close closes the file, and deletes it unless it was committed.
+// Close closes the new version and so unlocks it. It deletes the new version unless Commit has renamed it; the old version
+// of the file then stays.
 func (p *Pending) Close() error {
 	var errs []error
 	if !p.committed && isCurrent(p.root, p.name+tmpSuffix, p.File) {

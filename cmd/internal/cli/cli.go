@@ -31,7 +31,7 @@ const (
 // ErrUsage marks an error of the command line.
 var ErrUsage = errors.New("usage")
 
-// Exit is an error that makes the program exit with this code without printing a message.
+// Exit is an exit code as an error: the program exits with this code and prints no message.
 type Exit int
 
 func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
@@ -39,11 +39,12 @@ func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // ErrReported is a failure about which everything was printed already.
 const ErrReported = Exit(Failed)
 
-// ErrorPrinter prints errors of one type in a format of their own, and reports whether the error was of that type.
+// ErrorPrinter prints errors of one type in a format of their own. It returns false, and prints nothing, for an error of
+// another type.
 type ErrorPrinter func(stderr io.Writer, called *cobra.Command, err error) bool
 
-// Main runs a command with the process's arguments, cancels it on SIGINT and SIGTERM, and exits with its exit code.
-// printers format errors of their own types.
+// Main runs a command with the process's arguments, cancels its context on SIGINT, SIGTERM and SIGHUP, and exits with its
+// exit code. printers format errors of their own types.
 func Main(root *cobra.Command, printers ...ErrorPrinter) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := Run(ctx, root, os.Args[1:], os.Stdout, os.Stderr, printers...)

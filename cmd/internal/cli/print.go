@@ -11,8 +11,8 @@ import (
 // jsonFlag is the flag with which a command prints JSON.
 const jsonFlag = "json"
 
-// AddJSON adds --json to a command and to all below it that have no such flag yet. Commands that consist of others have
-// none.
+// AddJSON adds --json to a command or, if it has subcommands, to those of its descendants that have no subcommands. It
+// leaves out a command that has such a flag already.
 func AddJSON(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		AddJSON(c)

@@ -18,8 +18,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/output"
 )
 
-// Command returns a hidden subcommand "man" that writes its program's man pages, in the given section of the manual, or
-// its reference in Markdown.
+// Command returns a hidden subcommand "man", which writes to a directory the man pages of the program, in the given
+// section of the manual, or with --markdown its reference in Markdown.
 func Command(section string) *cobra.Command {
 	var markdown bool
 	cmd := &cobra.Command{

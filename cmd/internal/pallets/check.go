@@ -160,7 +160,8 @@ func bundleCommand(w *Flags) *cobra.Command {
 	}
 }
 
-// DescribeVersion returns the version of a pallet's directory for people, and says so if files differ from the commit.
+// DescribeVersion returns the version of a pallet's directory for messages, with a space before it, and with (changed)
+// after it if files differ from the commit. Without a version it returns " (not committed)".
 func DescribeVersion(s source.State) string {
 	switch {
 	case s.Version == "":

@@ -79,7 +79,8 @@ func (w *Flags) cacheDir() (string, error) {
 // cacheName is the directory of downloads in a user's cache directory.
 const cacheName = "pkbuild/pallets"
 
-// Caches returns the default directories of downloads of root and of the users of a device, by home directory.
+// Caches returns, for the home directory of root and each one below /home, the default directory of a user's downloads,
+// relative to the home directory. These directories need not exist.
 func Caches() map[string]string {
 	caches := map[string]string{"/root": filepath.Join(".cache", cacheName)}
 	homes, _ := filepath.Glob("/home/*") // fails for a malformed pattern only
@@ -107,7 +108,8 @@ func (w *Flags) reader() (pallet.Reader, error) {
 	return pallet.Reader{Resolver: s, IgnoreToolVersion: w.ignoreToolVersion}, err
 }
 
-// Read reads the pallet in a directory and its required pallets, with the cache and mirrors that the flags name.
+// Read reads the pallet in a directory and its required pallets, with the cache and mirrors that the flags name. It fails
+// if the directory has no forklift-pallet.yml.
 func (w *Flags) Read(cmd *cobra.Command, dir string) (*pallet.Pallet, error) {
 	r, err := w.reader()
 	if err != nil {
@@ -123,8 +125,8 @@ func (w *Flags) Read(cmd *cobra.Command, dir string) (*pallet.Pallet, error) {
 // read reads the pallet that the flags name.
 func (w *Flags) read(cmd *cobra.Command) (*pallet.Pallet, error) { return w.Read(cmd, w.Dir) }
 
-// Bundle builds the bundle of a pallet (the form in which devices store it), downloads files that it exports, and
-// prints warnings.
+// Bundle returns the bundle of a pallet (the form in which devices store it) and prints its warnings. It downloads what
+// the pallet's file exports name. s is the state of the pallet's Git tree, from which the bundle has its version.
 func (w *Flags) Bundle(cmd *cobra.Command, p *pallet.Pallet, s source.State) (*pallet.Bundle, error) {
 	dir, err := w.cacheDir()
 	if err != nil {

@@ -27,8 +27,9 @@ const (
 	AsRoot   Users = false // as root of the machine: the test must be
 )
 
-// Run runs the calling test once more, in a child with a mount namespace of its own: in the child it returns an empty
-// directory on a tmpfs, in the parent "". The parent fails with the child.
+// Run runs the calling test once more, in a child process with a mount namespace of its own: in the child it returns an
+// empty directory on a tmpfs, in the parent, after the child has ended, "". The parent fails with the child. It skips the
+// test where the namespace cannot be made, or fails it if $PKBUILD_TEST_STRICT is set.
 func Run(t *testing.T, users Users) string {
 	t.Helper()
 	if dir := os.Getenv(rootVariable); dir != "" {
@@ -58,7 +59,8 @@ func Run(t *testing.T, users Users) string {
 	return ""
 }
 
-// Enter makes dir the root directory of the test's process with pivot_root, with /proc and an empty /run.
+// Enter makes dir the root directory of the test's process with pivot_root, with /proc and an empty tmpfs on /run. It is
+// for the child of Run. It fails the test if dir already has an entry named proc, run or old.
 func Enter(t *testing.T, dir string) {
 	t.Helper()
 	for _, d := range []string{"proc", "run", "old"} {

@@ -88,8 +88,8 @@ func (e File) content(ctx context.Context, env *Env) (tree.Content, error) {
 // inlineLimit is the size in bytes up to which OpenSource reads a file into memory.
 const inlineLimit = 1 << 20
 
-// OpenSource opens a file of the building machine as the content of a tree's file. It fails if its SHA-256 in
-// hexadecimal is not digest. A file of more than 1 MiB stays open as long as the content is in use.
+// OpenSource opens a file of the building machine as the content of a file in a tree. It fails if the SHA-256 of the file,
+// in hexadecimal, is not digest. A file of more than 1 MiB stays open as long as the content is in use.
 func OpenSource(ctx context.Context, name, digest string) (tree.Content, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -57,7 +57,7 @@ type Progress struct {
 	Done, Total int64  // how far, in units of the layer's own; Total 0: unknown
 }
 
-// Report calls e.Progress with a progress report, unless it is nil.
+// Report calls e.Progress with a progress report. It does nothing if e.Progress is nil.
 func (e *Env) Report(p Progress) {
 	if e.Progress != nil {
 		e.Progress(p)
@@ -78,8 +78,8 @@ func ParseKey(text string) (k Key, err error) {
 	return Key(data), nil
 }
 
-// Root returns the key that the lowest layer of an image builds on. It contains the time of the image, which limits the
-// times of files.
+// Root returns the key that the lowest layer of an image builds on: a hash of the time of the image. No file of the image is
+// younger than that time.
 func Root(latest time.Time) Key {
 	return sha256.Sum256([]byte("latest " + latest.UTC().Format(time.RFC3339)))
 }

@@ -13,5 +13,5 @@ func Locate(dir, name string) string {
 // Pi is Debian's name of the architecture of a Raspberry Pi, for which programs are unless a layer names another.
 const Pi = "arm64"
 
-// Helper returns the file name of a helper program, such as pkinit, for an architecture.
+// Helper returns the file name of a helper program for an architecture, such as pkinit-arm64.
 func Helper(program, architecture string) string { return program + "-" + architecture }

@@ -29,8 +29,8 @@ func NewRecord(name string, l Layer) (Record, error) {
 	return Record{Name: name, Kind: l.Kind().Name, Version: l.Kind().Version, Code: l.Kind().Code, Spec: spec, Made: time.Now().UTC().Truncate(time.Second)}, nil
 }
 
-// Record returns the record of a cached layer, which describes its inputs. It returns fs.ErrNotExist if the layer is
-// not cached.
+// Record returns the record of a cached layer, which describes its inputs; the zero Record for a layer that an old version
+// cached without one. It returns fs.ErrNotExist if the layer is not cached.
 func (s Store) Record(key Key) (r Record, err error) {
 	if _, err := os.Stat(s.found(s.path(key))); err != nil {
 		return r, err

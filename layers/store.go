@@ -30,7 +30,8 @@ type Cached struct {
 // Close closes the archive from which the file contents of the cached layer are read.
 func (c *Cached) Close() error { return c.file.Close() }
 
-// Get opens a cached layer by its key. It returns fs.ErrNotExist if the layer is not cached.
+// Get opens a cached layer by its key, and marks it as used now. The caller closes it. The error is fs.ErrNotExist if
+// neither s.Dir nor s.Shared has the layer; for a damaged layer it names the file to delete.
 func (s Store) Get(key Key) (*Cached, error) {
 	f, err := os.Open(s.found(s.path(key)))
 	if err != nil {
@@ -59,9 +60,9 @@ func touch(name string) {
 	_ = os.Chtimes(name, now, now)
 }
 
-// Put opens the layer with a key. If it is not cached, Put first makes it and caches it with the record r; files younger than
-// latest get that time. hit reports whether the layer was cached before. Of concurrent builds, one makes the layer and the
-// others wait. A killed build leaves at most a temporary file, which the next one replaces.
+// Put opens the layer with a key. If the layer is not cached, Put first calls make and caches the result with the record r;
+// modification times after latest become latest. hit reports whether the layer was cached before. Of concurrent builds, one
+// makes the layer and the others wait. A killed build leaves at most a temporary file, which the next one replaces.
 func (s Store) Put(ctx context.Context, key Key, r Record, latest time.Time, make func(context.Context) (*tree.Tree, error)) (c *Cached, hit bool, err error) {
 	if c, err = s.Get(key); !errors.Is(err, fs.ErrNotExist) {
 		return c, err == nil, err

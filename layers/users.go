@@ -15,7 +15,8 @@ import (
 )
 
 // Users is a layer of accounts: it adds them to /etc/passwd, shadow, group and gshadow, and makes their home directories
-// from /etc/skel. An account that the base has gets the password and groups. No program of the tree runs.
+// from /etc/skel. An account that the tree below already has only gets the password, the groups and the authorized keys. No
+// program of the tree runs.
 type Users struct {
 	Users []User `json:"users"`
 }
@@ -35,7 +36,8 @@ type User struct {
 // Kind returns the name and version of the layer kind "users".
 func (Users) Kind() Kind { return Kind{Name: "users", Version: 1, Secret: true} }
 
-// Make returns the changed account files and the new home directories. It fails if a name or number is taken.
+// Make returns the changed account files and the new home directories. It fails if the tree below has another user or group
+// of the name or number, or has the account with another number or home. A user without a password is locked.
 func (u Users) Make(_ context.Context, env *Env, below *tree.Tree) (*tree.Tree, error) {
 	db, err := readAccounts(below)
 	if err != nil {

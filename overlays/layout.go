@@ -33,7 +33,8 @@ const (
 // ReserveDir returns the directory of pkinit's reserve: directories and a file that it deletes when the disk is full.
 func ReserveDir() string { return path.Join(StateDir, "reserve") }
 
-// ReserveFile returns the path of the file whose blocks pkinit frees when the disk is full. It is written last.
+// ReserveFile returns the path of the file whose blocks pkinit frees when the disk is full. Of the reserve it is written
+// last, so that the reserve is complete if the file exists.
 func ReserveFile() string { return path.Join(ReserveDir(), "blocks") }
 
 // Source returns the source, such as pkinit:/usr, that mountinfo shows for pkinit's overlay on a directory such as usr.

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Options returns the overlay's options (lowerdir, upperdir, workdir and so on) in the form that mount(2) takes.
+// Options returns the overlay's options in the form that mount(2) takes: lowerdir, upperdir and workdir with escapes, and
+// the features of overlayfs that are switched off, such as index=off.
 func (m Mount) Options() string {
 	lower := make([]string, len(m.Lowerdirs))
 	for i, l := range m.Lowerdirs {

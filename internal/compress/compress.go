@@ -49,7 +49,8 @@ func Detect(header []byte) Format {
 	return None
 }
 
-// DetectAt returns the compression format of a file by its first bytes, or None.
+// DetectAt returns the compression format of a file by its first bytes, or None, also for a file that is too short. It fails
+// only if the file cannot be read.
 func DetectAt(r io.ReaderAt) (Format, error) {
 	header := make([]byte, HeaderSize)
 	n, err := r.ReadAt(header, 0)
@@ -59,7 +60,8 @@ func DetectAt(r io.ReaderAt) (Format, error) {
 	return Detect(header[:n]), nil
 }
 
-// Unpack returns the shell command that decompresses a file of this format in place, such as "gunzip"; "" for None.
+// Unpack returns the shell command that decompresses a file of this format in place, such as "gunzip". It returns "" for
+// None and for formats that Detect does not know, such as lz4.
 func (f Format) Unpack() string {
 	return map[Format]string{Gzip: "gunzip", Zstd: "unzstd", Xz: "unxz", Bzip2: "bunzip2", Zip: "unzip"}[f]
 }
@@ -67,8 +69,8 @@ func (f Format) Unpack() string {
 // maxWindow is the largest distance to which a zstd stream may refer back, in bytes: that of zstd --long.
 const maxWindow = 128 << 20
 
-// NewReader detects the format of a stream and returns a reader of its decompressed content. It fails if the format is
-// neither None nor allowed.
+// NewReader detects the format of a stream and returns a reader of its decompressed content, and the format. It fails if the
+// format is neither None nor allowed. Closing the reader does not close the stream.
 func NewReader(r io.Reader, allowed ...Format) (io.ReadCloser, Format, error) {
 	in := bufio.NewReaderSize(r, 1<<18)
 	header, err := in.Peek(HeaderSize)
@@ -91,7 +93,9 @@ func join(formats []Format) string {
 	return strings.Join(names, ", ")
 }
 
-// NewReader returns a reader of the decompressed content of a stream in this format.
+// NewReader returns a reader of the decompressed content of a stream in this format. It fails for a format that this package
+// cannot decompress, such as zip, and for a stream that does not begin like one of this format. Closing the reader does not
+// close the stream.
 func (f Format) NewReader(r io.Reader) (io.ReadCloser, error) {
 	switch f {
 	case None:

@@ -77,7 +77,8 @@ func Start(t *testing.T, data string) *Daemon {
 	return d
 }
 
-// Start starts the daemon, or starts it again after Stop.
+// Start starts the daemon, or starts it again after Stop, and waits until it answers. The test fails if that takes more than
+// a minute.
 func (d *Daemon) Start() {
 	d.t.Helper()
 	in := func(name string) string { return filepath.Join(d.run, name) }
@@ -114,7 +115,7 @@ func (d *Daemon) removeNetworks() {
 
 func (d *Daemon) running() bool { return d.cmd != nil && d.cmd.ProcessState == nil }
 
-// Stop stops the daemon and waits for its end.
+// Stop ends the daemon by SIGTERM and waits for its end. It does nothing if the daemon does not run.
 func (d *Daemon) Stop() {
 	if !d.running() {
 		return
@@ -123,8 +124,8 @@ func (d *Daemon) Stop() {
 	_ = d.cmd.Wait()                          // errors are in the log
 }
 
-// Run runs a docker command against the daemon, with in as its standard input, and returns its output. If it fails, the
-// test fails.
+// Run runs a docker command against the daemon, with in as its standard input, and returns its standard output. If the
+// command fails, the test fails with its standard error.
 func (d *Daemon) Run(in []byte, args ...string) string {
 	d.t.Helper()
 	cmd := exec.CommandContext(d.t.Context(), "docker", append([]string{"--host", d.Host}, args...)...)

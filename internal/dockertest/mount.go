@@ -14,8 +14,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Mount writes Docker's store to an ext4 image, mounts the image, and returns the store's path in it. at is the path of
-// the store on a device, such as /var/lib/docker.
+// Mount writes Docker's store to an ext4 image, mounts the image until the end of the test, and returns the store's path in
+// it. at is the path of the store on a device, such as /var/lib/docker.
 func Mount(t *testing.T, at string, store *tree.Tree) string {
 	t.Helper()
 	root := tree.New()

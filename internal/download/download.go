@@ -37,9 +37,10 @@ type Options struct {
 // ErrTooLarge is returned for a file with more than Options.MaxSize bytes.
 var ErrTooLarge = errors.New("file to download is too large")
 
-// Fetch downloads a file into to and syncs it. If the digest is known, to may hold the beginning of the file, from an
-// earlier Fetch, and the download resumes there; otherwise it resumes only within this call, if the server identifies
-// the file by an ETag. After an error to may hold such a beginning.
+// Fetch downloads a file into the open file to, and syncs it. It fails if what it got has another SHA-256 or is shorter than
+// file says. If the SHA-256 is known, to may hold the beginning of the file, from an earlier Fetch, and the download resumes
+// there; otherwise Fetch empties to first, and resumes only within this call, if the server identifies the file by an ETag.
+// After an error to is empty or holds a beginning of the file.
 func Fetch(ctx context.Context, file File, to *os.File, o Options) error {
 	t := &transfer{file: file, to: to, o: o}
 	if t.o.Client == nil {

@@ -29,9 +29,9 @@ func DefaultRetry() Retry {
 	return Retry{Attempts: 4, Backoff: time.Second, StallTimeout: 30 * time.Second}
 }
 
-// Do calls attempt until it succeeds, fails with an error that permanent accepts, or fails r.Attempts times in a row.
-// size returns the number of bytes received so far; an attempt that adds MinProgress bytes starts the count anew. Do
-// returns the last error.
+// Do calls attempt until it succeeds, fails with an error that permanent accepts, or fails r.Attempts times in a row. size
+// returns the number of bytes received so far; an attempt that adds MinProgress bytes starts the count anew. Do returns the
+// last error; if ctx ends during a pause, the cause of ctx.
 func (r Retry) Do(ctx context.Context, permanent func(error) bool, size func() int64, attempt func(context.Context) error) error {
 	backoff := r.Backoff
 	for n := 1; ; n++ {

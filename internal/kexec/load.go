@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kernel is what a restart without the firmware starts.
+// Kernel is a kernel with initramfs and command line, which kexec starts in place of the running one, without the firmware.
 type Kernel struct {
 	Image     []byte // uncompressed, for arm64
 	Initramfs []byte
@@ -24,8 +24,9 @@ type rawSegment struct {
 	memory  uintptr
 }
 
-// Load gives a kernel to the running one for Start. It needs root and a kernel with CONFIG_KEXEC. The running kernel refuses
-// it on boards that start their processors by a spin table if it may use more than one (nr_cpus=1).
+// Load loads a kernel into memory, from where Start starts it. Load works on arm64 only, and needs root and a running kernel
+// with CONFIG_KEXEC. On boards whose further processors wait in a spin table, the running kernel refuses to load another one
+// unless it was booted with nr_cpus=1.
 func Load(k Kernel) error {
 	if runtime.GOARCH != "arm64" {
 		return fmt.Errorf("load a kernel for arm64: the running one is for %s", runtime.GOARCH)
@@ -62,7 +63,8 @@ func Load(k Kernel) error {
 	return nil
 }
 
-// Start starts the loaded kernel. It returns only if that fails.
+// Start starts the kernel that Load loaded, at once: it neither ends processes nor syncs file systems. It returns only if
+// that fails, as without a loaded kernel.
 func Start() error {
 	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_KEXEC); err != nil {
 		return fmt.Errorf("restart into the loaded kernel: %w", err)

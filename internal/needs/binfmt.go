@@ -9,8 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Binfmt runs a test of this binary as root of a new user namespace with an empty binfmt_misc, and returns its output.
-// size is the number of user IDs in the namespace.
+// Binfmt runs a test of this binary as root of a new user namespace with an empty binfmt_misc and further environment
+// variables (NAME=value), and returns its output. size is the number of user IDs in the namespace. If the test fails, the
+// calling one fails; before Linux 6.7 the calling test is skipped, or fails in strict mode.
 func Binfmt(t *testing.T, size int, test string, env ...string) string {
 	t.Helper()
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: size}}

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Unavailable skips a test with the reason why it cannot run on this machine; in strict mode it fails the test.
+// Unavailable skips a test with the reason why it cannot run on this machine; in strict mode, if PKBUILD_TEST_STRICT is set,
+// it fails the test.
 func Unavailable(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("PKBUILD_TEST_STRICT") != "" {

@@ -30,8 +30,9 @@ type Destination struct {
 	File string // the regular file, which need not exist, with symlinks resolved; "" for a stream
 }
 
-// Resolve returns the destination of a name: a file to create or replace, a pipe, a character device, or stdout. It
-// fails for directories, sockets and block devices; for the last the error has the command that writes to one.
+// Resolve returns the destination of a name: a file to create or replace, a pipe, a character device, or "-" for the
+// standard output. It fails for directories, sockets and block devices; for a block device the error has the command that
+// writes a file to it.
 func Resolve(name string) (Destination, error) {
 	d := Destination{Name: name}
 	if name == Stdout {
@@ -108,8 +109,9 @@ func (d Destination) RequireFile(content string) error {
 	return nil
 }
 
-// Write calls write with a new empty file, which replaces the destination if write succeeds. For a stream it calls
-// write with the stream itself.
+// Write calls write with a new empty file, which durably replaces the destination if write succeeds; else the destination
+// stays as it was. For a stream it calls write with the stream itself, which has then received what was written before an
+// error.
 func (d Destination) Write(ctx context.Context, write func(*os.File) error) (err error) {
 	if !d.IsStream() {
 		return atomicfile.Replace(ctx, d.File, write)
@@ -134,7 +136,8 @@ func WriteFile(ctx context.Context, name string, data []byte) error {
 	})
 }
 
-// Open opens a stream for writing. It waits until a named pipe has a reader. When ctx ends, writes to a named pipe fail.
+// Open opens a stream for writing. It waits until a named pipe has a reader, and fails if ctx ends before. When ctx ends
+// later, writes to a named pipe fail.
 func (d Destination) Open(ctx context.Context) (*os.File, error) {
 	if d.Name == Stdout {
 		fd, err := unix.FcntlInt(os.Stdout.Fd(), unix.F_DUPFD_CLOEXEC, 0)

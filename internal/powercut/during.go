@@ -14,10 +14,11 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// During calls act with the directory of a new ext4 of a size in bytes, and a function cut, which act calls with what may be
-// interrupted. While that runs, the device is copied several times, each copy at one moment; the last tenth of the copies is
-// made right after it ended. Then During calls check for each copy, in the order of the moments, with the directory of the
-// file system as a power cut at that moment leaves it. The file system commits its metadata every second, contents later.
+// During calls act with the directory of a new ext4 of size bytes, and a function cut, which act calls once with the
+// function that may be interrupted. While that function runs, the device is copied cuts times, each copy at one moment; the
+// last tenth of the copies is made right after it has returned. Then During calls check for each copy, in the order of the
+// moments and with its number from 0, with the directory of the file system as a power cut at that moment leaves it. The
+// file system commits its metadata every second, and contents later.
 func During(t *testing.T, size int64, cuts int, act func(dir string, cut func(interrupted func())), check func(dir string, cut int)) {
 	t.Helper()
 	needs.Root(t)

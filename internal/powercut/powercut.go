@@ -15,8 +15,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
-// After tests what a power cut leaves: it calls prepare with the directory of a new file system, syncs, calls act, and
-// calls check with the directory of a copy of the file system as it is on the device right after act.
+// After tests what a power cut leaves: it calls prepare with the directory of a new ext4, syncs that, and calls act. Then it
+// calls check with the directory of a copy of the file system as it was on the device right after act, without what act did
+// not sync. Without root the test is skipped.
 func After(t *testing.T, prepare, act, check func(dir string)) {
 	t.Helper()
 	needs.Root(t)

@@ -7,9 +7,10 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Nearest returns the name that differs from a mistyped one in the fewest characters, ignoring case, for "did you mean"
-// messages. It returns "" if all differ in more than a third of their bytes; one difference is always allowed. Of
-// several it returns the first in alphabetical order.
+// Nearest returns the name that differs from a mistyped one in the fewest characters, for "did you mean" messages. Upper
+// case in mistyped counts as lower case; names are compared as they are. Nearest returns "" if each name differs in more
+// characters than a third of the bytes of mistyped, where one difference is always allowed; of several nearest names it
+// returns the first in alphabetical order.
 func Nearest(mistyped string, names []string) string {
 	mistyped = strings.ToLower(mistyped)
 	best, least := "", max(1, len(mistyped)/3)+1

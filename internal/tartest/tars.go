@@ -1,4 +1,4 @@
-// Package tars makes layers of container images, for tests: small ones with all that an archive can have. They are
+// Package tartest makes layers of container images, for tests: small ones with all that an archive can have. They are
 // the same at every call. It makes no images of them.
 package tartest
 

@@ -13,8 +13,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Host returns a tree with programs of this machine in /usr/bin and the libraries that they need, in which commands run
-// without emulation. Each program is given by name or path.
+// Host returns a tree with programs of this machine in /usr/bin and the libraries that they need, so that the programs run
+// in it without emulation. Each program is given by name or path; date is the modification time of all entries.
 func Host(t *testing.T, date time.Time, programs ...string) *tree.Tree {
 	t.Helper()
 	out := tree.New()

@@ -10,8 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// New returns the tree that lines describe, each a type letter, a path and a content or target: "d usr", "f usr/x
-// content", "l bin usr/bin" (a symlink), "w gone" (a whiteout), "h b a" (a hard link).
+// New returns the tree that lines describe, each a type letter, a path and a content or target: "d usr", "f usr/x content",
+// "l bin usr/bin" (a symlink), "w gone" (a whiteout), "h b a" (b, another name of the earlier file a).
 func New(t *testing.T, lines ...string) *tree.Tree {
 	t.Helper()
 	out := tree.New()
@@ -36,7 +36,8 @@ func New(t *testing.T, lines ...string) *tree.Tree {
 	return out
 }
 
-// List returns a tree as lines in the format that New reads.
+// List returns a tree as lines in the format that New reads, in the order of Walk. Owners, modes and times are left out, and
+// a hard link is listed as a file. The test fails for devices, fifos and sockets.
 func List(t *testing.T, in *tree.Tree) []string {
 	t.Helper()
 	var out []string

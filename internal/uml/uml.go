@@ -41,7 +41,7 @@ sleep 60
 `
 
 // Run boots the machine, runs one test of this binary in it, and returns the console output, in which the caller finds
-// whether the test passed.
+// whether the test passed. If linux.uml is not installed, the calling test is skipped, or fails in strict mode.
 func (m Machine) Run(t *testing.T, test string) string {
 	t.Helper()
 	self, err := os.Executable()

@@ -22,8 +22,9 @@ const idCount = 65536
 // ErrUnavailable is why an ordinary user cannot have a user namespace.
 var ErrUnavailable = errors.New("cannot create a user namespace")
 
-// Run runs this program again, with the same arguments, as root of a new user namespace, and waits for it. It returns
-// ErrUnavailable if namespaces cannot be created here, and an *exec.ExitError if the program failed.
+// Run runs this program again, with the same arguments, as root of a new user namespace, and waits for its end; when ctx
+// ends, the program gets SIGTERM. The error wraps ErrUnavailable if namespaces cannot be created here, and is an
+// *exec.ExitError if the program failed.
 func Run(ctx context.Context) error {
 	u, err := user.Current()
 	if err != nil {

@@ -28,9 +28,9 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("waited %s for %s", short(e.Limit), e.What) }
 
-// Watch supervises a wait for what until stop is called. While progress returns the same number, the Notifier in ctx
-// sends messages to the user; after limit without progress the returned context is cancelled with an Error. A limit of
-// 0 means no limit; a nil progress never changes.
+// Watch supervises a wait until stop is called; what says for what the program waits. While progress returns the same
+// number, the Notifier in ctx, if there is one, sends messages to the user; after limit without progress the returned
+// context is cancelled, with an Error as its cause. A limit of 0 means no limit; a nil progress counts as no progress.
 func Watch(ctx context.Context, what string, limit time.Duration, progress func() int64) (_ context.Context, stop func()) {
 	n, _ := ctx.Value(key{}).(Notifier)
 	if n.Notify == nil && limit == 0 {

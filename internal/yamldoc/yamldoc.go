@@ -95,7 +95,8 @@ func Decode(file string, src []byte, v any) (Places, error) {
 	return d.places, d.problems.sorted()
 }
 
-// Add adds a problem at a place to err, which is nil or of type Problems, and returns the result.
+// Add adds a problem at a place to err, which is nil or of type Problems, and returns the result, sorted by place. An error
+// of another type is returned unchanged, and the problem is dropped.
 func Add(err error, at Place, format string, args ...any) error {
 	var problems Problems
 	if err != nil && !errors.As(err, &problems) {

@@ -21,10 +21,10 @@ import (
 // wantedFile lists, in the initramfs, the modules that the recipe wants, as it names them.
 const wantedFile = "etc/pkinit/wanted"
 
-// Upgrade returns the files of a boot set with a kernel that is installed below root, the root directory of a device. All that
-// does not belong to the kernel is as in the selected set, in dir: pkinit, the other files of the initramfs, overlays and the
-// command line. missing are the optional modules that the kernel lacks. It fails if the kernel lacks a device tree that the
-// selected set has.
+// Upgrade returns the files of a boot set, numbered next, with the kernel of a version, such as 7.3.4+deb13-arm64, that is
+// installed below root, the root directory of a device. Pkinit, the other files of the initramfs, overlays and the command
+// line are those of the selected set, in the boot partition dir. missing are the optional modules that the kernel lacks.
+// Upgrade fails if the kernel is not installed, or lacks a device tree that the selected set has.
 func Upgrade(root, dir string, selected, next int, version string) (files map[string]bootset.Content, missing []string, err error) {
 	old := filepath.Join(dir, bootset.DirName(selected))
 	files = map[string]bootset.Content{}
@@ -173,8 +173,9 @@ func withModules(old []byte, t *tree.Tree, version string) (data []byte, missing
 	return data, missing, err
 }
 
-// AddSet writes a boot set with a kernel that is installed below root, and returns its number. dir is the boot partition of the
-// store.
+// AddSet writes a boot set with the kernel of a version that is installed below root, and returns its number; it does not
+// select the set. dir is where the boot partition of s is mounted, and missing are the optional modules that the kernel
+// lacks. It fails as Upgrade and bootset.Store.Add do.
 func AddSet(s bootset.Store, root, dir, version string) (number int, missing []string, err error) {
 	selected, err := s.Selected()
 	if err != nil {

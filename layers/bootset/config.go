@@ -15,8 +15,8 @@ type selection struct {
 	launch bool // the next boot starts another set by kexec, as launch.txt of the selected one says
 }
 
-// FormatConfig returns a config.txt of one sector that selects a set: the given lines after those that select it. It fails
-// if they do not fit.
+// FormatConfig returns a config.txt of one sector (512 bytes): the lines that select a set, and then the given ones, which
+// have no line breaks. It fails if they do not fit.
 func FormatConfig(number int, lines []string) ([]byte, error) {
 	text := strings.Join(append(selection{number: number}.lines(), lines...), "\n") + "\n"
 	return sector(text)

@@ -24,18 +24,19 @@ type Files interface {
 	Free() (free, cluster int64, err error)
 }
 
-// Dir is a mounted boot partition.
+// Dir is the path at which a boot partition is mounted. It implements Files.
 type Dir string
 
 func (d Dir) path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
 
-// ReadDir returns the entries of a directory.
+// ReadDir returns the entries of a directory, sorted by name.
 func (d Dir) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(d.path(name)) }
 
 // Open opens a file for reading.
 func (d Dir) Open(name string) (io.ReadCloser, error) { return os.Open(d.path(name)) }
 
-// Create writes a new file.
+// Create writes a new file, and the directories above it. It fails if the file exists. The file need not be on the disk
+// before Sync.
 func (d Dir) Create(name string, content io.Reader) (err error) {
 	file := d.path(name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -52,7 +53,7 @@ func (d Dir) Create(name string, content io.Reader) (err error) {
 	return f.Close()
 }
 
-// Overwrite replaces the content of a file in place.
+// Overwrite writes data over the beginning of an existing file, in place, and syncs the file.
 func (d Dir) Overwrite(name string, data []byte) error {
 	f, err := os.OpenFile(d.path(name), os.O_WRONLY, 0)
 	if err != nil {
@@ -67,10 +68,11 @@ func (d Dir) Overwrite(name string, data []byte) error {
 	return err
 }
 
-// RemoveAll removes a file or a directory with all that it contains.
+// RemoveAll removes a file or a directory with all that it contains. It does nothing if there is none. The removal need not
+// be on the disk before Sync.
 func (d Dir) RemoveAll(name string) error { return os.RemoveAll(d.path(name)) }
 
-// Sync syncs the file system.
+// Sync waits until all changes of the file system are on the disk.
 func (d Dir) Sync() error {
 	f, err := os.Open(string(d))
 	if err != nil {
@@ -83,7 +85,7 @@ func (d Dir) Sync() error {
 	return nil
 }
 
-// Free returns the free bytes of the file system and its cluster size.
+// Free returns the free space of the file system and the size of its clusters, both in bytes.
 func (d Dir) Free() (free, cluster int64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(string(d), &s); err != nil {

@@ -30,7 +30,7 @@ const (
 	Launch    = "launch.txt" // command line that starts another set by kexec
 )
 
-// Set is a boot set of a boot partition.
+// Set is a boot set: the files with which one kernel boots, in a numbered directory of the boot partition.
 type Set struct {
 	Number   int             `json:"number"`
 	Kernel   string          `json:"kernel"` // version, such as 7.3.4+deb13-arm64
@@ -54,7 +54,7 @@ type manifest struct {
 	Files   map[string]File `json:"files"`
 }
 
-// DirName returns the name of the directory of a set.
+// DirName returns the name of the directory of a set, such as boot-3.
 func DirName(number int) string { return prefix + strconv.Itoa(number) }
 
 // ParseDirName returns the number of a set from the name of its directory, 0 if it is not such a name.
@@ -76,7 +76,8 @@ func FormatManifest(kernel string, files map[string]File) []byte {
 	return append(data, '\n')
 }
 
-// ParseManifest reads set.json. It fails for other versions, and for paths that leave the set.
+// ParseManifest reads the content of set.json. It fails for another format version, for paths that leave the set, and if the
+// kernel, the initramfs or the command line is missing.
 func ParseManifest(data []byte) (kernel string, files map[string]File, err error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -98,7 +99,7 @@ func ParseManifest(data []byte) (kernel string, files map[string]File, err error
 	return m.Kernel, m.Files, nil
 }
 
-// Digest returns the entry of a file in the manifest.
+// Digest reads r to its end and returns the size and SHA-256 of its content, as the manifest has them.
 func Digest(r io.Reader) (File, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, r)

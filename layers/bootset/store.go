@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Store is the boot sets of a boot partition. Callers lock it against other writers.
+// Store is the boot sets of a boot partition. Its methods take no lock: callers exclude other writers.
 type Store struct{ Files Files }
 
 // Reserve is the number of bytes that Add leaves free for the firmware's own files and logs.
@@ -33,8 +33,8 @@ func (s Store) read(name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// List returns the sets in the order of their numbers, incomplete ones with their problem. It fails if config.txt selects no
-// set.
+// List returns the sets in the order of their numbers. One that is incomplete, or whose manifest cannot be read, has a
+// Problem. List fails with ErrNone if config.txt is missing or selects no set.
 func (s Store) List() ([]Set, error) {
 	selected, err := s.selection()
 	if err != nil {
@@ -93,14 +93,15 @@ func (s Store) set(n int) Set {
 	return set
 }
 
-// Selected returns the number of the set that config.txt selects.
+// Selected returns the number of the set that config.txt selects. It fails with ErrNone if config.txt is missing or selects
+// no set.
 func (s Store) Selected() (int, error) {
 	found, err := s.selection()
 	return found.number, err
 }
 
-// Verify compares the files of a set with its manifest. It fails with all differences. The command line may differ, since people
-// edit it.
+// Verify compares the files of a set with its manifest. It fails with all differences, also if the set does not exist or is
+// incomplete. The command line may differ, since people edit it, but not be empty.
 func (s Store) Verify(number int) error {
 	set := s.set(number)
 	if set.Problem != "" {
@@ -138,8 +139,9 @@ func Bytes(data []byte) Content {
 	return Content{int64(len(data)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 }
 
-// Add writes a new set and returns its number. Its command line must have SetArgument, by which a system knows from which set
-// it was started. Add first removes what an interrupted Add left, and fails before it writes if there is not enough room.
+// Add durably writes a new set with the kernel of a version, verifies it, and returns its number; it does not select the
+// set. The command line among files must have SetArgument, by which a system knows from which set it was started. Add first
+// removes incomplete sets, and fails before it writes if less than Reserve would stay free.
 func (s Store) Add(kernel string, files map[string]Content) (number int, err error) {
 	if number, err = s.Prepare(files); err != nil {
 		return 0, err
@@ -188,7 +190,7 @@ func (s Store) write(name string, c Content) (File, error) {
 	return got, nil
 }
 
-// Next returns the number of the set that Add will write.
+// Next returns the number of the set that Add will write: one more than the highest. It fails as List does.
 func (s Store) Next() (number int, err error) {
 	sets, err := s.List()
 	number = 1
@@ -198,7 +200,8 @@ func (s Store) Next() (number int, err error) {
 	return number, err
 }
 
-// Prepare removes incomplete sets, returns the number of the next one, and fails if its files do not fit.
+// Prepare removes all sets with a Problem but the selected one, and returns the number of the next set. It fails if the boot
+// partition has no room for files and Reserve.
 func (s Store) Prepare(files map[string]Content) (number int, err error) {
 	sets, err := s.List()
 	if err != nil {
@@ -225,7 +228,8 @@ func (s Store) Prepare(files map[string]Content) (number int, err error) {
 	return number, nil
 }
 
-// Room returns the bytes that files take on a file system with clusters of a size, with their directories and manifest.
+// Room estimates how many bytes the files of a set, its directories and its manifest take on a file system whose clusters
+// have the given size in bytes.
 func Room(files map[string]Content, cluster int64) int64 {
 	cluster = max(cluster, sectorSize)
 	dirs := map[string]bool{}
@@ -237,7 +241,8 @@ func Room(files map[string]Content, cluster int64) int64 {
 	return need + int64(len(dirs)+1)*cluster + int64(len(files))*256 // entries of names and of the manifest
 }
 
-// Select makes a set that the device has verified by a boot the one of all following boots. It fails if the set is damaged.
+// Select durably makes a set, which the caller knows to boot, the one of all following boots. It cancels a pending trial,
+// and forgets that the set was tried. It fails if the files of the set differ from its manifest.
 func (s Store) Select(number int) error {
 	if err := s.Verify(number); err != nil {
 		return err
@@ -248,7 +253,7 @@ func (s Store) Select(number int) error {
 	return s.Untry(number)
 }
 
-// Untry forgets that a set was tried, so that it can be tried again.
+// Untry durably forgets that a set was tried, so that it can be tried again. It does nothing for a set that was not tried.
 func (s Store) Untry(number int) error {
 	if !s.set(number).Tried {
 		return nil
@@ -287,7 +292,7 @@ func (s Store) selectSet(to selection) error {
 	return nil
 }
 
-// Remove removes a set that is not selected.
+// Remove durably removes a set. It fails with ErrSelected for the selected set, and does nothing if there is no such set.
 func (s Store) Remove(number int) error {
 	selected, err := s.Selected()
 	if err != nil {
@@ -314,7 +319,8 @@ func (s Store) Remove(number int) error {
 	return nil
 }
 
-// Prune removes the oldest sets until keep are left, never the selected one nor those to keep, and returns their numbers.
+// Prune removes the oldest sets until count are left, and all with a Problem, but neither the selected one nor those whose
+// numbers are in keep. It returns the numbers of the removed sets, after an error those removed until then.
 func (s Store) Prune(count int, keep ...int) (removed []int, err error) {
 	sets, err := s.List()
 	if err != nil {
@@ -334,8 +340,8 @@ func (s Store) Prune(count int, keep ...int) (removed []int, err error) {
 	return removed, nil
 }
 
-// RunningSet returns the number of the set from which a system was started, from its kernel's command line; 0 if it was
-// started from none.
+// RunningSet returns the number of the set from which a system was started, according to the command line of its kernel; 0
+// if the system was started from no set.
 func RunningSet(cmdline string) int {
 	n := 0
 	for word := range strings.FieldsSeq(cmdline) {

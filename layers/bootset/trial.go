@@ -18,9 +18,9 @@ const (
 // that it has started, and let the watchdog run on.
 const launchArguments = "nr_cpus=1 watchdog.stop_on_reboot=0"
 
-// Try has the next boot start a set once, by a launcher: the selected set boots with one processor, and pkinit, which first
-// takes the selection of the launcher back, starts the set by kexec. Whatever happens to it, the boot after it is of the
-// selected set. It fails if the set is damaged.
+// Try durably has the next boot start a set once, by kexec: the firmware boots the selected set with one processor and
+// launch.txt as its command line, and pkinit in it undoes this change of config.txt, then starts the set. Whatever happens
+// to that set, the boot after it is of the selected one. Try fails if the set is selected, or differs from its manifest.
 func (s Store) Try(number int) error {
 	selected, err := s.Selected()
 	if err != nil {
@@ -43,8 +43,8 @@ func (s Store) Try(number int) error {
 	return s.selectSet(selection{number: selected, launch: true})
 }
 
-// TryByFirmware has the firmware start a set once after a reboot with the argument "0 tryboot", which only the kernels of
-// Raspberry Pi pass on to it. It fails if the set is damaged.
+// TryByFirmware has the firmware start a set once, after `reboot "0 tryboot"`, and marks the set as tried. Only the kernels
+// of Raspberry Pi pass this argument on to the firmware. TryByFirmware fails if the set differs from its manifest.
 func (s Store) TryByFirmware(number int) error {
 	if err := errors.Join(s.Verify(number), s.Untry(number)); err != nil {
 		return err
@@ -63,8 +63,9 @@ func (s Store) TryByFirmware(number int) error {
 	return s.mark(number)
 }
 
-// Launched takes the selection of the launcher back and marks the set as tried. Pkinit calls it before kexec. It fails if the
-// set was tried before.
+// Launched undoes the change of config.txt that Try made, so that the next boot is an ordinary one of the selected set, and
+// durably marks the set to start as tried. Pkinit calls it before it starts that set by kexec. If the set is marked already,
+// it fails after it has changed config.txt back.
 func (s Store) Launched(number int) error {
 	found, err := s.selection()
 	if err != nil {
@@ -82,7 +83,7 @@ func (s Store) Launched(number int) error {
 	return s.mark(number)
 }
 
-// Cancel takes back a trial that did not begin.
+// Cancel takes back a trial by Try that has not begun; without one it does nothing. It does not undo TryByFirmware.
 func (s Store) Cancel() error {
 	found, err := s.selection()
 	if err != nil || !found.launch {
@@ -91,7 +92,8 @@ func (s Store) Cancel() error {
 	return s.selectSet(selection{number: found.number})
 }
 
-// Pending returns the set that the next boot tries, 0 if there is none.
+// Pending returns the number of the set that the next boot starts because of Try; 0 if there is none. It does not know of
+// TryByFirmware.
 func (s Store) Pending() (int, error) {
 	found, err := s.selection()
 	if err != nil || !found.launch {
@@ -124,13 +126,15 @@ func (s Store) replace(name, text string) error {
 	return s.Files.Sync()
 }
 
-// OnTrial reports whether the running set was started on trial.
+// OnTrial reports whether the running set, by its number from RunningSet, was started on trial: it is marked as tried and
+// not selected. For 0 it returns false.
 func (s Store) OnTrial(running int) (bool, error) {
 	selected, err := s.Selected()
 	return err == nil && running != 0 && running != selected && s.set(running).Tried, err
 }
 
-// Confirm selects the running set if it is on trial, and returns its number; 0 if it is not on trial.
+// Confirm selects the running set, by its number from RunningSet, if it is on trial, and returns that number; else it
+// changes nothing and returns 0. It fails if the set differs from its manifest.
 func (s Store) Confirm(running int) (kept int, err error) {
 	trial, err := s.OnTrial(running)
 	if err != nil || !trial {
@@ -139,8 +143,8 @@ func (s Store) Confirm(running int) (kept int, err error) {
 	return running, s.Select(running)
 }
 
-// Rollback selects the newest complete set below the selected one, cancels a trial, and returns the set. It fails if there is
-// none.
+// Rollback selects the newest set that is older than the selected one, complete and not marked as tried, cancels a pending
+// trial, and returns the number of the set. It fails if there is no such set, or its files differ from its manifest.
 func (s Store) Rollback() (number int, err error) {
 	selected, err := s.Selected()
 	if err != nil {

@@ -218,7 +218,8 @@ func automatic(debs []*deb, architecture string, asked []string) string {
 	return out.String()
 }
 
-// PackageName returns the name in a request for a package, which may have an architecture and a suite: linux:arm64/trixie.
+// PackageName returns the name in a request for a package, which may have an architecture and a suite, such as linux for
+// linux:arm64/trixie.
 func PackageName(request string) string {
 	request, _, _ = strings.Cut(request, "/")
 	name, _, _ := strings.Cut(request, ":")

@@ -55,7 +55,8 @@ func code() string {
 	return fmt.Sprintf("%.8x", h.Sum(nil))
 }
 
-// Make installs the locked packages and returns the files that they add or change.
+// Make installs the packages of l.Lock, or the newest ones if that is nil, and returns the files that they add or change. It
+// needs root, or to be root of a user namespace.
 func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (*tree.Tree, error) {
 	if err := sandbox.NeedRoot(); err != nil {
 		return nil, err
@@ -75,7 +76,8 @@ func (l Layer) archive(mirror string) Repository {
 	return Repository{Name: "debian", URIs: []string{mirror}, Suites: []string{l.Suite}, Components: l.Components}
 }
 
-// Held reports whether the cache has every package of the layer's lock, so that no mirror is needed to build it.
+// Held reports whether the cache directory has every package of l.Lock, so that no mirror is needed to make the layer. It
+// returns false for a layer without a lock.
 func (l Layer) Held(cache string) bool {
 	if l.Lock == nil {
 		return false
@@ -90,9 +92,9 @@ func (l Layer) Held(cache string) bool {
 // counterpart returns the other architecture of building machines, which needs other tools.
 var counterpart = map[string]string{"arm64": "amd64", "amd64": "arm64"}
 
-// Resolve finds the newest packages for a stack of layers, the lowest first, and returns a lock for each. The layers
-// differ only in their lists of packages, and each builds on those before it. below is the tree under the stack; nil if
-// the lowest layer is a base.
+// Resolve finds the newest packages, with dependencies, for a stack of at least one layer, the lowest first, and returns a
+// lock for each. The layers differ only in their lists of packages, and each builds on those before it. below is the tree
+// under the stack, whose packages are not listed again; nil if the lowest layer is a base.
 func Resolve(ctx context.Context, env *layers.Env, below *tree.Tree, stack ...Layer) ([]Lock, error) {
 	return resolve(ctx, env, below, counterpart[stack[0].Architecture], stack...)
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Slim makes a base smaller for containers: only essential packages, and no documentation or translations. It
-// configures dpkg in the tree to leave these out later, too.
+// Slim makes a base smaller for containers: it has only essential packages, and no documentation or translations but those
+// that the fields keep. Dpkg in the tree is configured to leave out the same files of packages that are installed later.
 type Slim struct {
 	Docs    bool     `json:"docs,omitempty"`    // documentation is kept; licences are in any case
 	Locales []string `json:"locales,omitempty"` // whose translations are kept

@@ -25,7 +25,8 @@ type header struct {
 	Magic, Size, Struct, Strings, Reserved, Version, Compatible, BootCPU, StringsSize, StructSize uint32
 }
 
-// Parse decodes a flattened device tree (a .dtb or .dtbo file). It fails if the data are damaged or not one.
+// Parse decodes a flattened device tree (a .dtb or .dtbo file). It fails if the data are not a flattened device tree, or
+// damaged.
 func Parse(data []byte) (*Tree, error) {
 	var h header
 	if err := binary.Read(bytes.NewReader(data), binary.BigEndian, &h); err != nil || h.Magic != magic {

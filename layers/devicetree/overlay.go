@@ -18,7 +18,8 @@ const (
 	overlayNode     = "__overlay__"
 )
 
-// Merge merges an overlay into the tree, as fdt_overlay_apply of libfdt does. If it fails, neither changes.
+// Merge merges an overlay into the tree, as fdt_overlay_apply of libfdt does. The overlay is not changed, and neither is the
+// tree if Merge fails.
 func (t *Tree) Merge(overlay *Tree) error {
 	base, o := &Tree{Root: t.Root.clone()}, &Tree{Root: overlay.Root.clone()}
 	var delta uint32

@@ -13,9 +13,9 @@ import (
 // overridesNode declares the parameters of a tree: a property for each, which lists nodes and what to set in them.
 const overridesNode = "__overrides__"
 
-// SetParameter sets a parameter that a base tree or an overlay declares in __overrides__, to a value of config.txt: a number,
-// a text, or "" to switch it on. It fails if the tree does not declare the parameter, or declares it in a way that this
-// package does not know, such as a table of values.
+// SetParameter sets a parameter that a base tree or an overlay declares in __overrides__, to a value of config.txt: a
+// number, a text, or "" to switch it on. It fails if the tree does not declare the parameter, or declares it in a way that
+// this package does not know, such as a table of values; some of the properties of the parameter may then be set.
 // See https://www.raspberrypi.com/documentation/computers/configuration.html#part3.2
 func (t *Tree) SetParameter(name, value string) error {
 	overrides := t.Root.Child(overridesNode)

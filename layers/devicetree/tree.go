@@ -47,7 +47,7 @@ func (n *Node) Text(name string) string {
 	return string(text)
 }
 
-// Set sets a property.
+// Set sets the value of a property, which it adds if the node does not have it.
 func (n *Node) Set(name string, value []byte) {
 	i := slices.IndexFunc(n.Properties, func(p Property) bool { return p.Name == name })
 	if i < 0 {
@@ -62,7 +62,8 @@ func (n *Node) Remove(name string) {
 	n.Properties = slices.DeleteFunc(n.Properties, func(p Property) bool { return p.Name == name })
 }
 
-// Child returns a child, nil if there is none. A name without a unit address matches the first child with any.
+// Child returns the child with a name, nil if there is none. A name without a unit address matches the first child of that
+// name, whatever its unit address.
 func (n *Node) Child(name string) *Node {
 	for _, c := range n.Children {
 		base, _, _ := strings.Cut(c.Name, "@")

@@ -13,9 +13,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Read reads a disk image: the root file system of partition 2 with the files of partition 1 at /boot/firmware. All
-// other partitions must be in drop, or Read fails with a message that names them. The file must stay open as long as
-// the tree is used.
+// Read reads a disk image: the root file system of partition 2 with the files of partition 1 at /boot/firmware. It fails if
+// there are other partitions whose numbers are not in drop, and names them. The file must stay open as long as the tree is
+// used.
 func Read(ctx context.Context, image *os.File, drop []uint32) (*tree.Tree, error) {
 	bootPartition, root, err := bootable(image, drop)
 	if err != nil {

@@ -31,7 +31,9 @@ type Layer struct {
 // Kind returns the name and version of the layer kind "image".
 func (Layer) Kind() layers.Kind { return layers.Kind{Name: "image", Version: 1, Kept: true} }
 
-// Make downloads the disk image unless it is cached, and returns its files as a tree.
+// Make returns the files of the disk image as a tree. It first downloads the image, if the source is a URL, and unpacks it
+// to env.Cache, unless it is there from an earlier build. It fails if the published file does not have the SHA-256 of the
+// layer, or as Read does.
 func (l Layer) Make(ctx context.Context, env *layers.Env, _ *tree.Tree) (*tree.Tree, error) {
 	name, err := l.unpacked(ctx, env)
 	if err != nil {

@@ -15,8 +15,8 @@ type FileSystem struct {
 	size int64
 }
 
-// Prepare lays a tree out as an ext4 file system of o.Size bytes or, if that is zero, of the smallest size that leaves
-// free bytes to ordinary users. The tree must not change afterwards.
+// Prepare lays a tree out as an ext4 file system of o.Size bytes or, if that is zero, of the smallest size that leaves free
+// bytes to ordinary users. It fails if the files do not fit in o.Size. The tree must not change afterwards.
 func Prepare(t *tree.Tree, o Options, free int64) (*FileSystem, error) {
 	p, err := lay(t, o, free)
 	if err != nil {
@@ -46,8 +46,8 @@ func (fs *FileSystem) Mapped() int64 {
 	return int64(blocks) * blockSize
 }
 
-// Write writes the file system at an offset of w, in ascending order and in blocks of 4 KiB. It skips blocks that
-// nothing refers to. If w is an *os.File, the kernel copies large contents.
+// Write writes the file system at an offset of w, in ascending order and in blocks of 4 KiB. It skips blocks that nothing
+// refers to. If w is an *os.File, the kernel copies large contents from file to file.
 func (fs *FileSystem) Write(ctx context.Context, w io.WriterAt, offset int64) error {
 	out := output{to: w, base: offset, buffer: make([]byte, 0, bufferSize)}
 	return (&writer{plan: fs.plan, out: out, sections: fs.plan.sections()}).run(ctx, fs.tree)

@@ -11,8 +11,9 @@ import (
 // Tree returns the tree of files that the file system holds.
 func (fs *FileSystem) Tree() *tree.Tree { return fs.tree }
 
-// Locate describes which part of the written file system the byte at an offset belongs to: field is a field of a
-// structure or "content"; path is the file it belongs to, or "".
+// Locate says to what a byte of the written file system belongs, at an offset from its start: field is a part of a
+// structure, such as "block bitmap of group 0", or of a content, such as "content byte 7". path is the file to which the
+// byte belongs, "" for none.
 func (fs *FileSystem) Locate(offset int64) (path, field string) {
 	p, block := fs.plan, uint64(offset/blockSize)
 	if block >= p.blocks {

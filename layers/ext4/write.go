@@ -34,9 +34,9 @@ func MinSize(t *tree.Tree, o Options, free int64) (int64, error) {
 	return fs.Size(), nil
 }
 
-// Write writes the tree as an ext4 file system of o.Size bytes into a file at an offset, and extends the file if it is
-// too short. Previous content does not matter: no reader looks at the blocks that Write skips. After an error the file
-// holds a part of the file system.
+// Write writes the tree as an ext4 file system of o.Size bytes into a file at an offset, and extends the file if it is too
+// short. It fails before it writes if the files do not fit; after another error the file holds a part of the file system.
+// Previous content does not matter: no reader looks at the blocks that Write skips.
 func Write(ctx context.Context, f *os.File, offset int64, t *tree.Tree, o Options) error {
 	if err := write(ctx, f, offset, t, o); err != nil {
 		return fmt.Errorf("write ext4 of %d bytes to %s: %w", o.Size, f.Name(), err)

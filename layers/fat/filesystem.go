@@ -32,8 +32,9 @@ type FileSystem struct {
 	next    uint32  // first free cluster
 }
 
-// Prepare lays a tree out as a FAT32 file system. The tree must not change afterwards. It fails if the files need more
-// than o.Size bytes, or if FAT32 cannot store a file, which the error names.
+// Prepare lays a tree out as a FAT32 file system of o.Size bytes or, if that is zero, of the smallest size that leaves
+// o.Free bytes. It fails if the files do not fit in o.Size, or if FAT32 cannot store a file, which the error names. The tree
+// must not change afterwards.
 func Prepare(t *tree.Tree, o Options) (*FileSystem, error) {
 	label, err := encodeLabel(o.Label)
 	if err != nil {

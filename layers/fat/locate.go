@@ -8,8 +8,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Locate describes which part of the written file system the byte at an offset belongs to: field is a structure such as
-// the boot sector, or "content"; path is the file it belongs to, or "".
+// Locate says to what a byte of the written file system belongs, at an offset from its start: field is a part of a
+// structure, such as "reserved sectors", or of a content, such as "content byte 7". path is the file or directory to which
+// the byte belongs, "" for none.
 func (fs *FileSystem) Locate(offset int64) (path, field string) {
 	if offset < fs.data() {
 		return "", fs.headerField(offset)

@@ -110,7 +110,8 @@ func (v *volume) first(e namedEntry) uint32 {
 	return e.cluster()
 }
 
-// Detect reports whether a FAT12, FAT16 or FAT32 file system starts at an offset.
+// Detect reports whether a FAT12, FAT16 or FAT32 file system starts at an offset of r in bytes; false if r cannot be read
+// there.
 func Detect(r io.ReaderAt, offset int64) bool {
 	var boot bootSector
 	b := make([]byte, sectorSize)

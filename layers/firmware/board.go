@@ -63,7 +63,7 @@ func Boards() []Board {
 	}
 }
 
-// Names returns the names of all boards.
+// Names returns the names of all boards, in the order of Boards.
 func Names() []string {
 	var names []string
 	for _, b := range Boards() {

@@ -18,8 +18,8 @@ type Partition struct {
 }
 
 // ChooseFromCard returns what a board loads from a card: from the partition that `reboot N` asked for, else that of
-// autoboot.txt in the first FAT partition, else the first FAT partition. Where a partition is not bootable, bootloaders
-// since August 2025 try the others.
+// autoboot.txt in the first FAT partition, else the first FAT partition; partitions that the board cannot read do not count.
+// If that partition is not bootable, bootloaders of the Pi 4 and 5 since August 2025 try the others.
 func ChooseFromCard(partitions []Partition, b Board, s State) Choice {
 	var usable []Partition
 	var reasons []string

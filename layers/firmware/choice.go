@@ -61,7 +61,8 @@ func fail(o Outcome, format string, args ...any) error {
 }
 
 // Choose reads the files of a boot partition as the firmware of a board would, and returns what it loads. With the tryboot
-// flag it reads tryboot.txt in place of config.txt. File names are matched as files matches them.
+// flag it reads tryboot.txt in place of config.txt. Whether case matters in file names is up to files; in those of fat.FS it
+// does not.
 func Choose(files fs.FS, b Board, s State) Choice {
 	name := "config.txt"
 	if s.Tryboot {

@@ -21,7 +21,8 @@ type Card struct {
 }
 
 // OpenCard opens a disk image with an MBR or a GPT and reads the directories of its FAT file systems. The files of the
-// partitions can be read until the card is closed. It fails if there is no partition table, or a FAT file system is damaged.
+// partitions can be read until the card is closed. It fails if there is no partition table, the image ends before a
+// partition does, or a FAT file system is damaged.
 func OpenCard(ctx context.Context, image string) (*Card, error) {
 	if _, err := os.Stat(image); err != nil {
 		return nil, err // go-diskfs drops the cause

@@ -40,8 +40,9 @@ func (c *config) renamed(dir, name string) string {
 	return name
 }
 
-// Tree returns the device tree that the kernel gets: the chosen one with parameters and overlays merged. What cannot be
-// merged is left out, as the firmware does it, and is a warning. It fails if there is no device tree or it cannot be read.
+// Tree returns the device tree that the kernel gets, from the files of the boot partition: that of c with parameters and
+// overlays merged. What cannot be merged is left out, as the firmware does it, and is a warning. Tree fails if c has no
+// device tree, or it cannot be read.
 func (c Choice) Tree(files fs.FS) (dtb []byte, warnings []string, err error) {
 	base, err := parseFile(files, c.DeviceTree)
 	if err != nil {

@@ -14,8 +14,8 @@ const boardsComment = "# boards: "
 // line break. Wanted reads it.
 func BoardsComment(names []string) string { return boardsComment + strings.Join(names, " ") }
 
-// Wanted returns the boards for which an image was built, according to the comment in its config.txt; Pi 3, 4 and 5 if there
-// is none.
+// Wanted returns the boards for which an image was built, according to the comment that BoardsComment made in its
+// config.txt; the boards pi3, pi4 and pi5 if there is none. Names that are not of a board are ignored.
 func Wanted(files fs.FS) []Board {
 	names := []string{"pi3", "pi4", "pi5"}
 	data, err := fs.ReadFile(files, "config.txt")

@@ -102,9 +102,10 @@ func registration(architecture string) (string, error) {
 		architecture, emulators[architecture])
 }
 
-// Emulation prepares the running of programs of an architecture, until release is called. If the machine has no emulator
-// registered, each sandbox registers one for itself, with the line that is returned. Before Linux 6.7 root registers one
-// for the machine instead, and the last build that needs it removes it.
+// Emulation prepares the running of programs of an architecture, until release is called. line is for Sandbox.Emulator, so
+// that each sandbox registers an emulator for itself; it is "" if the machine has one registered. Before Linux 6.7 root
+// registers one for the machine instead, and the release of the last build that needs it removes it. Emulation fails if the
+// machine has neither a registered emulator nor qemu-user.
 func Emulation(ctx context.Context, architecture string) (line string, release func() error, err error) {
 	none := func() error { return nil }
 	found, ours := registered(binfmtDir, architecture)

@@ -15,9 +15,9 @@ import (
 // tailLines is the number of output lines in the error of a failed command.
 const tailLines = 25
 
-// Exec runs a command and calls each, if it is not nil, with every line of its output. If the command fails, the error has
-// the last lines. Standard output that is redirected already is not read. The command is killed when the context is done
-// or this process ends.
+// Exec runs a command and calls each, if it is not nil, with every line of its output that is not empty. If the command
+// fails, the error has the last lines. Standard output that is redirected already is not read. The command is killed when
+// the context is done, whose cause is then the error, or when this process ends.
 func Exec(ctx context.Context, cmd *exec.Cmd, each func(line string)) error {
 	return execute(ctx, cmd, each, func(int) {})
 }

@@ -55,8 +55,10 @@ func sameAs(c tree.Content, file string) bool {
 	return err == nil && bytes.Equal(text, own)
 }
 
-// CheckResidue returns an error if a tree that is to become a layer contains files that identify the building machine, or
-// times of the build, which began at a time and ends now. Run itself fails on programs of the building machine.
+// CheckResidue returns an error if a tree that is to become a layer contains what no layer may have, such as keys and IDs
+// that all devices would share, logs, temporary files, caches and tools of the build, or modification times between began,
+// the start of the build, and now. The error names each file. That no program of the building machine is left is checked by
+// Run.
 func CheckResidue(t *tree.Tree, began time.Time) error {
 	now := time.Now()
 	var errs []error

@@ -40,8 +40,9 @@ const (
 	SocketFile = AsideDir + "/socket"
 )
 
-// Run runs a command and returns the changes that it made to the tree. Their contents lie in a file that stays open
-// until nothing refers to it. Processes that the command leaves behind are ended, with a warning.
+// Run runs a command, calls each, if it is not nil, with every line of its output, and returns the changes that the command
+// made to s.Tree, which itself stays as it is. It fails if the command fails. The contents of the changes lie in a file that
+// stays open until nothing refers to it. Processes that the command leaves behind are ended, with a warning.
 func (s Sandbox) Run(ctx context.Context, each func(line string), args ...string) (*tree.Tree, error) {
 	if !filepath.IsAbs(s.Dir) {
 		return nil, fmt.Errorf("sandbox directory %q is not absolute", s.Dir)
@@ -85,7 +86,7 @@ func (s Sandbox) job(args []string) job {
 // ErrRoot is that scripts cannot run because the user is not root, nor root of a user namespace.
 var ErrRoot = errors.New("scripts of packages need root, or to be root of a user namespace")
 
-// NeedRoot returns an error unless this process is root of the machine or of a user namespace.
+// NeedRoot returns ErrRoot unless this process is root of the machine or of a user namespace.
 func NeedRoot() error {
 	if os.Geteuid() != 0 {
 		return ErrRoot
@@ -153,7 +154,8 @@ func (s Sandbox) memory() int64 {
 	return s.Free / 4 * 3
 }
 
-// Available returns how much memory, in bytes, processes can still get without swapping; 0 if it is not known.
+// Available returns how much memory, in bytes, processes can still get without swapping, within the limit of a container; 0
+// if it is not known.
 func Available() int64 {
 	text, _ := os.ReadFile("/proc/meminfo")
 	var free int64

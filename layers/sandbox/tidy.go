@@ -22,10 +22,11 @@ var temporaryFiles = []string{
 // temporaryDirs are directories whose files are of no use on a device.
 var temporaryDirs = []string{"tmp", "run", "var/tmp", "var/lib/apt/lists", "var/cache/apt"}
 
-// TemporaryFiles returns the paths of files that no layer keeps.
+// TemporaryFiles returns the paths, relative to the root, of the single files that Tidy removes, such as locks and backups.
 func TemporaryFiles() []string { return temporaryFiles }
 
-// Tidy removes temporary files, logs, and files that identify a machine or device from a tree.
+// Tidy removes from a tree temporary files, lists and caches of apt, logs that are not empty, initramfs images in /boot, and
+// files that identify a machine or device, such as SSH host keys. Directories stay.
 func Tidy(t *tree.Tree) {
 	for _, name := range temporaryFiles {
 		t.Remove(name)

@@ -42,7 +42,8 @@ func (Layer) Kind() layers.Kind {
 	return layers.Kind{Name: "run", Version: 1, Code: fmt.Sprintf("sandbox %d", sandbox.Version), Copies: true}
 }
 
-// Make runs the script in the tree below and returns the changes that it made.
+// Make runs the script as root in the tree below and returns the changes that it made. It fails if the script fails, or
+// leaves a secret or what sandbox.CheckResidue refuses.
 func (l Layer) Make(ctx context.Context, env *layers.Env, below *tree.Tree) (t *tree.Tree, err error) {
 	if err := sandbox.NeedRoot(); err != nil {
 		return nil, err

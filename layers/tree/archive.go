@@ -13,9 +13,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/ctxio"
 )
 
-// ReadArchive reads a tar archive as ReadTar does, which may be compressed with gzip, zstd, xz or bzip2. A compressed one,
-// and one that cannot seek, is unpacked to an unnamed file in dir. The contents of the tree lie in the returned file,
-// which may be the archive itself.
+// ReadArchive is ReadTar for an archive that may be compressed with gzip, zstd, xz or bzip2. An archive that is compressed
+// or not a regular file is unpacked to an unnamed file in dir. The contents of the tree lie in the returned file, which may
+// be the archive itself, and which the caller closes.
 func ReadArchive(ctx context.Context, archive *os.File, dir string) (t *Tree, contents *os.File, err error) {
 	info, err := archive.Stat()
 	if err != nil {
@@ -63,7 +63,8 @@ func spool(r io.Reader, dir string) (*os.File, error) {
 // https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
 const whiteoutPrefix = ".wh."
 
-// RemoveWhiteouts removes the whiteouts of an image layer that has no layers below, and returns their paths.
+// RemoveWhiteouts removes the whiteouts of a tree that was read from an OCI image layer, empty files with the prefix .wh.,
+// and returns their paths. It is for a layer that has no layers below.
 func (t *Tree) RemoveWhiteouts() []string {
 	var names []string
 	for name, n := range t.Walk() {

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// WriteChanges writes the difference from the tree below as an OCI image layer: new and changed entries with their
-// parent directories, and an empty file with the prefix .wh. for each deleted one. It returns the number of entries;
-// equal trees have none, and give equal bytes. Times after latest are replaced by latest.
+// WriteChanges writes the difference from the tree below as an OCI image layer: new and changed entries with their parent
+// directories, and an empty file with the prefix .wh. for each deleted one. It returns the number of entries. A file is
+// unchanged only if both trees share its Node, as a tree and its Clone do. Times after latest are replaced by latest. It
+// fails for a name that begins with .wh.
 // https://github.com/opencontainers/image-spec/blob/main/layer.md
 func (t *Tree) WriteChanges(w io.Writer, below *Tree, latest time.Time) (entries int, err error) {
 	c := changeWriter{tar: newTarWriter(w, latest), latest: latest}

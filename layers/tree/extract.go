@@ -27,7 +27,8 @@ type ExtractOptions struct {
 
 // Extract writes the tree into an empty directory that no other process uses: with owners, modes, times, extended
 // attributes, hard links and devices, for which it needs root. An implied directory belongs to root and has the mode and
-// time of a new one. Files are written concurrently. After an error the files that were written until then stay.
+// time of a new one. Files are written concurrently. Extract fails for a sealed directory (see Node). After an error the
+// files that were written until then stay.
 func (t *Tree) Extract(ctx context.Context, dir string, o ExtractOptions) (err error) {
 	root, err := os.Open(dir)
 	if err != nil {

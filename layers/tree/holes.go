@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NextData returns the first range of data of a file that ends after an offset. On a file system without holes it is
-// the rest of the file. If only holes follow, start is math.MaxInt64.
+// NextData returns the first range of data of a file that ends after an offset, in bytes. On a file system without holes the
+// range is from the offset to math.MaxInt64. If only holes follow, start and end are math.MaxInt64.
 func NextData(f *os.File, offset int64) (start, end int64, err error) {
 	start, err = f.Seek(offset, unix.SEEK_DATA)
 	switch {

@@ -19,8 +19,8 @@ func (t *Tree) Youngest() time.Time {
 	return latest
 }
 
-// MetadataDigest returns a SHA-256 over all metadata of a tree, without reading contents. Equal trees have equal digests; a
-// tree whose content changed has another one, unless sizes and times were forged.
+// MetadataDigest returns a SHA-256 over all metadata of a tree, without reading contents. Equal trees have equal digests. A
+// changed content changes the digest only through the size or modification time of its file.
 func (t *Tree) MetadataDigest() [sha256.Size]byte {
 	h := sha256.New()
 	first := map[*Node]string{}

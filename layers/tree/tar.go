@@ -199,9 +199,9 @@ var textACLs = map[string]string{
 	"SCHILY.acl.access": "system.posix_acl_access", "SCHILY.acl.default": "system.posix_acl_default",
 }
 
-// WriteTar writes the tree as a tar archive in PAX format, in the order of Walk, so that equal trees give equal bytes.
-// Times after latest are replaced by latest. Implied directories, which have no metadata, are left out. It fails for
-// sockets, which tar cannot store.
+// WriteTar writes the tree as a tar archive in PAX format, in the order of Walk, so that equal trees give equal bytes. Times
+// after latest are replaced by latest. Implied directories, which have no metadata, are left out. It fails for sockets,
+// which tar cannot store, and for sealed directories (see Node).
 func (t *Tree) WriteTar(w io.Writer, latest time.Time) error {
 	tw := newTarWriter(w, latest)
 	for name, n := range t.Walk() {

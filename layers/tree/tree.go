@@ -125,10 +125,10 @@ func Clean(name string) (string, error) {
 	return strings.TrimPrefix(path.Clean("/"+name), "/"), nil
 }
 
-// Put adds a node at a path, and implies parents that are missing. A parent that is a symlink to a directory of the
-// tree is followed, so that lib/x becomes usr/lib/x; a parent of another type is an error. A directory put over a
-// directory, or over a symlink to one, keeps the existing entries. n has no entries itself unless it is sealed; a
-// sealed one replaces whatever is there.
+// Put adds a node at a path. Missing parents become implied directories, whose metadata yields to any other. A parent that
+// is a symlink to a directory of the tree is followed, so that lib/x becomes usr/lib/x; a parent of another type is an
+// error. A directory put over a directory keeps the existing entries; put over a symlink to one, it changes nothing. n has
+// no entries itself unless it is sealed; a sealed one replaces whatever is there.
 func (t *Tree) Put(name string, n *Node) error {
 	clean, err := Clean(name)
 	if err != nil {
@@ -212,7 +212,7 @@ func (t *Tree) mkdir(dir string) (*Node, error) {
 	return n, nil
 }
 
-// Get returns the node at a path, or nil. Symlinks are not followed.
+// Get returns the node at a path, nil if there is none. Symlinks are not followed.
 func (t *Tree) Get(name string) *Node {
 	n := t.Root
 	for part := range strings.SplitSeq(strings.Trim(path.Clean("/"+name), "/"), "/") {
@@ -226,7 +226,8 @@ func (t *Tree) Get(name string) *Node {
 	return n
 }
 
-// Resolve follows all symlinks of a path inside the tree, and returns the real path and its node; nil if there is none.
+// Resolve follows all symlinks of a path inside the tree, and returns the real path and its node. It returns "" and nil if
+// there is none, or if there are more than 40 symlinks.
 func (t *Tree) Resolve(name string) (string, *Node) { return t.resolve(path.Clean("/" + name)[1:], 0) }
 
 // maxLinks is the kernel's limit on symlinks in one path.
@@ -301,9 +302,9 @@ func (t *Tree) Sub(name string) *Tree {
 // opaque is the attribute by which an overlay's directory hides the one below it.
 const opaque = "trusted.overlay.opaque"
 
-// Apply merges upper into t like the upper layer of an overlay: its entries replace those of t, whiteouts delete, and
-// opaque directories hide. An implied directory (one that was not put explicitly) keeps the metadata of t's. A sealed
-// directory is shared with upper.
+// Apply merges upper into t like the upper layer of an overlay: its entries replace those of t, whiteouts delete, and opaque
+// directories hide. An implied directory of upper (one that was not put explicitly) leaves the metadata of that in t. Files
+// and sealed directories (see Node) are shared with upper. Apply fails where Put does, and t then has a part of the entries.
 func (t *Tree) Apply(upper *Tree) (err error) {
 	walk("", upper.Root, false, func(name string, n *Node) bool {
 		err = t.lay(name, n)
@@ -361,7 +362,8 @@ func (t *Tree) Cut(name string) *Tree {
 	return &Tree{Root: &root}
 }
 
-// Dir returns the directory at a path, or an empty one if the path is not a directory.
+// Dir returns the directory at a path, or a new empty one, which is not in t, if there is none at the path. Symlinks are not
+// followed.
 func (t *Tree) Dir(name string) *Node {
 	if n := t.Get(name); n != nil && n.Type == Directory {
 		return n
@@ -369,7 +371,8 @@ func (t *Tree) Dir(name string) *Node {
 	return &Node{}
 }
 
-// ReadFile returns the content of a regular file of the tree. It follows symlinks.
+// ReadFile returns the content of a regular file of the tree. It follows symlinks, and fails if they do not lead to a
+// regular file.
 func (t *Tree) ReadFile(name string) ([]byte, error) {
 	_, n := t.Resolve(name)
 	if n == nil {

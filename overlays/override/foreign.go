@@ -18,8 +18,9 @@ var foreignAttributes = []string{"trusted.overlay.redirect", "trusted.overlay.me
 // maxForeign bounds the time of ForeignFiles: the number of files that it looks at.
 const maxForeign = 50_000
 
-// ForeignFiles returns the files below an upperdir that an overlay with other options has written, each as its path and,
-// in parentheses, its attribute. Without these options they cannot be read. A directory that does not exist has none.
+// ForeignFiles returns the files below an upperdir that an overlay with other options has written, each as its relative path
+// and, in parentheses, its attribute, such as "etc/x (metacopy)". Without these options they cannot be read. ForeignFiles
+// looks at 50 000 files at most; an upperdir that does not exist has none.
 func ForeignFiles(dir string) ([]string, error) {
 	var found []string
 	seen := 0

@@ -23,11 +23,12 @@ const SetAsideDir = "set-aside"
 // goodVersion is the version of the format of GoodFile.
 const goodVersion = 1
 
-// Files maps the paths of files below a directory to identities. An identity changes with every change of content or
-// metadata.
+// Files maps the paths of files, relative to a directory, to identities. The identity of a file changes with every change of
+// its content or metadata; all directories have the same one.
 type Files map[string]string
 
-// ListFiles returns the files and directories below dir with their identities, or none if dir does not exist.
+// ListFiles returns the files and directories below dir with their identities; an empty list if dir does not exist. Symlinks
+// are not followed.
 func ListFiles(dir string) (Files, error) {
 	all := Files{}
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -61,7 +62,8 @@ func identity(i fs.FileInfo) string {
 	return fmt.Sprintf("%d %d.%09d", s.Ino, s.Ctim.Sec, s.Ctim.Nsec)
 }
 
-// ParseGood parses the content of GoodFile: the overrides of the last boot with a good verdict.
+// ParseGood parses the content of GoodFile: the overrides of the last boot with a good verdict. It fails for another format
+// version.
 func ParseGood(data []byte) (Files, error) {
 	var file struct {
 		Version int   `json:"version"`
@@ -85,8 +87,8 @@ func (f Files) Marshal() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// ChangedSince returns the paths of files that were added, removed or changed since good, in alphabetical order. It
-// lists a new directory without what is in it.
+// ChangedSince returns the paths of files in f that were added or changed since good, in alphabetical order; files that are
+// only in good are not listed. It lists a new directory without what is in it.
 func (f Files) ChangedSince(good Files) []string {
 	var changed []string
 	for _, name := range slices.Sorted(maps.Keys(f)) {

@@ -63,15 +63,16 @@ func (l Ledger) Observe(found []Override, stage int) Ledger {
 	return next
 }
 
-// Keep returns the ledger with an override marked as intended: the update that it hides is not reported any more.
+// Keep returns a copy of the ledger in which an override counts as first seen now, while a stage runs: the update that it
+// hides is not reported any more, but a later one is.
 func (l Ledger) Keep(o Override, stage int) Ledger {
 	next := maps.Clone(l)
 	next[o.Path] = Seen{Below: o.Below, Stage: stage}
 	return next
 }
 
-// Hiding returns the sorted paths of the overrides (the user's changed files) that hide a newer version of the file
-// from a stage.
+// Hiding returns the sorted paths of the overrides (the changed files of the user) that hide another version of a file than
+// when they were first seen; nil if there are none.
 func (l Ledger) Hiding() []string {
 	var out []string
 	for path, seen := range l {

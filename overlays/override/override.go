@@ -45,10 +45,10 @@ type Layer struct {
 	Dir  string
 }
 
-// Overrides lists the overrides (the files in an upperdir) with what each hides in the lower layers, which are sorted
-// with the nearest first. A directory is listed for itself only if it is opaque, deleted, has another owner or other
-// permissions, or is new and empty. Whiteouts, opaque directories and metacopy files are described in
-// https://docs.kernel.org/filesystems/overlayfs.html.
+// Overrides lists the overrides (the files in an upperdir), sorted by path, with what each hides in the lower layers, which
+// are sorted with the nearest first. A directory is listed for itself only if it is opaque, deleted, has another owner or
+// other permissions, or is new and empty. It fails if the upperdir does not exist. Whiteouts, opaque directories and
+// metacopy files are described in https://docs.kernel.org/filesystems/overlayfs.html.
 func Overrides(upper string, lower []Layer) ([]Override, error) {
 	w := walk{upper: filepath.Clean(upper)}
 	if err := w.dir("", lower); err != nil {
@@ -182,9 +182,9 @@ func marked(path, mark string) (bool, error) {
 	return mark == "metacopy" || n > 0 && value[0] == 'y', nil
 }
 
-// Lookup returns the file that the overlay would show if the upperdir did not have one, and the name of its layer.
-// lower is sorted with the nearest layer first. Both results are "" if no layer has the file, or a nearer layer hides
-// it.
+// Lookup returns the path of the file that the overlay would show at name if the upperdir had none, and the name of its
+// layer. lower is sorted with the nearest layer first. Both results are "" if no layer has the file, or if a nearer layer
+// hides it by a file in place of one of its parents.
 func Lookup(lower []Layer, name string) (path, layer string, err error) {
 	for _, l := range lower {
 		switch path, blocked, err := find(l.Dir, name); {
@@ -245,8 +245,8 @@ func content(path string, is fs.FileInfo) (string, error) {
 	return fmt.Sprintf("%s %d", is.Mode().Type(), is.Sys().(*syscall.Stat_t).Rdev), nil
 }
 
-// Fingerprint returns a SHA-256, in hexadecimal, of a file's type, owner, permissions, and content, target or device
-// number. That of a directory does not depend on its entries.
+// Fingerprint returns a SHA-256, in hexadecimal, of the type, owner and permissions of a file, and of its content, target or
+// device number. Symlinks are not followed. The fingerprint of a directory does not depend on its entries.
 func Fingerprint(path string) (string, error) {
 	is, err := os.Lstat(path)
 	if err != nil {

@@ -21,7 +21,8 @@ const queueVersion = 1
 // the overlays, since layers of a mounted overlay must not change.
 type Queue []string
 
-// ParseQueue parses the queue of overrides to revert. It fails for paths that are not below a top-level directory.
+// ParseQueue parses the queue of overrides to revert. It fails for another format version, and for paths that are not below
+// a top-level directory, such as /etc.
 func ParseQueue(data []byte) (Queue, error) {
 	var file struct {
 		Version int   `json:"version"`

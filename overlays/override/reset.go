@@ -11,9 +11,8 @@ const ResetFile = "reset.json"
 // resetVersion is the version of the format of the reset.
 const resetVersion = 1
 
-// Reset is a factory reset that is queued for the next boot. pkinit sets the next stage and removes the overrides
-// before it mounts anything; pkctl stage apply then removes the containers. The one that completes the reset removes
-// the file.
+// Reset is a factory reset that is queued for the next boot. pkinit sets the next stage and removes the overrides before it
+// mounts anything; pkctl stage apply then removes the containers. Whichever of the two does the last part removes ResetFile.
 type Reset struct {
 	Stage      int  `json:"stage,omitempty"`      // the next stage; 0 once pkinit has done its part
 	Overrides  bool `json:"overrides,omitempty"`  // remove all overrides
@@ -37,7 +36,8 @@ var (
 	}
 )
 
-// ParseReset parses a queued factory reset. It fails for another format version.
+// ParseReset parses a queued factory reset. It fails for another format version, and for a reset without a stage that is not
+// of containers alone.
 func ParseReset(data []byte) (Reset, error) {
 	var file struct {
 		Version int `json:"version"`

@@ -64,7 +64,8 @@ func newAgent(terminal io.Writer) *agent {
 	return &agent{terminal: terminal, records: make(chan record, 64), prompts: make(chan struct{}, 1)}
 }
 
-// Write takes output of the guest's terminal. It never blocks: records without a pending request are dropped.
+// Write parses output of the guest's terminal for the agent's replies. It never blocks: a reply for which nobody waits may
+// be dropped.
 func (a *agent) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -20,7 +20,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/qemu/scenario"
 )
 
-// OpenCard returns the means to change the files of an SD card in an image file.
+// OpenCard returns the means to change the files of an SD card in an image file. It does not read the file: if that is no
+// card, each change fails.
 func OpenCard(file string) scenario.Card { return cardEditor{file} }
 
 // cardEditor changes a card with e2fsprogs, mtools and dosfstools: a scenario.Card.
@@ -60,13 +61,14 @@ func (c cardEditor) partition(number int) (extent, error) {
 	return all[number-1], nil
 }
 
-// Size returns the size of a partition in bytes.
+// Size returns the size in bytes of the partition with this number, from 1. It fails if the card has no such partition.
 func (c cardEditor) Size(number int) (int64, error) {
 	p, err := c.partition(number)
 	return p.size, err
 }
 
-// Overwrite writes bytes at an offset of a partition, counted from 1.
+// Overwrite writes data into the partition with this number, from 1, at an offset in bytes from its beginning. It does not
+// check that data ends in the partition.
 func (c cardEditor) Overwrite(number int, offset int64, data []byte) error {
 	p, err := c.partition(number)
 	if err != nil {
@@ -80,7 +82,8 @@ func (c cardEditor) Overwrite(number int, offset int64, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// Write writes a file to the card.
+// Write writes a file, or replaces it, in a directory that exists: in the boot partition if name is below /boot/firmware,
+// else in the root file system. The file belongs to root; the boot partition has no modes.
 func (c cardEditor) Write(name string, content []byte, mode uint32) error {
 	temp, err := os.CreateTemp(filepath.Dir(c.file), "write-")
 	if err != nil {
@@ -102,7 +105,8 @@ func (c cardEditor) Write(name string, content []byte, mode uint32) error {
 	})
 }
 
-// Delete removes a file from the card.
+// Delete removes a file from the boot partition if name is below /boot/firmware, else from the root file system. It fails if
+// the file does not exist or is a directory.
 func (c cardEditor) Delete(name string) error {
 	if file, ok := strings.CutPrefix(name, bootDir); ok {
 		return c.mtools("mdel", "::"+file)
@@ -110,8 +114,8 @@ func (c cardEditor) Delete(name string) error {
 	return c.Debugfs([]string{"rm " + name})
 }
 
-// Debugfs runs commands of debugfs on the root file system. It first replays the journal: a later replay would undo the
-// changes.
+// Debugfs runs commands of debugfs on the root file system. It replays the journal before, since a later replay would undo
+// the changes. If a command fails, the card stays as it was.
 func (c cardEditor) Debugfs(commands []string) error {
 	return c.withPartition(2, true, func(root string) error {
 		if err := replayJournal(root); err != nil {
@@ -207,8 +211,8 @@ func copyRange(to, from *os.File, toOffset, fromOffset, size int64) error {
 }
 
 // RecoverCard brings a card into the state in which the kernel mounts it after a power cut: it replays the journal and
-// deletes orphaned inodes. It fails if e2fsck then finds a mistake in the root file system, or fsck.vfat in the boot
-// partition.
+// deletes orphaned inodes. It fails if the superblock cannot be read, or if e2fsck then finds a mistake in the root file
+// system, or fsck.vfat in the boot partition.
 func RecoverCard(file string) error {
 	c := cardEditor{file}
 	root := c.withPartition(2, true, func(root string) error {
@@ -228,8 +232,8 @@ func RecoverCard(file string) error {
 	return errors.Join(root, c.withPartition(1, false, checkFAT))
 }
 
-// CopyDir copies a directory from the root file system of a card, a disk image, into a directory of the host. Owners
-// are kept if this process is root.
+// CopyDir copies the directory dir of a card's root file system into the directory into of the host, which must exist, under
+// its own name. The card is a disk image. Owners are kept if this process is root.
 func CopyDir(file, dir, into string) error {
 	return cardEditor{file}.withPartition(2, false, func(root string) error {
 		out, err := tool("debugfs", []int{0}, "-R", fmt.Sprintf("rdump \"%s\" \"%s\"", dir, into), root)
@@ -242,7 +246,8 @@ func CopyDir(file, dir, into string) error {
 	})
 }
 
-// CopyDisk copies a disk to a new file. Holes stay holes, and where the file system can share blocks, no data is copied.
+// CopyDisk copies a disk to a file, and replaces a file that exists. Holes stay holes, and where the file system can share
+// blocks, no data is copied.
 func CopyDisk(from, to string) error { return copyCard(from, to, 0) }
 
 func (c cardEditor) mtools(name string, args ...string) error {
@@ -254,8 +259,9 @@ func (c cardEditor) mtools(name string, args ...string) error {
 	return err
 }
 
-// Check checks all file systems of the card after replaying the journal. The mark of an unclean unmount in a FAT is not
-// an error.
+// Check fails if e2fsck, after a replay of the journal, or fsck.vfat finds a mistake; the mark of an unclean unmount in a
+// FAT is none. With repair, e2fsck repairs the root file system, and Check fails for what cannot be repaired and for the
+// FAT. Without repair, the card is not changed.
 func (c cardEditor) Check(repair bool) error {
 	root := c.withPartition(2, repair, func(root string) error {
 		if err := replayJournal(root); err != nil {

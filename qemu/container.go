@@ -40,7 +40,8 @@ type Container struct {
 	leader  int // process 1 of the container, as the host numbers it; 0 until it is found
 }
 
-// NewContainer copies a disk image to a new virtual SD card and returns a container with it, stopped.
+// NewContainer copies a disk image to a new virtual SD card and returns a stopped container that boots from it. It fails if
+// this process is not root or systemd-nspawn is not installed.
 func NewContainer(o DeviceOptions) (*Container, error) {
 	if o.Console == nil {
 		o.Console = io.Discard
@@ -63,7 +64,8 @@ func NewContainer(o DeviceOptions) (*Container, error) {
 	return c, errors.Join(os.MkdirAll(dir, 0o777), copyCard(o.Image, c.card, max(o.Card, info.Size())))
 }
 
-// Start boots the container.
+// Start boots the container and does not wait for the end of the boot. It fails if start asks for a clock, USB, a watchdog
+// or a log of disk writes, which a container does not have.
 func (c *Container) Start(ctx context.Context, start scenario.Start) (err error) {
 	if !start.Clock.IsZero() || start.USB || start.Watchdog || start.WriteLog {
 		return errors.New("machine container has no clock, USB, watchdog or log of writes")
@@ -138,7 +140,8 @@ func (c *Container) launch(cmd *exec.Cmd, log io.Closer) error {
 	return nil
 }
 
-// Ready waits, at most for limit, until systemd reaches basic.target, before which it may not answer.
+// Ready waits until systemd has reached basic.target, before which systemctl may not answer. It fails after limit, or if the
+// container stops.
 func (c *Container) Ready(ctx context.Context, limit time.Duration) error {
 	if c.cmd == nil {
 		return errOff
@@ -166,7 +169,8 @@ var agentEnv = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
 
-// Run executes a shell script in the container as root and returns its output and exit code.
+// Run executes a shell script in the container as root and returns its output and exit code. An exit code other than 0 is no
+// error; a script that runs longer than limit is ended, and its code is 124.
 func (c *Container) Run(ctx context.Context, script string, limit time.Duration) (Output, error) {
 	if c.cmd == nil {
 		return Output{}, errOff
@@ -240,7 +244,9 @@ func statusField(pid int, name string) []string {
 	return nil
 }
 
-// Inspect waits until systemd has started everything, and returns the system's defects and boot report.
+// Inspect waits until systemd has started everything, at most until about 10 minutes after the start, and returns the
+// system's defects and boot report. A system that has not started by then has a defect; the error is for one that does not
+// answer.
 func (c *Container) Inspect(ctx context.Context) (*scenario.State, error) {
 	if c.cmd == nil {
 		return nil, errOff
@@ -253,7 +259,7 @@ func (c *Container) Inspect(ctx context.Context) (*scenario.State, error) {
 	return &scenario.State{Defects: Judge(r), Report: r.Report, NoReport: r.NoReport, Phases: map[string]float64{}}, nil
 }
 
-// Dial connects to a TCP port of the container.
+// Dial connects to a TCP port of the container; any port can be reached. It fails if the container is stopped.
 func (c *Container) Dial(ctx context.Context, port int) (net.Conn, error) {
 	if c.cmd == nil {
 		return nil, errOff
@@ -261,7 +267,7 @@ func (c *Container) Dial(ctx context.Context, port int) (net.Conn, error) {
 	return c.network.dial(ctx, port)
 }
 
-// Console returns the output of the container's console since its start.
+// Console returns the output of the container's console since the last start; "" before the first.
 func (c *Container) Console() string {
 	if c.console == nil {
 		return ""
@@ -269,7 +275,7 @@ func (c *Container) Console() string {
 	return c.console.all()
 }
 
-// Elapsed returns the time since the container was started.
+// Elapsed returns the time since the container was started; 0 while it is stopped.
 func (c *Container) Elapsed() time.Duration {
 	if c.cmd == nil {
 		return 0
@@ -277,7 +283,7 @@ func (c *Container) Elapsed() time.Duration {
 	return max(1, time.Since(c.start))
 }
 
-// Sleep waits for a time, or until the container stops.
+// Sleep waits for the duration d. It returns an error early if the container stops.
 func (c *Container) Sleep(ctx context.Context, d time.Duration) error {
 	if c.cmd == nil {
 		return errOff

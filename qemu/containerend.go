@@ -16,7 +16,8 @@ import (
 // rebootCode is the exit code of systemd-nspawn after a restart of a container that it was not to restart itself.
 const rebootCode = 133
 
-// Ended waits, at most for limit, until the container stops by itself, and returns the reason.
+// Ended waits until the container stops by itself, and returns the reason: "power-off" or "reboot". It fails if the
+// container still runs after limit, or if systemd-nspawn ended with another exit code.
 func (c *Container) Ended(ctx context.Context, limit time.Duration) (string, error) {
 	if c.cmd == nil {
 		return "", errOff
@@ -39,7 +40,8 @@ func (c *Container) Ended(ctx context.Context, limit time.Duration) (string, err
 	return "", errors.Join(fmt.Errorf("systemd-nspawn: exit code %d", code), err)
 }
 
-// PowerOff shuts the container down and waits, at most for limit, until it has ended.
+// PowerOff shuts the container down and waits until it has ended. It fails if the container still runs after limit, or has
+// restarted instead.
 func (c *Container) PowerOff(ctx context.Context, limit time.Duration) error {
 	if _, err := c.Run(ctx, "systemctl --no-block poweroff", time.Minute); err != nil && !errors.Is(err, errEnded) {
 		return err
@@ -57,7 +59,8 @@ const (
 	noLogFlush   = 2
 )
 
-// Cut stops the container like a power cut. Its root file system is stopped first, so that unsynced data are lost.
+// Cut ends the container at once, without a shutdown, and loses what its root file system has not synced. It fails if lost
+// is set: a container has no drive of its own whose cache could be lost.
 func (c *Container) Cut(_ context.Context, lost bool, _ int) error {
 	switch {
 	case c.cmd == nil:

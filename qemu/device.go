@@ -41,7 +41,7 @@ type Device struct {
 	fatal error // line of the console after which the guest does not go on
 }
 
-// DeviceOptions are the disk image, machine, card size, directory and network of a new Device.
+// DeviceOptions are the disk image, machine, card size, directory and network of a new Device or Container.
 type DeviceOptions struct {
 	Image   string // disk image, which is copied
 	Machine string // name in Machines; "" is the first
@@ -68,7 +68,8 @@ func NewLAN() (*LAN, error) {
 	return &LAN{port: addr.Port}, nil
 }
 
-// NewDevice copies a disk image to a new virtual SD card and returns a device with it, switched off.
+// NewDevice copies a disk image to a new virtual SD card and returns a machine with this card, switched off. It fails if the
+// machine's name is unknown or QEMU cannot boot an image on that machine.
 func NewDevice(o DeviceOptions) (*Device, error) {
 	m, err := machine(o.Machine)
 	if err != nil {
@@ -93,7 +94,7 @@ func NewDevice(o DeviceOptions) (*Device, error) {
 	return d, errors.Join(os.MkdirAll(d.dir, 0o777), copyCard(o.Image, d.card, size))
 }
 
-// Start switches the machine on.
+// Start switches the machine on, and does not wait for the boot. The machine must be off.
 func (d *Device) Start(ctx context.Context, start scenario.Start) error {
 	d.boots++
 	start.WriteLog = start.WriteLog || d.o.Record
@@ -182,7 +183,8 @@ func (d *Device) limit(ctx context.Context, limit time.Duration, what string) (c
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// Ready waits, at most for limit, until the guest can run commands.
+// Ready waits until the guest can run commands. It fails after limit, if the machine stops, or if the console shows that the
+// guest does not go on.
 func (d *Device) Ready(ctx context.Context, limit time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -204,8 +206,9 @@ func (d *Device) Ready(ctx context.Context, limit time.Duration) error {
 	}
 }
 
-// Run implements scenario.Device. The guest ends the script by its own clock, which does not stop while the host is busy,
-// only after a multiple of the limit.
+// Run executes a shell script in the guest as root and returns its exit code and output. It fails if the script takes longer
+// than limit, as Elapsed counts it. The guest itself ends the script after ten times the limit by its own clock, which also
+// runs while the host is busy.
 func (d *Device) Run(ctx context.Context, script string, limit time.Duration) (Output, error) {
 	if d.vm == nil {
 		return Output{}, errOff
@@ -215,7 +218,9 @@ func (d *Device) Run(ctx context.Context, script string, limit time.Duration) (O
 	return d.vm.agent.run(ctx, script, 10*limit)
 }
 
-// Inspect waits until the system has started, and returns its defects, boot report and times.
+// Inspect waits until systemd has started everything, at most until about 10 minutes after the start, and returns the
+// system's defects, boot report and times. A system that has not started by then has a defect; the error is for one that
+// does not answer.
 func (d *Device) Inspect(context.Context) (*scenario.State, error) {
 	if d.vm == nil {
 		return nil, errOff
@@ -230,7 +235,7 @@ func (d *Device) Inspect(context.Context) (*scenario.State, error) {
 	}, nil
 }
 
-// Dial connects to a TCP port of the guest, which must be among the ports with which it was started.
+// Dial connects to a TCP port of the guest. It fails if the machine is off, or was started without this port in Start.Ports.
 func (d *Device) Dial(ctx context.Context, port int) (net.Conn, error) {
 	host, ok := d.ports[port]
 	if !ok || d.vm == nil {
@@ -239,7 +244,7 @@ func (d *Device) Dial(ctx context.Context, port int) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", host))
 }
 
-// Console returns the output of the serial port since the machine was switched on.
+// Console returns the output of the serial port since the machine was last switched on; it stays after the machine is off.
 func (d *Device) Console() string {
 	if d.vm == nil {
 		return d.console
@@ -247,7 +252,7 @@ func (d *Device) Console() string {
 	return d.vm.console.all()
 }
 
-// Elapsed returns how long the machine has run, without the time in which the host gave it no processor.
+// Elapsed returns how long the machine has run, without the time in which the host gave it no processor; 0 while it is off.
 func (d *Device) Elapsed() time.Duration {
 	if d.vm == nil {
 		return 0
@@ -255,7 +260,8 @@ func (d *Device) Elapsed() time.Duration {
 	return d.vm.watch.elapsed()
 }
 
-// Sleep waits until the machine has run for a time, as Elapsed counts it. It returns early if the machine stops.
+// Sleep waits until the machine has run for the duration t, as Elapsed counts it. It returns an error early if the machine
+// stops.
 func (d *Device) Sleep(ctx context.Context, t time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -275,7 +281,8 @@ func (d *Device) Sleep(ctx context.Context, t time.Duration) error {
 	}
 }
 
-// Ended waits, at most for limit, until the machine stops by itself, and returns the reason.
+// Ended waits until the machine stops by itself, and returns the reason: "reboot", "power-off", "panic" or "watchdog". It
+// fails if the machine still runs after limit, as Elapsed counts it.
 func (d *Device) Ended(ctx context.Context, limit time.Duration) (string, error) {
 	if d.vm == nil {
 		return "", errOff
@@ -297,7 +304,8 @@ func (d *Device) Ended(ctx context.Context, limit time.Duration) (string, error)
 	return reason, errors.Join(err, d.off())
 }
 
-// PowerOff shuts the guest down and waits, at most for limit, until the machine is off.
+// PowerOff shuts the guest down and waits until the machine is off. It fails if the machine still runs after limit, or has
+// stopped for another reason.
 func (d *Device) PowerOff(ctx context.Context, limit time.Duration) error {
 	if d.vm == nil {
 		return errOff
@@ -312,8 +320,8 @@ func (d *Device) PowerOff(ctx context.Context, limit time.Duration) error {
 	return err
 }
 
-// Cut kills the machine like a power cut. If lost is set, each write since the last flush is kept, lost or torn at
-// random, by the seed.
+// Cut kills the machine like a power cut. If lost is set, each write since the card's last flush is kept, lost or torn at
+// random, by the seed; otherwise all are kept.
 func (d *Device) Cut(_ context.Context, lost bool, seed int) error {
 	if d.vm == nil {
 		return errOff
@@ -361,7 +369,8 @@ func (d *Device) off() error {
 	return errors.Join(err, os.Rename(d.disk, d.card))
 }
 
-// Logged returns the number of the last boot, from 1, and the number of entries in its log of disk writes so far.
+// Logged returns the number of the last boot, from 1 (0 before the first), and the number of entries in its log of disk
+// writes so far. While the machine is off, entries is 0. It fails if the boot's writes are not logged.
 func (d *Device) Logged() (boot, entries int, err error) {
 	if d.boots == 0 || d.vm == nil {
 		return d.boots, 0, nil
@@ -379,7 +388,7 @@ func (d *Device) Logged() (boot, entries int, err error) {
 func (d *Device) Card() scenario.Card { return cardEditor{d.card} }
 
 // Describe returns what helps to find out why a scenario failed: QEMU's command line, its errors, and the end of the
-// console.
+// console. It returns "" before the first start.
 func (d *Device) Describe() string {
 	if d.result == nil {
 		return ""

@@ -23,7 +23,8 @@ type Image struct {
 	boot bootFiles
 }
 
-// Open opens a disk image for reading. It fails if the image does not have the partitions of a Raspberry Pi image.
+// Open opens a disk image for reading. It fails if the image is compressed, is truncated, or does not have the partitions of
+// a Raspberry Pi image.
 func Open(file string) (*Image, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, err // go-diskfs drops the cause
@@ -43,7 +44,7 @@ func Open(file string) (*Image, error) {
 // Close closes the image file.
 func (img *Image) Close() error { return img.disk.Close() }
 
-// Boot returns the files of the image's boot partition, whose names are matched case-insensitively.
+// Boot returns the files of the image's boot partition, until Close. Their names are matched case-insensitively.
 func (img *Image) Boot() fs.FS { return img.boot }
 
 func (img *Image) load() error {

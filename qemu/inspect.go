@@ -122,8 +122,8 @@ func settle(ctx context.Context, g guest, a answers, limit time.Duration) (err e
 	return err
 }
 
-// Run executes a shell script in the guest as root and returns its output. The guest ends it after limit, measured by
-// its own clock.
+// Run executes a shell script in the guest as root and returns its exit code and output. A script that runs longer than
+// limit, by the guest's clock, is ended, and its code is 124.
 func (vm *VM) Run(ctx context.Context, script string, limit time.Duration) (Output, error) {
 	return vm.agent.run(ctx, script, limit)
 }

@@ -20,9 +20,9 @@ type Terminal struct {
 // shutdownLimit is the limit of a shutdown after the user has ended a session.
 const shutdownLimit = 2 * time.Minute
 
-// Session boots an image for interactive use: with a shell on the terminal t until the shell exits or, if t is nil,
-// until ctx ends. When the guest is ready, it calls ready with the result, which has QEMU's command line and the
-// forwarded ports. At the end it shuts the guest down.
+// Session boots an image for interactive use: with a shell on the terminal t until the shell exits or, if t is nil, until
+// ctx ends. When the guest is ready, it calls ready with the result, which has QEMU's command line and the forwarded ports.
+// At the end it shuts the guest down, unless the user has. It fails if the guest has no shell after o.Timeout.
 func Session(ctx context.Context, image string, o Options, t *Terminal, ready func(*Result)) error {
 	o = o.withDefaults()
 	m, err := machine(o.Machine)

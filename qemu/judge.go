@@ -11,8 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/report"
 )
 
-// Judge returns the defects that a booted system has, one sentence each, in the order of a boot. If the image was not
-// built by pkbuild, it applies only the rules that hold for every system.
+// Judge returns the defects that a booted system has, one sentence each, in the order of a boot; nil if there are none. If
+// the image was not built by pkbuild, it applies only the rules that hold for every system.
 func Judge(r *Result) []string {
 	if r.Foreign {
 		return slices.Concat(judgeSystem(r), judgeChecks(r.Checks))

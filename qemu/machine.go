@@ -9,7 +9,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/firmware"
 )
 
-// Machine is an entry of the table of QEMU machines: QEMU's arguments, and how the machine differs from others.
+// Machine is an entry of the table of QEMU machines: the arguments with which QEMU emulates it, and what the guest sees,
+// such as the name of its serial port.
 type Machine struct {
 	Name       string   // of QEMU's -M
 	Board      string   // board whose firmware's choices are booted by default
@@ -78,7 +79,7 @@ func machine(name string) (Machine, error) {
 	return all[i], nil
 }
 
-// MachineNames returns the names of the QEMU machines on which an image can boot.
+// MachineNames returns the names of the QEMU machines that can boot an image, the default first.
 func MachineNames() []string {
 	var names []string
 	for _, m := range Machines() {

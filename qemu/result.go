@@ -37,7 +37,8 @@ type Result struct {
 	Seconds      Seconds          `json:"seconds"`
 }
 
-// Seconds are times of a boot. All but Total count from the start of the kernel, by the guest's clock.
+// Seconds are times of a boot in seconds. Total is how long QEMU ran, by the host's clock; the others count from the start
+// of the kernel, by the guest's clock.
 type Seconds struct {
 	Handoff float64 `json:"handoff"` // to the start of systemd, from pkinit's report; 0 without pkinit
 	Agent   float64 `json:"agent"`   // to the first answer of the agent
@@ -45,7 +46,7 @@ type Seconds struct {
 	Total   float64 `json:"total"`   // from the start of QEMU to its end, by the host's clock
 }
 
-// Attempt is the name, exit code and output of a script that ran in the guest.
+// Attempt is a script that ran in the guest: its name, exit code and output.
 type Attempt struct {
 	Name string `json:"name,omitempty"`
 	Output

@@ -23,7 +23,8 @@ const (
 	unplugLimit = time.Minute
 )
 
-// Plug connects a USB stick to the running machine.
+// Plug connects a USB stick to the running machine, and creates the stick when its name is used for the first time. The
+// machine must have been started with USB.
 func (d *Device) Plug(ctx context.Context, s *scenario.Stick) error {
 	if d.vm == nil {
 		return errOff
@@ -44,7 +45,8 @@ func (d *Device) Plug(ctx context.Context, s *scenario.Stick) error {
 	return d.vm.qmp.execute(ctx, "device_add", map[string]any{"driver": "usb-storage", "id": s.Name + "-device", "drive": s.Name})
 }
 
-// Unplug removes a USB stick from the running machine. The stick's files stay for the next time.
+// Unplug removes the USB stick of this name from the running machine. What the guest wrote to the stick is there when it is
+// plugged in again.
 func (d *Device) Unplug(ctx context.Context, name string) error {
 	if d.vm == nil {
 		return errOff

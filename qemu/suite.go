@@ -21,8 +21,8 @@ type Suite struct {
 	Done     func(*scenario.Result)                  // receives each result; may be nil
 }
 
-// Run runs scenarios, up to s.Jobs at a time, and returns their results in the same order. The result is nil for
-// scenarios that had not begun when ctx ended.
+// Run runs scenarios, up to u.Jobs at a time, and returns their results in the same order. The result is nil for scenarios
+// that had not begun when ctx ended.
 func (u Suite) Run(ctx context.Context, scenarios []*scenario.Scenario) []*scenario.Result {
 	results := make([]*scenario.Result, len(scenarios))
 	next := make(chan int)

@@ -15,8 +15,9 @@ type Timing struct {
 	Before float64 `json:"before,omitempty"` // of the boot to compare with; 0 if it has no such phase
 }
 
-// Timings returns the times of a boot's phases: up to the hand-off to systemd, each step of pkinit, up to the first shell and
-// up to the moment when the system has started. Before, which may be nil, is an earlier boot to compare with.
+// Timings returns the times of a boot's phases: up to the hand-off to systemd, pkinit as a whole and in its steps, up to the
+// first shell and up to the moment when the system has started. Before, which may be nil, is an earlier boot to compare
+// with.
 func Timings(r, before *Result) []Timing {
 	earlier := map[string]float64{}
 	if before != nil {
@@ -46,7 +47,8 @@ func phases(r *Result) []Timing {
 	return append(all, Timing{Phase: "agent", Now: r.Seconds.Agent}, Timing{Phase: "started", Now: r.Seconds.Settled})
 }
 
-// ReadResult reads the result of an earlier boot, as pkbuild boot --json prints it.
+// ReadResult reads the result of an earlier boot from a file, as pkbuild boot --json prints it. It fails if the result has
+// no times.
 func ReadResult(file string) (*Result, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -63,7 +63,7 @@ func (d *decoder) checkContent(f *File) {
 	}
 }
 
-// IsPrivateKey reports whether data begins like, or contains, a private key in PEM or OpenPGP armor.
+// IsPrivateKey reports whether data contains the first line of a private key in PEM or OpenPGP armor.
 func IsPrivateKey(data []byte) bool { return privateKey.Match(data) }
 
 var privateKey = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----`)

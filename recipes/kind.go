@@ -2,7 +2,8 @@ package recipes
 
 import "reflect"
 
-// LayerKinds returns the kinds of layers that a recipe can have, such as "files" and "users".
+// LayerKinds returns the kinds of layers that a recipe can have, such as "files" and "users", in the order of the fields of
+// Layer.
 func LayerKinds() []string {
 	var kinds []string
 	for i := range reflect.TypeFor[Layer]().NumField() {

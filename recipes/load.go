@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Options are values of a recipe's variables, and the directory for shipped recipes that it includes.
+// Options are the values of a recipe's variables, the directory for shipped recipes that it includes, and the architecture.
 type Options struct {
 	// Set are values of variables that override the recipe's. They are not expanded.
 	Set map[string]string

@@ -29,7 +29,8 @@ type Recipe struct {
 	nodes map[any]*node `yaml:"-"` // of each value, by pointer to the value
 }
 
-// Problem returns an error at the line and column of a value of the recipe; value is a pointer to it.
+// Problem returns an error at the line and column of a value of the recipe; value is a pointer to it. The error is of type
+// Problems, or has no place if the value was not written in a recipe.
 func (r *Recipe) Problem(value any, format string, args ...any) error {
 	var problems Problems
 	if n := r.nodes[value]; n != nil {
@@ -97,8 +98,8 @@ type Layer struct {
 	Containers *Containers `yaml:"containers" doc:"Container images in the store of the device's Docker: see docs/containers.md. The images of all layers are one store, over all other layers." oneof:"layer"`
 }
 
-// File is a file, directory or symlink that a files layer of a recipe adds. Exactly one of Source, Program, Content and
-// Link is given; if all are empty, it is an empty file.
+// File is a file, directory or symlink that a files layer of a recipe adds. A recipe gives exactly one of Source, Program,
+// Content and Link; all four are empty if it gives an empty Content, which makes an empty file.
 type File struct {
 	Target  string   `yaml:"target" doc:"Path in the image." required:"true" format:"target" pattern:"^/" hint:"an absolute path without .., such as /etc/hostname"`
 	Source  string   `yaml:"source" doc:"File or directory to copy, relative to the recipe. A directory is merged into the target; existing directories keep their owner and mode." oneof:"file" path:"exists"`
@@ -151,7 +152,8 @@ type ContainerImage struct {
 	Source string `yaml:"source" doc:"Where to copy the image from, with a path relative to the recipe. Default: the registry in the name. It also applies to apps that use an image of this name." path:"transport" pattern:"^(oci|oci-archive|docker-archive|dir):[^:\r\n]+(:[^\r\n]+)?$" hint:"oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or dir:DIRECTORY, the first three with :TAG where there are several"`
 }
 
-// Secret says where a build reads a secret from: an environment variable or a file. Exactly one field is set.
+// Secret says where a build reads a secret from: an environment variable or a file. Exactly one field is set. A file that
+// does not exist means that the secret has no value.
 type Secret struct {
 	Env  string `yaml:"env" doc:"Environment variable with the value." oneof:"secret" private:"true" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" hint:"the name of an environment variable, such as PKBUILD_PI_PASSWORD"`
 	File string `yaml:"file" doc:"File with the value, relative to the recipe, which may be missing. A line break at the end is ignored." oneof:"secret" path:"optional"`

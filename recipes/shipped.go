@@ -29,7 +29,8 @@ var shipped embed.FS
 //go:embed shipped.index
 var shippedIndex string
 
-// ShippedNames returns the names of the recipes that ship with pkbuild, such as debian-pi.
+// ShippedNames returns the names of the recipes that ship with pkbuild, such as debian-pi, in alphabetical order. Some can
+// only be included.
 func ShippedNames() []string {
 	var names []string
 	for name := range shippedFiles() {

@@ -8,8 +8,8 @@ import (
 // ContainerMachine is the machine that is no emulator: it shares the host's kernel, clock and drive.
 const ContainerMachine = "container"
 
-// On returns the scenario changed to run on another machine; "" keeps its own. On the machine "container" it leaves out
-// steps that need a kernel.
+// On returns a copy of the scenario that runs on another machine; "" returns the scenario itself. For the machine
+// "container" the copy lacks the steps that are marked with kernel.
 func (s *Scenario) On(machine string) *Scenario {
 	if machine == "" {
 		return s

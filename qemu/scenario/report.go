@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Message returns the reasons why the scenario failed, or "" if it passed.
+// Message returns the reasons why the scenario failed, one per line, or "" if it passed.
 func (r *Result) Message() string {
 	var lines []string
 	for _, f := range r.Failures {
@@ -30,7 +30,7 @@ func (r *Result) Verdict() string {
 	return "passed"
 }
 
-// WriteTable writes results of scenarios as a table for a terminal, followed by the reasons of failures.
+// WriteTable writes results of scenarios, none of them nil, as a table for a terminal, followed by the reasons of failures.
 func WriteTable(w io.Writer, results []*Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SCENARIO\tRESULT\tSTEPS\tTIME\tTITLE")
@@ -51,7 +51,7 @@ func WriteTable(w io.Writer, results []*Result) error {
 	return nil
 }
 
-// WritePage writes results of scenarios as a page in Markdown.
+// WritePage writes results of scenarios, none of them nil, as a page in Markdown that names the image.
 func WritePage(w io.Writer, image string, results []*Result) error {
 	var b strings.Builder
 	passed := 0
@@ -101,7 +101,7 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
-// WriteJUnit writes results of scenarios as JUnit XML, for CI systems.
+// WriteJUnit writes results of scenarios, none of them nil, as one JUnit XML test suite, for CI systems.
 func WriteJUnit(w io.Writer, suite string, results []*Result) error {
 	s := junit{Name: suite, Tests: len(results)}
 	total := time.Duration(0)
@@ -126,7 +126,7 @@ func WriteJUnit(w io.Writer, suite string, results []*Result) error {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
 
-// MarshalJSON encodes the result with its verdict and message.
+// MarshalJSON encodes the result with the verdict as "result", each failure as text, and the time in seconds.
 func (r *Result) MarshalJSON() ([]byte, error) {
 	failures := []string{}
 	for _, f := range r.Failures {

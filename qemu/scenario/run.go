@@ -34,7 +34,8 @@ type Result struct {
 // Failed reports whether the scenario failed: an expectation does not hold, or a step could not be carried out.
 func (r *Result) Failed() bool { return r.Err != nil || len(r.Failures) > 0 }
 
-// NewDevice creates a device for a scenario: "" is the scenario's own, other names are its peers.
+// NewDevice creates a device for a scenario. The name "" is the scenario's own device; other names are those in
+// Scenario.Peers.
 type NewDevice func(name string) (Device, error)
 
 // runner carries out one scenario.
@@ -45,9 +46,9 @@ type runner struct {
 	clocks   map[string]time.Time
 }
 
-// Run carries out the scenario's steps on devices that create makes, until one fails, and returns the outcome.
-// progress, which may be nil, is called before each step. If keep is set, the files of a failed scenario are kept,
-// unless it was interrupted.
+// Run carries out the scenario's steps on devices that create makes, until one fails, and returns the outcome. progress,
+// which may be nil, is called before each step. At the end the devices are closed; if keep is set and the scenario failed
+// without an interruption, their files are kept.
 func (s *Scenario) Run(ctx context.Context, create NewDevice, keep bool, progress func(step string)) *Result {
 	start := time.Now()
 	r := &runner{scenario: s, create: create, machines: map[string]Device{}, clocks: map[string]time.Time{}}

@@ -54,7 +54,7 @@ type Step struct {
 	Check    *CheckCard    `yaml:"check-card" doc:"Check the card's file systems with e2fsck and fsck.vfat, with the machine off." oneof:"step"`
 }
 
-// Boot is the scenario step that switches a machine on and waits until it has booted.
+// Boot is the scenario step that switches a machine on and waits until it has a shell, or until its console shows a pattern.
 type Boot struct {
 	Offline  bool     `yaml:"offline" doc:"Whether the machine reaches no other network than that of the peers."`
 	Timeout  Duration `yaml:"timeout" doc:"Limit until there is a shell; 10m by default."`
@@ -93,12 +93,13 @@ type PowerOff struct {
 	Limit Duration `yaml:"limit" doc:"Limit of its time; 3m by default."`
 }
 
-// Reset is the scenario step that resets the machine without a shutdown, like its reset button.
+// Reset is the scenario step that resets the machine without a shutdown, like its reset button. The machine is off
+// afterwards, until the next Boot step.
 type Reset struct {
 	After Duration `yaml:"after" doc:"Time from the start of the step; at once by default."`
 }
 
-// Ends is the scenario step that waits until the machine stops by itself, and compares the reason.
+// Ends is the scenario step that waits until the machine stops by itself, and fails if the reason is not the expected one.
 type Ends struct {
 	Reason string   `yaml:"reason" doc:"Why the machine stops: the system restarts it, or switches it off, the kernel panics, a watchdog expires." required:"true" short:"true" enum:"reboot,power-off,panic,watchdog"`
 	Within Duration `yaml:"within" doc:"Limit of its time; 10m by default."`
@@ -132,7 +133,8 @@ type CheckCard struct {
 	Repair bool `yaml:"repair" doc:"Whether e2fsck may repair more than the replay of the journal."`
 }
 
-// Parse parses the content of a scenario file. The error lists all mistakes with their places.
+// Parse parses the content src of a scenario file; file is its name for messages. The error lists all mistakes with their
+// places.
 func Parse(file string, src []byte) (*Scenario, error) {
 	s := &Scenario{}
 	places, err := yamldoc.Decode(file, src, s)
@@ -140,7 +142,8 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	return s, s.check(err)
 }
 
-// Load reads a scenario file. The error lists all mistakes with their places.
+// Load reads a scenario file, and names the scenario after the file. It fails if the file cannot be read; otherwise the
+// error lists all mistakes with their places.
 func Load(file string) (*Scenario, error) {
 	src, err := os.ReadFile(file)
 	if err != nil {
@@ -151,7 +154,8 @@ func Load(file string) (*Scenario, error) {
 	return s, err
 }
 
-// ParseExpectations parses a YAML file of expectations, and returns a scenario that boots once and checks them.
+// ParseExpectations parses the content src of a YAML file of expectations, and returns a scenario that boots once, checks
+// them and shuts down. The error lists all mistakes with their places.
 func ParseExpectations(file string, src []byte) (*Scenario, error) {
 	e := &Expectations{}
 	places, err := yamldoc.Decode(file, src, e)
@@ -169,7 +173,8 @@ func ExpectationsSchema() ([]byte, error) {
 	return yamldoc.Schema(reflect.TypeFor[Expectations](), "Expectations of pkbuild boot")
 }
 
-// LoadDir reads all scenario files (*.yml) in a directory, sorted by name. The error lists the mistakes of all files.
+// LoadDir reads all scenario files (*.yml) in a directory, sorted by name. It fails if there are none; otherwise the error
+// lists the mistakes of all files.
 func LoadDir(dir string) ([]*Scenario, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yml"))
 	if err != nil || len(files) == 0 {
@@ -185,7 +190,8 @@ func LoadDir(dir string) ([]*Scenario, error) {
 	return all, errors.Join(errs...)
 }
 
-// Select returns the scenarios that apply to an image of a recipe; with short, only those marked short.
+// Select returns the scenarios for an image of the named recipe, including those that name no recipe; with short, only those
+// marked short.
 func Select(all []*Scenario, recipe string, short bool) []*Scenario {
 	return slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool {
 		return s.Recipe != "" && s.Recipe != recipe || short && !s.Short

@@ -46,7 +46,7 @@ type Options struct {
 	Done   func(Outcome) // receives each outcome; may be nil
 }
 
-// Points returns as many pseudo-random power cuts as cuts, in the order of the log. Equal seeds give equal cuts. Each
+// Points returns a number of pseudo-random power cuts, in the order of the recording. Equal seeds give equal cuts. Each
 // phase of the scenario is equally probable, and within a phase each entry of the log.
 func (r *Recording) Points(seed uint64, cuts int) []Cut {
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -61,8 +61,9 @@ func (r *Recording) Points(seed uint64, cuts int) []Cut {
 	return all
 }
 
-// Run simulates power cuts in the recording and boots from what each leaves on the card. It returns the outcomes by
-// number; an error means that a cut could not be simulated or checked.
+// Run simulates power cuts in the recording, and checks the file systems that each leaves and the stage that pkinit would
+// boot. It returns the outcomes sorted by Cut.Number. Bad outcomes have findings; an error means that a cut could not be
+// simulated or checked.
 func (r *Recording) Run(ctx context.Context, o Options) ([]Outcome, error) {
 	allowed, err := r.stages(o.Dir)
 	if err != nil {

@@ -27,7 +27,8 @@ type Recording struct {
 	Phases   []Phase `json:"phases"`
 }
 
-// Phase is a step of the scenario within one boot: the entries of the boot's log of disk writes from First up to End.
+// Phase is a step of the scenario within one boot: the entries from First up to, and not including, End in the boot's log of
+// disk writes, counted from 0.
 type Phase struct {
 	Step  string `json:"step"` // number and kind, such as "3 stage"
 	Boot  int    `json:"boot"` // from 1
@@ -41,7 +42,8 @@ const recordingFile = "recording.json"
 // deviceDir is the directory of the recorded device, below that of the recording.
 const deviceDir = "device"
 
-// Record runs a scenario, which must pass, on a copy of an image, and logs all disk writes in a new directory.
+// Record runs a scenario on a copy of an image, and logs all disk writes in the directory dir, which it creates. It fails if
+// dir exists, if the scenario fails, or if the scenario writes nothing to the card.
 func Record(ctx context.Context, s *scenario.Scenario, image, dir string, console io.Writer) (*Recording, error) {
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("record %s: %w", s.Name, err)
@@ -76,7 +78,7 @@ func Record(ctx context.Context, s *scenario.Scenario, image, dir string, consol
 // recorded is a device whose files stay.
 type recorded struct{ *qemu.Device }
 
-// Close implements scenario.Device.
+// Close ends the machine and always keeps its files.
 func (d recorded) Close(bool) error { return d.Device.Close(true) }
 
 // mark begins a phase at the place that the log has reached.
@@ -126,7 +128,7 @@ func (r *Recording) finish() error {
 	return os.WriteFile(filepath.Join(r.Dir, recordingFile), append(data, '\n'), 0o666)
 }
 
-// Open opens a recording in a directory. The error is fs.ErrNotExist if there is none.
+// Open opens a recording in a directory. The error wraps fs.ErrNotExist if there is none.
 func Open(dir string) (*Recording, error) {
 	data, err := os.ReadFile(filepath.Join(dir, recordingFile))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages"
 )
 
-// Report is the number of good and bad outcomes of power cuts, by step of the scenario.
+// Report counts simulated power cuts and those with findings, in total and by step of the scenario.
 type Report struct {
 	Seed     uint64  `json:"seed"`
 	Made     int     `json:"made"`   // cuts
@@ -24,7 +24,8 @@ type Report struct {
 	Steps    []Step  `json:"steps"`
 }
 
-// Step is the number of outcomes of power cuts in one step of the scenario.
+// Step counts the power cuts in one step of the scenario, those with findings, and the stages that pkinit would boot
+// afterwards.
 type Step struct {
 	Name     string      `json:"name"`
 	Made     int         `json:"made"`
@@ -33,7 +34,8 @@ type Step struct {
 	Findings int         `json:"findings"`
 }
 
-// Summarize counts the outcomes of power cuts by step of the scenario, in the order of the recording.
+// Summarize counts the outcomes of power cuts by step of the scenario, in the order of the recording. seed and took, the
+// time that all cuts took, are for the report only.
 func Summarize(seed uint64, outcomes []Outcome, took time.Duration) Report {
 	r := Report{Seed: seed, Made: len(outcomes), Seconds: took.Seconds()}
 	index := map[string]int{}

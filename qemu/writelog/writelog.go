@@ -32,13 +32,13 @@ type Entry struct {
 	offset int64 // of the data in the log
 }
 
-// Flush reports whether the entry empties the disk's write cache.
+// Flush reports whether the entry flushes the disk's write cache, so that earlier writes are durable.
 func (e Entry) Flush() bool { return e.Flags&flagFlush != 0 }
 
 // Stats counts the writes that a power cut kept, kept in part, and lost.
 type Stats struct{ Kept, Torn, Lost int }
 
-// Create creates an empty log of disk writes for QEMU, a sparse file of 64 GiB.
+// Create creates an empty log of disk writes for QEMU, a sparse file of 64 GiB. An existing file is emptied.
 func Create(file string) error {
 	f, err := os.Create(file)
 	if err != nil {
@@ -47,7 +47,8 @@ func Create(file string) error {
 	return errors.Join(f.Truncate(maxSize), f.Close())
 }
 
-// Read reads all entries of a log of disk writes, up to the first one that QEMU has not written completely.
+// Read reads all entries of a log of disk writes, up to the first one that QEMU has not written completely. It fails if the
+// file is not such a log; a new log has no entries.
 func Read(log io.ReaderAt) ([]Entry, error) {
 	var super struct {
 		Magic, Version, Entries uint64
@@ -76,7 +77,8 @@ func Read(log io.ReaderAt) ([]Entry, error) {
 	}
 }
 
-// Synced returns how many of the entries a power cut after the last one cannot lose: those up to the last flush.
+// Synced returns how many of the first entries are safe from a power cut after the last one: those up to and including the
+// last flush.
 func Synced(entries []Entry) int {
 	for i := len(entries); i > 0; i-- {
 		if entries[i-1].Flush() {
@@ -86,7 +88,7 @@ func Synced(entries []Entry) int {
 	return 0
 }
 
-// Apply writes the data of log entries to the disk.
+// Apply writes the data of log entries to the disk. Entries without data, such as flushes and discards, change nothing.
 func Apply(disk io.WriterAt, log io.ReaderAt, entries []Entry) error {
 	for _, e := range entries {
 		if err := e.apply(disk, log, e.Sectors); err != nil {
@@ -96,8 +98,8 @@ func Apply(disk io.WriterAt, log io.ReaderAt, entries []Entry) error {
 	return nil
 }
 
-// ApplySome writes those log entries to the disk that a power cut may leave: of each write that no flush follows all,
-// nothing or its first sectors, at random. Writes with FUA are written completely.
+// ApplySome writes the log entries since the last flush to the disk as a power cut may leave them: of each write all,
+// nothing or its first sectors, at random. Writes with FUA, and flushes, are never lost.
 func ApplySome(disk io.WriterAt, log io.ReaderAt, entries []Entry, random *rand.Rand) (Stats, error) {
 	var stats Stats
 	for _, e := range entries {
@@ -121,8 +123,8 @@ func ApplySome(disk io.WriterAt, log io.ReaderAt, entries []Entry, random *rand.
 	return stats, nil
 }
 
-// Cut changes a disk, which is as it was before the log began, to what a power cut after the last entry of the log
-// leaves.
+// Cut changes a copy of the disk from before the log to what a power cut after the log's last entry leaves: all writes up to
+// the last flush, and those after it as ApplySome leaves them.
 func Cut(disk io.WriterAt, log io.ReaderAt, random *rand.Rand) (Stats, error) {
 	entries, err := Read(log)
 	if err != nil {

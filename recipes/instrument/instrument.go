@@ -18,8 +18,9 @@ var template embed.FS
 // namePattern is the pattern of a recipe's name.
 var namePattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// Create writes a new recipe with its pallet and files (an "instrument") to dir, which must be empty or not exist and
-// whose name becomes the instrument's. It returns the names of the written files, relative to dir.
+// Create writes a new recipe with its pallet and files (an "instrument") to dir, and returns the names of the written files,
+// relative to dir. The last element of dir becomes the instrument's name. It fails if that is no name of a recipe or dir is
+// not empty; after other errors, files that were written stay.
 func Create(dir string) ([]string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

@@ -30,7 +30,7 @@ type Camera interface {
 	Close() error
 }
 
-// Still is one picture in full resolution, as JPEG. One of a simulated camera can also write its ground truth.
+// Still is one picture in full resolution, as JPEG. A still of a simulated camera can also write its ground truth.
 type Still struct {
 	JPEG []byte
 
@@ -48,13 +48,13 @@ type Settings struct {
 	Quality          int // of JPEG, 1 to 100
 }
 
-// DefaultSettings returns the settings with which a PlanktoScope starts, for the named sensor, on which the gain
-// depends.
+// DefaultSettings returns the settings with which a PlanktoScope starts. The gain depends on the named sensor, and is 1.5
+// for an unknown one.
 func DefaultSettings(name string) Settings {
 	return Settings{Exposure: 125, Gain: 150 / ISO(name), RedGain: 2.4, BlueGain: 1.35, Quality: 95}
 }
 
-// ISO returns the ISO speed that corresponds to a gain of 1 on the named sensor.
+// ISO returns the ISO speed that corresponds to a gain of 1 on the named sensor, such as IMX477; 100 for an unknown one.
 func ISO(name string) float64 {
 	switch name {
 	case "IMX477":

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Open returns the camera of a V4L2 device. Without a device it returns the one that libcamera's programs find, else that of
-// /dev/video0. It returns ErrMissing if there is none.
+// Open returns the camera of a V4L2 device, such as /dev/video0. If device is empty, it returns the one that libcamera's
+// programs find, else that of /dev/video0, and an error that wraps ErrMissing if there is neither.
 func Open(device string) (Camera, error) {
 	if device == "" {
 		if c, err := openLibcamera(exec.LookPath); err == nil {

@@ -40,7 +40,8 @@ type Simulated struct {
 	failure  error
 }
 
-// NewSimulated returns a simulated camera. Its pictures show the world w under the result of conditions at each moment.
+// NewSimulated returns a simulated camera. Each picture shows the world w under the conditions that the function returns at
+// that moment.
 func NewSimulated(w *plankton.World, conditions func() Conditions) *Simulated {
 	s := &Simulated{world: w, preview: w, conditions: conditions}
 	if size := s.Resolution(); size.X > previewWidth {
@@ -59,7 +60,8 @@ func (s *Simulated) Resolution() image.Point {
 	return image.Pt(p.Width, p.Height)
 }
 
-// Apply changes the brightness of pictures by exposure and gain. White balance has no effect.
+// Apply changes the brightness of pictures by exposure and gain, and the JPEG quality of stills. White balance has no
+// effect. It fails if a setting is outside its limits.
 func (s *Simulated) Apply(settings Settings) error {
 	if err := settings.Validate(); err != nil {
 		return err
@@ -70,14 +72,14 @@ func (s *Simulated) Apply(settings Settings) error {
 	return nil
 }
 
-// SetFailure makes Capture return an error from now on; nil makes it work again.
+// SetFailure makes Capture and Frame return an error from now on; nil makes them work again.
 func (s *Simulated) SetFailure(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failure = err
 }
 
-// Capture draws a picture. Its annotation is the ground truth.
+// Capture draws a still. Its Annotate writes the ground truth: the objects in the picture.
 func (s *Simulated) Capture(ctx context.Context) (Still, error) {
 	view, settings, err := s.view()
 	if err != nil {
@@ -91,7 +93,7 @@ func (s *Simulated) Capture(ctx context.Context) (Still, error) {
 	return Still{data, func(dir, name string) error { return plankton.WriteTruth(dir, name, truth) }}, ctx.Err()
 }
 
-// Frame draws a small picture. It takes a FrameInterval at least.
+// Frame draws a picture 800 pixels wide at most. It waits so that there is at most one frame per FrameInterval.
 func (s *Simulated) Frame(ctx context.Context) ([]byte, error) {
 	s.mu.Lock()
 	wait := time.Until(s.next)

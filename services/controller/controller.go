@@ -82,8 +82,8 @@ func (c *Controller) parts() []string {
 	return parts
 }
 
-// New returns a controller of an instrument, with a connection to the MQTT broker. It handles messages once Run is
-// called.
+// New returns a controller of an instrument, which connects to the MQTT broker in the background and handles messages once
+// Run is called. It fails if the options of the connection are unusable, not if the broker is unreachable.
 func New(ctx context.Context, i Instrument, h Hardware, o Options) (*Controller, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -135,8 +135,9 @@ func (c *Controller) reconnected(connection int) {
 	c.board.again(c.parts()[connection])
 }
 
-// Run handles MQTT messages until ctx ends. It then stops all motors, switches the light off and publishes that the
-// controller has ended.
+// Run handles MQTT messages until ctx ends. It then stops all motors, switches the light and the bubbler off, publishes that
+// the controller has ended, and closes the camera and the connection. It returns the errors of this end; nil if there are
+// none.
 func (c *Controller) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

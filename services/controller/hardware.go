@@ -10,8 +10,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/dataset"
 )
 
-// Hardware is the content of hardware.json: the motors, light and limits of an instrument. Unknown keys are kept in the
-// file.
+// Hardware is the content of hardware.json: the motors, light and limits of an instrument. When the controller changes the
+// file, keys that it does not know stay.
 type Hardware struct {
 	StepperReverse  bool
 	StepperType     string
@@ -26,7 +26,7 @@ type Hardware struct {
 	PixelSize       float64 // µm
 }
 
-// DefaultHardware returns the values of a PlanktoScope HAT where hardware.json has none.
+// DefaultHardware returns the values that hold without hardware.json: those of a PlanktoScope HAT 1.2.
 func DefaultHardware() Hardware {
 	return Hardware{
 		StepperType: "pscope_hat", HATVersion: 1.2, FocusStepsPerMM: 40, PumpStepsPerML: 2045, FocusMaxSpeed: 5, PumpMaxSpeed: 50,
@@ -37,7 +37,8 @@ func DefaultHardware() Hardware {
 // newHAT is the first version of the HAT with converters for the light and the bubbler.
 const newHAT = 3.2
 
-// ParseHardware reads hardware.json. It returns all mistakes joined.
+// ParseHardware decodes the content of hardware.json. A key that is missing has its default value, which for the pump
+// depends on the version of the HAT. The error joins all mistakes.
 func ParseHardware(data []byte) (Hardware, error) {
 	h := DefaultHardware()
 	m := &dataset.Metadata{}
@@ -94,7 +95,8 @@ func ParseHardware(data []byte) (Hardware, error) {
 	return h, errors.Join(errs...)
 }
 
-// ReadHardware reads the file hardware.json. A missing file gives the default values.
+// ReadHardware reads and decodes the file hardware.json, as ParseHardware does. If the file does not exist, it returns
+// DefaultHardware and no error.
 func ReadHardware(name string) (Hardware, error) {
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {

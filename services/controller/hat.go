@@ -28,8 +28,8 @@ func HasHAT() bool {
 	return false
 }
 
-// OpenHAT opens the hardware of a PlanktoScope HAT on a Raspberry Pi. It fails if a motor or the light does not answer; the
-// display and the camera may be missing.
+// OpenHAT opens the hardware of a PlanktoScope HAT on a Raspberry Pi. It fails if a motor, the light or, from HAT 3.2 on,
+// the bubbler does not answer; the display and the HAT's EEPROM may be missing, and the camera c may be nil.
 func OpenHAT(h Hardware, c camera.Camera) (Instrument, error) {
 	i := Instrument{Camera: c}
 	if _, err := host.Init(); err != nil {

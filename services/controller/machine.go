@@ -24,7 +24,8 @@ type Machine struct {
 	ConfigFile   string // config.json
 }
 
-// Open opens the hardware of the machine, or models of it, as an Instrument.
+// Open opens the hardware of the machine, or models of it, as its Kind says. It fails if a part of the hardware is missing,
+// except for the camera, the display and the HAT's EEPROM.
 func (m *Machine) Open(h Hardware) (Instrument, error) {
 	kind := m.Kind
 	if kind == "auto" {
@@ -57,11 +58,11 @@ func (m *Machine) Open(h Hardware) (Instrument, error) {
 	return Instrument{}, fmt.Errorf("hardware is %q, want hat, simulated or auto", m.Kind)
 }
 
-// Name returns the name of the machine, or "".
+// Name returns the name of the machine, or "" if NameFile cannot be read.
 func (m *Machine) Name() string { return firstLine(m.NameFile) }
 
-// Lines returns the lines for the instrument's display: the machine's name, its addresses and, until the instrument is
-// set up, the password of its hotspot.
+// Lines returns the lines for the instrument's display: the machine's name, its IPv4 addresses except those of Docker's
+// networks and, until ConfigFile says that the instrument is set up, the password of its hotspot.
 func (m *Machine) Lines() []string {
 	lines := []string{m.Name()}
 	if addresses, err := net.InterfaceAddrs(); err == nil {

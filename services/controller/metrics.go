@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// Metrics counts what the controller does, and serves the counters to Prometheus.
+// Metrics counts what the controller does, and serves the counters to Prometheus. The zero value is ready for use.
 type Metrics struct {
 	mu     sync.Mutex
 	values map[metric]float64
@@ -76,7 +76,7 @@ func (m *Metrics) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// ServeHTTP serves the metrics at /metrics.
+// ServeHTTP serves the metrics at /metrics, and status 404 elsewhere.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/metrics" {
 		http.NotFound(w, r)

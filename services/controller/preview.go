@@ -27,12 +27,13 @@ type Preview struct {
 // MaxPreviewClients is the number of clients at once. Further ones get the HTTP status 503.
 const MaxPreviewClients = 100
 
-// NewPreview returns the preview of a camera, which may be nil.
+// NewPreview returns the preview of the camera c. If c is nil, clients get the HTTP status 503.
 func NewPreview(c camera.Camera, log *slog.Logger, m *Metrics) *Preview {
 	return &Preview{camera: c, log: log, metrics: m, clients: map[chan []byte]bool{}}
 }
 
-// ServeHTTP serves the preview as Motion JPEG at /stream.mjpg, and redirects / to it.
+// ServeHTTP serves the preview as Motion JPEG at /stream.mjpg until the client leaves, and redirects / to it. Without a
+// camera, or with MaxPreviewClients clients, the status is 503.
 func (p *Preview) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":

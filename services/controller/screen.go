@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Display shows lines of text on the instrument's display.
+// Display is a display for lines of text. Show may show a part of the lines at a time; Clear empties the display.
 type Display interface {
 	Show(lines []string) error
 	Clear() error

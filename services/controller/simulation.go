@@ -32,7 +32,7 @@ type Simulation struct {
 	hardware   Hardware
 }
 
-// Simulate returns a simulated instrument whose camera looks at a world of plankton.
+// Simulate returns a simulated instrument, with the HAT version of h, whose camera looks at a world of plankton.
 func Simulate(h Hardware, w *plankton.World) (*Simulation, error) {
 	s := &Simulation{hardware: h, Bus: &bus.I2C{Devices: map[uint16]bus.Device{}}}
 	s.Simulated = true

@@ -8,8 +8,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/services/mqtt"
 )
 
-// Status is the JSON payload that the controller publishes on a status topic. Its texts are part of the interface:
-// clients of 2024 compare them.
+// Status is the JSON payload that the controller publishes on a status topic. The texts in Status are part of the interface:
+// clients of the PlanktoScope OS of 2024 compare them.
 type Status struct {
 	Status   string   `json:"status,omitempty"`
 	Duration *float64 `json:"duration,omitempty"` // seconds that a move takes

@@ -18,7 +18,8 @@ type Device interface {
 	Read(r []byte) error
 }
 
-// I2C is a simulated I2C bus, with models of chips at their 7-bit addresses. It implements i2c.BusCloser.
+// I2C is a simulated I2C bus, with models of chips at their 7-bit addresses. It implements i2c.BusCloser. One transaction
+// runs at a time.
 type I2C struct {
 	Devices map[uint16]Device
 	Fault   func(addr uint16) error // if not nil, is asked before each transaction; an error ends it

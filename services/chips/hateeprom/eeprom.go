@@ -43,7 +43,8 @@ const (
 // ErrBlank says that an EEPROM was never written.
 var ErrBlank = errors.New("HAT EEPROM is blank")
 
-// Parse decodes the content of a HAT's ID EEPROM and verifies its checksums.
+// Parse decodes the content of a HAT's ID EEPROM. It fails if data is incomplete, a checksum is wrong or the vendor is
+// missing, and with ErrBlank if the EEPROM was never written.
 func Parse(data []byte) (*Contents, error) {
 	size, atoms, err := parseHeader(data)
 	if err != nil {
@@ -119,7 +120,8 @@ func (c *Contents) parseVendor(b []byte) error {
 	return nil
 }
 
-// Read reads and decodes the ID EEPROM of the HAT on an I2C bus.
+// Read reads the ID EEPROM of the HAT on an I2C bus and decodes it with Parse. It fails if no EEPROM answers, or if Parse
+// fails.
 func Read(bus i2c.Bus) (*Contents, error) {
 	header, err := readAt(bus, 0, headerSize)
 	if err != nil {

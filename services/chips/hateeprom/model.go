@@ -11,7 +11,7 @@ type Model struct {
 	pointer uint16
 }
 
-// NewModel returns the model of an EEPROM that begins with data. The rest is blank.
+// NewModel returns the model of an EEPROM that begins with data, up to its 4096 bytes. The rest is blank: 0xff.
 func NewModel(data []byte) *Model {
 	m := &Model{}
 	for i := range m.data {
@@ -21,7 +21,8 @@ func NewModel(data []byte) *Model {
 	return m
 }
 
-// Write sets the address of the next Read. The EEPROM is write-protected, so it fails if w has data.
+// Write sets the address of the next Read to the two bytes of w. It fails for any other length: the EEPROM is
+// write-protected.
 func (m *Model) Write(w []byte) error {
 	if len(w) != 2 {
 		return fmt.Errorf("no acknowledgement: EEPROM is write-protected")

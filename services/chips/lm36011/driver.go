@@ -56,7 +56,8 @@ type Driver struct {
 	on     bool
 }
 
-// New resets the chip: the LED is off and its current 10 mA. It fails if another chip answers.
+// New resets the chip and returns its driver: the LED is off and its current 10 mA. It fails if no chip or another one
+// answers.
 func New(bus i2c.Bus) (*Driver, error) {
 	d := &Driver{device: i2c.Dev{Bus: bus, Addr: Address}}
 	if err := d.write(regID, softReset); err != nil {
@@ -79,8 +80,8 @@ func New(bus i2c.Bus) (*Driver, error) {
 	return d, d.SetCurrent(10)
 }
 
-// SetCurrent sets the current in mA. The chip has 128 steps of about 3 mA, and 2.4 mA is the least. It fails outside 0 to
-// MaxCurrent.
+// SetCurrent sets the current of the LED in mA. The chip has 128 steps of about 3 mA, and the least, also for 0, is 2.4 mA.
+// It fails outside 0 to MaxCurrent.
 func (d *Driver) SetCurrent(mA float64) error {
 	if !(mA >= 0 && mA <= MaxCurrent) {
 		return fmt.Errorf("set current of the light: %v mA is not between 0 and %d", mA, MaxCurrent)
@@ -88,7 +89,8 @@ func (d *Driver) SetCurrent(mA float64) error {
 	return d.setTorch(byte(mA * 0.34))
 }
 
-// SetValue sets the brightness as a fraction, 0 to 1, of the largest current.
+// SetValue sets the current as a fraction, 0 to 1, of MaxCurrent; 0 is the least current, 2.4 mA, and not off. It fails
+// outside 0 to 1.
 func (d *Driver) SetValue(value float64) error {
 	if !(value >= 0 && value <= 1) {
 		return fmt.Errorf("set brightness of the light: %v is not between 0 and 1", value)
@@ -103,7 +105,7 @@ func (d *Driver) setTorch(code byte) error {
 	return nil
 }
 
-// Value returns the brightness that is set, as a fraction of the largest.
+// Value reads the current that is set from the chip, as a fraction, 0 to 1, of MaxCurrent.
 func (d *Driver) Value() (float64, error) {
 	code, err := d.read(regTorch)
 	if err != nil {
@@ -112,7 +114,7 @@ func (d *Driver) Value() (float64, error) {
 	return float64(code&torchMax) / torchMax, nil
 }
 
-// On switches the LED on.
+// On switches the LED on, with the current that was set last.
 func (d *Driver) On() error {
 	if err := d.write(regEnable, modeTorch); err != nil {
 		return fmt.Errorf("switch light on: %w", err)
@@ -130,7 +132,7 @@ func (d *Driver) Off() error {
 	return nil
 }
 
-// IsOn reports whether the LED was switched on.
+// IsOn reports whether the LED was switched on, and Check has not found since that the chip switched it off.
 func (d *Driver) IsOn() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,7 +145,8 @@ func (d *Driver) setOn(on bool) {
 	d.on = on
 }
 
-// Check returns the faults since the last call. The chip switches the LED off by itself for all but ErrScaledBack.
+// Check returns the faults since the last call, joined, or nil if there were none. The chip switches the LED off by itself
+// for all but ErrScaledBack.
 func (d *Driver) Check() error {
 	flags, err := d.read(regFlags)
 	if err != nil {

@@ -32,7 +32,7 @@ func (m *Model) SetID(id byte) {
 	m.registers[regID] = id
 }
 
-// SetFlags raises flags of register 5. All but the one of the lowered current end the torch mode.
+// SetFlags raises flags of register 5. All flags but that of a lowered current also switch the LED off.
 func (m *Model) SetFlags(flags byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -42,7 +42,7 @@ func (m *Model) SetFlags(flags byte) {
 	}
 }
 
-// Current returns the current through the LED in mA.
+// Current returns the current through the LED in mA; 0 while the LED is off.
 func (m *Model) Current() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,7 +52,8 @@ func (m *Model) Current() float64 {
 	return 2.4 + float64(m.registers[regTorch]&torchMax)*(MaxCurrent-2.4)/torchMax
 }
 
-// Write sets the register pointer, and registers from there on.
+// Write sets the register pointer to the first byte of w, and the registers from there on to the others. It fails if a
+// register does not exist.
 func (m *Model) Write(w []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,7 +76,7 @@ func (m *Model) Write(w []byte) error {
 	return nil
 }
 
-// Read returns registers from the pointer on. Reading clears the flags.
+// Read fills r with the registers from the register pointer on. Reading the register of the flags clears them.
 func (m *Model) Read(r []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

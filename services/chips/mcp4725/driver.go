@@ -41,8 +41,8 @@ type Driver struct {
 	value float64
 }
 
-// New returns the driver of the chip at an I2C address, and switches its output off. name is what the chip drives, for
-// messages.
+// New returns the driver of the chip at an I2C address, and switches its output off. The first On switches to the full
+// supply voltage unless SetValue comes before. name is what the chip drives, for messages.
 func New(bus i2c.Bus, address uint16, name string) (*Driver, error) {
 	d := &Driver{device: i2c.Dev{Bus: bus, Addr: address}, name: name, value: 1}
 	if err := d.Off(); err != nil {
@@ -51,7 +51,8 @@ func New(bus i2c.Bus, address uint16, name string) (*Driver, error) {
 	return d, nil
 }
 
-// SetValue sets the output as a fraction, 0 to 1, of the supply voltage.
+// SetValue sets the output as a fraction, 0 to 1, of the supply voltage. While the output is off, the value is kept for On.
+// It fails outside 0 to 1, or if the chip does not take the value.
 func (d *Driver) SetValue(value float64) error {
 	if !(value >= 0 && value <= 1) {
 		return fmt.Errorf("set %s: %v is not between 0 and 1", d.name, value)
@@ -67,14 +68,15 @@ func (d *Driver) SetValue(value float64) error {
 	return nil
 }
 
-// Value returns the output that was set, as a fraction, 0 to 1, of the supply voltage.
+// Value returns the value of the last SetValue, a fraction, 0 to 1, of the supply voltage, also while the output is off. It
+// is 1 before the first SetValue. The error is always nil.
 func (d *Driver) Value() (float64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.value, nil
 }
 
-// On switches the output on.
+// On switches the output on, to the value of the last SetValue.
 func (d *Driver) On() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,7 +87,7 @@ func (d *Driver) On() error {
 	return nil
 }
 
-// Off switches the output off, to ground.
+// Off switches the output off, to ground. The value is kept for On.
 func (d *Driver) Off() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -126,8 +128,8 @@ func (d *Driver) output(value float64, down bool) error {
 	return nil
 }
 
-// Save writes the value to the EEPROM, from which the chip takes its output after power-on: the output is off then if it is off
-// now. It takes up to 50 ms, and fails with ErrBusy after 100 ms.
+// Save writes the value of SetValue, or that the output is off if it is off now, to the EEPROM, from which the chip takes
+// its output after power-on. It takes up to 50 ms, and fails with ErrBusy after 100 ms.
 func (d *Driver) Save() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

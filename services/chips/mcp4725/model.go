@@ -49,14 +49,15 @@ func (m *Model) PowerCycle() {
 	m.output = m.eeprom
 }
 
-// SetStuck makes the chip ignore new values for its output.
+// SetStuck makes the chip ignore new values for its output; false makes the chip take them again.
 func (m *Model) SetStuck(stuck bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stuck = stuck
 }
 
-// Write executes a command: two bytes in the fast mode, or a command byte and two bytes.
+// Write executes a command of the datasheet: two bytes in the fast mode, or a command byte and two bytes. It fails for an
+// unknown command, and ignores one for the EEPROM while that is being written.
 func (m *Model) Write(w []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

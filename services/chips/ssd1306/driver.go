@@ -62,7 +62,7 @@ type Driver struct {
 	drawn string // what the display shows
 }
 
-// New returns the driver of the display on an I2C bus, and switches it on. It fails if no display answers.
+// New switches the display on an I2C bus on, with all pixels off, and returns its driver. It fails if no display answers.
 func New(bus i2c.Bus) (*Driver, error) {
 	d := &Driver{device: i2c.Dev{Bus: bus, Addr: Address}}
 	if err := d.command(setup...); err != nil {
@@ -71,8 +71,8 @@ func New(bus i2c.Bus) (*Driver, error) {
 	return d, d.draw(nil)
 }
 
-// Show displays two of the lines: the first two if lines has changed since the last call, else the next two. Characters
-// that do not fit or are not ASCII are left out.
+// Show displays two of the lines: the first two if lines has changed since the last call or the last call showed its end,
+// else the next two. Characters that do not fit or are not ASCII are left out.
 func (d *Driver) Show(lines []string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,7 +85,7 @@ func (d *Driver) Show(lines []string) error {
 	return d.draw(d.lines[min(d.page, len(d.lines)):min(d.page+Rows, len(d.lines))])
 }
 
-// Clear switches all pixels of the display off.
+// Clear switches all pixels of the display off. The next Show begins with the first line.
 func (d *Driver) Clear() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -86,7 +86,7 @@ func (m *Model) Read(r []byte) error {
 	return nil
 }
 
-// String returns the lit pixels as lines of # and spaces, and nothing while the display is off.
+// String returns all pixels as lines of # (lit) and spaces, or "" while the display is off or not set up.
 func (m *Model) String() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -57,7 +57,8 @@ type Driver struct {
 	hot    bool
 }
 
-// New returns a driver of the chip on conn. The output stage is on while the pin enable is low.
+// New configures the chip on conn, with its output stage off, and returns its driver. The pin enable switches the output
+// stage on while it is low. It fails if the chip is not a TMC5160.
 func New(conn spi.Conn, enable gpio.PinOut, o Options) (*Driver, error) {
 	if o.Acceleration == 0 {
 		o.Acceleration = DefaultAcceleration
@@ -124,7 +125,8 @@ func (d *Driver) configure() error {
 	return nil
 }
 
-// Duration returns how long a move takes, with its acceleration and deceleration. The speed is in microsteps/s.
+// Duration returns how long Move takes for a number of microsteps at a speed in microsteps/s, with its acceleration and
+// deceleration.
 func (d *Driver) Duration(microsteps int64, speed float64) time.Duration {
 	n, a := math.Abs(float64(microsteps)), d.options.Acceleration
 	speed = velocity(velocityUnits(speed))
@@ -135,15 +137,16 @@ func (d *Driver) Duration(microsteps int64, speed float64) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// Hot reports whether the chip warned of its temperature during the last move.
+// Hot reports whether the chip warned of its temperature when the current or last move looked at it last.
 func (d *Driver) Hot() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.hot
 }
 
-// Move turns the motor by some microsteps at a speed in microsteps/s, and returns when it has arrived. When ctx ends, it stops the
-// motor and returns the cause of ctx. The motor is without current afterwards, whatever happened.
+// Move turns the motor by some microsteps, backwards if negative, at a speed in microsteps/s, and returns when it has
+// arrived. If ctx ends, it stops the motor and returns the cause of ctx; at a fault, or if the motor arrives too late, it
+// stops the motor with an error such as ErrStall. The motor is without current afterwards, whatever happened.
 func (d *Driver) Move(ctx context.Context, microsteps int64, speed float64) (err error) {
 	d.moving.Lock()
 	defer d.moving.Unlock()

@@ -43,7 +43,7 @@ func (m *Model) reset() {
 	m.ramp = ramp{}
 }
 
-// Turned returns how far the motor has turned since the beginning, in microsteps.
+// Turned returns the position of the motor relative to that at NewModel, in microsteps; turns backwards count negative.
 func (m *Model) Turned() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,8 +107,8 @@ func (m *Model) Out(l gpio.Level) error {
 	return nil
 }
 
-// Exchange simulates an SPI transfer of one datagram, an address byte and 32 bits. r receives the status byte and the
-// value of the register that the previous datagram addressed.
+// Exchange simulates an SPI transfer of one datagram, an address byte and 32 bits. r receives the status byte and the value
+// of the register that the previous datagram addressed. It fails if w or r does not have 5 bytes.
 func (m *Model) Exchange(w, r []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,14 +9,15 @@ import (
 // stateVersion is the format version of the state file.
 const stateVersion = 1
 
-// BootState is the content of boot-state.json: the boot attempts and the verdict of each stage.
+// BootState is the content of boot-state.json: what is recorded of each stage, and whether the device is to start
+// without one. Methods that change it return a copy.
 type BootState struct {
 	Version int            `json:"version"`
 	Stages  map[int]Record `json:"stages"`
 	None    bool           `json:"none,omitempty"` // if no stage is next, the device starts without one, and not with the current stage
 }
 
-// Record holds the boot attempts and the verdict of one stage.
+// Record holds the boot attempts and the verdict of one stage, and why it cannot be mounted or is damaged.
 type Record struct {
 	Attempts int       `json:"attempts"` // boots without a verdict since the last verdict, or since the stage became next
 	Last     time.Time `json:"last"`     // time of the last attempt or verdict; the clock may have been wrong
@@ -26,7 +27,8 @@ type Record struct {
 	Damaged  string    `json:"damaged,omitempty"`  // how its files differ from their digests; "" if they do not
 }
 
-// Result is the verdict on a stage: good, failed or pending.
+// Result is the verdict on a stage: good, failed, or pending, which means none yet; "" if the stage was never
+// attempted.
 type Result string
 
 // The verdicts.

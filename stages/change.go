@@ -75,8 +75,8 @@ func (s Staged) WithNext(stage int) Staged {
 }
 
 // WithVerdict returns the references after a verdict on a stage. A good verdict makes the stage the current one: it
-// moves to the end of the history, which has each stage once. next-failed changes only with a verdict on the next
-// stage.
+// moves to the end of the history, which has each stage once and keeps the last MaxHistory stages. next-failed changes
+// only with a verdict on the next stage.
 func (s Staged) WithVerdict(stage int, result Result) Staged {
 	if stage == s.Next {
 		s.NextFailed = result == Failed
@@ -89,7 +89,8 @@ func (s Staged) WithVerdict(stage int, result Result) Staged {
 	return s
 }
 
-// WithName returns the references with a name for a stage. If another stage has the name, it moves.
+// WithName returns the references with a name for a stage, which need not exist. If another stage has the name, the
+// name moves. It fails for a number, the name of a role, and a name that is empty or has a space or slash.
 func (s Staged) WithName(name string, stage int) (Staged, error) {
 	if err := checkName(name); err != nil {
 		return s, err
@@ -112,7 +113,8 @@ func (s Staged) WithoutName(name string) (Staged, error) {
 	return s, nil
 }
 
-// WithoutStage returns the references without a stage. If it was next, the current stage becomes next.
+// WithoutStage returns the references without a stage: it has no name and is not in the history. If it was next, the
+// last stage of the remaining history becomes next; none if the history is empty.
 func (s Staged) WithoutStage(stage int) Staged {
 	s.History = without(s.History, stage)
 	names := maps.Clone(s.Names)
@@ -141,14 +143,16 @@ func checkName(name string) error {
 	return nil
 }
 
-// WithVerdict returns the state with a verdict on a stage recorded, and its attempts reset.
+// WithVerdict returns the state with a verdict on a stage in place of an earlier one, with its reasons, and with no
+// attempts counted.
 func (s BootState) WithVerdict(stage int, result Result, at time.Time, reasons ...string) BootState {
 	r := s.Stages[stage]
 	r.Attempts, r.Result, r.Last, r.Reasons = 0, result, timestamp(at), reasons
 	return s.with(stage, r)
 }
 
-// WithoutRecord returns the state without the attempts and the verdict of a stage, which so has all its attempts again.
+// WithoutRecord returns the state without all that is recorded of a stage: attempts, verdict, and the marks of Unusable
+// and Damaged. The stage has all its attempts again.
 func (s BootState) WithoutRecord(stage int) BootState {
 	next := s.with(stage, Record{})
 	delete(next.Stages, stage)

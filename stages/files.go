@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Files is the content of the two files of a stage store: the store file and boot-state.json.
+// Files is the content of the two files of a stage store: the store file and boot-state.json. Its methods change
+// nothing on the disk: they return the changed content, and the writes that the caller must make.
 type Files struct {
 	Store Store
 	State BootState
@@ -22,8 +23,8 @@ type Write struct {
 }
 
 // ReadFiles reads the two files of a stage store in order to change them. A missing store file means an empty store; a
-// damaged one is an error, since a change would lose its content. An unreadable state file counts as missing: it only
-// counts attempts.
+// damaged one is an error, since a change would lose its content. An unreadable state file counts as missing: a change
+// then loses the attempts, verdicts and marks, but no reference to a stage.
 func ReadFiles(dir fs.FS) (Files, error) {
 	data, err := fs.ReadFile(dir, StoreFile)
 	f := Files{Store: EmptyStore()}
@@ -40,8 +41,9 @@ func ReadFiles(dir fs.FS) (Files, error) {
 	return f, nil
 }
 
-// SetNext returns the store's files with another next stage, whose attempts are reset, and the writes that make the
-// change on the disk; until the second one the old stage is next. Stage 0 means none.
+// SetNext returns the store's files with another next stage, of which the attempts, verdict and marks are removed, and
+// the two writes that make the change on the disk; until the second one the old stage is next. Stage 0 means that the
+// device starts without a stage.
 func (f Files) SetNext(stage int) (Files, []Write, error) {
 	if stage == 0 {
 		return Files{f.Store.with(f.Store.Staged.WithNext(0)), f.State.withNone(true)}.writes(StateFile, StoreFile)
@@ -69,8 +71,8 @@ func (f Files) Restage(staged Staged) (Files, []Write, error) {
 	return Files{f.Store.with(staged), f.State}.writes(StoreFile)
 }
 
-// Forget returns the store's files without the attempts and the verdict of a stage, and the write that makes the change
-// on the disk.
+// Forget returns the store's files without all that is recorded of a stage (attempts, verdict and marks), and the write
+// that makes the change on the disk.
 func (f Files) Forget(stage int) (Files, []Write, error) {
 	return Files{f.Store, f.State.WithoutRecord(stage)}.writes(StateFile)
 }

@@ -21,8 +21,9 @@ type Choice struct {
 }
 
 // Select returns the stage for a boot: the next one if it is usable, has not failed, and is either current or has
-// attempts left; else the last usable stage of the history; else none. If boots of a proven stage ended without a
-// verdict, the boot uses less: see Rung. A damaged stage is selected only if no other one can be used.
+// attempts left; else the last usable stage of the history; else none. It returns none at once if the device was told
+// to start without a stage (SetNext with 0). If boots of a proven stage ended without a verdict, the boot uses less:
+// see Rung. A damaged stage is selected only if no other one can be used.
 func Select(s Snapshot) Choice { return preferUndamaged(s, choose) }
 
 // preferUndamaged chooses from the stages that are not damaged, and from all if none of those can be used.
@@ -48,8 +49,8 @@ func choose(s Snapshot) Choice {
 	return fallback(s, problem)
 }
 
-// Fallback returns the choice of the last usable stage in the history, with problem as the reason why the next stage is
-// not used.
+// Fallback returns the choice of the last usable stage in the history, or of no stage if there is none, with problem as
+// the reason why the next stage is not used. Like Select it prefers stages that are not damaged, and follows Rung.
 func Fallback(s Snapshot, problem string) Choice {
 	return preferUndamaged(s, func(s Snapshot) Choice { return fallback(s, problem) })
 }

@@ -28,8 +28,9 @@ func (s Snapshot) bundleError(stage int) error {
 
 // Load reads the input of Select from a stage store's directory. The result is usable despite an error, which joins
 // everything that could not be read: an unreadable store file refers to no stage, an unreadable state file has no
-// attempts. Load checks the bundles of the next stage and of the history from its end to the first complete one, and no
-// others: manifests are long, and every boot waits for this.
+// attempts. Load checks only the bundles that Select may choose, since manifests are long and every boot waits for
+// this: of the next stage, of the history from its end to the first usable one, and after several boots without a
+// verdict of all proven stages and the factory stage.
 func Load(dir fs.FS) (Snapshot, error) {
 	store, err := readStore(dir)
 	state, stateErr := readBootState(dir)
@@ -37,7 +38,7 @@ func Load(dir fs.FS) (Snapshot, error) {
 }
 
 // Snapshot returns the input of Select: the references, the attempts, and the checks of the bundles in the store's
-// directory.
+// directory, dir.
 func (f Files) Snapshot(dir fs.FS) Snapshot {
 	s := Snapshot{Staged: f.Store.Staged, State: f.State, Bundles: map[int]error{}}
 	if s.Staged.Next != 0 {
@@ -105,8 +106,9 @@ func readBootState(dir fs.FS) (BootState, error) {
 	return ParseBootState(data)
 }
 
-// CheckBundle returns an error if the bundle of a stage cannot be used: if it has no readable manifest, which is written
-// last, or if one of the layers that pkinit mounts is not a directory of the bundle.
+// CheckBundle returns an error if the bundle of a stage in the store's directory, dir, is missing or cannot be used: if
+// it has no readable manifest, which is written last, or if a layer that pkinit mounts is not a directory of the
+// bundle. It does not read the other files.
 func CheckBundle(dir fs.FS, stage int) error {
 	if stage < 1 {
 		return fmt.Errorf("%d is not the number of a stage", stage)

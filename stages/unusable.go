@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Exclude returns the snapshot with a stage marked as unusable, so that Select chooses another one, whose bundle it
-// checks.
+// Exclude returns the snapshot with a stage marked as unusable for the given reason, so that Select chooses another
+// one. It checks the bundles of further stages in the store's directory, dir, and changes the original's Bundles, too.
 func (s Snapshot) Exclude(dir fs.FS, stage int, reason error) Snapshot {
 	s.Bundles[stage] = reason
 	s.checkHistory(dir)
 	return s
 }
 
-// Unusable returns the state with a stage marked as impossible to mount, and the reason. The mark stays until the stage
-// is set as next again.
+// Unusable returns the state with the reason why pkinit could not mount a stage. Select does not choose the stage until
+// it is set as next again, which removes the reason.
 func (s BootState) Unusable(stage int, reason string, at time.Time) BootState {
 	r := s.Stages[stage]
 	r.Unusable, r.Last = reason, timestamp(at)
@@ -33,7 +33,8 @@ func (f Files) Unusable(stage int, reason string, at time.Time) (Files, []Write,
 	return Files{f.Store, f.State.Unusable(stage, reason, at)}.writes(StateFile)
 }
 
-// Damaged returns the state with a stage marked as damaged, or without the mark if damage is "".
+// Damaged returns the state with a stage marked as damaged, or without the mark if damage is "". damage says how the
+// stage's files differ from their digests. Select prefers stages without the mark.
 func (s BootState) Damaged(stage int, damage string) BootState {
 	r := s.Stages[stage]
 	r.Damaged = damage
@@ -64,8 +65,8 @@ var layerPaths = []string{"exports", "exports/overlays", "exports/overlays/etc",
 // IsLayer reports whether a path in a bundle must be a directory, because pkinit mounts it or something below it.
 func IsLayer(name string) bool { return slices.Contains(layerPaths, name) }
 
-// CheckExports returns an error if a path of a bundle that must be a directory exists and is not one. A symlink is not a
-// directory, since it could lead out of the bundle.
+// CheckExports returns an error if a path in a stage's bundle that must be a directory (see IsLayer) exists and is not
+// one. dir is the store's directory. A symlink is not a directory, since it could lead out of the bundle.
 func CheckExports(dir fs.FS, stage int) error {
 	for _, name := range layerPaths {
 		full := path.Join(strconv.Itoa(stage), name)

@@ -58,7 +58,7 @@ func Path(m *Metadata) (string, error) {
 }
 
 // Find returns the directories at and below dir that have a metadata.json, sorted. Without recursive it returns dir or
-// nothing. It skips hidden directories and follows no symlinks.
+// nothing. It skips hidden directories, follows no symlinks, and fails if dir or a directory below it cannot be read.
 func Find(dir string, recursive bool) ([]string, error) {
 	var found []string
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -76,7 +76,7 @@ func Find(dir string, recursive bool) ([]string, error) {
 	return found, err
 }
 
-// Pictures returns the names of the JPEG files in a data set in order, which is the order of their acquisition.
+// Pictures returns the names of the JPEG files in a data set, sorted by name, which is the order of their acquisition.
 func Pictures(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -97,7 +97,8 @@ func isPicture(name string) bool {
 	return (ext == ".jpg" || ext == ".jpeg") && !strings.HasPrefix(name, ".")
 }
 
-// IsDone reports whether a data set (a directory of pictures from one acquisition) has been segmented.
+// IsDone reports whether a data set (a directory of pictures from one acquisition) has been segmented: whether it has
+// the file done.txt. A missing directory is not done, without an error.
 func IsDone(dir string) (bool, error) {
 	_, err := os.Stat(filepath.Join(dir, DoneFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,12 +107,13 @@ func IsDone(dir string) (bool, error) {
 	return err == nil, err
 }
 
-// MarkDone records the time at which a data set was segmented. The file has no newline at its end.
+// MarkDone durably writes the time at which a data set was segmented to its done.txt, in UTC and without a newline. It
+// replaces an earlier time.
 func MarkDone(dir string, at time.Time) error {
 	return atomicfile.Write(filepath.Join(dir, DoneFile), []byte(at.UTC().Format("2006-01-02T15:04:05.000000")), 0o644)
 }
 
-// ReadMetadata reads the metadata.json of a data set.
+// ReadMetadata reads the metadata.json of a data set. It fails with fs.ErrNotExist if there is none.
 func ReadMetadata(dir string) (*Metadata, error) {
 	data, err := os.ReadFile(filepath.Join(dir, MetadataFile))
 	if err != nil {

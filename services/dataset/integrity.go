@@ -26,7 +26,7 @@ type Entry struct {
 
 func (e Entry) String() string { return fmt.Sprintf("%s,%d,%s", e.Name, e.Size, e.SHA1) }
 
-// NewEntry returns the entry of a file with the given content.
+// NewEntry returns the entry of a file with the given name and content. It fails only if the content cannot be read.
 func NewEntry(name string, content io.Reader) (Entry, error) {
 	h := sha1.New()
 	h.Write(append([]byte(name), 0))
@@ -89,7 +89,8 @@ func cutLast(text string) (before, after string, found bool) {
 	return text[:i], text[i+1:], true
 }
 
-// Verify compares the files of a data set with integrity.check and returns the differences joined, or nil.
+// Verify compares the files of a data set with integrity.check and returns the differences joined, or nil. A listed
+// file that is missing is a difference; a file that is not listed is none. A missing integrity.check is an error.
 func Verify(dir string) error {
 	data, err := os.ReadFile(filepath.Join(dir, IntegrityFile))
 	if err != nil {

@@ -23,7 +23,8 @@ func (m *Metadata) Keys() []string { return slices.Clone(m.keys) }
 // Has reports whether a key has a value other than null.
 func (m *Metadata) Has(key string) bool { return m.values[key] != nil }
 
-// Set gives a key a value, which must be one that encoding/json can encode. A new key comes last.
+// Set gives a key a value, and adds a new key as the last one. For a value that encoding/json cannot encode,
+// MarshalJSON and Indented fail later.
 func (m *Metadata) Set(key string, value any) {
 	if m.values == nil {
 		m.values = map[string]any{}

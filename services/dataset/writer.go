@@ -25,7 +25,7 @@ type Writer struct {
 }
 
 // Create makes the directory of a data set durably, with its metadata. It returns ErrExists if the directory has a
-// data set, even an interrupted one.
+// metadata.json, and so a data set, even one whose acquisition was interrupted.
 func Create(ctx context.Context, dir string, m *Metadata) (*Writer, error) {
 	if err := mkdirAll(dir); err != nil {
 		return nil, err
@@ -134,7 +134,8 @@ func (w *Writer) Dir() string { return w.dir }
 // Entries returns the confirmed files: metadata.json and the pictures in their order.
 func (w *Writer) Entries() []Entry { return w.entries }
 
-// Add writes a picture and its line in integrity.check durably. It fails if the picture exists.
+// Add writes a picture and its line in integrity.check durably. It fails if a file of this name exists, or if the name
+// is not that of a JPEG file.
 func (w *Writer) Add(name string, data []byte) (Entry, error) {
 	if !isPicture(name) || name != filepath.Base(name) {
 		return Entry{}, fmt.Errorf("picture %q: want a file name that ends with .jpg", name)

@@ -95,8 +95,8 @@ type Client struct {
 	filled chan struct{} // has a token when the queue may have changed
 }
 
-// Open returns a client that connects in the background and until ctx ends. It returns an error if the options are unusable, not if the
-// broker is unreachable.
+// Open returns a client that connects in the background, and again after each loss of the connection, until ctx ends.
+// It returns an error if the options are unusable, not if the broker is unreachable.
 func Open(ctx context.Context, o Options) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -145,7 +145,8 @@ func (c *Client) connect(ctx context.Context, i int) (transport, error) {
 	return connect5(ctx, o)
 }
 
-// Publish queues a message and returns at once. Messages are published in order.
+// Publish queues a message in memory and returns at once, connected or not. Messages are published in order. If
+// QueueLimit messages are waiting, the oldest one is dropped with a warning; after Close the new one is dropped.
 func (c *Client) Publish(m Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,8 +161,8 @@ func (c *Client) Publish(m Message) {
 	c.wake()
 }
 
-// Respond publishes a response to a request, on the request's response topic and with its correlation data. It does
-// nothing if the message has no response topic.
+// Respond queues a response to a request, as Publish does, on the request's response topic and with its correlation
+// data. It does nothing if the request has no response topic, as with MQTT 3.1.1.
 func (c *Client) Respond(request Message, payload []byte) {
 	if request.ResponseTopic == "" {
 		return
@@ -179,7 +180,8 @@ func (c *Client) Await(ctx context.Context) error {
 	return nil
 }
 
-// Close publishes the queued messages, at most until ctx ends, and disconnects without triggering the last will.
+// Close publishes the queued messages and disconnects without triggering the last will. If ctx ends before all messages
+// are published, the rest is lost and Close returns an error.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true

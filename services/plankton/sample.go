@@ -72,7 +72,8 @@ func (s Sample) Metadata() *dataset.Metadata {
 	return m
 }
 
-// Write writes the data set with its ground truth to a directory.
+// Write writes the data set with its ground truth to a directory, which it makes if necessary. It fails if the
+// directory has a data set. If it fails later or ctx ends, the pictures written so far stay.
 func (s Sample) Write(ctx context.Context, dir string) (err error) {
 	w, err := dataset.Create(ctx, dir, s.Metadata())
 	if err != nil {
@@ -107,7 +108,8 @@ func (s Sample) Write(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// WriteTruth writes the ground truth of a picture of a data set, without syncing it to the disk.
+// WriteTruth writes the ground truth of a picture, given by its file name, of the data set in dir. It replaces an
+// earlier one, and does not sync the file to the disk.
 func WriteTruth(dir, picture string, t Truth) error {
 	data, err := json.Marshal(t)
 	if err != nil {
@@ -119,7 +121,8 @@ func WriteTruth(dir, picture string, t Truth) error {
 	return os.WriteFile(truthFile(dir, picture), data, 0o644)
 }
 
-// ReadTruth reads the ground truth of a picture of a data set.
+// ReadTruth reads the ground truth of a picture, given by its file name, of the data set in dir. It fails with
+// fs.ErrNotExist if the picture has none.
 func ReadTruth(dir, picture string) (Truth, error) {
 	var t Truth
 	data, err := os.ReadFile(truthFile(dir, picture))
@@ -137,7 +140,7 @@ func truthFile(dir, picture string) string {
 	return filepath.Join(dir, TruthDir, picture[:len(picture)-len(filepath.Ext(picture))]+".json")
 }
 
-// Full returns the sample with pictures of the camera's full size, with as many organisms in an area.
+// Full returns the sample with pictures of the camera's full size, and the same number of organisms per area.
 func (s Sample) Full() Sample {
 	d := Default()
 	scale := float64(d.Width*d.Height) / float64(s.Params.Width*s.Params.Height)

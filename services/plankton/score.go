@@ -8,7 +8,8 @@ import (
 // minOverlap is the intersection over union from which on an object counts as found.
 const minOverlap = 0.5
 
-// Score compares the objects that a segmenter found with the ground truth of simulated pictures.
+// Score compares the objects that a segmenter found with the ground truth of simulated pictures. A found object is
+// correct if the intersection over union of its pixels and those of a true object is at least 0.5.
 type Score struct {
 	Objects int     // of the ground truth that are large enough
 	Found   int     // of these
@@ -17,16 +18,19 @@ type Score struct {
 	Overlap float64 // sum of the intersection over union of the correct ones
 }
 
-// Recall returns the share of the objects that were found.
+// Recall returns the share of the true objects, without those below Add's minArea, that were found; 1 if there are
+// none.
 func (s Score) Recall() float64 { return share(float64(s.Found), s.Objects) }
 
-// Precision returns the share of the found objects that are in the ground truth.
+// Precision returns the share of the found objects that are in the ground truth; 1 if none were found.
 func (s Score) Precision() float64 { return share(float64(s.Correct), s.Correct+s.Wrong) }
 
-// MeanIoU returns the mean intersection over union of the correct objects.
+// MeanIoU returns the mean intersection over union of the correct objects with the true ones; 1 if no object is
+// correct.
 func (s Score) MeanIoU() float64 { return share(s.Overlap, s.Correct) }
 
-// CountRatio returns the number of objects that were found, divided by the number of true objects.
+// CountRatio returns the number of objects that were found, divided by the number of true objects without those below
+// Add's minArea; 1 if there are no such true objects.
 func (s Score) CountRatio() float64 { return share(float64(s.Correct+s.Wrong), s.Objects) }
 
 // share divides; a share of nothing is 1.
@@ -37,8 +41,8 @@ func share(part float64, of int) float64 {
 	return part / float64(of)
 }
 
-// Add compares the objects that were found in a picture, as sorted runs, with the truth. Objects of fewer pixels than
-// minArea need not be found.
+// Add adds to the score the objects that were found in a picture, each as sorted runs, compared with the truth. True
+// objects of fewer pixels than minArea need not be found, and are not wrong if they are.
 func (s *Score) Add(t Truth, found [][]Run, minArea float64) {
 	type pair struct {
 		object, found int
@@ -71,7 +75,8 @@ func (s *Score) Add(t Truth, found [][]Run, minArea float64) {
 	s.Wrong += len(found) - len(used)
 }
 
-// Overlap returns the intersection over union of two sets of pixels, as sorted runs.
+// Overlap returns the intersection over union of two sets of pixels, from 0 to 1. The runs of each set must be sorted
+// by Y and X0. Two empty sets have 0.
 func Overlap(a, b []Run) float64 {
 	both, i, k := 0, 0, 0
 	for i < len(a) && k < len(b) {

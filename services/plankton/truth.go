@@ -23,12 +23,12 @@ type Object struct {
 // Run is a piece of a row: the pixels from X0 to X1-1 in row Y. Its JSON is [Y, X0, X1].
 type Run struct{ Y, X0, X1 int }
 
-// MarshalJSON returns the run as an array.
+// MarshalJSON returns the run as the array [Y, X0, X1].
 func (r Run) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "[%d,%d,%d]", r.Y, r.X0, r.X1), nil
 }
 
-// UnmarshalJSON reads an array of three numbers.
+// UnmarshalJSON reads the array [Y, X0, X1].
 func (r *Run) UnmarshalJSON(data []byte) error {
 	_, err := fmt.Sscanf(string(data), "[%d,%d,%d]", &r.Y, &r.X0, &r.X1)
 	if err != nil {
@@ -37,7 +37,7 @@ func (r *Run) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Bounds returns the smallest rectangle around an object.
+// Bounds returns the smallest rectangle around the pixels of an object; an empty one if it has none.
 func (o Object) Bounds() image.Rectangle {
 	var box image.Rectangle
 	for _, r := range o.Runs {

@@ -41,7 +41,8 @@ func Default() Params {
 	}
 }
 
-// Quarter returns the parameters for pictures of a quarter of the width and height, at the same size of a pixel.
+// Quarter returns the parameters for pictures of a quarter of the width and height, with the same size of a pixel and
+// number of organisms.
 func (p Params) Quarter() Params {
 	p.Width, p.Height = p.Width/4, p.Height/4
 	return p

@@ -19,7 +19,7 @@ var FeatureNames = []string{
 // Features are the values of an object in the order of FeatureNames. Lengths and areas are in pixels.
 type Features []float64
 
-// Of returns the value of the feature with a name, such as "area".
+// Of returns the value of the feature with a name, such as "area"; NaN for an unknown name.
 func (f Features) Of(name string) float64 {
 	for i, n := range FeatureNames {
 		if n == name {

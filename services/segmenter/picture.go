@@ -23,10 +23,10 @@ type Object struct {
 	box            image.Rectangle // of the cut-out
 }
 
-// Cutout returns the name of the file with the part of the picture that shows the object.
+// Cutout returns the name, without a directory, of the JPEG file with the part of the picture that shows the object.
 func (o Object) Cutout() string { return o.Name + ".jpg" }
 
-// Runs returns the pixels of an object as runs in rows. Only objects in events have them.
+// Runs returns the pixels of an object as runs in rows. Only objects in events have them; of others Runs returns nil.
 func (o Object) Runs() []masks.Run { return o.region.Runs }
 
 // finder finds the objects of single pictures.

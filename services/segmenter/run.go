@@ -62,8 +62,9 @@ type run struct {
 	objects int
 }
 
-// Segment segments a data set, or continues a segmentation that was interrupted. It stops soon after ctx ends; what it
-// found by then is kept for the next time.
+// Segment segments the data set in dir, or continues a segmentation of it that was interrupted. Soon after ctx ends it
+// fails; what it found by then is kept for the next time. A picture that cannot be used is no error: it is in
+// Result.Skipped.
 func Segment(ctx context.Context, dir string, s Settings, o Options) (Result, error) {
 	if o.Now == nil {
 		o.Now = time.Now

@@ -36,7 +36,8 @@ type Settings struct {
 	Memory  int64 // limit in bytes; 0: DefaultMemory
 }
 
-// Check returns an error for a setting outside its limits.
+// Check returns an error if the method is unknown, the smallest diameter is negative or not finite, or the number of
+// workers is negative.
 func (s Settings) Check() error {
 	_, err := s.normalize()
 	return err

@@ -74,7 +74,8 @@ func (a App) image(name string) string {
 }
 
 // Apps returns the Compose apps of the bundle (a pallet made ready for a device) in a directory, in the order of their
-// deployments' names.
+// deployments' names. It fails if the bundle cannot be read or its pallet as a whole is invalid; mistakes of single
+// apps are in App.Mistake.
 func Apps(ctx context.Context, dir string) ([]App, error) {
 	_, p, err := pallet.ReadBundle(ctx, dir)
 	if err != nil {

@@ -34,8 +34,9 @@ var checkName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*$`)
 // backupName matches the names of the files that dpkg leaves beside a configuration file.
 var backupName = regexp.MustCompile(`\.(dpkg-[a-z]+|ucf-[a-z]+)$`)
 
-// Checks returns the paths of the executables in directories, sorted by name. A file replaces one of the same name in an
-// earlier directory; an empty file or a link to /dev/null disables it.
+// Checks returns the paths of the health checks in directories, sorted by file name. A file replaces one of the same
+// name in an earlier directory; an empty file or a link to /dev/null disables it. A directory that does not exist has
+// no checks. Hidden files, and backup files of editors and dpkg, are no checks.
 func Checks(dirs ...string) ([]string, error) {
 	found := map[string]string{}
 	for _, dir := range dirs {

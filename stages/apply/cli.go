@@ -29,7 +29,8 @@ const tail = 2 << 10
 const format = `{"name":{{json .Names}},"state":{{json .State}},"status":{{json .Status}},` +
 	`"project":{{json (.Label "com.docker.compose.project")}},"dir":{{json (.Label "com.docker.compose.project.working_dir")}}}`
 
-// Containers returns the containers of all Compose apps, running or not.
+// Containers returns the containers of all Compose apps, running or not. Without the program docker the error is
+// exec.ErrNotFound.
 func (c CLI) Containers(ctx context.Context) ([]Container, error) {
 	out, err := c.Client.Run(ctx, "ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.project", "--format", format)
 	if err != nil {
@@ -50,7 +51,7 @@ func (c CLI) Containers(ctx context.Context) ([]Container, error) {
 	}
 }
 
-// HasImage reports whether an image is in Docker's store.
+// HasImage reports whether an image, by its name or ID, is in Docker's store. It fails if Docker cannot be asked.
 func (c CLI) HasImage(ctx context.Context, name string) (bool, error) {
 	_, err := c.Client.Image(ctx, name)
 	if errors.Is(err, docker.ErrNoImage) {
@@ -59,7 +60,8 @@ func (c CLI) HasImage(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-// Up starts an app with docker compose up, and waits until its containers run and are healthy.
+// Up starts an app with docker compose up, and waits until its containers run and those with a health check are
+// healthy. It fails if a container does not get there, or an image is missing: it pulls none.
 func (c CLI) Up(ctx context.Context, app App) error {
 	override, err := app.Override()
 	if err != nil {
@@ -69,8 +71,9 @@ func (c CLI) Up(ctx context.Context, app App) error {
 		"up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", "--wait")...)
 }
 
-// Remove removes the containers and networks of an app, and its volumes if asked. Compose does not find the volumes of
-// an app without containers, so Remove also looks for them with docker.
+// Remove removes the containers and networks of the app with a project name, and its volumes if asked. Nothing to
+// remove is no error. Compose does not find the volumes of an app without containers, so Remove also looks for them
+// with docker.
 func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
 	args := []string{"compose", "--progress", "quiet", "--project-name", project, "down", "--remove-orphans"}
 	if !volumes {
@@ -88,7 +91,8 @@ func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
 	return err
 }
 
-// RemoveAll removes all containers and volumes, also those that are no stage's. Without Docker there are none.
+// RemoveAll removes all containers and volumes, also those that are no stage's. It does nothing if the program docker
+// is not installed.
 func (c CLI) RemoveAll(ctx context.Context) error {
 	for _, kind := range []struct{ list, remove []string }{
 		{[]string{"ps", "--all", "--quiet", "--no-trunc"}, []string{"rm", "--force", "--volumes", "--"}},

@@ -28,7 +28,7 @@ type Outcome struct {
 	Error      string `json:"error,omitempty"`
 }
 
-// State is the state of a Compose app after Converge: running, failed, skipped or removed.
+// State is the state of a Compose app after Converge: running, failed (to start or to be removed), skipped or removed.
 type State string
 
 // The states of an app.
@@ -47,8 +47,8 @@ type Converger struct {
 }
 
 // Converge removes the apps that belong to other stages, then starts the given ones, several at a time, each after
-// those that it depends on. If an app fails, only those that depend on it are not started. The error is for Docker as a
-// whole, such as a daemon that cannot be reached; without apps no Docker is needed.
+// those that it depends on. If an app fails, which its outcome says, only those that depend on it are not started. The
+// error is for Docker as a whole, such as a daemon that cannot be reached; without apps Docker need not be installed.
 func (c Converger) Converge(ctx context.Context, apps []App) ([]Outcome, error) {
 	all, err := c.Docker.Containers(ctx)
 	if errors.Is(err, exec.ErrNotFound) && len(apps) == 0 {

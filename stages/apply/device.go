@@ -52,9 +52,10 @@ func (o Options) withDefaults() Options {
 // ErrInterrupted is returned by Apply if it was canceled, or the system is shutting down: there is no verdict.
 var ErrInterrupted = errors.New("apply was interrupted before a verdict")
 
-// Apply starts the apps of the stage of this boot, checks the health of the device, and records a verdict on the stage:
-// good or failed. A failed verdict is not an error; it is in the report. If the boot has no stage, it removes apps of
-// stages and records no verdict.
+// Apply starts the apps of the stage of this boot, checks the health of the device, and durably records a verdict on
+// the stage: good or failed. A failed verdict is not an error; it is in the report, which is returned with an error,
+// too. If the boot has no stage, Apply removes the apps of all stages and records no verdict. It records none either
+// for a boot that a person requested, and if it is interrupted, with ErrInterrupted.
 func (d Device) Apply(ctx context.Context, boot report.Boot, o Options) (*Report, error) {
 	o = o.withDefaults()
 	r := &Report{

@@ -33,14 +33,15 @@ type Systemd struct {
 	Stage int // passed to checks in $PKCTL_STAGE
 }
 
-// WaitComplete waits until systemd has started everything that the boot requires.
+// WaitComplete starts boot-complete.target and waits until systemd has started everything that this requires. It fails
+// if a required unit fails, or ctx ends.
 func (Systemd) WaitComplete(ctx context.Context) error {
 	_, err := systemctl(ctx, "start", target)
 	return err
 }
 
-// FailedUnits describes each failed unit that a complete boot requires. A unit that ended without an error has not
-// failed.
+// FailedUnits returns a description of each failed unit that boot-complete.target requires; none if all are well. A
+// required unit that does not exist counts as failed, one that ended without an error does not.
 func (Systemd) FailedUnits(ctx context.Context) ([]string, error) {
 	names, err := systemctl(ctx, "show", "--value", "--property=Requires", target)
 	if err != nil || strings.TrimSpace(names) == "" {
@@ -69,7 +70,9 @@ func failedUnits(text string) []string {
 	return out
 }
 
-// Check runs a health check and returns the end of its output. It then kills the processes that the check started.
+// Check runs a health check and returns the end of its output. It fails if the check exits with another code than 0, or
+// leaves a process that holds the output open for 10 seconds. When ctx ends, it kills the check and the processes that
+// the check started.
 func (s Systemd) Check(ctx context.Context, program string) (string, error) {
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Dir = "/"
@@ -91,7 +94,7 @@ func (Systemd) Stopping(ctx context.Context) bool {
 	return strings.TrimSpace(string(out)) == "stopping"
 }
 
-// Reboot starts a reboot.
+// Reboot tells systemd to reboot, and does not wait for it.
 func (Systemd) Reboot(ctx context.Context) error {
 	_, err := systemctl(ctx, "--no-block", "reboot")
 	return err

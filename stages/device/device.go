@@ -69,7 +69,7 @@ func (d Device) addToStore(ctx context.Context, change func(*store.Store) error)
 	return d.changeStore(ctx, change)
 }
 
-// BootReport returns pkinit's report of this boot. It fails if pkinit did not start this boot.
+// BootReport returns pkinit's report of this boot. It fails with fs.ErrNotExist if pkinit did not start this boot.
 func (d Device) BootReport() (boot report.Boot, err error) {
 	data, err := os.ReadFile(d.Boot)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -135,7 +135,8 @@ type Difference struct {
 }
 
 // Diff returns, for each override (a file that the user changed) at or below the given paths, the difference from the
-// file that it hides. For a path without overrides it returns an entry that says so.
+// file that it hides. For a path without overrides it returns an entry that says so. It fails for the same paths as
+// Why.
 func (d Device) Diff(paths []string) ([]Difference, error) {
 	sources, err := d.Why(paths)
 	if err != nil {

@@ -15,10 +15,11 @@ func unwritable(boot report.Boot) bool {
 	return slices.ContainsFunc(boot.Overlays, func(o report.Overlay) bool { return o.Mode != report.Writable })
 }
 
-// EndBoot records that this boot ends before its stage could be checked, for a reason such as emergency mode, and
-// reports whether the device should reboot. A stage that is not proven yet gets a failed verdict. For a proven one the
-// boot only counts, and after several the device starts with fewer changes. Nothing is recorded if the boot has a
-// verdict already, or the file system is not writable; the device then need not reboot.
+// EndBoot is called when this boot ends before its stage could be checked, for a reason such as emergency mode, and
+// reports whether the device should reboot. It records a failed verdict on a stage that is not proven and has no good
+// or failed one. For a proven stage it records nothing: pkinit has counted the boot, and leaves out overrides after
+// several. The device need not reboot if the stage was judged in this boot, or if it is proven and changes are kept in
+// memory only.
 func (d Device) EndBoot(ctx context.Context, reason string, at time.Time) (reboot bool, err error) {
 	boot, err := d.BootReport()
 	if err != nil {

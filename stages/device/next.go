@@ -17,8 +17,9 @@ import (
 // None is the name for no stage as the next one.
 const None = "none"
 
-// SetNext makes a stage, given by number, name, role or None, the next one and returns its number. It first pulls the
-// container images that the stage lacks, unless noFetch is set; if that fails, the next stage is not changed.
+// SetNext makes a stage, given by number, name, role or None, the next one and returns its number, 0 for None. It first
+// pulls the container images that the stage lacks, unless noFetch is set. If that fails, or the bundle is incomplete or
+// damaged, the next stage is not changed.
 func (d Device) SetNext(ctx context.Context, name string, noFetch bool) (int, error) {
 	if name == None {
 		return 0, d.changeStore(ctx, func(s *store.Store) error { return s.SetNext(0) })
@@ -44,8 +45,8 @@ func (d Device) SetNext(ctx context.Context, name string, noFetch bool) (int, er
 	})
 }
 
-// Rollback makes the previous good stage, the one before the current one, the next stage and returns its number. No
-// image need be pulled, since Prune keeps those of this stage.
+// Rollback makes the previous good stage, the one before the current one, the next stage and returns its number. It
+// fails if there is none. It pulls no image, since Prune keeps those of this stage.
 func (d Device) Rollback(ctx context.Context) (n int, err error) {
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		if n, err = d.resolveIn(s, stages.RollbackName); err != nil {
@@ -56,7 +57,8 @@ func (d Device) Rollback(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// FetchImages pulls the container images that a stage lacks, and records (pins) the ID of each of its images.
+// FetchImages pulls the container images that a stage lacks, and records (pins) the ID of each of its images. It fails,
+// and records nothing, if an image cannot be pulled or has damaged layers.
 func (d Device) FetchImages(ctx context.Context, stage int) error {
 	pins, err := d.fetch(ctx, stage)
 	if err != nil {
@@ -66,7 +68,7 @@ func (d Device) FetchImages(ctx context.Context, stage int) error {
 }
 
 // PinImages records the IDs of a stage's container images by what their names mean now, if the stage has no record, as
-// one that another tool staged. It changes nothing if an image is missing.
+// one that another tool staged. It fails and records nothing if an image is missing.
 func (d Device) PinImages(ctx context.Context, stage int) error {
 	names, err := images.OfStage(ctx, d.Store, stage)
 	if err != nil || len(names) == 0 {
@@ -130,7 +132,7 @@ func (d Device) fetch(ctx context.Context, stage int) (pins pkimages.Pins, err e
 }
 
 // Name gives a name to a stage, which protects it from being pruned, and returns the stage's number. If another stage
-// has the name, the name moves.
+// has the name, the name moves. It fails for a number, the name of a role, and a stage that is missing or incomplete.
 func (d Device) Name(ctx context.Context, name, stage string) (n int, err error) {
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		if n, err = d.resolveIn(s, stage); err != nil {
@@ -141,7 +143,8 @@ func (d Device) Name(ctx context.Context, name, stage string) (n int, err error)
 	return n, err
 }
 
-// Unname removes a name from the stage that has it. The stage itself stays.
+// Unname removes a name from the stage that has it, and fails if no stage has it. The stage itself stays, but prune may
+// delete it.
 func (d Device) Unname(ctx context.Context, name string) error {
 	return d.changeStore(ctx, func(s *store.Store) error { return s.RemoveName(name) })
 }

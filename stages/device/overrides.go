@@ -134,7 +134,7 @@ func below(all []Override, p string) []Override {
 }
 
 // Revert queues the overrides (the user's changed files) at or below paths for deletion at the next boot, and returns
-// them.
+// them. It fails, and queues none, if a path has no override.
 func (d Device) Revert(ctx context.Context, paths []string) ([]Override, error) {
 	return d.revert(ctx, func(all []Override) ([]Override, error) { return pick(all, paths) })
 }
@@ -171,8 +171,8 @@ func (d Device) CancelReverts(ctx context.Context) error {
 	return d.changeState(ctx, func() error { return d.write(override.QueueFile, override.Queue{}) })
 }
 
-// Keep marks overrides (files that the user changed) as intended, so that the updates that they hide are not reported
-// any more, and returns them.
+// Keep marks the overrides (files that the user changed) at or below paths as intended, so that the updates that they
+// hide are not reported any more, and returns them. It fails, and marks none, if a path has no override.
 func (d Device) Keep(ctx context.Context, paths []string) (kept []Override, err error) {
 	err = d.observe(ctx, func(l override.Ledger, all []Override, stage int) (override.Ledger, error) {
 		if kept, err = pick(all, paths); err != nil {

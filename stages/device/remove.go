@@ -14,8 +14,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Remove deletes a stage and returns its number. It refuses to delete the running stage and those that the next boot
-// may start; the factory stage needs force.
+// Remove deletes a stage, given by number, name or role, with its names, and returns its number. It refuses to delete
+// the running stage, the target of a queued reset, and those that the next boot may start; the factory stage needs
+// force. Container images stay until Prune or Tidy deletes them.
 func (d Device) Remove(ctx context.Context, name string, force bool) (n int, err error) {
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		if n, err = d.resolveIn(s, name); err != nil {
@@ -87,9 +88,9 @@ type Pruned struct {
 	DryRun  bool     `json:"dry_run"`
 }
 
-// Prune deletes the stages that no boot or reset can start, that have no name and do not run, and then the container
-// images that only they needed. With dryRun it changes nothing. If Docker cannot be reached, the images are left to a
-// later prune. The result lists what was deleted even if there is an error.
+// Prune deletes the stages that are neither next, in the history, named, running nor the target of a queued reset, and
+// then the container images that only they needed. With dryRun it changes nothing. If Docker cannot be reached, the
+// images are left to a later prune. The result lists what was deleted even if there is an error.
 func (d Device) Prune(ctx context.Context, dryRun bool) (p Pruned, err error) {
 	p = Pruned{Removed: []int{}, Images: []string{}, Kept: []string{}, DryRun: dryRun}
 	running, err := d.Running()

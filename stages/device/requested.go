@@ -13,7 +13,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/request"
 )
 
-// RequestNext requests a stage or overrides for the next boot only. It fails if the stage cannot be used.
+// RequestNext durably requests a stage or overrides for the next boot only, in place of an earlier request. It fails if
+// the stage cannot be used, and for a reset.
 func (d Device) RequestNext(ctx context.Context, r report.Request) error {
 	if r.Reset != "" {
 		return errors.New("reset is not for pkctl boot: use pkctl reset")

@@ -15,8 +15,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/store"
 )
 
-// Reset queues a factory reset for the next boot, to the stage that to names, and returns it. r says whether overrides
-// and containers are removed. It holds the lock of the stage store meanwhile, so that the stage is not removed.
+// Reset durably queues a factory reset for the next boot, to the stage that to names, and returns it. r says whether
+// overrides and containers are removed. It fails if the stage does not exist or its bundle is incomplete. It holds the
+// lock of the stage store meanwhile, so that the stage is not removed.
 func (d Device) Reset(ctx context.Context, to string, r override.Reset) (override.Reset, error) {
 	err := d.changeStore(ctx, func(s *store.Store) (err error) {
 		if r.Stage, err = d.resolveIn(s, to); err != nil {
@@ -43,9 +44,10 @@ func (d Device) CancelReset(ctx context.Context) (queued bool, err error) {
 	return queued, err
 }
 
-// Purge completes a queued factory reset with the part that needs Docker: it calls purge with the names of the Compose
-// apps of all stages, then removes the queued reset, unless another one was queued meanwhile. After an interruption it
-// is repeated.
+// Purge completes a queued factory reset with the part that needs Docker, after pkinit has done its own; without such a
+// reset it does nothing. It calls purge with the names of the Compose apps of all stages, and whether everything that
+// belongs to the owner must go, then removes the queued reset, unless another one was queued meanwhile. If it fails or
+// is interrupted, the reset stays queued.
 func (d Device) Purge(ctx context.Context, purge func(apps []string, all bool) error) error {
 	reset, err := d.QueuedReset()
 	if err != nil || !pending(reset) {

@@ -19,8 +19,9 @@ type Scrubbed struct {
 	Damage string `json:"damage"` // how its files differ from their digests; "" if they do not
 }
 
-// Scrub verifies the files of all stages that a boot can start with, the next one first, and records which are damaged,
-// so that boots prefer others. It skips incomplete stages. The store is not locked while files are read.
+// Scrub verifies the files of all stages that are next, in the history or named, the next one first, and durably
+// records which are damaged, so that boots prefer others. It skips incomplete stages. The store is not locked while
+// files are read.
 func (d Device) Scrub(ctx context.Context) ([]Scrubbed, error) {
 	snapshot, err := d.snapshot()
 	if err != nil {

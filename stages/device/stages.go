@@ -74,7 +74,8 @@ func (d Device) Stages() ([]Stage, error) {
 	return out, nil
 }
 
-// Show describes a stage, given by its number, name or role.
+// Show describes a stage, given by its number, name or role. It fails if the stage does not exist; one that is
+// incomplete or damaged has a Problem.
 func (d Device) Show(name string) (Stage, error) {
 	n, err := d.Resolve(name)
 	if err != nil {
@@ -139,7 +140,8 @@ func (d Device) manifest(stage int) (store.Manifest, error) {
 	return store.ReadManifest(os.DirFS(d.bundle(stage)))
 }
 
-// Names returns the numbers and names of all stages, for completion on the command line.
+// Names returns the numbers and names of all stages, sorted as text, for completion on the command line. What cannot be
+// read is left out, with a warning.
 func (d Device) Names() []string {
 	all, err := d.Numbers()
 	d.warn(err)
@@ -156,8 +158,8 @@ func (d Device) Names() []string {
 	return names
 }
 
-// Verify compares a stage's files with the digests recorded when it was staged, and returns its number and a sentence
-// for each difference.
+// Verify compares the files of a stage, given by number, name or role, with the digests recorded when it was staged,
+// and returns its number and a sentence for each difference. It fails with store.ErrNoDigests if none were recorded.
 func (d Device) Verify(name string) (stage int, differences []string, err error) {
 	if stage, err = d.Resolve(name); err != nil {
 		return 0, nil, err

@@ -60,7 +60,8 @@ func (d Device) queue() (override.Queue, error) {
 	return read(d, override.QueueFile, override.ParseQueue)
 }
 
-// QueuedReset returns the factory reset that is queued for the next boot; the zero value if none is.
+// QueuedReset returns the factory reset that is queued for the next boot; the zero value if none is. Its stage is 0 if
+// pkinit has done its part and only Purge is left.
 func (d Device) QueuedReset() (override.Reset, error) {
 	return read(d, override.ResetFile, override.ParseReset)
 }

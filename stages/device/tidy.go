@@ -39,10 +39,10 @@ func wanted(s transfer.Space) int64 { return min(s.Total/10, 2<<30) }
 // them before the stage that needs them is complete.
 const imagesLock = ".images.lock"
 
-// Tidy frees space after the running stage was found good: it deletes older stages to which nothing refers, and images
-// that no stage needs. If less than a tenth of the file system or 2 GiB is free, it also deletes the download caches in
-// home directories and then earlier good stages, the oldest first. The running, next, current, fallback, factory and
-// named stages stay.
+// Tidy frees space after the running stage was found good: it deletes stages older than the current one to which
+// nothing refers, and images that no stage needs. If less is free than a tenth of the file system, or 2 GiB if that is
+// less, it also deletes caches (directories by the home directory that they are in) and then earlier good stages, the
+// oldest first. The running, next, current, rollback, fallback and named stages and the target of a queued reset stay.
 func (d Device) Tidy(ctx context.Context, space func(path string) (transfer.Space, error), caches map[string]string) (t Tidied, err error) {
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		unused, proven, err := d.deletable(s)

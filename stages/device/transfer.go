@@ -21,7 +21,8 @@ type Imported struct {
 }
 
 // Import adds the stage in a file that another device exported, with its container images, and makes it the next stage
-// if asked.
+// if asked. A stage that is on the device already is not added again. If a needed image is neither in the file nor on
+// the device, the stage is added, but making it next fails.
 func (d Device) Import(ctx context.Context, name string, next bool) (Imported, error) {
 	if err := d.addToStore(ctx, func(*store.Store) error { return nil }); err != nil { // before gigabytes are read
 		return Imported{}, err
@@ -130,7 +131,8 @@ type Export struct {
 	NoSpace   bool   // do not check for free space first
 }
 
-// Export writes a stage and its container images to a file, for import on another device.
+// Export writes a stage and its container images to a file, for import on another device. It fails if the file exists;
+// a failed export leaves none.
 func (d Device) Export(ctx context.Context, e Export) (transfer.Exported, error) {
 	n, err := d.Resolve(e.Stage)
 	if err != nil {

@@ -46,7 +46,7 @@ const (
 )
 
 // Offer looks up which version of a pallet the followed branch, tag or commit names now, and compares it with the next
-// stage's version.
+// stage's version. It changes nothing. If no stage is next, or the next one cannot be read, the version counts as new.
 func (d Device) Offer(ctx context.Context, up Upstream, f Followed) (Offer, error) {
 	found, err := up.Find(ctx, f.String())
 	if err != nil {
@@ -78,14 +78,15 @@ func (d Device) Offer(ctx context.Context, up Upstream, f Followed) (Offer, erro
 	return o, nil
 }
 
-// Permission says what the administrator allows an upgrade to do: replace local changes, or stage an older version.
+// Permission says what the administrator allows an upgrade to do: replace local changes, stage again the version that
+// is next, or stage an older version.
 type Permission struct {
 	Force     bool // replace local changes, and stage anew what is next
 	Downgrade bool // stage an older version
 }
 
-// Allow returns an error that says why the offered version must not be staged without a permission of the
-// administrator; nil if it may.
+// Allow returns an error if staging the offered version would replace local changes, or a newer version, and p does not
+// permit that; else nil.
 func (o Offer) Allow(p Permission) error {
 	if o.Local != nil && !p.Force {
 		return fmt.Errorf("%s: --force stages pallet %s %s in its place", o.Local, o.Pallet, o.Version)
@@ -191,7 +192,7 @@ func (d Device) differences(ctx context.Context, up Upstream, stage int, path, c
 // listed is how many of many things are named.
 const listed = 3
 
-// List joins the first few items of a list with commas, and says how many more there are.
+// List joins the first three items of a list with commas, and says how many more there are; "" for an empty list.
 func List(all []string) string {
 	if len(all) <= listed {
 		return strings.Join(all, ", ")

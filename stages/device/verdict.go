@@ -19,7 +19,8 @@ type Verdict struct {
 	Reasons  []string      `json:"reasons"`
 }
 
-// Verdict returns the verdict on a stage; "" means the running stage.
+// Verdict returns the verdict on a stage, given by number, name or role; "" means the running stage. A stage without a
+// verdict is pending.
 func (d Device) Verdict(name string) (Verdict, error) {
 	n, err := d.judged(name, d.Resolve)
 	if err != nil {
@@ -47,7 +48,8 @@ func (d Device) verdict(n int) (Verdict, error) {
 	return v, nil
 }
 
-// Judge records a verdict (good, failed or pending) on a stage and returns it. An empty name means the running stage.
+// Judge records a verdict (good, failed or pending) without reasons on a stage, given by its number, name or role, and
+// returns it. An empty name means the running stage; if none is running, it fails.
 func (d Device) Judge(ctx context.Context, name string, result stages.Result, at time.Time) (Verdict, error) {
 	var n int
 	err := d.changeStore(ctx, func(s *store.Store) (err error) {

@@ -99,7 +99,8 @@ func (s stageImages) problems() (out []string) {
 }
 
 // VerifyImages compares the layers of a stage's container images with their digests, and returns a sentence for each
-// difference. It reads all their files and needs root.
+// missing image and each difference. It reads all their files and needs root. It fails if Docker does not run, or keeps
+// images in containerd's store.
 func (d Device) VerifyImages(ctx context.Context, stage int) ([]string, error) {
 	s, err := d.inspectImages(ctx, stage, layerstore.Contents)
 	if err != nil {
@@ -120,8 +121,9 @@ func (d Device) refuseDamaged(ctx context.Context, stage int) error {
 		"pkctl stage set-next %d --no-fetch)", strings.Join(s.problems(), "\n"), stage, stage)
 }
 
-// RepairImages downloads missing and damaged layers of a stage's container images again, and returns what was wrong. If
-// layers are damaged, it stops Docker and its containers while it replaces them.
+// RepairImages downloads missing and damaged layers of a stage's container images again, and returns a sentence for
+// each thing that was wrong. If layers are damaged, it stops Docker and its containers while it replaces them. It fails
+// if something is still wrong, and for damage to an image that no registry is known to have.
 func (d Device) RepairImages(ctx context.Context, stage int, service Service) (repaired []string, err error) {
 	s, err := d.inspectImages(ctx, stage, layerstore.Contents)
 	if err == nil && slices.ContainsFunc(s.damage, func(l layerstore.Damage) bool { return l.Layer != "" || !s.isMissing(l.Image) }) {

@@ -29,10 +29,11 @@ func (m *Mask) At(x, y int) bool {
 	return x >= 0 && y >= 0 && x < m.Width && y < m.Height && m.words[y*m.stride+x/64]>>(x%64)&1 == 1
 }
 
-// Set sets a pixel of the mask.
+// Set sets a pixel, which must lie in the mask.
 func (m *Mask) Set(x, y int) { m.words[y*m.stride+x/64] |= 1 << (x % 64) }
 
-// SetRow sets the pixels of a row whose value is at most limit, and clears the others.
+// SetRow sets the pixels of row y whose value is at most limit, and clears the others. There must be a value for each
+// pixel of the row.
 func (m *Mask) SetRow(y int, values []uint8, limit uint8) {
 	row := m.row(y)
 	for i := range row {

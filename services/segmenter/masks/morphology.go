@@ -1,6 +1,7 @@
 package masks
 
-// Span is a row of a structuring element: the pixels from (X0, Y) to (X1, Y), both included, relative to its anchor.
+// Span is a row of a structuring element: the pixels from (X0, Y) to (X1, Y), both included, relative to its anchor. X0
+// and X1 must lie between -63 and 63.
 type Span struct{ Y, X0, X1 int }
 
 // Element is a structuring element for morphological operations: the set of pixels around an anchor.
@@ -14,7 +15,7 @@ var Ellipse8 = Element{
 	{-4, 0, 0}, {-3, -3, 3}, {-2, -3, 3}, {-1, -4, 3}, {0, -4, 3}, {1, -4, 3}, {2, -3, 3}, {3, -3, 3},
 }
 
-// Disc returns the disc of a radius in pixels. Its anchor is the centre.
+// Disc returns the disc of a radius in pixels, at most 63. Its anchor is the centre.
 func Disc(radius int) Element {
 	var e Element
 	for y := -radius; y <= radius; y++ {
@@ -27,7 +28,8 @@ func Disc(radius int) Element {
 	return e
 }
 
-// Dilate returns the mask of the pixels for which any pixel of the element around them is set.
+// Dilate returns the mask of the pixels for which any pixel of the element around them is set. What lies outside the
+// picture counts as not set.
 func (m *Mask) Dilate(e Element) *Mask {
 	type extent struct{ x0, x1 int }
 	spread := map[extent]*Mask{} // the mask, spread horizontally by the spans of the element
@@ -49,7 +51,7 @@ func (m *Mask) Dilate(e Element) *Mask {
 }
 
 // Erode returns the mask of the pixels for which all pixels of the element around them are set. What lies outside the
-// picture counts as set.
+// picture counts as set. Erode changes m while it runs, so that m must not be used concurrently.
 func (m *Mask) Erode(e Element) *Mask {
 	m.invert()
 	out := m.Dilate(e)

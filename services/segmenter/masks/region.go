@@ -17,7 +17,8 @@ type Region struct {
 	Area  int // pixels
 }
 
-// Regions returns the connected regions of a mask: pixels are neighbours horizontally, vertically and diagonally.
+// Regions returns the connected regions of a mask, in the order of their first pixels from the top left; nil for a mask
+// without pixels. Pixels are neighbours horizontally, vertically and diagonally.
 func (m *Mask) Regions() []Region { return group(m.runs(), 1) }
 
 // runs returns all runs of a mask.
@@ -157,7 +158,7 @@ func (g Region) Filled() Region {
 // vertically.
 func (g Region) Euler() int { return 1 - len(g.enclosed(0)) }
 
-// Mark sets the pixels of a region in a mask.
+// Mark sets the pixels of a region in a mask, which must contain all of them.
 func (g Region) Mark(m *Mask) {
 	for _, r := range g.Runs {
 		for x := r.X0; x < r.X1; x++ {
@@ -166,7 +167,7 @@ func (g Region) Mark(m *Mask) {
 	}
 }
 
-// Shifted returns a region at another place.
+// Shifted returns a copy of the region, moved right by by.X and down by by.Y pixels.
 func (g Region) Shifted(by image.Point) Region {
 	s := Region{Label: g.Label, Box: g.Box.Add(by), Area: g.Area, Runs: slices.Clone(g.Runs)}
 	for i := range s.Runs {

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// Moments describes the ellipse with the same second moments as a region. Lengths are in pixels.
+// Moments describes the ellipse with the same second moments as a region. Its axes are full lengths, from end to end,
+// in pixels.
 type Moments struct {
 	X, Y         float64 // centroid
 	Major, Minor float64 // axes

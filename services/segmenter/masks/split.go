@@ -13,8 +13,8 @@ type patch struct {
 }
 
 // Split divides a region at necks: places where it is narrower than ratio times the largest width of the parts on both
-// sides. A region without necks is returned as it is. Parts with an inscribed circle below minRadius pixels are not split
-// off.
+// sides. A part is not split off if no circle with a radius of minRadius pixels fits into it. A region that cannot be
+// divided is the only one returned.
 func (g Region) Split(ratio, minRadius float64) []Region {
 	p := newPatch(g)
 	cut := p.neck(ratio, minRadius)

@@ -37,8 +37,9 @@ func quotient(value, flat float64) uint8 {
 	return uint8(q / Brightest * 255)
 }
 
-// Clean returns a picture divided by the background (flat-field correction). Pixel (0, 0) of the result is black. It
-// stops if ctx ends.
+// Clean returns a picture divided by the background (flat-field correction), with the brightness of each pixel in place
+// of its alpha, for Gray. Pixel (0, 0) of the result is black. It fails if the picture has another size than the
+// background, or ctx ends.
 func (c *Cleaner) Clean(ctx context.Context, img *image.YCbCr) (*image.RGBA, error) {
 	width, height := img.Rect.Dx(), img.Rect.Dy()
 	if width != c.flat.Width || height != c.flat.Height {
@@ -76,7 +77,7 @@ func GrayRow(cleaned *image.RGBA, y int, out []uint8) {
 	}
 }
 
-// Gray returns the brightness of a pixel of a cleaned picture.
+// Gray returns the brightness of a pixel of a picture that Clean returned: 0 for black to 255 for white.
 func Gray(cleaned *image.RGBA, x, y int) uint8 { return cleaned.Pix[cleaned.PixOffset(x, y)+3] }
 
 // Histogram counts the pixels of each brightness of a cleaned picture.

@@ -23,7 +23,7 @@ const MaxPixels = 100_000_000
 // ErrIncomplete is returned by Decode and Open for a JPEG file that ends too early, as after a power cut.
 var ErrIncomplete = errors.New("JPEG file is incomplete")
 
-// Open decodes a JPEG file. It stops when ctx ends.
+// Open decodes a JPEG file as Decode does. It fails soon after ctx ends.
 func Open(ctx context.Context, name string) (*image.YCbCr, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -17,8 +17,8 @@ type Flat struct {
 	Pix           []uint8
 }
 
-// NewFlat returns the median of each colour of each pixel, of an odd number of pictures of the same size. It stops when ctx
-// ends.
+// NewFlat returns the median of each colour of each pixel over a series of pictures. It fails if their number is even,
+// their sizes differ, or ctx ends.
 func NewFlat(ctx context.Context, series []*image.YCbCr, workers int) (*Flat, error) {
 	if len(series)%2 == 0 {
 		return nil, fmt.Errorf("background of %d pictures: want an odd number", len(series))

@@ -94,10 +94,10 @@ const (
 	plotHeight = 120
 )
 
-// Label returns the range of a bar.
+// Label returns the range of the diameters of a bar's objects in µm, such as "20–40".
 func (b bar) Label() string { return fmt.Sprintf("%.0f–%.0f", b.Low, b.High) }
 
-// Y returns the upper end of a bar.
+// Y returns the coordinate of the upper end of a bar in the drawing, from its top.
 func (b bar) Y() float64 { return plotHeight - b.Height }
 
 // spectrum returns the numbers of objects in ranges of size that grow by the factor √2.

@@ -65,12 +65,14 @@ func New(c Config) *Service {
 	return &Service{config: c, gate: newGate(c.Stall), arrived: make(chan struct{}, 1)}
 }
 
-// Will returns the MQTT message that the broker publishes if the segmenter loses its connection.
+// Will returns the MQTT message that the broker publishes if the segmenter loses its connection: the status "Dead".
 func Will() mqtt.Message {
 	return mqtt.Message{Topic: StatusTopic, Payload: []byte(`{"status":"Dead"}`)}
 }
 
-// Receive handles an MQTT message with a request, without blocking.
+// Receive handles an MQTT message without blocking: a request to segment waits for Run, a request to stop ends the
+// running segmentation, and messages of the imager say whether pictures are being acquired. It answers an invalid
+// request with an error.
 func (s *Service) Receive(m mqtt.Message) {
 	if m.Topic == ImagerTopic {
 		s.gate.imager(m.Payload)

@@ -21,7 +21,8 @@ type Stream struct {
 // NewStream returns a Motion JPEG stream that has no picture yet.
 func NewStream() *Stream { return &Stream{change: make(chan struct{})} }
 
-// Show makes a JPEG picture of a found object the next one of the stream.
+// Show makes a JPEG picture of a found object the next one of the stream, in place of one that was not sent yet. The
+// caller must not change the slice afterwards.
 func (s *Stream) Show(jpeg []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +37,8 @@ func (s *Stream) get() ([]byte, chan struct{}) {
 	return s.latest, s.change
 }
 
-// ServeHTTP serves the pictures of found objects as Motion JPEG at /object.mjpg, and redirects / to it.
+// ServeHTTP serves the pictures of found objects as Motion JPEG at /object.mjpg, redirects / to /object.mjpg, and
+// answers other paths with 404.
 func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":

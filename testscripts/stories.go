@@ -13,8 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Stories runs the test scripts of a command, which TestMain has registered with testscript.Main. The helper programs
-// that go into images lie beside the command, as when it is installed.
+// Stories runs the test scripts in testdata/COMMAND of a command, which TestMain has registered with testscript.Main. It
+// first builds pkinit and pkctl for arm64 into the directory of the command's program, where they lie when installed.
 func Stories(t *testing.T, command string) {
 	_, file, _, _ := runtime.Caller(0)
 	root := filepath.Dir(filepath.Dir(file))

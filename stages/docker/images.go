@@ -76,7 +76,8 @@ func (i Image) Platform() string { return i.Os + "/" + i.Architecture }
 // ErrNoImage is returned for an image that is not in Docker's store.
 var ErrNoImage = errors.New("image is not in Docker's store")
 
-// Image returns the image that Docker has under a name or ID, or ErrNoImage.
+// Image returns the image that Docker has under a name or ID. It returns ErrNoImage if there is none, or if Docker lost the
+// metadata of its layers.
 func (c Client) Image(ctx context.Context, name string) (Image, error) {
 	images, err := c.inspect(ctx, name)
 	if err != nil && strings.Contains(strings.ToLower(err.Error()), "no such image") {
@@ -94,7 +95,7 @@ func (c Client) Image(ctx context.Context, name string) (Image, error) {
 	return images[0], nil
 }
 
-// Images returns all images in Docker's store.
+// Images returns all images in Docker's store, those without names included, each once; nil if there are none.
 func (c Client) Images(ctx context.Context) ([]Image, error) {
 	out, err := c.query(ctx, "image", "ls", "--all", "--quiet", "--no-trunc")
 	if err != nil {
@@ -120,8 +121,8 @@ func (c Client) inspect(ctx context.Context, names ...string) (images []Image, e
 	return images, nil
 }
 
-// Sizes returns how many bytes each build step of an image added, the base first. A step is a layer, but some steps that
-// added nothing have none.
+// Sizes returns how many bytes each build step of an image (a line of docker image history) added, the base first. There may
+// be more steps than layers, since a step that changes no files need not make a layer.
 func (c Client) Sizes(ctx context.Context, id string) (sizes []int64, err error) {
 	out, err := c.query(ctx, "image", "history", "--human=false", "--format", "{{json .Size}}", "--", id)
 	if err != nil {
@@ -138,7 +139,8 @@ func (c Client) Sizes(ctx context.Context, id string) (sizes []int64, err error)
 	return sizes, nil
 }
 
-// Pull pulls an image for a platform and calls output with each line that docker prints.
+// Pull pulls an image for a platform such as linux/arm64. Before it returns, it calls output with each line that docker
+// prints to stdout.
 func (c Client) Pull(ctx context.Context, name, platform string, output func(line string)) error {
 	r, w := io.Pipe()
 	done := make(chan struct{})
@@ -155,24 +157,27 @@ func (c Client) Pull(ctx context.Context, name, platform string, output func(lin
 	return err
 }
 
-// Remove removes one name of an image. With its last name the image is deleted, unless a container uses it.
+// Remove removes one name of an image. With its last name Docker deletes the image; if a container uses it, Docker keeps
+// both, and Remove returns an error.
 func (c Client) Remove(ctx context.Context, name string) error {
 	_, err := c.Run(ctx, "image", "rm", "--", name)
 	return err
 }
 
-// Save writes an image as a tar archive in the format of docker save.
+// Save writes the image with an ID as a tar archive in the format of docker save. It fails if Docker does not have the
+// image, and after an error the archive may be incomplete.
 func (c Client) Save(ctx context.Context, id string, to io.Writer) error {
 	return c.stream(ctx, nil, to, "image", "save", "--", id)
 }
 
-// Load loads images from a tar archive in the format of docker save. Layers that Docker has already may be missing.
+// Load loads images from a tar archive in the format of docker save. The archive may lack layers that Docker has already.
 func (c Client) Load(ctx context.Context, from io.Reader) error {
 	return c.stream(ctx, from, io.Discard, "image", "load", "--quiet")
 }
 
-// Sync writes Docker's data directory to the disk. Docker does not do that for what it pulls or loads, so that a power cut
-// would leave layers with empty files.
+// Sync writes the file system of Docker's data directory root to the disk; all file systems if the caller may not open root,
+// or root does not exist here. Docker does not do that for what it pulls or loads, so that a power cut would leave layers
+// with empty files.
 func (Client) Sync(root string) error {
 	dir, err := os.Open(root)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) { // another user's, or another machine's
@@ -188,7 +193,8 @@ func (Client) Sync(root string) error {
 	return dir.Close()
 }
 
-// Tag gives an additional name to the image with an ID.
+// Tag gives an additional name to the image with an ID, which Docker must have. If another image has the name, the name
+// moves.
 func (c Client) Tag(ctx context.Context, id, name string) error {
 	_, err := c.Run(ctx, "image", "tag", "--", id, name)
 	return err

@@ -34,16 +34,16 @@ const killAfter = 10 * time.Second
 // maxStderr is how much of the end of stderr an error has, in bytes.
 const maxStderr = 2 << 10
 
-// Run runs the docker command with arguments and returns its output. The error has the command line and the end of
-// stderr.
+// Run runs the docker command with arguments and returns its stdout as printed. The error has the command line and the end
+// of stderr, or is ErrUnavailable.
 func (c Client) Run(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
 	err := c.stream(ctx, nil, &out, args...)
 	return out.String(), err
 }
 
-// RunWithInput runs a docker command with in as its standard input. The error has the command line and the end of
-// stderr.
+// RunWithInput runs a docker command with in as its standard input, and discards its stdout. The error has the command line
+// and the end of stderr, or is ErrUnavailable.
 func (c Client) RunWithInput(ctx context.Context, in io.Reader, args ...string) error {
 	return c.stream(ctx, in, io.Discard, args...)
 }

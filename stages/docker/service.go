@@ -7,10 +7,12 @@ import (
 	"strings"
 )
 
-// Service is the systemd service of the Docker daemon, with the socket that would start it again.
+// Service is docker.service, the systemd service of the Docker daemon, together with docker.socket, which would start a
+// stopped daemon again at the next connection.
 type Service struct{}
 
-// Stop stops the Docker daemon and its containers.
+// Stop stops docker.socket and the Docker daemon, and with it the containers. The daemon starts again at the next boot if
+// its service is enabled.
 func (Service) Stop(ctx context.Context) error { return systemctl(ctx, "stop") }
 
 // Start starts the Docker daemon, which starts containers by their restart policies.

@@ -22,7 +22,8 @@ func (d *Deployment) ComposeFiles() []string {
 // AppName returns the Compose project name under which the deployment's app runs.
 func (d *Deployment) AppName() string { return strings.ReplaceAll(d.Name, "/", "_") }
 
-// Apps returns the Compose apps of the enabled deployments by deployment name. The error joins the errors of all apps.
+// Apps returns the Compose apps of the enabled deployments by deployment name. It leaves out deployments without compose
+// files and apps that cannot be loaded; the error joins the errors of the latter.
 func (p *Pallet) Apps(ctx context.Context) (apps map[string]*compose.App, err error) {
 	r := roots{}
 	var all mistakes

@@ -63,7 +63,8 @@ func (r Report) errors() []error {
 	return all
 }
 
-// Plan returns the order in which the pallet's Compose apps start.
+// Plan returns the order in which the Compose apps of the enabled deployments start, by the resources that they require of
+// each other. The order may have a cycle, which Validate reports.
 func (p *Pallet) Plan() resource.Order { return p.order(p.Check()) }
 
 func (p *Pallet) order(r Report) resource.Order {

@@ -71,7 +71,8 @@ type Maintainer struct {
 	Email string `yaml:"email" json:"email,omitempty"`
 }
 
-// Feature is the resources and compose files of a package's deployments or of one of its features.
+// Feature is one part of a package: its compose files with the resources that it requires and provides. Package has one for
+// the host, one for every deployment, and optional ones that a deployment enables by name.
 type Feature struct {
 	Description  string    `yaml:"description"`
 	ComposeFiles []string  `yaml:"compose-files"` // relative to the package
@@ -115,8 +116,8 @@ type FileExport struct {
 // Permissions are the permission bits of an exported file: 0 to 0777.
 type Permissions fs.FileMode
 
-// UnmarshalYAML decodes a number, which is octal with a leading 0. A quoted number is an error: it would mean another
-// value.
+// UnmarshalYAML decodes an unquoted integer, in octal if it has a leading 0, such as 0644. It fails for a quoted number and
+// for a value above 0777.
 func (p *Permissions) UnmarshalYAML(node ast.Node) error {
 	number, ok := node.(*ast.IntegerNode)
 	if !ok {

@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// Edit changes the files of a pallet. Changes of deployments keep comments and the order of keys; files of requirements
-// are rewritten. A deployment that is imported is changed by an own file in its place, and deleted by a modifier of its
-// import group.
+// Edit changes the files of a pallet. Changes of deployments keep comments and the order of keys; files of requirements are
+// rewritten. If a deployment is imported, Edit changes it by writing a file in the pallet itself, which hides the imported
+// one, and deletes it by a modifier of its import group.
 type Edit struct {
 	Dir    string // of the pallet
 	Reader Reader // of its imports
@@ -31,7 +31,8 @@ type Change struct {
 	Origin  []string // of the imported deployment, as Pallet.Origin; nil if the pallet does not import it
 }
 
-// AddDeployment adds a deployment of a package. It fails if the pallet has or imports a deployment of the name.
+// AddDeployment adds a named deployment of a package, which is given by its path. It fails if the pallet has or imports a
+// deployment of the name, but does not check that the package and its features exist.
 func (e Edit) AddDeployment(ctx context.Context, name, of string, features []string, disabled bool) error {
 	file, err := deploymentFile(name)
 	if err != nil {
@@ -50,8 +51,9 @@ func (e Edit) AddDeployment(ctx context.Context, name, of string, features []str
 	return e.write(Change{File: file, Content: string(text)})
 }
 
-// DeleteDeployment deletes a deployment: its file, or if it has none of its own, its import. If the deleted file was in
-// place of an import, the deployment is the imported one from then on.
+// DeleteDeployment deletes a deployment: its file in the pallet or, if there is none, its import. If the deleted file hid an
+// imported one, the pallet has the imported deployment from then on. It fails if the pallet neither has nor imports the
+// deployment.
 func (e Edit) DeleteDeployment(ctx context.Context, name string) error {
 	file, err := deploymentFile(name)
 	if err != nil {
@@ -74,7 +76,7 @@ func (e Edit) DeleteDeployment(ctx context.Context, name string) error {
 	return e.write(changes...)
 }
 
-// SetDisabled disables or enables a deployment.
+// SetDisabled disables or enables a deployment. It fails if the pallet neither has nor imports the deployment.
 func (e Edit) SetDisabled(ctx context.Context, name string, disabled bool) error {
 	return e.change(ctx, name, func(d *deploymentDeclaration) error {
 		d.Disabled = disabled
@@ -82,7 +84,8 @@ func (e Edit) SetDisabled(ctx context.Context, name string, disabled bool) error
 	})
 }
 
-// SetPackage changes the package of a deployment.
+// SetPackage changes the package of a deployment to another one, given by its path. It fails if the pallet neither has nor
+// imports the deployment, but does not check that the package exists.
 func (e Edit) SetPackage(ctx context.Context, name, of string) error {
 	return e.change(ctx, name, func(d *deploymentDeclaration) error {
 		d.Package = of
@@ -90,7 +93,8 @@ func (e Edit) SetPackage(ctx context.Context, name, of string) error {
 	})
 }
 
-// EnableFeatures enables features of a deployment. Those that are enabled already stay so.
+// EnableFeatures enables features of a deployment. Those that are enabled already stay so. It fails if the pallet neither
+// has nor imports the deployment, but does not check that the package has the features.
 func (e Edit) EnableFeatures(ctx context.Context, name string, features ...string) error {
 	return e.change(ctx, name, func(d *deploymentDeclaration) error {
 		for _, feature := range features {
@@ -102,7 +106,8 @@ func (e Edit) EnableFeatures(ctx context.Context, name string, features ...strin
 	})
 }
 
-// DisableFeatures disables features of a deployment. It fails if one of them is not enabled.
+// DisableFeatures disables features of a deployment. If one of them is not enabled, or the pallet neither has nor imports
+// the deployment, it fails and changes nothing.
 func (e Edit) DisableFeatures(ctx context.Context, name string, features ...string) error {
 	return e.change(ctx, name, func(d *deploymentDeclaration) error {
 		for _, feature := range features {

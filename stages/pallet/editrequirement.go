@@ -12,8 +12,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 )
 
-// SetRequirement requires a pallet, or changes the version of a required one, and writes its sum file. If the sum is "",
-// it deletes the sum file, which is of another version.
+// SetRequirement requires a pallet, or changes the version of a required one, and writes the sum file with the hash of its
+// files. If the sum is "", it deletes the sum file, whose hash is that of the version before.
 func (e Edit) SetRequirement(r Requirement, sum string) error {
 	return e.lock(requiredPallets, r, sum)
 }

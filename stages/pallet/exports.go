@@ -121,7 +121,8 @@ type Download struct {
 	Source   string // path in the archive or image; "" for a file
 }
 
-// Downloader fetches what the file exports of pallets download.
+// Downloader fetches the files, archives and container images that the file exports of pallets name by URL. download.Cache
+// implements it.
 type Downloader interface {
 	// Fetch downloads a file, archive or image, unpacks the latter two, and returns a directory and the path of a file,
 	// symlink or directory below it. The content must not change while the bundle is in use.

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Init creates a new pallet named as in dir, which must be missing, or empty but for .git. If from is not nil, the new
-// pallet requires that pallet and imports the directories that base, its content, has. The format version is the newer
-// one of base's and Version.
+// Init creates a new pallet in a directory that is missing, or empty but for .git. The pallet's path is the argument as. If
+// from is not nil, the new pallet requires the pallet in from, whose content is base, and imports all its directories. It
+// declares Forklift's format Version, or that of base if it is newer.
 func Init(dir, as string, from *Requirement, base *Pallet) error {
 	if !ValidPath(as) {
 		return fmt.Errorf("pallet path %q is invalid, want a path such as github.com/PlanktoScope/pallet-standard", as)

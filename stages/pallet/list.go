@@ -60,7 +60,7 @@ func (p *Pallet) PackagePaths() []string {
 	return slices.Compact(paths)
 }
 
-// Files returns the paths of all files of the pallet, imported ones included.
+// Files returns the sorted paths of all files and symlinks of the pallet, imported ones included, relative to the pallet.
 func (p *Pallet) Files() []string {
 	return slices.Collect(p.layered.merged.files("."))
 }
@@ -72,7 +72,7 @@ func (p *Pallet) Origin(file string) []string {
 }
 
 // Location returns the path in the file system of a file of the pallet, which may be imported from another pallet's
-// directory.
+// directory. For a file that does not exist it returns the path that the file would have.
 func (p *Pallet) Location(file string) string { return p.layered.merged.fullPath(file) }
 
 // Downloads returns the URLs of files, then the references of images, that the exports of enabled deployments download.
@@ -85,7 +85,8 @@ func (p *Pallet) Downloads() []string {
 	return append(files, images...)
 }
 
-// Images returns the container images of the Compose apps of enabled deployments.
+// Images returns the container images of the Compose apps of enabled deployments, as the compose files name them, sorted,
+// without duplicates. With an error it returns those of the apps that could be loaded.
 func (p *Pallet) Images(ctx context.Context) ([]string, error) {
 	apps, err := p.Apps(ctx)
 	var all []string

@@ -59,7 +59,8 @@ type ManifestDownloads struct {
 	OCIImage []string `yaml:"oci-image,omitempty"`
 }
 
-// UnmarshalYAML also accepts the list of a bundle before v0.8.0-alpha.6, which does not distinguish files from images.
+// UnmarshalYAML also accepts a plain list, which bundles in Forklift's formats before v0.8.0-alpha.6 have. The list becomes
+// OCIImage, since it does not distinguish files from images.
 func (m *ManifestDownloads) UnmarshalYAML(node *yaml.Node) error {
 	type plain ManifestDownloads
 	return decodeEither(node, &m.OCIImage, (*plain)(m))
@@ -71,7 +72,8 @@ type ManifestExports struct {
 	ComposeApp *compose.App `yaml:"compose-app,omitempty"`
 }
 
-// UnmarshalYAML also accepts the list of a bundle before v0.8.0-alpha.6, which has files only.
+// UnmarshalYAML also accepts a plain list, which bundles in Forklift's formats before v0.8.0-alpha.6 have. The list becomes
+// File, since these formats list no Compose app.
 func (m *ManifestExports) UnmarshalYAML(node *yaml.Node) error {
 	type plain ManifestExports
 	return decodeEither(node, &m.File, (*plain)(m))

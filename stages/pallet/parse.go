@@ -14,7 +14,8 @@ const minBundleVersion = "v0.7.0"
 // maxManifest is the greatest size of a manifest in bytes. That of a pallet with a thousand exports has about 100 kB.
 const maxManifest = 4 << 20
 
-// ParseManifest parses the manifest of a bundle that Forklift or this package wrote.
+// ParseManifest parses the manifest of a bundle that Forklift or this package wrote. It fails for a format version that is
+// older or newer than those that this package reads.
 func ParseManifest(data []byte) (Manifest, error) {
 	if len(data) > maxManifest {
 		return Manifest{}, fmt.Errorf("%s: file has more than %d bytes", ManifestFile, maxManifest)

@@ -72,7 +72,8 @@ func (p *Pallet) validate(ctx context.Context, r roots) *Validation {
 	return v
 }
 
-// ServiceImages returns the image names of a deployment's Compose services, by service.
+// ServiceImages returns the image names of a deployment's Compose services, by service, as in the compose files. It returns
+// nil if the deployment has no Compose app, or one that cannot be loaded.
 func (v *Validation) ServiceImages(deployment string) map[string]string {
 	if project := v.projects[deployment]; project != nil {
 		return project.Images

@@ -13,7 +13,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/stages/pallet/internal/newdir"
 )
 
-// Open opens the content of a regular file.
+// Open opens the content of a regular file: Content, or the file at Source. It fails if there is no file at Source.
 func (f File) Open() (io.ReadCloser, error) {
 	if f.Source == "" {
 		return io.NopCloser(bytes.NewReader(f.Content)), nil

@@ -95,8 +95,8 @@ func decode(data []byte) string {
 	return out.String()
 }
 
-// IsTextFile reports whether a name on the boot partition is that of the request: pkinit.txt in upper or lower case, also
-// with the ending twice, as Windows makes it where it hides endings.
+// IsTextFile reports whether a file on the boot partition is, by its name, a person's request: pkinit.txt in upper or lower
+// case, or pkinit.txt.txt, which Windows makes of it where it hides endings.
 func IsTextFile(name string) bool {
 	name = strings.ToLower(name)
 	return name == TextFile || name == TextFile+".txt"
@@ -121,7 +121,8 @@ func ParseCmdline(line string) (r report.Request, mistakes []string) {
 	return r, mistakes
 }
 
-// ParseList parses a request written as a list such as "stage=factory,overrides=off".
+// ParseList parses a request written as a list such as "stage=factory,overrides=off". It fails at the first item whose key
+// or value is unknown. The last of several items with the same key counts.
 func ParseList(list string) (r report.Request, err error) {
 	for item := range strings.SplitSeq(list, ",") {
 		key, value, _ := strings.Cut(item, "=")
@@ -141,7 +142,8 @@ type next struct {
 	report.Request
 }
 
-// ParseNext parses the content of NextFile, in which pkctl boot leaves a request for the next boot.
+// ParseNext parses the content of NextFile, in which pkctl boot --next leaves a request for the next boot. It fails for
+// another version of the format.
 func ParseNext(data []byte) (report.Request, error) {
 	var n next
 	if err := json.Unmarshal(data, &n); err != nil {
@@ -153,7 +155,8 @@ func ParseNext(data []byte) (report.Request, error) {
 	return n.Request, nil
 }
 
-// Next is a request for the next boot, as pkctl boot writes it to NextFile.
+// Next is a request for the next boot, as pkctl boot --next writes it to NextFile, /var/lib/overlays/next-boot.json on the
+// device.
 type Next report.Request
 
 // Marshal encodes the request as the content of NextFile.

@@ -17,7 +17,8 @@ import (
 // linux implements System in a directory.
 type linux struct{ *os.Root }
 
-// Linux returns a System for the stage store in a directory, which uses the running kernel.
+// Linux returns a System for the stage store in a directory of this machine's file system. It fails if the directory does
+// not exist.
 func Linux(dir string) (System, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -29,7 +30,8 @@ func Linux(dir string) (System, error) {
 // lockLimit is how long a command waits for another one, which may be pulling images.
 const lockLimit = 10 * time.Minute
 
-// Lock creates the lock file with mode 0600: every user who can open a file can lock it, and so block other processes.
+// Lock waits for the exclusive lock on a file, at most ten minutes. It creates the file with mode 0600: every user who can
+// open a file can lock it, and so block other processes.
 func (l linux) Lock(ctx context.Context, name string) (func() error, error) {
 	return atomicfile.LockWithin(ctx, filepath.Join(l.Name(), name), lockLimit)
 }
@@ -38,7 +40,7 @@ func (l linux) Open(name string) (fs.File, error) { return l.Root.Open(name) }
 
 func (l linux) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(l.FS(), name) }
 
-// Create creates a file and sets its mode with chmod, whatever the umask.
+// Create creates a file and sets its mode with chmod, whatever the umask. It fails if the file exists.
 func (l linux) Create(name string, mode fs.FileMode) (io.WriteCloser, error) {
 	f, err := l.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -22,7 +22,8 @@ type Manifest struct {
 	} `yaml:"pallet" json:"pallet"`
 }
 
-// ReadManifest reads the manifest of the bundle in a directory.
+// ReadManifest reads the manifest of a bundle, given as the file system of its directory. The error is fs.ErrNotExist if the
+// bundle has no manifest and so is incomplete.
 func ReadManifest(bundle fs.FS) (Manifest, error) {
 	var m Manifest
 	data, err := fs.ReadFile(bundle, stages.ManifestFile)

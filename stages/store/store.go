@@ -72,7 +72,8 @@ func (s *Store) checkContent(stage int) error {
 	return err
 }
 
-// MarkDamaged records the damage to a stage's files, so that boots prefer other stages; "" removes the record.
+// MarkDamaged durably records the damage to a stage's files, so that boots prefer other stages; "" removes the record. It
+// does not check that the stage exists.
 func (s *Store) MarkDamaged(stage int, damage string) error {
 	if s.files.State.Stages[stage].Damaged == damage {
 		return nil
@@ -80,12 +81,14 @@ func (s *Store) MarkDamaged(stage int, damage string) error {
 	return s.write(s.files.Damaged(stage, damage))
 }
 
-// Judge records a verdict on a stage, good or failed, with its reasons.
+// Judge durably records a verdict on a stage, good or failed, with its reasons, and resets its attempts. A good verdict also
+// moves the stage to the end of the history, as the current stage. Judge does not check that the stage exists.
 func (s *Store) Judge(stage int, result stages.Result, at time.Time, reasons ...string) error {
 	return s.write(s.files.Judge(stage, result, at, reasons...))
 }
 
-// Name gives a name to a stage. If another stage has the name, the name moves.
+// Name durably gives a name to a stage. If another stage has the name, the name moves. It fails if the stage's bundle is
+// missing or incomplete, or if the name is invalid, such as a number.
 func (s *Store) Name(name string, stage int) error {
 	if err := stages.CheckBundle(readFS{s.sys}, stage); err != nil {
 		return fmt.Errorf("stage %d cannot be named: %w", stage, err)

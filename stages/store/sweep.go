@@ -55,8 +55,8 @@ func (s *Store) removeAll(name string) error {
 	return nil
 }
 
-// Delete deletes a stage. It removes the references to it first, so that the store file never refers to a partial
-// bundle.
+// Delete deletes a stage. It removes the references to the stage first, so that the store file never refers to a partial
+// bundle; if the stage was next, the current stage becomes next. It fails if the stage does not exist.
 func (s *Store) Delete(stage int) error {
 	all, err := s.Bundles()
 	if err != nil {

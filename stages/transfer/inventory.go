@@ -57,8 +57,8 @@ type Docker interface {
 	Sync(root string) error
 }
 
-// TakeInventory lists the bundles and image layers of this device. Without Docker it lists the bundles and returns
-// docker.ErrUnavailable.
+// TakeInventory lists the complete bundles of the stage store in dir and the image layers of this device's Docker. Without
+// Docker it lists the bundles and returns docker.ErrUnavailable.
 func TakeInventory(ctx context.Context, d Docker, dir string) (Inventory, error) {
 	v := Inventory{Version: inventoryVersion, Images: []Image{}, Bundles: []Bundled{}}
 	var err error

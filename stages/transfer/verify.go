@@ -19,8 +19,8 @@ type Bundle struct {
 	size     int64 // approximate disk usage in bytes
 }
 
-// Verify reads an exported file completely and verifies all digests: of the members of the archive, the uncompressed
-// image layers, and the files of the bundle.
+// Verify reads an exported file completely and verifies all digests: of the members of the archive, the uncompressed image
+// layers, and the files of the bundle. It fails at the first that differs, and calls notify before each member.
 func (f *File) Verify(ctx context.Context, notify func(Event)) (b Bundle, err error) {
 	var done, total int64
 	for _, m := range f.Index.Members {

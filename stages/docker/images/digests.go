@@ -16,9 +16,9 @@ import (
 // DockerRoot is the default data directory of Docker.
 const DockerRoot = "/var/lib/docker"
 
-// AddDigests adds the digests of imported images to Docker's table of names, and returns how many it added. Stages name images
-// by digest, but `docker load` accepts tags only, and Docker itself adds a digest only when it pulls. Docker reads the table
-// when it starts, so it must not run.
+// AddDigests adds the names with digests of a record's imported images to Docker's table of names on the disk, and returns
+// how many it added. `docker load` accepts tags only, and Docker adds a digest only when it pulls, but stages name images by
+// digest. Docker must not run, since it reads the table only when it starts.
 func AddDigests(r Record) (linked int, err error) {
 	root := r.Root
 	if root == "" {

@@ -101,9 +101,9 @@ func Missing(ctx context.Context, d Finder, host docker.Host, r Record, pins ima
 	return missing, nil
 }
 
-// Fetch pulls the images of a stage that Docker lacks, pinned ones by digest, and syncs Docker's store to the disk, including
-// images that an interrupted command pulled before. It returns pins of all names. It tries all images; the error has the
-// reason for each that failed.
+// Fetch pulls those of the named images that Docker lacks, pinned ones by digest, and returns pins with all names added. It
+// tries all images; the error has the reason for each that failed, and the returned pins then lack names. It syncs Docker's
+// store to the disk even if no image was missing, since an interrupted command may have pulled them.
 func (f Fetcher) Fetch(ctx context.Context, r Record, pins images.Pins, names []string) (images.Pins, error) {
 	if len(names) == 0 {
 		return pins, nil
@@ -154,8 +154,8 @@ func (f Fetcher) check(ctx context.Context, host docker.Host, pins images.Pins, 
 	return f.Check(ctx, host, names)
 }
 
-// Pin returns pins with the IDs of further images added, by what their names mean now, and gives each image its
-// KeepTag. It fails with docker.ErrNoImage if an image is missing.
+// Pin returns pins with the names added that have none: each with the ID of the image that the name means in Docker now. It
+// gives every named image its KeepTag, and fails with docker.ErrNoImage at the first that is missing.
 func Pin(ctx context.Context, d Docker, r Record, pins images.Pins, names []string) (images.Pins, error) {
 	for _, name := range names {
 		image, err := Find(ctx, d, r, pins, name)

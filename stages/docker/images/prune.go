@@ -44,8 +44,9 @@ func (r Record) Unneeded(n Needed) []Entry {
 	})
 }
 
-// Prune removes the images of a record that are not needed, except those that containers use, and names that the user gave
-// them. A name that means a needed image stays. The returned record must be written, even after an error.
+// Prune removes from Docker the images of a record that are not needed, and unneeded KeepTags. It keeps images that
+// containers use, names that the user gave to images, and names that now mean a needed image. The caller must write the
+// returned record, even after an error.
 func Prune(ctx context.Context, d Docker, r Record, n Needed) (Pruned, error) {
 	p := pruner{Docker: d, names: n.Names, ids: n.ids(r)}
 	out := Pruned{Record: r}
@@ -136,7 +137,8 @@ func (p pruner) removeKeepTags(ctx context.Context) error {
 	return err
 }
 
-// Keep gives needed images their KeepTags where they lost them, or came with the disk image.
+// Keep gives the KeepTag to each needed image that has a pin but not the tag: the tag was removed, or the image came with
+// the disk image. It skips images that Docker does not have.
 func Keep(ctx context.Context, d Docker, n Needed) error {
 	ids := n.ids(Record{})
 	all, err := d.Images(ctx)

@@ -33,7 +33,8 @@ type Record struct {
 	Images  []Entry `json:"images"`                // sorted by name and ID, each once
 }
 
-// Entry is a container image in a Record: its name and, if it was imported from a file, its ID and tag.
+// Entry is a container image in a Record: its name, its ID if the image was pinned or imported from a file, and the tag that
+// an import gave it.
 type Entry struct {
 	Name string `json:"name"`          // in full
 	ID   string `json:"id,omitempty"`  // of a pinned or imported image

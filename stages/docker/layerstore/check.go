@@ -20,7 +20,7 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// Store is Docker's data directory, opened to verify and repair image layers.
+// Store checks and repairs the image layers in Root, the data directory of a Docker daemon with the storage driver overlay2.
 type Store struct {
 	Root string
 }
@@ -51,8 +51,9 @@ const (
 	Contents              // all files
 )
 
-// Check compares images, given by ID, with the digests of their layers and returns the damage. A layer that several
-// images share is listed once. It fails if the store cannot be read at all, for example without root.
+// Check compares images, given by ID, with the digests of their layers and returns the damage; nil if there is none. A
+// missing image is damage, and damage of a layer that several images share is listed once. Check fails if the store cannot
+// be read at all, for example without root.
 func (s Store) Check(ctx context.Context, depth Depth, ids ...digest.Digest) (all []Damage, err error) {
 	if _, err := os.ReadDir(s.path("layerdb", "sha256")); err != nil {
 		return nil, fmt.Errorf("read Docker's store: %w", err)

@@ -61,7 +61,7 @@ func checkSizes(files *os.Root, split io.Reader) error {
 // getter opens the files of a layer.
 type getter struct{ files *os.Root }
 
-// Get implements storage.FileGetter.
+// Get implements storage.FileGetter: it opens a file of the layer by its name in the layer's archive.
 func (g getter) Get(name string) (io.ReadCloser, error) {
 	f, err := g.files.Open(clean(name))
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/PlanktoScope/pkbuild/images"
 )
 
-// Find returns the image that Docker has under a name, also where Docker cannot read the image itself.
+// Find returns the image that a name means in Docker's table of names on the disk, also where the image itself is damaged.
+// found is false if the table does not have the name or cannot be read.
 func (s Store) Find(name string) (pin images.Pin, found bool) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

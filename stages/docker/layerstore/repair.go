@@ -19,8 +19,9 @@ import (
 	"github.com/PlanktoScope/pkbuild/layers/tree"
 )
 
-// Repair writes damaged layers and configurations again, from images whose layers are in a blob store. Docker must not run.
-// After an error or a power cut, what was not repaired is still damaged and can be repaired again.
+// Repair writes the damaged layers and configurations of the images in all again, from their layers in a blob store. damage
+// is what Check found; Repair itself checks the layers that are not in it. Docker must not run, and what an error or a power
+// cut left unrepaired can be repaired again.
 func (s Store) Repair(ctx context.Context, blobs images.Blobs, all []images.Image, damage []Damage) (err error) {
 	made, err := docker.Store{Diff: blobs.Diff, Cache: filepath.Join(blobs.Dir, "tar-split")}.Tree(ctx, all)
 	if err != nil {

@@ -68,7 +68,8 @@ type Project struct {
 	Mistakes   []Mistake // reasons for which the app cannot start on any device
 }
 
-// Mistake is a mistake in an app's compose files, with the path of the value.
+// Mistake is a reason for which an app cannot start on any device, with the keys and indices that lead to the wrong value in
+// a compose file.
 type Mistake struct {
 	Path []any // keys and indices of the value, from the top of a file
 	Text string
@@ -98,8 +99,8 @@ type Container struct {
 	Name string
 }
 
-// Uses lists, by name in Docker, the networks or volumes that an app creates and the external ones that it expects,
-// each with the path of its declaration in the compose file.
+// Uses lists, by name in Docker, the networks or volumes that an app creates and the external ones that it expects, each
+// with the keys that lead to its declaration in the compose file.
 type Uses struct {
 	Created  map[string][]any // by the app
 	External map[string][]any // that must exist
@@ -112,7 +113,8 @@ func (s Source) workingDir() string { return path.Join(bundle, s.Dir) }
 // its square. Real files have hundreds.
 const maxValues = 10_000
 
-// Load parses the compose files of an app, merges them, and returns the app with what it needs of a device.
+// Load parses the compose files of an app, merges them, and returns the app with what it needs of a device. It fails if they
+// cannot be parsed or merged; reasons for which the app cannot start are in the result's Mistakes.
 func Load(ctx context.Context, s Source) (loaded *Project, err error) {
 	defer func() {
 		// The library panics on some broken input.
@@ -155,7 +157,7 @@ type included struct {
 // Accept implements loader.ResourceLoader: no other loader is used.
 func (included) Accept(string) bool { return true }
 
-// Load implements loader.ResourceLoader: it returns the path of a file.
+// Load implements loader.ResourceLoader: it returns the path that Source.Find returns for an included or extended file.
 func (s included) Load(_ context.Context, name string) (string, error) { return s.find(name) }
 
 // Dir implements loader.ResourceLoader: it returns the directory of a file, relative to the app's.

@@ -163,7 +163,8 @@ func (p *Project) ports(s types.ServiceConfig) {
 	}
 }
 
-// CheckEnvFile parses the content of an env file (lines of NAME=VALUE) and returns the error that Compose would report.
+// CheckEnvFile parses the content of an env file (lines of NAME=VALUE) and returns the error that Compose would report; nil
+// if there is none.
 func CheckEnvFile(content string) error {
 	_, err := dotenv.UnmarshalWithLookup(content, func(string) (string, bool) { return "", false })
 	return err

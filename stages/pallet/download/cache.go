@@ -33,8 +33,9 @@ type Cache struct {
 // MaxBytes is the largest size of a downloaded file, and of an unpacked tree, in bytes.
 const MaxBytes = 4 << 30
 
-// Fetch downloads a file, an archive or a container image that a pallet exports, unpacks the latter two, and returns
-// the directory and the requested path in it. It implements pallet.Downloader.
+// Fetch downloads a file, an archive or a container image that a pallet exports, and unpacks archives and images. It returns
+// a directory in the cache and, relative to it, the path of the file or directory tree to export. It implements
+// pallet.Downloader.
 func (c Cache) Fetch(ctx context.Context, d pallet.Download) (dir, name string, err error) {
 	switch d.Type {
 	case pallet.SourceHTTP:
@@ -48,8 +49,8 @@ func (c Cache) Fetch(ctx context.Context, d pallet.Download) (dir, name string, 
 	return "", "", fmt.Errorf("download type %q is unknown", d.Type)
 }
 
-// Checksum returns the SHA-256 that pins a pallet's download to its current content: that of the file, which it
-// downloads, or of the container image's manifest.
+// Checksum returns the SHA-256, as sha256:HEX, that pins a pallet's download to its current content: the hash of the file or
+// archive, which it downloads, or of the manifest that a container image's name means now.
 func (c Cache) Checksum(ctx context.Context, d pallet.Download) (string, error) {
 	if d.Type == pallet.SourceOCIImage {
 		return c.imageDigest(ctx, d)

@@ -10,7 +10,8 @@ import (
 // pallets and files, "ghcr.io/" to "oci:/srv/images/" for images. Names do not contain https://.
 type Mirrors map[string]string
 
-// Parse parses mirror settings of the form prefix=place, such as github.com/=file:///srv/git/github.com/.
+// Parse parses mirror settings of the form prefix=place, such as github.com/=file:///srv/git/github.com/. It fails if a
+// prefix or a place is empty. Of several settings with the same prefix the last one counts.
 func Parse(settings []string) (Mirrors, error) {
 	m := Mirrors{}
 	for _, s := range settings {

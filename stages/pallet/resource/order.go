@@ -8,8 +8,8 @@ import (
 // Order maps the name of each deployment to the sorted names of the deployments that have to start before it.
 type Order map[string][]string
 
-// NewOrder returns the order of the named deployments that follows from met requirements. Nonblocking requirements, those
-// that a deployment meets itself, and those of or met by other deployments do not count.
+// NewOrder returns the start order of the named deployments that follows from met requirements. It ignores nonblocking
+// requirements, those that a deployment meets itself, and those in which a deployment that is not named takes part.
 func NewOrder(deployments []string, met []Edge) Order {
 	order := Order{}
 	for _, name := range deployments {

@@ -49,7 +49,7 @@ func (r Resource) String() string {
 	return b.String()
 }
 
-// Size returns the number of paths, at least 1: a measure of the time of checks.
+// Size returns the number of paths of the resource, but at least 1. The time to check resources grows with it.
 func (r Resource) Size() int { return max(1, len(r.Paths)) }
 
 // prefix returns a path without its final "*", and whether it had one.

@@ -7,8 +7,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Has reports whether the Git repository of a pallet has a commit. It fetches the repository only if it is not in the
-// cache.
+// Has reports whether the Git repository of a pallet has a commit. If the repository is in the cache Has does not fetch it,
+// and so returns false for commits that are newer than the cache.
 func (s Source) Has(ctx context.Context, path, commit string) (bool, error) {
 	repo, _, err := s.open(ctx, path)
 	if err != nil {

@@ -25,8 +25,9 @@ type Source struct {
 	StallTimeout time.Duration // a fetch fails after this time without progress; 0: DefaultStallTimeout
 }
 
-// Resolve returns a directory with the files of the commit that a requirement locks. The directory is shared with other
-// processes and must not be changed.
+// Resolve returns a directory with the files of the commit that a requirement locks. Unless the directory is in the cache
+// already, it fails if the repository lacks the commit, or has it with another timestamp or tag. The directory is shared
+// with other processes and must not be changed.
 func (s Source) Resolve(ctx context.Context, r pallet.Requirement) (dir string, err error) {
 	if !pallet.ValidPath(r.Path) {
 		return "", fmt.Errorf("%q is not the path of a pallet, such as github.com/PlanktoScope/pallet-standard", r.Path)
@@ -95,7 +96,8 @@ func splitQuery(text string) (path, query string, err error) {
 }
 
 // Find resolves PATH@QUERY, a pallet's path and a tag, a branch or the beginning of a commit, to a locked version: the
-// commit to which the query points now.
+// commit to which the query points. It fetches the repository first, unless Offline is set. It fails if there is no such
+// commit.
 func (s Source) Find(ctx context.Context, text string) (pallet.Requirement, error) {
 	path, query, err := splitQuery(text)
 	if err != nil {

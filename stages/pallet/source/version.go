@@ -117,8 +117,9 @@ type State struct {
 	Clean   bool // no file differs from the commit
 }
 
-// Describe returns the version and commit of a pallet's Git working tree, and whether files differ from the commit. If
-// dir is not the top of a repository, it returns the zero State.
+// Describe returns the version and commit of a pallet's Git working tree, and whether files differ from the commit;
+// untracked files that Git does not ignore differ. If dir is not the top of a repository, or the repository has no commit,
+// it returns the zero State.
 func Describe(dir string) (State, error) {
 	repo, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
 	if errors.Is(err, git.ErrRepositoryNotExists) {

@@ -20,10 +20,10 @@ var calls = map[string]string{
 	"boot add": "7.3 --boot-dir bootpart --lock lock --root root",
 	"stage ls": "", "stage show": "2", "stage verify": "3", "stage set-next": "4 | none", "stage rollback": "",
 	"stage result": " | --stage 3 | failed --stage 3", "stage name": "x 2", "stage unname": "mine", "stage rm": "5",
-	"stage prune": "--dry-run | ", "stage link-images": "", "stage apply": "", "stage end-boot": " | --emergency", "stage export": "x.tar 2 --no-space-check",
+	"stage prune": "--dry-run | ", "stage link-images": "", "stage scrub": "", "stage apply": "", "stage end-boot": " | --emergency", "stage export": "x.tar 2 --no-space-check",
 	"stage import": "x.tar --next", "stage inventory": " | -o inventory.json",
 	"override ls": " | --hiding", "override diff": "/etc/motd", "override why": "/etc/motd | /etc/hosts", "override keep": "/etc/motd",
-	"override revert": "/etc/motd | --all | --cancel", "override scan": "",
+	"override revert": "/etc/motd | --all | --cancel", "override scan": "", "override check": "",
 	"reset":         "--overrides | --cancel | --cancel",
 	"pallet check":  "-C mine | -C mine --lint",
 	"pallet plan":   "-C mine",
@@ -48,7 +48,7 @@ var before = map[string][]string{
 }
 
 // codes are the exit codes of calls that are not 0.
-var codes = map[string]int{"pallet upgrade --check": 3, "stage verify 3": 1}
+var codes = map[string]int{"pallet upgrade --check": 3, "stage verify 3": 1, "stage scrub": 1}
 
 // Every command has --json and prints JSON with it, in which no list is null; and without it, it prints no JSON.
 func TestEveryCommandPrintsJSON(t *testing.T) {

@@ -32,7 +32,7 @@ func TestContainerRefused(t *testing.T) {
 		{``, `, "Binds": ["/a:/b:rshared"]`, `volumes: option "rshared" of "/a:/b:rshared" is not supported when containers are created at build time`},
 		{``, `, "Binds": ["a:/b"]`, `volumes: source "a" of "a:/b" is not an absolute path`},
 		{``, `, "Mounts": [{"Type": "tmpfs", "Target": "/t"}]`, "volumes: type tmpfs at /t is not supported when containers are created at build time"},
-		{``, `, "Mounts": [{"Type": "volume", "Target": "/t", "VolumeOptions": {"Subpath": "x"}}]`, `volumes: volume at /t: json: unknown field "Subpath"`},
+		{``, `, "Mounts": [{"Type": "volume", "Target": "/t", "VolumeOptions": {"Subpath": "x"}}]`, `volumes: options of the volume mount at /t: json: unknown field "Subpath"`},
 		{``, `, "Mounts": [{"Type": "volume", "Target": "/t", "Source": "n"}]`, "volumes: volume n does not exist"},
 		{``, `, "Mounts": [{"Type": "volume", "Target": "/file"}]`, "volumes: /file is not a directory in the image"},
 	} {

@@ -70,9 +70,9 @@ func TestReadDiff(t *testing.T) {
 
 func TestReadDiffErrors(t *testing.T) {
 	for want, entries := range map[string][]tartest.Entry{
-		`tar entry ".wh." is a whiteout of no file in its directory`:                             {tartest.File(".wh.", "")},
-		`tar entry "a/.wh.." is a whiteout of no file in its directory`:                          {tartest.File("a/.wh..", "")},
-		`tar entry ".wh..." is a whiteout of no file in its directory`:                           {tartest.File(".wh...", "")},
+		`tar entry ".wh." is a whiteout without a file name`:                                     {tartest.File(".wh.", "")},
+		`tar entry "a/.wh.." is a whiteout without a file name`:                                  {tartest.File("a/.wh..", "")},
+		`tar entry ".wh..." is a whiteout without a file name`:                                   {tartest.File(".wh...", "")},
 		`tar entry "../a": path "../a" contains ".."`:                                            {tartest.File("../a", "")},
 		`tar entry "a": hard link: path "../../etc/passwd" contains ".."`:                        {tartest.Link("a", "../../etc/passwd")},
 		`tar entry "a": hard link to "/etc/passwd", which is not an earlier file of the archive`: {tartest.Link("a", "/etc/passwd")},

@@ -28,9 +28,13 @@ const (
 	controlBlueBalance  webcam.ControlID = 0x0098090f
 )
 
+// bufferCount is the number of frames for which the kernel has buffers.
+const bufferCount = 4
+
 // v4l2 is a video device that streams MJPEG or YUYV.
 type v4l2 struct {
-	device *webcam.Webcam
+	device *webcam.Webcam // written with both locks
+	path   string
 	name   string
 	format webcam.PixelFormat
 	full   image.Point
@@ -49,7 +53,7 @@ func openV4L2(name string) (*v4l2, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open camera %s: %w", name, err)
 	}
-	c := &v4l2{device: d, name: name}
+	c := &v4l2{device: d, path: name, name: name}
 	if n, err := d.GetName(); err == nil {
 		c.name = n
 	}
@@ -68,7 +72,7 @@ func openV4L2(name string) (*v4l2, error) {
 		_ = d.Close()
 		return nil, fmt.Errorf("open camera %s: device lists no frame sizes", name)
 	}
-	if err := d.SetBufferCount(4); err != nil {
+	if err := d.SetBufferCount(bufferCount); err != nil {
 		_ = d.Close()
 		return nil, fmt.Errorf("open camera %s: %w", name, err)
 	}
@@ -198,7 +202,7 @@ func (c *v4l2) read(ctx context.Context, size image.Point) ([]byte, error) {
 func (c *v4l2) start(size image.Point) error {
 	if c.current != (image.Point{}) {
 		c.current = image.Point{}
-		if err := c.device.StopStreaming(); err != nil {
+		if err := c.reopen(); err != nil {
 			return fmt.Errorf("stop stream: %w", err)
 		}
 	}
@@ -214,6 +218,22 @@ func (c *v4l2) start(size image.Point) error {
 	}
 	c.current = size
 	return nil
+}
+
+// reopen closes the device, which ends the stream and frees its buffers, and opens it again. As long as there are buffers the
+// device refuses another size. Settings stay in the device.
+func (c *v4l2) reopen() error {
+	c.setting.Lock()
+	defer c.setting.Unlock()
+	if err := c.device.Close(); err != nil {
+		return err
+	}
+	d, err := webcam.Open(c.path)
+	if err != nil {
+		return err
+	}
+	c.device = d
+	return d.SetBufferCount(bufferCount)
 }
 
 // encode returns a frame as JPEG.

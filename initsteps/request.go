@@ -116,10 +116,15 @@ func readText(b *Boot) (r report.Request, mistakes []string, err error) {
 			return err
 		}
 		r, mistakes = request.ParseText(data)
-		if err := queueReset(b, &r); err != nil {
+		queued, err := queueReset(b, &r)
+		if err != nil {
 			mistakes = append(mistakes, OneLine(err))
 		}
-		return b.RemoveAll(bootDir, name)
+		err = b.RemoveAll(bootDir, name)
+		if err != nil && queued { // a file that stays would reset the device at each boot
+			err = errors.Join(err, b.RemoveAll(overlays.StateDir, override.ResetFile))
+		}
+		return err
 	})
 	if err != nil {
 		return report.Request{}, mistakes, err
@@ -129,26 +134,26 @@ func readText(b *Boot) (r report.Request, mistakes []string, err error) {
 }
 
 // queueReset queues the reset of a request, for the step after this one.
-func queueReset(b *Boot, r *report.Request) error {
+func queueReset(b *Boot, r *report.Request) (queued bool, err error) {
 	if r.Reset == "" || r.Reset == report.ResetOverrides {
-		return nil
+		return false, nil
 	}
 	files, err := stages.ReadFiles(b.DirFS(stages.Dir))
 	if err != nil {
-		return fmt.Errorf("reset=%s: %w", r.Reset, err)
+		return false, fmt.Errorf("reset=%s: %w", r.Reset, err)
 	}
 	n := files.Store.Staged.Names[stages.FactoryName]
 	if number, err := strconv.Atoi(r.Stage); err == nil {
 		n, r.Stage = number, ""
 	}
 	if n == 0 {
-		return fmt.Errorf("reset=%s: no stage has the name %s", r.Reset, stages.FactoryName)
+		return false, fmt.Errorf("reset=%s: no stage has the name %s", r.Reset, stages.FactoryName)
 	}
 	data, err := override.Reset{Stage: n, Overrides: true, Containers: r.Reset == report.ResetAll}.Marshal()
 	if err != nil {
-		return err
+		return false, err
 	}
-	return b.WriteFile(b.stateFile(override.ResetFile), data, 0o644)
+	return true, b.WriteFile(b.stateFile(override.ResetFile), data, 0o644)
 }
 
 // readPin returns the request of a person who holds the rescue pin, where the kernel's command line names one.

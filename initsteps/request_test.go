@@ -1,6 +1,7 @@
 package initsteps_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -83,6 +84,26 @@ func TestRequestThatCannotBeDeleted(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 2, b.Choice.Stage, what)
 		require.Contains(t, b.Problems, "read a request from "+what+": remove /"+name+": injected")
+	}
+}
+
+func TestResetOfARequestThatCannotBeDeleted(t *testing.T) {
+	r := rescued(map[string]string{onBoot + "pkinit.txt": "reset=all"})
+	r.fail = func(_ int, call string) bool { return call == "remove /"+onBoot+"pkinit.txt" }
+	_, err := inInitramfs(r)
+	require.NoError(t, err)
+	require.NotContains(t, r.files, "var/lib/overlays/reset.json", "it would be carried out at each boot")
+}
+
+// A boot of a proven stage that a person requested gets no verdict, and so does not count as one without.
+func TestRequestedBootIsNotCounted(t *testing.T) {
+	const state = "var/lib/forklift/stages/boot-state.json"
+	for _, line := range []string{"pkinit.overrides=off\n", "pkinit.stage=1\n", "pkinit.stage=9\n"} {
+		r := rescued(map[string]string{"proc/cmdline": line, state: `{"version": 1, "stages": {"2": {"result": "good"}}}`})
+		before := fmt.Sprint(r.files[state])
+		_, err := inInitramfs(r)
+		require.NoError(t, err)
+		require.Equal(t, before, fmt.Sprint(r.files[state]), line)
 	}
 }
 

@@ -62,7 +62,7 @@ func choose(b *Boot) stages.Choice {
 		b.Problem(fmt.Sprintf("stage=%s was requested by %s: %s", r.Stage, r.Source, OneLine(err)))
 	}
 	choice := stages.Select(snapshot)
-	if choice.Counted == 0 {
+	if choice.Counted == 0 || choice.Attempt == 0 && isRequested(b.Report.Request) { // a boot that gets no verdict is not counted
 		return choice
 	}
 	_, writes, err := stages.Files{State: snapshot.State}.Attempt(choice.Counted, b.Now())

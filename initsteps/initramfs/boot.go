@@ -53,7 +53,9 @@ func (b *boot) enterRoot() error {
 	b.report(loadModules(modulesFile, b.cmdline))
 	b.watchdog, err = openWatchdog(watchdogDevice, b.cmdline.Watchdog)
 	b.report(err)
-	time.Sleep(b.cmdline.Delay)
+	for end := time.Now().Add(b.cmdline.Delay); time.Now().Before(end); time.Sleep(min(time.Second, time.Until(end))) {
+		b.report(b.watchdog.keepAlive())
+	}
 	if b.Report.Root.Device, err = b.waitForRoot(); err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (c *v4l2) present() Settings {
 func (c *v4l2) Capture(ctx context.Context) (Still, error) {
 	c.streaming.Lock()
 	defer c.streaming.Unlock()
-	const settle = 2 // frames that were exposed before, or with other settings
+	const settle = bufferCount + 1 // frames that waited, and the one that is being exposed
 	for range settle {
 		if _, err := c.read(ctx, c.full); err != nil {
 			return Still{}, fmt.Errorf("take picture: %w", err)

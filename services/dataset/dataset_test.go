@@ -121,9 +121,13 @@ func TestContinueAfterPowerCut(t *testing.T) {
 			_, err := w.Add("1.jpg", []byte("first"))
 			require.NoError(t, err)
 			cut(t, w.Dir())
+			require.NoError(t, MarkDone(w.Dir(), time.Unix(0, 0)))
 
 			again, err := Continue(w.Dir())
 			require.NoError(t, err)
+			done, err := IsDone(w.Dir())
+			require.NoError(t, err)
+			require.False(t, done, "its pictures are not all segmented")
 			defer again.Close()
 			_, err = again.Add("3.jpg", []byte("third"))
 			require.NoError(t, err)

@@ -80,6 +80,9 @@ func Continue(dir string) (w *Writer, err error) {
 	if _, err := f.Seek(size, 0); err != nil {
 		return nil, err
 	}
+	if err := atomicfile.Remove(filepath.Join(dir, DoneFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	w = &Writer{dir, f, entries}
 	if err := w.removeTemporary(); err != nil {
 		return nil, err

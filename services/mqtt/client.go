@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 )
 
@@ -74,6 +75,9 @@ type Options struct {
 // QueueLimit is the number of messages that a Client keeps for publishing. While there is no connection, the oldest messages are
 // dropped beyond it.
 const QueueLimit = 1024
+
+// maxLevels is the number of slashes in a topic that mosquitto accepts.
+const maxLevels = 199
 
 // transport is a connection that reconnects by itself.
 type transport interface {
@@ -162,9 +166,11 @@ func (c *Client) Publish(m Message) {
 }
 
 // Respond queues a response to a request, as Publish does, on the request's response topic and with its correlation
-// data. It does nothing if the request has no response topic, as with MQTT 3.1.1.
+// data. It does nothing if the request has no response topic, as with MQTT 3.1.1, or one to which nothing can be published:
+// the broker would end the connection.
 func (c *Client) Respond(request Message, payload []byte) {
-	if request.ResponseTopic == "" {
+	topic := request.ResponseTopic
+	if topic == "" || strings.ContainsAny(topic, "+#\x00") || strings.Count(topic, "/") > maxLevels {
 		return
 	}
 	c.Publish(Message{Topic: request.ResponseTopic, Payload: payload, QoS: 1, Correlation: request.Correlation})

@@ -71,6 +71,7 @@ func TestRequestsAreAnswered(t *testing.T) {
 		client.Publish(mqtt.Message{Topic: "do", Payload: []byte("no request")})
 		client.Publish(mqtt.Message{Topic: "do", ResponseTopic: "answers", Correlation: []byte{1, 2}})
 		server.Respond(<-requests, []byte("nobody reads this"))
+		server.Respond(mqtt.Message{ResponseTopic: "answers/#"}, []byte("would end the connection"))
 		server.Respond(<-requests, []byte("done"))
 		answer := <-answers
 		require.Equal(t, "done", string(answer.Payload))

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/PlanktoScope/pkbuild/internal/atomicfile"
 	"github.com/PlanktoScope/pkbuild/services/dataset"
 	"github.com/PlanktoScope/pkbuild/services/segmenter/pictures"
 )
@@ -108,6 +110,11 @@ func (r *run) prepare(s Settings) (err error) {
 	}
 	if _, err := newTable(r.metadata, r.settings, h); err != nil {
 		return fmt.Errorf("data set %s: %w", r.dir, err)
+	}
+	if r.options.Done { // from here on its results may be removed
+		if err := atomicfile.Remove(filepath.Join(r.dir, dataset.DoneFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	r.journal, err = openJournal(r.objectsDir(), h)
 	return err

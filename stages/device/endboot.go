@@ -38,13 +38,17 @@ func (d Device) EndBoot(ctx context.Context, reason string, at time.Time) (reboo
 	if boot.Choice.Attempt == 0 {
 		return snapshot.State.Stages[n].Attempts > 0 && !unwritable(boot), nil
 	}
+	judged := func(s stages.Snapshot) bool {
+		r := s.State.Stages[n].Result
+		return r == stages.Good || r == stages.Failed
+	}
+	reboot = !judged(snapshot) // also if the store cannot be opened: pkinit does not repeat an attempt that cannot be recorded
 	err = d.changeStore(ctx, func(s *store.Store) error {
 		locked, err := d.snapshot()
 		d.warn(err)
-		if r := locked.State.Stages[n].Result; r == stages.Good || r == stages.Failed {
+		if reboot = !judged(locked); !reboot {
 			return nil
 		}
-		reboot = true
 		reasons := []string{reason}
 		if suspect := d.SuspectOverrides(); suspect != "" {
 			reasons = append(reasons, suspect)

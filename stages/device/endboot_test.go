@@ -54,3 +54,15 @@ func TestEndBoot(t *testing.T) {
 		})
 	}
 }
+
+// A store that cannot be opened, as on a file system that became read-only, keeps no device in a boot without a verdict.
+func TestEndBootOfADamagedStore(t *testing.T) {
+	d := Device{Store: t.TempDir(), Boot: filepath.Join(t.TempDir(), "boot.json")}
+	boot, err := json.Marshal(report.Boot{Version: report.Version, Choice: report.Choice{Stage: 2, Attempt: 1}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(d.Boot, boot, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(d.Store, stages.StoreFile), []byte("{"), 0o644))
+	reboot, err := d.EndBoot(t.Context(), "no verdict in time", time.Unix(0, 0))
+	require.Error(t, err)
+	require.True(t, reboot)
+}

@@ -177,8 +177,8 @@ func (d Device) repair(ctx context.Context, s stageImages, service Service) erro
 		}
 		all = append(all, image)
 	}
-	if err := service.Stop(ctx); err != nil {
-		return err
+	if err := service.Stop(ctx); err != nil { // it may go on stopping
+		return errors.Join(err, service.Start(context.WithoutCancel(ctx)))
 	}
 	err = s.store.Repair(ctx, client.Blobs, all, s.damage)
 	err = errors.Join(err, d.Docker.Sync(s.host.Root), service.Start(context.WithoutCancel(ctx)))

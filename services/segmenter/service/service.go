@@ -232,11 +232,14 @@ func (s *Service) dataSets(r request) ([]string, error) {
 // segmentDataSet segments one data set.
 func (s *Service) segmentDataSet(ctx context.Context, path string, settings segmenter.Settings) error {
 	settings.Workers, settings.Memory = s.config.Settings.Workers, s.config.Settings.Memory
+	wait := func(ctx context.Context) error {
+		return s.gate.wait(ctx, func() { s.publish(ProgressTopic, map[string]any{"path": path, "paused": true}) })
+	}
+	if err := wait(ctx); err != nil { // for the last picture of the data set that is being written
+		return err
+	}
 	result, err := segmenter.Segment(ctx, filepath.Join(s.config.Data, "img", path), settings, segmenter.Options{
-		Output: s.config.Data, Path: path, Done: true, Version: s.config.Version, Now: s.config.Now, Events: s.event,
-		Wait: func(ctx context.Context) error {
-			return s.gate.wait(ctx, func() { s.publish(ProgressTopic, map[string]any{"path": path, "paused": true}) })
-		},
+		Output: s.config.Data, Path: path, Done: true, Version: s.config.Version, Now: s.config.Now, Events: s.event, Wait: wait,
 	})
 	if err != nil {
 		return err

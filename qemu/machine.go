@@ -101,7 +101,7 @@ func (m Machine) kernelCmdline(f firmware.Choice, kvm bool) string {
 		console, tty = "ttyS0", "ttyS0"
 		extra = append(extra, "8250.nr_uarts=1")
 	}
-	words := strings.Fields(f.Cmdline)
+	words := slices.DeleteFunc(strings.Fields(f.Cmdline), func(w string) bool { return takesDriver(w, console) })
 	last := ""
 	for i, w := range words {
 		device, ok := strings.CutPrefix(w, "console=")
@@ -123,6 +123,15 @@ func (m Machine) kernelCmdline(f firmware.Choice, kvm bool) string {
 	words = append(words, extra...)
 	return strings.Join(append(words, "systemd.debug_shell="+tty,
 		"systemd.mask=serial-getty@"+tty+".service"), " ")
+}
+
+// takesDriver reports whether a kernel argument names a console of the serial port's driver with another number, such as
+// a Pi 5's ttyAMA10. A driver has one console, the first that is named, and none if the machine lacks it.
+func takesDriver(argument, console string) bool {
+	device, ok := strings.CutPrefix(argument, "console=")
+	device, _, _ = strings.Cut(device, ",")
+	driver := func(name string) string { return strings.TrimRight(name, "0123456789") }
+	return ok && device != console && driver(device) == driver(console)
 }
 
 // vendorTree begins the names of Raspberry Pi's own device trees for a Pi 3; those of kernel.org begin with bcm2837.

@@ -24,6 +24,7 @@ func TestKernelCmdline(t *testing.T) {
 		"none":             {"root=x", "root=x console=ttyAMA0" + end},
 		"white space":      {" a \t b ", "a b console=ttyAMA0" + end},
 		"Linux's name":     {"console=ttyAMA0", "console=ttyAMA0" + end},
+		"another number":   {"console=ttyS1,115200 console=ttyAMA10,115200 root=x", "console=ttyS1,115200 root=x console=ttyAMA0" + end},
 		"another argument": {"xconsole=serial0", "xconsole=serial0 console=ttyAMA0" + end},
 	}
 	for name, tt := range tests {

@@ -89,5 +89,5 @@ func headerChip() (string, error) {
 			return chip, nil
 		}
 	}
-	return "", fmt.Errorf("none of %d GPIO chips has the pins of a Raspberry Pi", len(chips))
+	return "", fmt.Errorf("/dev/gpiochip*: none of the %d GPIO chips has the pins of a Raspberry Pi", len(chips))
 }

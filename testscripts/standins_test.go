@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // imageOf writes a container image of one program in the layout of skopeo's dir:, and returns its manifest's digest.
@@ -43,7 +43,7 @@ func imageOf(t *testing.T, dir, name, program string, config string) string {
 // replaces the digests in the pallet's compose files. It returns the directory of each image by its name.
 func standInImages(t *testing.T, dir, pallet string) map[string]string {
 	t.Helper()
-	list, err := os.ReadFile(pallettest.Shared(t, "golden/pallet-standard/ls-img.txt"))
+	list, err := os.ReadFile(needs.Shared(t, "golden/pallet-standard/ls-img.txt"))
 	require.NoError(t, err)
 	program := appProgram(t)
 	places, renamed := map[string]string{}, []string{}

@@ -55,17 +55,17 @@ func (b *build) make(ctx context.Context) (t *tree.Tree, err error) {
 	}
 	u := newUnpacked()
 	u.slim = b.layer.Slim
-	for _, debs := range stages(b.debs) {
-		if err := b.stage(ctx, u, debs); err != nil {
+	for _, debs := range batches(b.debs) {
+		if err := b.installBatch(ctx, u, debs); err != nil {
 			return nil, err
 		}
 	}
 	return u.tree, errors.Join(b.clean(u.tree), sandbox.CheckResidue(u.tree, began))
 }
 
-// stage installs packages in addition to those that are configured already.
-func (b *build) stage(ctx context.Context, u *unpacked, debs []*deb) error {
-	if err := u.begin(); err != nil {
+// installBatch unpacks and configures a batch of packages on top of the batches before it.
+func (b *build) installBatch(ctx context.Context, u *unpacked, debs []*deb) error {
+	if err := u.beginBatch(); err != nil {
 		return err
 	}
 	first := early(debs)

@@ -58,7 +58,7 @@ func (u *unpacked) record(architecture string, at time.Time) error {
 	return w.err
 }
 
-// activated returns the file triggers of earlier stages that the files of this stage activate, as in dpkg's list of triggers
+// activated returns the file triggers of earlier batches that the files of this batch activate, as in dpkg's list of triggers
 // that it has yet to assign to packages.
 func (u *unpacked) activated() string {
 	var out strings.Builder

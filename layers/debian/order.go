@@ -38,10 +38,10 @@ func early(debs []*deb) []*deb {
 	return out
 }
 
-// stages splits packages into sets that are installed one after the other, so that the packages on which a preinst script
+// batches splits packages into sets that are installed one after the other, so that the packages on which a preinst script
 // relies are configured when it runs. Essential packages have to do without. Packages in a dependency cycle are all in the
 // last set.
-func stages(debs []*deb) [][]*deb {
+func batches(debs []*deb) [][]*deb {
 	by := providers(debs)
 	essential := by.closure(slices.DeleteFunc(slices.Clone(debs), func(d *deb) bool { return d.fields["essential"] != "yes" }))
 	needs := map[*deb][]*deb{}
@@ -61,13 +61,13 @@ func stages(debs []*deb) [][]*deb {
 				wanted = append(wanted, needs[d]...)
 			}
 		}
-		stage := slices.DeleteFunc(slices.Clone(rest), func(d *deb) bool {
+		batch := slices.DeleteFunc(slices.Clone(rest), func(d *deb) bool {
 			return unmet(d) || !slices.Contains(wanted, d) && !slices.Contains(essential, d)
 		})
-		if len(wanted) == 0 || len(stage) == 0 {
+		if len(wanted) == 0 || len(batch) == 0 {
 			return append(out, rest)
 		}
-		out, rest = append(out, stage), without(rest, stage)
+		out, rest = append(out, batch), without(rest, batch)
 	}
 }
 

@@ -18,21 +18,21 @@ type unpacked struct {
 	debs       []*deb
 	owners     map[string]*deb // of files, by their real path in the tree
 	diversions diversions
-	overrides  statOverrides // of earlier stages: dpkg reads them when it starts
+	overrides  statOverrides // of earlier batches: dpkg reads them when it starts
 	slim       *Slim         // may be nil
 
-	stage  int    // its number, from 1
-	before int    // number of debs of earlier stages
-	status string // dpkg's status file after the earlier stages
+	batch  int    // its number, from 1
+	before int    // number of debs of earlier batches
+	status string // dpkg's status file after the earlier batches
 }
 
 func newUnpacked() *unpacked {
 	return &unpacked{tree: tree.New(), owners: map[string]*deb{}}
 }
 
-// begin starts a stage: packages that are added from now on are installed over those that are configured.
-func (u *unpacked) begin() (err error) {
-	u.stage++
+// beginBatch counts all packages so far as configured, and reads dpkg's status of them. It fails if that cannot be read.
+func (u *unpacked) beginBatch() (err error) {
+	u.batch++
 	u.before = len(u.debs)
 	if u.tree.Get(statusFile) == nil {
 		return nil
@@ -63,12 +63,12 @@ func (u *unpacked) add(debs ...*deb) error {
 	return nil
 }
 
-// scratch returns the name of a scratch directory of this stage.
+// scratch returns the name of a scratch directory of this batch.
 func (u *unpacked) scratch(name string) string {
-	if u.stage == 1 {
+	if u.batch == 1 {
 		return name
 	}
-	return fmt.Sprintf("%s-%d", name, u.stage)
+	return fmt.Sprintf("%s-%d", name, u.batch)
 }
 
 // divert sets the diversions, and gives the diverted files of unpacked packages their new paths.

@@ -183,7 +183,7 @@ func TestEarly(t *testing.T) {
 	require.Equal(t, []string{"bash", "libc6", "libtinfo6", "linux-base"}, names)
 }
 
-func TestStages(t *testing.T) {
+func TestBatches(t *testing.T) {
 	debs := []*deb{
 		fakeDeb(t, "base", stanza{"essential": "yes", "pre-depends": "libc"}).with("preinst", "#!/bin/sh\n"),
 		fakeDeb(t, "libc", nil).with("postinst", "#!/bin/sh\n"),
@@ -204,10 +204,10 @@ func TestStages(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, [][]string{{"base", "libc", "tool", "data"}, {"service"}, {"app", "linked", "quiet"}}, names(stages(debs)))
+	require.Equal(t, [][]string{{"base", "libc", "tool", "data"}, {"service"}, {"app", "linked", "quiet"}}, names(batches(debs)))
 	chicken := fakeDeb(t, "chicken", stanza{"pre-depends": "egg"}).with("preinst", "#!/bin/sh\n")
 	egg := fakeDeb(t, "egg", stanza{"pre-depends": "chicken"}).with("preinst", "#!/bin/sh\n").with("postinst", "#!/bin/sh\n")
-	require.Equal(t, [][]string{{"chicken", "egg"}}, names(stages([]*deb{chicken, egg})))
+	require.Equal(t, [][]string{{"chicken", "egg"}}, names(batches([]*deb{chicken, egg})))
 }
 
 func TestStatOverrides(t *testing.T) {

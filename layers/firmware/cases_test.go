@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // differences are the cases in which the model differs from the table, with the reason.
@@ -22,29 +23,21 @@ var differences = map[string]string{
 		"that is not there",
 }
 
-// collected returns the table of cases that were collected from documentation and reports, which is no part of the
-// repository: shared/cases/firmware.tsv in a directory above.
+// collected returns the cases of ../shared/cases/firmware.tsv, which were collected from documentation and reports and are
+// no part of the repository.
 func collected(t *testing.T) []map[string]string {
-	dir, err := os.Getwd()
+	data, err := os.ReadFile(needs.Shared(t, "cases/firmware.tsv"))
 	require.NoError(t, err)
-	for ; dir != "/"; dir = filepath.Dir(dir) {
-		data, err := os.ReadFile(filepath.Join(dir, "shared/cases/firmware.tsv"))
-		if err != nil {
-			continue
+	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	var out []map[string]string
+	for _, line := range lines[1:] {
+		row, fields := map[string]string{}, strings.Split(line, "\t")
+		for i, key := range strings.Split(lines[0], "\t") {
+			row[key] = fields[i]
 		}
-		lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
-		var out []map[string]string
-		for _, line := range lines[1:] {
-			row, fields := map[string]string{}, strings.Split(line, "\t")
-			for i, key := range strings.Split(lines[0], "\t") {
-				row[key] = fields[i]
-			}
-			out = append(out, row)
-		}
-		return out
+		out = append(out, row)
 	}
-	t.Skip("the table of collected cases is not beside the repository")
-	return nil
+	return out
 }
 
 func TestCollectedCases(t *testing.T) {

@@ -136,7 +136,7 @@ var attempts = map[string]attempt{
 		return unix.Capset(&header, &data[0])
 	},
 	"setuid program": func(string) error {
-		return errors.Join(copySelf("/opt/setuid"), unix.Chmod("/opt/setuid", 0o4755), errors.New("it is inside"))
+		return errors.Join(copySelf("/opt/setuid"), unix.Chmod("/opt/setuid", 0o4755), errors.New("setuid copy is installed"))
 	},
 }
 

@@ -20,8 +20,8 @@ const (
 	termGrace = 2 * time.Second
 )
 
-// endOthers ends all other processes of the PID namespace, and warns of those that did not end by themselves. SIGKILL
-// reaches also those that are about to start others.
+// endOthers kills all other processes of the PID namespace after a grace period, and warns of each that was still running.
+// One SIGKILL to all of them leaves none time to fork.
 func endOthers(conn *connection) error {
 	if reapFor(endGrace) {
 		return nil

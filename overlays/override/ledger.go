@@ -44,8 +44,8 @@ func (l Ledger) Marshal() ([]byte, error) {
 }
 
 // Observe returns the ledger updated with the overrides found now, while a stage (a version of the device's files)
-// runs. It adds new ones, notes which begin to hide an update, and drops those that are gone. Paths in found are those
-// on the device, such as /etc/hostname.
+// runs: new overrides are added, those that hide a newer file of the stage are marked with it, and removed ones are dropped.
+// Paths are absolute, such as /etc/hostname.
 func (l Ledger) Observe(found []Override, stage int) Ledger {
 	next := Ledger{}
 	for _, o := range found {

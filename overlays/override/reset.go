@@ -22,7 +22,7 @@ type Reset struct {
 
 // What a hand-over removes besides overrides and containers, relative to the root file system.
 var (
-	// HandOverDirs are directories of which nothing is kept.
+	// HandOverDirs are directories that are emptied.
 	HandOverDirs = []string{"home", "root", "srv", "mnt", "media", "tmp", "var/tmp"}
 	// HandOverFiles are directories below which all files are removed: services need the directories.
 	HandOverFiles = []string{

@@ -91,7 +91,7 @@ func (c CLI) Remove(ctx context.Context, project string, volumes bool) error {
 	return err
 }
 
-// RemoveAll removes all containers and volumes, also those that are no stage's. It does nothing if the program docker
+// RemoveAll removes all of Docker's containers and volumes, the user's own included. It does nothing if the docker program
 // is not installed.
 func (c CLI) RemoveAll(ctx context.Context) error {
 	for _, kind := range []struct{ list, remove []string }{

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
 )
 
@@ -65,7 +66,7 @@ func without(tree map[string]string, out func(name string) bool) map[string]stri
 // goldenManifest returns a manifest that Forklift wrote, as text and decoded.
 func goldenManifest(t *testing.T, name string) (string, Manifest) {
 	t.Helper()
-	data, err := os.ReadFile(pallettest.Shared(t, name))
+	data, err := os.ReadFile(needs.Shared(t, name))
 	require.NoError(t, err)
 	m, err := ParseManifest(data)
 	require.NoError(t, err)
@@ -81,7 +82,7 @@ func manifestOf(t *testing.T, b *Bundle) Manifest {
 
 func TestMinimalExampleIsAsForkliftBundlesIt(t *testing.T) {
 	text, want := goldenManifest(t, "golden/minimal/forklift-bundle.yml")
-	dir := pallettest.Shared(t, "pallets/pallet-example-minimal")
+	dir := needs.Shared(t, "pallets/pallet-example-minimal")
 	b := bundleOf(t, dir, Options{Version: want.Pallet.Version, Clean: want.Pallet.Clean})
 	require.Equal(t, text, string(b.Manifest))
 	notShared := func(name string) bool { return strings.Contains(name, "/.github") || name == ManifestFile }
@@ -134,7 +135,7 @@ func withoutSizes(tree map[string]string) map[string]string {
 }
 
 func TestOverlaysExample(t *testing.T) {
-	b := bundleOf(t, pallettest.Shared(t, "pallets/pallet-example-overlays"), Options{})
+	b := bundleOf(t, needs.Shared(t, "pallets/pallet-example-overlays"), Options{})
 	const units = "overlays/etc/systemd/system/"
 	require.Equal(t, []string{
 		"overlays",
@@ -156,13 +157,13 @@ func TestOverlaysExample(t *testing.T) {
 
 // TestRealPalletsThatNeedMore checks the errors for pallets with downloads and requirements that are not available.
 func TestRealPalletsThatNeedMore(t *testing.T) {
-	p, err := Read(pallettest.Shared(t, "pallets/pallet-standard"))
+	p, err := Read(needs.Shared(t, "pallets/pallet-standard"))
 	require.NoError(t, err)
 	_, err = p.Bundle(t.Context(), Options{})
-	require.EqualError(t, err, pallettest.Shared(t, "pallets/pallet-standard/packages/core/host/machine-name")+
+	require.EqualError(t, err, needs.Shared(t, "pallets/pallet-standard/packages/core/host/machine-name")+
 		"/forklift-package.yml:34:22: export overlays/usr/bin/machine-name of deployment "+
 		"host/machine-name is from a container image (ghcr.io/planktoscope/machine-name:0.1.3): downloads are not available here")
-	_, err = Read(pallettest.Shared(t, "pallets/pallet-segmenter"))
+	_, err = Read(needs.Shared(t, "pallets/pallet-segmenter"))
 	require.ErrorContains(t, err, "requirements/repositories/github.com/PlanktoScope/device-pkgs/"+
 		"forklift-version-lock.yml:4:9: requirement github.com/PlanktoScope/device-pkgs: "+
 		"required pallets cannot be downloaded here")
@@ -171,7 +172,7 @@ func TestRealPalletsThatNeedMore(t *testing.T) {
 // goldenText returns the content of a file in ../shared.
 func goldenText(t *testing.T, name string) string {
 	t.Helper()
-	data, err := os.ReadFile(pallettest.Shared(t, name))
+	data, err := os.ReadFile(needs.Shared(t, name))
 	require.NoError(t, err)
 	return string(data)
 }
@@ -196,7 +197,7 @@ func planText(t *testing.T, dir string) string {
 }
 
 func TestStandardPalletListings(t *testing.T) {
-	p, err := Read(pallettest.Shared(t, "pallets/pallet-standard"))
+	p, err := Read(needs.Shared(t, "pallets/pallet-standard"))
 	require.NoError(t, err)
 	require.NoError(t, p.Check().Err())
 	require.Equal(t, goldenText(t, "golden/pallet-standard/plan.txt"), planText(t, p.Dir))

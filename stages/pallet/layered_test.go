@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // others is a Resolver with directories by path.
@@ -302,8 +302,8 @@ func TestVersions(t *testing.T) {
 
 // TestSegmenterPallet reads a real pallet with the real repository that it requires, in another version.
 func TestSegmenterPallet(t *testing.T) {
-	dir := pallettest.Shared(t, "pallets/pallet-segmenter")
-	p, err := Reader{Resolver: others{"github.com/PlanktoScope/device-pkgs": pallettest.Shared(t, "pallets/device-pkgs")}}.Read(t.Context(), dir)
+	dir := needs.Shared(t, "pallets/pallet-segmenter")
+	p, err := Reader{Resolver: others{"github.com/PlanktoScope/device-pkgs": needs.Shared(t, "pallets/device-pkgs")}}.Read(t.Context(), dir)
 	require.NoError(t, err)
 	require.Equal(t, []string{"filebrowser", "mosquitto", "node-red-dashboard", "segmenter"}, p.DeploymentNames())
 	require.NoError(t, p.Check().Err())
@@ -315,7 +315,7 @@ func TestSegmenterPallet(t *testing.T) {
 
 // TestLayeringRealPallets imports a feature of a real pallet.
 func TestLayeringRealPallets(t *testing.T) {
-	standard := pallettest.Shared(t, "pallets/pallet-standard")
+	standard := needs.Shared(t, "pallets/pallet-standard")
 	const path = "github.com/PlanktoScope/pallet-standard"
 	dir := write(t, declared("example.org/top")+requiring(path, "modifiers:\n- {type: add-feature, source: planktoscope/all}\n"+
 		"- {type: remove-feature, source: base/mqtt}\n- {target: /packages}\n"+

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 )
 
 // TestEveryRealPackage deploys each package of the real pallets and repositories alone, without features and with each of
@@ -18,7 +18,7 @@ func TestEveryRealPackage(t *testing.T) {
 	const path = "example.org/required"
 	for _, name := range []string{"pallet-standard", "device-pkgs", "pallet-segmenter", "pallet-example-minimal", "pallet-example-overlays"} {
 		t.Run(name, func(t *testing.T) {
-			dir := pallettest.Shared(t, "pallets/"+name)
+			dir := needs.Shared(t, "pallets/"+name)
 			repository := requiring(path, "")
 			if _, err := os.Stat(filepath.Join(dir, "forklift-pallet.yml")); err != nil {
 				repository = strings.ReplaceAll(repository, "requirements/pallets", "requirements/repositories")

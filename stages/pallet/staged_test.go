@@ -8,14 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/PlanktoScope/pkbuild/stages/pallet/pallettest"
-
+	"github.com/PlanktoScope/pkbuild/internal/needs"
 	"github.com/PlanktoScope/pkbuild/stages/pallet/compose"
 )
 
 // TestWriteAndReadBundle writes the bundle of a real pallet twice, compares, and reads it.
 func TestWriteAndReadBundle(t *testing.T) {
-	p, err := Read(pallettest.Shared(t, "pallets/pallet-standard"))
+	p, err := Read(needs.Shared(t, "pallets/pallet-standard"))
 	require.NoError(t, err)
 	download := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(download, "machine-name"), []byte("x"), 0o755))

@@ -9,27 +9,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// Shared returns the absolute path of a file or directory of ../shared. Where it does not exist the test is skipped, or
-// fails if PKBUILD_TEST_SHARED is set, as in the project's own CI.
-func Shared(t *testing.T, name string) string {
-	t.Helper()
-	root, err := filepath.Abs(".")
-	require.NoError(t, err)
-	for _, err = os.Stat(filepath.Join(root, "go.mod")); err != nil && root != "/"; _, err = os.Stat(filepath.Join(root, "go.mod")) {
-		root = filepath.Dir(root)
-	}
-	name = filepath.Join(filepath.Dir(root), "shared", name)
-	_, err = os.Stat(name)
-	if err != nil && os.Getenv("PKBUILD_TEST_SHARED") != "" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip("needs ../shared beside the checkout, with real pallets, which are not part of this repository")
-	}
-	return name
-}
+	"github.com/PlanktoScope/pkbuild/internal/needs"
+)
 
 // Entry is a file of a bundle in a listing by find -printf '%y %m %s %p\t%l\n': type, mode, size and link target.
 type Entry struct {
@@ -43,7 +25,7 @@ type Entry struct {
 // entries by path. Sizes may differ from the files, some of which are placeholders.
 func Listing(t *testing.T, name string) map[string]Entry {
 	t.Helper()
-	data, err := os.ReadFile(Shared(t, name))
+	data, err := os.ReadFile(needs.Shared(t, name))
 	require.NoError(t, err)
 	all := map[string]Entry{}
 	for line := range strings.Lines(string(data)) {
@@ -61,7 +43,7 @@ func Listing(t *testing.T, name string) map[string]Entry {
 // Standard copies PlanktoScope's pallet-standard to a directory, with symlinks where the copy in ../shared has text files.
 func Standard(t *testing.T, dir string) {
 	t.Helper()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(Shared(t, "pallets/pallet-standard"))))
+	require.NoError(t, os.CopyFS(dir, os.DirFS(needs.Shared(t, "pallets/pallet-standard"))))
 	for path, entry := range Listing(t, "golden/pallet-standard/bundle-tree.txt") {
 		if name, ours := strings.CutPrefix(path, "pallet/"); ours && entry.Kind == "l" {
 			require.NoError(t, os.Remove(filepath.Join(dir, name)))
